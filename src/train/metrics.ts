@@ -1,0 +1,35 @@
+/**
+ * One line of `metrics.jsonl`. Numbers that do not exist for a line (no validation was due, one
+ * iteration was not enough to measure a rate) are left out, never null or NaN.
+ */
+export interface Metrics {
+  /** Iterations finished, counted from 1 over all resumed sessions. */
+  readonly iteration: number;
+  /** Training time in seconds, summed over all resumed sessions. */
+  readonly seconds: number;
+  readonly iterationsPerSecond?: number;
+  /** Patches trained on per second, that is B per iteration. */
+  readonly patchesPerSecond?: number;
+  /** Estimated, in seconds. */
+  readonly secondsLeft?: number;
+  /** Mean loss of the selected batch under the student. */
+  readonly loss?: number;
+  readonly learningRate?: number;
+  /** Share of patches with a lesion among the selected, 0 to 1. */
+  readonly positiveFraction?: number;
+  /** Mean Dice on the validation patients with the student's weights w. */
+  readonly diceStudent?: number;
+  /** Mean Dice on the validation patients with the momentum weights w̄. */
+  readonly diceMomentum?: number;
+}
+
+/** `metrics` without what is undefined, NaN or infinite: what may be shown or stored. */
+export function finiteOnly<T extends object>(metrics: T): Partial<T> {
+  const kept = Object.entries(metrics).filter(
+    ([, value]) =>
+      value !== undefined &&
+      value !== null &&
+      !(typeof value === "number" && !Number.isFinite(value)),
+  );
+  return Object.fromEntries(kept) as Partial<T>;
+}

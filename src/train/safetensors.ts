@@ -1,0 +1,233 @@
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { UserError } from "../core/errors";
+
+/**
+ * Reading and writing the safetensors format (https://huggingface.co/docs/safetensors): eight bytes
+ * header length, a JSON header, then the raw little-endian tensors without gaps.
+ */
+
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | Uint8Array;
+
+/** A named array in row-major order; the class of `data` decides the stored type. */
+export interface StoredTensor {
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+/** What one file holds. Order of `tensors` is kept among tensors of one element size. */
+export interface Safetensors {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const TYPES = {
+  F64: Float64Array,
+  F32: Float32Array,
+  I64: BigInt64Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  U8: Uint8Array,
+} as const;
+type TypeName = keyof typeof TYPES;
+
+/** The format's own limit on the length of the header, in bytes. */
+const MAX_HEADER = 100_000_000;
+
+const volume = (shape: readonly number[]) => shape.reduce((product, n) => product * n, 1);
+
+function typeName(name: string, data: TensorData): TypeName {
+  for (const key of Object.keys(TYPES) as TypeName[]) if (data instanceof TYPES[key]) return key;
+  throw new TypeError(`safetensors: ${name} has an unsupported array type`);
+}
+
+/** The bytes of a file that holds `tensors`, data aligned to 8 bytes. */
+export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Array {
+  // Wide elements first, so that each tensor is aligned to its own element size.
+  const entries = [...tensors].sort(
+    ([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT,
+  );
+  const header: [string, unknown][] = [["__metadata__", metadata]];
+  let offset = 0;
+  for (const [name, { shape, data }] of entries) {
+    if (name === "__metadata__") throw new TypeError("safetensors: __metadata__ is reserved");
+    if (volume(shape) !== data.length) {
+      throw new RangeError(`safetensors: ${name} is ${shape.join("×")}, got ${data.length} values`);
+    }
+    const dataOffsets = [offset, offset + data.byteLength];
+    header.push([name, { dtype: typeName(name, data), shape, data_offsets: dataOffsets }]);
+    offset += data.byteLength;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const length = Math.ceil(json.length / 8) * 8;
+  const bytes = new Uint8Array(8 + length + offset).fill(0x20, 8, 8 + length);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  bytes.set(json, 8);
+  let at = 8 + length;
+  for (const [, { data }] of entries) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+    at += data.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * The tensors in `bytes`; `file` is only named in messages.
+ * @throws UserError if the bytes are not a complete, well-formed safetensors file, or hold a type
+ * other than F64, F32, I64, I32, U32 and U8.
+ */
+export function decodeSafetensors(bytes: Uint8Array, file: string): Safetensors {
+  const fail = (found: string): never => {
+    throw new UserError(
+      `${file}: not a usable safetensors file (${found}); it may be cut off or of another kind: ` +
+        "copy it again, or name another checkpoint",
+    );
+  };
+  const { entries, metadata, dataStart } = readHeader(bytes, fail);
+  const placed = entries.map(([name, value]) => ({ name, ...readEntry(name, value, fail) }));
+  const size = bytes.length - dataStart;
+  let end = 0;
+  for (const { name, offsets } of placed.toSorted((a, b) => a.offsets[0] - b.offsets[0])) {
+    if (offsets[0] < end) fail(`${name} overlaps another tensor`);
+    if (offsets[0] > end) fail(`${offsets[0] - end} bytes before ${name} belong to no tensor`);
+    end = offsets[1];
+    if (end > size) fail(`${name} ends at byte ${end} of the data, only ${size} are there`);
+  }
+  if (end !== size) fail(`${size - end} bytes at the end belong to no tensor`);
+  const tensors = new Map<string, StoredTensor>();
+  for (const { name, dtype, shape, offsets } of placed) {
+    // A copy, because the data in the file need not be aligned for a typed array.
+    const part = new Uint8Array(bytes.subarray(dataStart + offsets[0], dataStart + offsets[1]));
+    tensors.set(name, { shape, data: new TYPES[dtype](part.buffer) });
+  }
+  return { tensors, metadata };
+}
+
+type Fail = (found: string) => never;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function readHeader(bytes: Uint8Array, fail: Fail) {
+  if (bytes.length < 8) return fail(`${bytes.length} bytes long`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = Number(view.getBigUint64(0, true));
+  if (length > MAX_HEADER || bytes[8] !== 0x7b) return fail("no header at its start");
+  if (8 + length > bytes.length) return fail("the header is longer than the file");
+  let header: unknown;
+  try {
+    header = JSON.parse(
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + length)),
+    );
+  } catch {
+    return fail("its header is not JSON");
+  }
+  if (!isObject(header)) return fail("its header is not an object");
+  const { __metadata__: metadata = {}, ...rest } = header;
+  if (!isObject(metadata) || Object.values(metadata).some((value) => typeof value !== "string")) {
+    return fail("__metadata__ is not a map of strings");
+  }
+  const entries = Object.entries(rest);
+  return { entries, metadata: metadata as Record<string, string>, dataStart: 8 + length };
+}
+
+function readEntry(name: string, value: unknown, fail: Fail) {
+  if (!isObject(value)) return fail(`${name} has no description`);
+  const { dtype, shape, data_offsets: offsets } = value;
+  if (typeof dtype !== "string" || !Object.hasOwn(TYPES, dtype)) {
+    return fail(`${name} has type ${dtype}, readable are ${Object.keys(TYPES).join(", ")}`);
+  }
+  const isCounts = (list: unknown): list is number[] =>
+    Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
+  if (!isCounts(shape)) return fail(`${name} has a malformed shape`);
+  const type = dtype as TypeName;
+  if (!isCounts(offsets) || offsets.length !== 2) return fail(`${name} has malformed offsets`);
+  const [begin, end] = offsets as [number, number];
+  const wanted = volume(shape) * TYPES[type].BYTES_PER_ELEMENT;
+  if (end - begin !== wanted) {
+    return fail(
+      `${name} is ${shape.join("×")} ${dtype}, that is ${wanted} bytes, not ${end - begin}`,
+    );
+  }
+  return { dtype: type, shape: shape as readonly number[], offsets: [begin, end] as const };
+}
+
+/** Reads a safetensors file. @throws UserError if it cannot be read or is not well-formed. */
+export function readSafetensors(path: string): Safetensors {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : `${error}`;
+    throw new UserError(`${path}: cannot be read (${reason}); check the path`);
+  }
+  return decodeSafetensors(bytes, path);
+}
+
+/**
+ * Writes safetensors files so that a crash at any moment leaves each of them old or new, never
+ * half: all are written beside their targets and flushed first, then renamed in the given order.
+ */
+export function writeSafetensors(...files: (Safetensors & { readonly path: string })[]): void {
+  const temporary = files.map(({ path }) => `${path}.${process.pid}.tmp`);
+  try {
+    files.forEach((file, i) => {
+      writeDurably(temporary[i]!, encodeSafetensors(file));
+    });
+    files.forEach(({ path }, i) => {
+      renameSync(temporary[i]!, path);
+    });
+  } catch (error) {
+    for (const path of temporary) rmSync(path, { force: true });
+    throw writeError(files[0]?.path ?? "", error);
+  }
+  for (const folder of new Set(files.map(({ path }) => dirname(path)))) flushFolder(folder);
+}
+
+function writeDurably(path: string, bytes: Uint8Array): void {
+  const descriptor = openSync(path, "w");
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Makes the renames themselves durable; Windows can neither open nor flush a folder. */
+function flushFolder(path: string): void {
+  if (process.platform === "win32") return;
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function writeError(path: string, error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  const reasons: Record<string, string> = {
+    ENOSPC: "the disk is full",
+    EACCES: "no permission",
+    EROFS: "the file system is read-only",
+    ENOENT: "the folder does not exist",
+  };
+  const reason = code === undefined ? undefined : reasons[code];
+  if (reason === undefined) return error;
+  return new UserError(`${path}: cannot be written (${reason}); choose another output folder`);
+}

@@ -1,0 +1,102 @@
+import { expect, test } from "bun:test";
+import { EventEmitter } from "node:events";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type SignalSource, watchInterrupt } from "../src/train/interrupt";
+import type { Metrics } from "../src/train/metrics";
+import {
+  appendMetrics,
+  checkpointPaths,
+  createRunFolder,
+  defaultRunPath,
+  openRunFolder,
+  readMetrics,
+  truncateMetrics,
+} from "../src/train/run_folder";
+
+const root = mkdtempSync(join(tmpdir(), "voxgrad-run-"));
+const config = { preset: "paper", mu: 0.999 };
+const split = { train: ["p1", "p2"], validation: ["p3"] };
+let made = 0;
+const create = () => createRunFolder(join(root, "runs", String(made++)), config, split);
+
+test("the default name is a sortable local time and the name of the run", () => {
+  const now = new Date(2025, 0, 2, 3, 4, 5);
+  expect(defaultRunPath("ohem a/b", now)).toBe(join("runs", "2025-01-02_03-04-05-ohem-a-b"));
+});
+
+test("a run is made and opened again", () => {
+  const run = create();
+  expect(openRunFolder(run.path)).toEqual({ path: run.path, config, split });
+  const text = readFileSync(join(run.path, "config.json"), "utf8");
+  expect(text).toBe('{\n  "voxgradRun": 1,\n  "preset": "paper",\n  "mu": 0.999\n}\n');
+  expect(checkpointPaths(run, "best").student).toBe(join(run.path, "best.student.safetensors"));
+});
+
+test("an existing run is not overwritten, whatever part of it is left", () => {
+  const run = create();
+  expect(() => createRunFolder(run.path, config, split)).toThrow(
+    /--resume .*or name another --out/,
+  );
+  writeFileSync(checkpointPaths(run, "last").weights, "");
+  rmSync(join(run.path, "config.json"));
+  expect(() => createRunFolder(run.path, config, split)).toThrow(/holds a training run already/);
+});
+
+test("what is not a run, a damaged run and a newer run are refused", () => {
+  expect(() => openRunFolder(root)).toThrow(/no training run lies there/);
+  const run = create();
+  writeFileSync(join(run.path, "split.json"), "{");
+  expect(() => openRunFolder(run.path)).toThrow(/split.json: not valid JSON/);
+  writeFileSync(join(run.path, "config.json"), '{"voxgradRun": 2}');
+  expect(() => openRunFolder(run.path)).toThrow(/run version 2, this program knows up to 1/);
+  const file = join(root, "file");
+  writeFileSync(file, "");
+  expect(() => createRunFolder(file, config, split)).toThrow(/cannot be made/);
+});
+
+test("metrics are appended, read, and cut to the resumed iteration", () => {
+  const run = create();
+  expect(readMetrics(run)).toEqual([]);
+  for (const iteration of [10, 20, 30]) {
+    const loss = iteration === 20 ? Number.NaN : 1 / iteration;
+    appendMetrics(run, { iteration, seconds: 1.5, loss, diceStudent: undefined });
+  }
+  // The program was killed while it wrote a line.
+  appendFileSync(join(run.path, "metrics.jsonl"), '{"iteration":40,"los');
+  expect(readMetrics<Metrics>(run)).toEqual([
+    { iteration: 10, seconds: 1.5, loss: 0.1 },
+    { iteration: 20, seconds: 1.5 },
+    { iteration: 30, seconds: 1.5, loss: 1 / 30 },
+  ]);
+  truncateMetrics(run, 20);
+  appendMetrics(run, { iteration: 21, seconds: 2 });
+  expect(readMetrics(run).map(({ iteration }) => iteration)).toEqual([10, 20, 21]);
+});
+
+test("a damaged line in the middle of the metrics is named", () => {
+  const run = create();
+  appendMetrics(run, { iteration: 1 });
+  appendFileSync(join(run.path, "metrics.jsonl"), "garbage\n");
+  appendMetrics(run, { iteration: 2 });
+  expect(() => readMetrics(run)).toThrow(/metrics.jsonl: line 2 is not a report/);
+});
+
+test("the first Ctrl-C asks to save, the second leaves with 130", () => {
+  const exits: number[] = [];
+  const source: SignalSource & EventEmitter = Object.assign(new EventEmitter(), {
+    exit: (code: number) => exits.push(code),
+  });
+  const lines: string[] = [];
+  const interrupt = watchInterrupt((line) => lines.push(line), source);
+  expect(interrupt.signal.aborted).toBe(false);
+  source.emit("SIGINT");
+  expect(interrupt.signal.aborted).toBe(true);
+  expect(lines).toEqual(["interrupted: saving… (once more to leave without saving)"]);
+  expect(exits).toEqual([]);
+  source.emit("SIGTERM");
+  expect(exits).toEqual([130]);
+  interrupt.dispose();
+  expect(source.listenerCount("SIGINT") + source.listenerCount("SIGTERM")).toBe(0);
+});
