@@ -1,0 +1,32 @@
+import wgsl from "../shaders/add.wgsl" with { type: "text" };
+import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineOp } from "../src/core/op";
+import { channelLayout, elements, showShape } from "../src/core/tensor";
+
+const kernel = defineKernel({
+  name: "add",
+  source: wgsl,
+  bindings: { a: "read", b: "read", y: "read_write" },
+  views: ["a", "b"],
+  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+});
+
+/** y = a + b, elementwise; a, b, y: (N, C, …) of one shape. a and b may be channel views. */
+export const add = defineOp({
+  name: "add",
+  forward(g, { a, b }) {
+    if (!a || !b || showShape(a.shape) !== showShape(b.shape)) {
+      throw new Error(
+        `add: a is ${showShape(a!.shape)}, b is ${showShape(b!.shape)}; expected equal`,
+      );
+    }
+    const y = g.tensor("sum", a.shape);
+    const [, C = 1, ...space] = a.shape;
+    const S = elements(space);
+    const [la, lb] = [channelLayout(a), channelLayout(b)];
+    const views = { A_CT: la.CT, A_C0: la.C0, B_CT: lb.CT, B_C0: lb.C0 };
+    g.emit(kernel, { a, b, y }, { COUNT: elements(a.shape), CS: C * S, S, ...views, WG: 64 });
+    return { y };
+  },
+  backward: (_g, _call, { y }) => ({ a: y!, b: y! }),
+});

@@ -1,0 +1,29 @@
+// y = a + b.  a, b, y: (N, C, S); a and b may be channel views (CT channels a sample, first C0).
+// One thread per element, grid folded into y.
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+const COUNT: u32 = 64u; // N · C · S
+const CS: u32 = 64u; // C · S
+const S: u32 = 32u;
+const A_CT: u32 = 2u;
+const A_C0: u32 = 0u;
+const B_CT: u32 = 2u;
+const B_C0: u32 = 0u;
+const WG: u32 = 64u;
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (wid.y * nwg.x + wid.x) * WG + lane;
+  if (i >= COUNT) {
+    return;
+  }
+  let n = i / CS;
+  let r = i % CS;
+  y[i] = a[(n * A_CT + A_C0) * S + r] + b[(n * B_CT + B_C0) * S + r];
+}

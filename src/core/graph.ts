@@ -1,0 +1,195 @@
+/** Records kernels symbolically, and the tape of ops for reverse-mode differentiation. */
+import type { Capabilities, Consts, Kernel } from "./kernel";
+import type { Call, Op, Tensors } from "./op";
+import type { DType, Shape, Tensor } from "./tensor";
+import { elements, makeTensor, showShape, storageOf } from "./tensor";
+
+/** One kernel launch, fully described: everything but buffers. */
+export interface Dispatch {
+  readonly kernel: Kernel;
+  readonly consts: Consts;
+  /** In binding order. */
+  readonly tensors: readonly Tensor[];
+  readonly args: readonly number[];
+  /** `op/kernel`, for errors and profiles. */
+  readonly label: string;
+}
+
+interface TapeEntry {
+  readonly op: Op<unknown>;
+  readonly call: Call<unknown>;
+}
+
+interface Target {
+  readonly into: Tensor;
+  written: boolean;
+}
+
+/** One implementation of an op on an adapter; the first supported one that is preferred runs. */
+export interface Variant {
+  readonly name: string;
+  readonly supported: (caps: Capabilities) => boolean;
+}
+
+export interface GraphOptions {
+  /** op name → variant name: overrides the choice (tests, tuner). */
+  readonly variants?: Readonly<Record<string, string>>;
+}
+
+export class Graph {
+  readonly dispatches: Dispatch[] = [];
+  private readonly tape: TapeEntry[] = [];
+  private readonly targets = new Map<number, Target>();
+  private readonly tracked = new Set<number>();
+  private recording = true;
+  private opName = "graph";
+
+  constructor(
+    readonly caps: Capabilities,
+    readonly options: GraphOptions = {},
+  ) {}
+
+  /** A new temporary tensor. */
+  tensor(name: string, shape: Shape, dtype: DType = "f32"): Tensor {
+    return makeTensor(name, shape, "temp", dtype);
+  }
+
+  /** Records one kernel launch. `tensors` are given by binding name, `args` by field name. */
+  emit(kernel: Kernel, tensors: Tensors, consts: Consts, args: Record<string, number> = {}): void {
+    const names = Object.keys(kernel.bindings);
+    const bound = names.map((name) => {
+      const t = tensors[name];
+      if (!t) throw new Error(`${this.opName}/${kernel.name}: binding ${name} has no tensor`);
+      if (t.channels && !kernel.views?.includes(name)) {
+        throw new Error(
+          `${this.opName}/${kernel.name}: binding ${name} cannot take a channel view`,
+        );
+      }
+      return t;
+    });
+    const argValues = (kernel.args ?? []).map((name) => {
+      const value = args[name];
+      if (value === undefined)
+        throw new Error(`${this.opName}/${kernel.name}: arg ${name} missing`);
+      return value;
+    });
+    const label = `${this.opName}/${kernel.name}`;
+    this.dispatches.push({ kernel, consts, tensors: bound, args: argValues, label });
+  }
+
+  /** Applies an op: emits its forward kernels and, where a gradient may flow, tapes the call. */
+  apply<A>(op: Op<A>, inputs: Tensors, attrs: A): Tensors {
+    const outer = this.opName;
+    this.opName = op.name;
+    try {
+      const outputs = op.forward(this, inputs, attrs);
+      const needs = new Set<string>();
+      for (const [name, t] of Object.entries(inputs)) if (this.tracked.has(t.id)) needs.add(name);
+      if (this.recording && op.backward && needs.size > 0) {
+        for (const t of Object.values(outputs)) this.tracked.add(t.id);
+        const call = { inputs, outputs, attrs, needs };
+        this.tape.push({ op: op as Op<unknown>, call });
+      }
+      return outputs;
+    } finally {
+      this.opName = outer;
+    }
+  }
+
+  /** Runs `body` without taping. */
+  noGrad<T>(body: () => T): T {
+    const before = this.recording;
+    this.recording = false;
+    try {
+      return body();
+    } finally {
+      this.recording = before;
+    }
+  }
+
+  /** Marks `leaf` as differentiable; its gradient is written to `into`, later ones are added. */
+  watch(leaf: Tensor, into: Tensor): void {
+    if (elements(leaf.shape) !== elements(into.shape)) {
+      throw new Error(
+        `watch: ${leaf.name} ${showShape(leaf.shape)}, gradient ${showShape(into.shape)}`,
+      );
+    }
+    this.tracked.add(leaf.id);
+    if (!this.targets.has(leaf.id)) this.targets.set(leaf.id, { into, written: false });
+  }
+
+  /**
+   * Where a backward rule writes the gradient of input `t`: the watched leaf's target (`accumulate`
+   * once something has been written there), or a new temporary.
+   */
+  into(t: Tensor): { tensor: Tensor; accumulate: boolean } {
+    const target = this.targets.get(t.id);
+    if (!target) return { tensor: this.tensor(`d_${t.name}`, t.shape), accumulate: false };
+    const accumulate = target.written;
+    target.written = true;
+    return { tensor: target.into, accumulate };
+  }
+
+  /**
+   * Emits the gradients of everything taped since the last call, from the gradients of some
+   * outputs (`seeds`: tensor → its gradient), and empties the tape.
+   * @param add how two gradients of one tensor are summed (the `add` op of kernels/)
+   */
+  backward(seeds: ReadonlyMap<Tensor, Tensor>, add: Op): void {
+    const grads = new Map<number, Tensor>();
+    for (const [t, grad] of seeds) grads.set(t.id, grad);
+    const entries = this.tape.splice(0).reverse();
+    this.noGrad(() => {
+      for (const { op, call } of entries) this.backwardOf(op, call, grads, add);
+    });
+  }
+
+  private backwardOf(
+    op: Op<unknown>,
+    call: Call<unknown>,
+    grads: Map<number, Tensor>,
+    add: Op,
+  ): void {
+    const dys: Record<string, Tensor> = {};
+    for (const [name, t] of Object.entries(call.outputs)) {
+      const grad = grads.get(t.id);
+      if (grad) dys[name] = grad;
+    }
+    if (Object.keys(dys).length === 0) return;
+    this.opName = `${op.name}.backward`;
+    const dxs = op.backward!(this, call, dys);
+    this.opName = "graph";
+    for (const name of call.needs) {
+      const x = call.inputs[name]!;
+      const dx = dxs[name];
+      if (!dx) throw new Error(`${op.name}: backward gave no gradient for ${name}`);
+      if (this.targets.has(x.id)) continue;
+      const before = grads.get(x.id);
+      grads.set(x.id, before ? this.apply(add, { a: before, b: dx }, {}).y! : dx);
+    }
+  }
+
+  /** The variant that runs: an override, else the first supported one. */
+  pick<V extends Variant>(op: string, variants: readonly V[]): V {
+    const wanted = this.options.variants?.[op];
+    const usable = variants.filter((v) => v.supported(this.caps));
+    const chosen = wanted ? usable.find((v) => v.name === wanted) : usable[0];
+    if (!chosen) {
+      const names = usable.map((v) => v.name).join(", ");
+      throw new Error(`${op}: no variant ${wanted ?? ""} on this adapter; it has ${names}`);
+    }
+    return chosen;
+  }
+}
+
+/** Every storage a graph touches, in order of first use. */
+export function storagesOf(dispatches: readonly Dispatch[]): Tensor[] {
+  const seen = new Map<number, Tensor>();
+  for (const d of dispatches) {
+    for (const t of d.tensors) {
+      const s = storageOf(t);
+      seen.set(s.id, s);
+    }
+  }
+  return [...seen.values()];
+}

@@ -1,0 +1,65 @@
+/** What a kernel is: a WGSL file with its bindings, its constants and its grid. */
+
+/** Values for module-scope `const` lines of a shader; booleans and numbers by the line's type. */
+export type Consts = Readonly<Record<string, number | boolean>>;
+
+export type Access = "read" | "read_write";
+export type Grid = readonly [x: number, y: number, z: number];
+
+export interface Kernel {
+  /** The shader's file name without `.wgsl`; also the label in profiles and errors. */
+  readonly name: string;
+  readonly source: string;
+  /** Storage buffers in order of their `@binding` number, all in group 0. At most 8. */
+  readonly bindings: Readonly<Record<string, Access>>;
+  /** u32 fields of an optional uniform at the binding after the last storage buffer. */
+  readonly args?: readonly string[];
+  /** Bindings that accept a channel view (the shader reads CT and C0 style consts). */
+  readonly views?: readonly string[];
+  /** Needs the `subgroups` feature. */
+  readonly subgroups?: boolean;
+  readonly grid: (consts: Consts) => Grid;
+}
+
+const MAX_STORAGE_BUFFERS = 8;
+
+export function defineKernel(kernel: Kernel): Kernel {
+  const count = Object.keys(kernel.bindings).length;
+  if (count > MAX_STORAGE_BUFFERS) {
+    throw new Error(`${kernel.name}: ${count} storage buffers, at most 8 work on every adapter`);
+  }
+  return kernel;
+}
+
+/** Most workgroups along one dimension on every adapter. */
+const MAX_GROUPS = 65535;
+
+/**
+ * Workgroups for `items` in groups of `perGroup`, folded into y where x would pass the limit.
+ * The shader finds its group as `wid.y * nwg.x + wid.x` and guards the end.
+ */
+export function grid1d(items: number, perGroup: number): Grid {
+  const groups = Math.max(1, Math.ceil(items / perGroup));
+  if (groups <= MAX_GROUPS) return [groups, 1, 1];
+  const rows = Math.ceil(groups / MAX_GROUPS);
+  return [Math.ceil(groups / rows), rows, 1];
+}
+
+/** A const as a number, with a message that names it when it is missing. */
+export function num(consts: Consts, name: string): number {
+  const value = consts[name];
+  if (typeof value !== "number") throw new Error(`const ${name}: got ${value}, expected a number`);
+  return value;
+}
+
+/** What an adapter can do, as far as choosing a kernel variant needs to know. */
+export interface Capabilities {
+  /** "lavapipe", "swiftshader" or "hardware": the families with defaults of their own. */
+  readonly kind: "lavapipe" | "swiftshader" | "hardware";
+  /** The one subgroup size of the adapter; null where it has none or it may vary. */
+  readonly subgroupSize: number | null;
+  readonly shaderF16: boolean;
+  readonly maxBindingBytes: number;
+  readonly maxInvocations: number;
+  readonly maxWorkgroupBytes: number;
+}

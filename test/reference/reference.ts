@@ -1,0 +1,52 @@
+/**
+ * What a float64 reference of an op declares. test/ops.test.ts walks all of them: values, gradients,
+ * guard words, every variant, every software adapter. bench/ walks them too.
+ */
+import type { Op } from "../../src/core/op";
+import type { DType, Shape } from "../../src/core/tensor";
+import type { Philox } from "../../src/data/random";
+
+export type Values = Record<string, Float64Array>;
+export type Shapes = Readonly<Record<string, Shape>>;
+
+export interface Case<A> {
+  /** Addressable and stable: `c3x5_7x9x5`, say. */
+  readonly id: string;
+  readonly inputs: Shapes;
+  readonly attrs: A;
+}
+
+export interface Reference<A> {
+  readonly op: Op<A>;
+  /** Seeded cases, odd and non-multiple sizes among them. */
+  readonly cases: readonly Case<A>[];
+  /** Types of inputs and outputs that are not f32. */
+  readonly types?: Readonly<Record<string, DType>>;
+  /** Inputs; standard normal values when absent (for a single name or for all). */
+  readonly data?: (c: Case<A>, rng: Philox) => Partial<Values>;
+  /** Outputs by name; for ops that change inputs in place also the new values, by input name. */
+  readonly forward: (inputs: Values, shapes: Shapes, attrs: A) => Values;
+  /** Gradients of `Σ_outputs <dy, y>` by input name; checked by finite differences. */
+  readonly backward?: (inputs: Values, shapes: Shapes, attrs: A, dys: Values) => Values;
+  /** Differentiable outputs (default: ["y"]). */
+  readonly differentiable?: readonly string[];
+  /**
+   * Error bound of an output or gradient, elementwise or one number:
+   * |gpu − ref| ≤ c · 2⁻²⁴ · √K · Σ|terms|. Names of gradients are `dx` for input `x`.
+   * Exact (0) for integer outputs.
+   */
+  readonly bound: (
+    name: string,
+    inputs: Values,
+    shapes: Shapes,
+    attrs: A,
+    dys?: Values,
+  ) => Float64Array | number;
+  /** Floating-point operations of the forward pass and bytes that must move at least. */
+  readonly cost: (shapes: Shapes, attrs: A) => { flops: number; bytes: number };
+}
+
+/** Keeps the attribute type while the harness sees one list. */
+export function defineReference<A>(reference: Reference<A>): Reference<A> {
+  return reference;
+}
