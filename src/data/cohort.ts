@@ -1,0 +1,222 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../core/errors";
+import { Philox } from "./random";
+
+/** The files of one patient; the id is the name of the folder. */
+export interface Patient {
+  readonly id: string;
+  readonly time1: string;
+  readonly time2: string;
+  /** Mask of the lesions that are new at visit 2. */
+  readonly truth: string;
+  readonly brainMask?: string;
+  /** Mask of the lesions that are gone at visit 2: the truth of the time-swapped pair. */
+  readonly resolved?: string;
+}
+
+export interface Cohort {
+  readonly root: string;
+  /** Sorted by id. */
+  readonly patients: readonly Patient[];
+  /** What in the folder was left aside, and why. */
+  readonly notes: readonly string[];
+}
+
+const REQUIRED = {
+  time1: "flair_time01_on_middle_space",
+  time2: "flair_time02_on_middle_space",
+  truth: "ground_truth",
+} as const;
+const OPTIONAL = { brainMask: "brain_mask", resolved: "resolved" } as const;
+const LAYOUT =
+  `expected DATA/<patient>/ with ${Object.values(REQUIRED).join(", ")} (.nii.gz or .nii), ` +
+  "the layout of MSSEG-2";
+
+/**
+ * Finds the patients in a folder of the MSSEG-2 layout: a folder each, with both visits and the
+ * ground truth; `brain_mask` and `resolved` are optional. Opens no image.
+ *
+ * @throws UserError when the folder is missing or holds no patient, or when a patient lacks a file
+ */
+export async function openCohort(root: string): Promise<Cohort> {
+  const patients: Patient[] = [];
+  const incomplete: string[] = [];
+  const ignored: string[] = [];
+  const names = await folderNames(root);
+  for (const id of names) {
+    const folder = join(root, id);
+    const inside = id.startsWith(".") ? "hidden" : await filesIn(folder);
+    if (typeof inside === "string") {
+      ignored.push(`${id} (${inside})`);
+      continue;
+    }
+    const { patient, missing } = findPatient(id, folder, inside);
+    if (missing.length === Object.keys(REQUIRED).length) ignored.push(`${id} (no visit in it)`);
+    else if (missing.length > 0) incomplete.push(`${id} lacks ${missing.join(" and ")}`);
+    else patients.push(patient);
+  }
+  if (incomplete.length > 0) {
+    throw new UserError(
+      `${root}: incomplete: ${incomplete.join("; ")}; ${LAYOUT}; add the files or move the folders away`,
+    );
+  }
+  if (patients.length === 0) throw new UserError(await nothingFound(root, names));
+  return {
+    root,
+    patients,
+    notes: ignored.length ? [`${root}: ignored ${ignored.join(", ")}`] : [],
+  };
+}
+
+async function folderNames(root: string): Promise<string[]> {
+  try {
+    return (await readdir(root)).sort();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const problem =
+      code === "ENOENT" ? "no such folder" : code === "ENOTDIR" ? "is not a folder" : message;
+    throw new UserError(`${root}: ${problem}; ${LAYOUT}`);
+  }
+}
+
+/** The names in a folder, or why it is no patient's folder. */
+async function filesIn(path: string): Promise<readonly string[] | "a file" | "a broken link"> {
+  const status = await stat(path).catch(() => undefined);
+  if (!status) return "a broken link";
+  return status.isDirectory() ? readdir(path) : "a file";
+}
+
+function findPatient(id: string, folder: string, inside: readonly string[]) {
+  const find = (stem: string) => {
+    const found = [`${stem}.nii.gz`, `${stem}.nii`].filter((name) => inside.includes(name));
+    if (found.length > 1) {
+      throw new UserError(`${folder}: holds both ${found.join(" and ")}; keep one of them`);
+    }
+    return found[0] === undefined ? undefined : join(folder, found[0]);
+  };
+  const paths = Object.entries({ ...REQUIRED, ...OPTIONAL }).map(([key, stem]) => [
+    key,
+    find(stem),
+  ]);
+  const present = Object.fromEntries(paths.filter(([, path]) => path !== undefined));
+  const missing = Object.entries(REQUIRED).flatMap(([key, stem]) => (key in present ? [] : [stem]));
+  return { patient: { id, ...present } as Patient, missing };
+}
+
+async function nothingFound(root: string, names: readonly string[]): Promise<string> {
+  const found = names.length === 0 ? "it is empty" : `it holds ${names.slice(0, 5).join(", ")}`;
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
+  const isPatient = names.some((name) => name.startsWith(REQUIRED.time1));
+  let hint = "";
+  if (isPatient) hint = "; this is one patient's folder: give the folder above it";
+  for (const name of names) {
+    const inside = hint || name.startsWith(".") ? [] : await filesIn(join(root, name));
+    if (typeof inside === "string") continue;
+    for (const inner of inside) {
+      const files = await filesIn(join(root, name, inner));
+      if (typeof files !== "string" && files.some((file) => file.startsWith(REQUIRED.time1))) {
+        hint = `; there are patients in ${join(root, name)}: give that folder`;
+      }
+    }
+  }
+  return `${root}: no patient found (${found}${more}); ${LAYOUT}${hint}`;
+}
+
+/**
+ * The time-swapped twin: visit 2 comes first, and the resolved lesions are the new ones. A twin
+ * belongs on its patient's side of the split: split first, then add twins.
+ */
+export function timeReversed(patient: Patient): Patient {
+  const { id, time1, time2, truth, resolved } = patient;
+  if (resolved === undefined) {
+    throw new UserError(
+      `${id}: has no ${OPTIONAL.resolved}.nii.gz, the truth of the time-swapped pair; ` +
+        "add it, or train without --time-reversal",
+    );
+  }
+  return {
+    ...patient,
+    id: `${id}-reversed`,
+    time1: time2,
+    time2: time1,
+    truth: resolved,
+    resolved: truth,
+  };
+}
+
+export interface SplitOptions {
+  /** Ids of the patients that validate. */
+  readonly val?: readonly string[];
+  /** Or: the number of folds (default 4: the paper's 30 to 10), and which one validates. */
+  readonly folds?: number;
+  readonly fold?: number;
+  /** Decides who is in which fold; the same for any order of the patients. */
+  readonly seed: number;
+}
+
+export interface Split {
+  readonly train: readonly Patient[];
+  readonly val: readonly Patient[];
+}
+
+/**
+ * Splits patients, never patches: each is in exactly one arm, and neither arm is empty.
+ *
+ * @throws UserError for ids that are not there, folds out of range, or an arm without a patient
+ */
+export function splitCohort(patients: readonly Patient[], options: SplitOptions): Split {
+  if (patients.length < 2) {
+    throw new UserError(
+      `cannot split ${patients.length} patient(s): one trains and another validates; add patients`,
+    );
+  }
+  const isVal = options.val ? chosen(patients, options) : inFold(patients, options);
+  const split = {
+    train: patients.filter(({ id }) => !isVal.has(id)),
+    val: patients.filter(({ id }) => isVal.has(id)),
+  };
+  const empty =
+    split.train.length === 0 ? "train" : split.val.length === 0 ? "validate" : undefined;
+  if (empty)
+    throw new UserError(`--val leaves no patient to ${empty}; there are ${idList(patients)}`);
+  return split;
+}
+
+function chosen(
+  patients: readonly Patient[],
+  { val = [], folds, fold }: SplitOptions,
+): Set<string> {
+  if (folds !== undefined || fold !== undefined) {
+    throw new UserError("--val excludes --folds and --fold: give the ids or the folds, not both");
+  }
+  const unknown = val.filter((id) => !patients.some((patient) => patient.id === id));
+  if (unknown.length > 0) {
+    throw new UserError(`--val: no patient ${unknown.join(", ")}; there are ${idList(patients)}`);
+  }
+  return new Set(val);
+}
+
+function inFold(
+  patients: readonly Patient[],
+  { folds, fold = 0, seed }: SplitOptions,
+): Set<string> {
+  const count = folds ?? Math.min(4, patients.length);
+  if (!Number.isInteger(count) || count < 2 || count > patients.length) {
+    throw new UserError(
+      `--folds ${count}: expected a whole number from 2 to ${patients.length}, the number of patients`,
+    );
+  }
+  if (!Number.isInteger(fold) || fold < 0 || fold >= count) {
+    throw new UserError(`--fold ${fold}: expected a whole number from 0 to ${count - 1}`);
+  }
+  const ids = patients.map(({ id }) => id).sort();
+  const random = new Philox(seed);
+  for (let i = ids.length - 1; i > 0; i--) {
+    const j = random.int(i + 1);
+    [ids[i], ids[j]] = [ids[j]!, ids[i]!];
+  }
+  return new Set(ids.filter((_, index) => index % count === fold));
+}
+
+const idList = (patients: readonly Patient[]) => patients.map(({ id }) => id).join(", ");
