@@ -1,5 +1,7 @@
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 
 /** What decides where the cache lies; a parameter so that every platform can be tested on one. */
 export interface CacheEnvironment {
@@ -25,6 +27,29 @@ export function cacheRoot({ platform, home, env }: CacheEnvironment): string {
 
 /** Path of something in this user's cache, e.g. `cacheDir("phantom", key)`. Creates nothing. */
 export function cacheDir(...sub: string[]): string {
-  const root = cacheRoot({ platform: process.platform, home: homedir(), env: process.env });
-  return join(root, ...sub);
+  const home = homedir() || tmpdir();
+  return join(cacheRoot({ platform: process.platform, home, env: process.env }), ...sub);
+}
+
+/**
+ * Makes `dir` exist with what `fill` writes: never half a directory, even when several processes
+ * ask at once or one is killed. `fill` gets a temporary sibling that is renamed when complete; the
+ * first process wins. Returns false when the directory was there already.
+ */
+export async function cacheOnce(
+  dir: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<boolean> {
+  if (existsSync(dir)) return false;
+  await mkdir(dirname(dir), { recursive: true });
+  const temporary = await mkdtemp(join(dirname(dir), `.${basename(dir)}-`));
+  try {
+    await fill(temporary);
+    await rename(temporary, dir);
+    return true;
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    if (existsSync(dir)) return false;
+    throw error;
+  }
 }

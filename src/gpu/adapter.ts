@@ -1,0 +1,117 @@
+import { UserError } from "../core/errors";
+
+export type AdapterKind = "hardware" | "lavapipe" | "swiftshader" | "software";
+export type AdapterSourceName = "system" | "lavapipe" | "swiftshader" | "browser";
+
+/** What is known of an adapter before a device is opened on it. */
+export interface AdapterDescription {
+  /** The driver's name for it, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** Driver and version in the driver's own words; may be empty. */
+  readonly driver: string;
+  /** `vulkan`, `metal`, `d3d12`, or `webgpu` in a browser. */
+  readonly backend: string;
+  readonly type: "hardware" | "software";
+  readonly kind: AdapterKind;
+  /** Where the driver came from: installed on the system, or brought. */
+  readonly source: AdapterSourceName;
+  readonly limits: GPUSupportedLimits;
+  readonly features: ReadonlySet<string>;
+  /** Lanes per subgroup, or null where the adapter has no subgroups. */
+  readonly subgroupSize: { readonly min: number; readonly max: number } | null;
+}
+
+/** Describes `adapter`; `name` as the driver gives it (WebGPU's own info has only a digest). */
+export function describeAdapter(
+  adapter: GPUAdapter,
+  from: { readonly name: string; readonly backend: string; readonly source: AdapterSourceName },
+): AdapterDescription {
+  const { info, features, limits } = adapter;
+  const kind = adapterKind(`${from.name} ${info.architecture}`, info.isFallbackAdapter === true);
+  const { subgroupMinSize: min, subgroupMaxSize: max } = info;
+  return {
+    ...from,
+    vendor: info.vendor,
+    architecture: info.architecture,
+    driver: info.description,
+    type: kind === "hardware" ? "hardware" : "software",
+    kind,
+    limits,
+    features: new Set<string>(features),
+    subgroupSize: features.has("subgroups") && min && max ? { min, max } : null,
+  };
+}
+
+function adapterKind(names: string, isFallback: boolean): AdapterKind {
+  if (/llvmpipe|lavapipe/i.test(names)) return "lavapipe";
+  if (/swiftshader/i.test(names)) return "swiftshader";
+  return isFallback ? "software" : "hardware";
+}
+
+const KINDS: readonly AdapterKind[] = ["hardware", "lavapipe", "swiftshader", "software"];
+
+/** 0 for the best kind. */
+export function rank(kind: AdapterKind): number {
+  return KINDS.indexOf(kind);
+}
+
+/** The best kind that a source can offer: what is found is final when nothing better can follow. */
+export function bestKind(source: AdapterSourceName): AdapterKind {
+  return source === "system" || source === "browser" ? "hardware" : source;
+}
+
+/** Whether `wanted` (a kind, `gpu`, part of a name in any case, or "" for any) means this adapter. */
+export function matches(wanted: string, { name, kind }: AdapterDescription): boolean {
+  const word = wanted.toLowerCase();
+  if (word === "gpu" || word === "hardware") return kind === "hardware";
+  return word === kind || name.toLowerCase().includes(word);
+}
+
+/** Whether a source can have what is wanted: nothing is downloaded for an adapter of another kind. */
+export function mayOffer(source: AdapterSourceName, wanted: string): boolean {
+  const word = wanted.toLowerCase();
+  if (source === "lavapipe") return !["gpu", "hardware", "swiftshader"].includes(word);
+  if (source === "swiftshader") return !/^(gpu|hardware|lavapipe|llvmpipe.*)$/.test(word);
+  return true;
+}
+
+/** The error for a search that found nothing: what there is, or else what was tried and how it went. */
+export function noAdapter(
+  wanted: string,
+  there: readonly AdapterDescription[],
+  reasons: readonly string[],
+): UserError {
+  const tried = reasons.length > 0 ? ` Tried: ${reasons.join("; ")}.` : "";
+  if (there.length > 0) {
+    const list = there.map(({ name, kind }) => `"${name}" (${kind})`).join(", ");
+    return new UserError(`no adapter matches "${wanted}". There are: ${list}.${tried}`);
+  }
+  const subject = wanted
+    ? `no adapter matches "${wanted}"`
+    : "no adapter for WebGPU can be had here";
+  return new UserError(
+    `${subject}.${tried} Install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers 24 or newer).`,
+  );
+}
+
+/** The one line at start: adapter, driver, precision, and what a software adapter means. */
+export function startLine(
+  info: AdapterDescription,
+  precision: string,
+  lavapipeRefusal: string | undefined,
+): string {
+  const where = info.source === "system" || info.source === "browser" ? "" : ", brought by voxgrad";
+  const driver = info.driver ? ` (${info.driver})` : "";
+  const line = `adapter: ${info.name}${driver}, ${info.backend}${where}, ${precision}`;
+  if (info.type === "hardware") return line;
+  if (info.kind === "lavapipe") {
+    return `${line}; software adapter: the processor computes, far slower than any GPU`;
+  }
+  const why = lavapipeRefusal ? `; lavapipe: ${lavapipeRefusal}` : "";
+  return (
+    `${line}; slow software adapter: install mesa-vulkan-drivers 24 or newer (lavapipe) ` +
+    `for 4 to 10 times the speed${why}`
+  );
+}
