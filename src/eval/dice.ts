@@ -1,0 +1,29 @@
+/** How two binary masks on one grid agree, in voxels. */
+export interface Overlap {
+  readonly truePositives: number;
+  readonly falsePositives: number;
+  readonly falseNegatives: number;
+  readonly trueNegatives: number;
+  /** 2·TP / (2·TP + FP + FN), from 0 to 1; 1 where both masks are empty: they agree fully. */
+  readonly dice: number;
+}
+
+/** Counts over all voxels; a value other than 0 counts as inside. @throws RangeError on lengths. */
+export function overlap(reference: Uint8Array, prediction: Uint8Array): Overlap {
+  if (reference.length !== prediction.length) {
+    throw new RangeError(`overlap: ${reference.length} and ${prediction.length} voxels`);
+  }
+  let truePositives = 0;
+  let falsePositives = 0;
+  let falseNegatives = 0;
+  for (let i = 0; i < reference.length; i++) {
+    if (prediction[i] !== 0) {
+      if (reference[i] !== 0) truePositives++;
+      else falsePositives++;
+    } else if (reference[i] !== 0) falseNegatives++;
+  }
+  const trueNegatives = reference.length - truePositives - falsePositives - falseNegatives;
+  const sum = 2 * truePositives + falsePositives + falseNegatives;
+  const dice = sum === 0 ? 1 : (2 * truePositives) / sum;
+  return { truePositives, falsePositives, falseNegatives, trueNegatives, dice };
+}
