@@ -1,11 +1,114 @@
 import { existsSync } from "node:fs";
+import { copyFile, glob, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { distribution, PrivateApt, unpackDeb } from "./apt";
+import { cacheDir, cacheOnce } from "./cache";
 import { DriverUnavailable, type VulkanFiles } from "./driver";
-export async function lavapipe(_quiet: boolean): Promise<VulkanFiles> {
-  if (existsSync("/tmp/lvp/lvp.json"))
-    return {
-      loader: "/tmp/lvp/root/usr/lib/x86_64-linux-gnu/libvulkan.so.1",
-      icd: "/tmp/lvp/lvp.json",
-      libraries: [],
-    };
-  throw new DriverUnavailable("not yet");
+import { neededLibraries } from "./elf";
+import { printLine } from "./native";
+
+const PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"] as const;
+const DRIVER = "libvulkan_lvp.so";
+const LOADER = "libvulkan.so.1";
+/** Dawn refuses lavapipe before Mesa 24. */
+const OLDEST_MESA = 24;
+/** What every process has loaded already, in the machine's own version, and may not be doubled. */
+const NEVER_UNPACKED = /^(libc6|libgcc-s1|libstdc\+\+6|gcc-\d+-base)_/;
+
+/**
+ * Lavapipe, Mesa's software Vulkan driver, from the cache, brought there when it is missing with
+ * the machine's own apt sources, without root. `VOXGRAD_NO_DOWNLOAD=1` forbids the bringing.
+ * @throws DriverUnavailable where it cannot be had
+ */
+export function lavapipe(quiet: boolean): Promise<VulkanFiles> {
+  found ??= find(quiet);
+  return found;
+}
+
+let found: Promise<VulkanFiles> | undefined; // one attempt per process
+
+async function find(quiet: boolean): Promise<VulkanFiles> {
+  if (process.platform !== "linux") throw new DriverUnavailable("only brought on Linux");
+  const { id, codename } = await distribution();
+  const dir = cacheDir("lavapipe", [id, codename, process.arch].filter(Boolean).join("-"));
+  if (!existsSync(dir)) {
+    if (process.env.VOXGRAD_NO_DOWNLOAD) {
+      throw new DriverUnavailable("not in the cache, and VOXGRAD_NO_DOWNLOAD forbids bringing it");
+    }
+    await bring(dir, codename, quiet);
+  }
+  const order = JSON.parse(await readFile(join(dir, "libraries.json"), "utf8")) as string[];
+  const libraries = order.map((name) => join(dir, name));
+  return { loader: join(dir, LOADER), icd: join(dir, "icd.json"), libraries };
+}
+
+async function bring(dir: string, codename: string, quiet: boolean): Promise<void> {
+  try {
+    await mkdir(dirname(dir), { recursive: true });
+    const work = await mkdtemp(join(dirname(dir), ".apt-"));
+    try {
+      const root = await fetchPackages(work, codename, quiet);
+      await cacheOnce(dir, (temporary) => install(root, temporary, dir));
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+  } catch (error) {
+    if (error instanceof DriverUnavailable) throw error;
+    throw new DriverUnavailable(`bringing it failed: ${error}`);
+  }
+}
+
+/** Downloads and unpacks below `work`; returns the directory that stands for `/`. */
+async function fetchPackages(work: string, codename: string, quiet: boolean): Promise<string> {
+  const apt = await PrivateApt.open(work, codename);
+  const versions = await apt.versions(PACKAGES[0]);
+  const major = ({ version }: { version: string }) => Number.parseInt(version, 10);
+  const chosen =
+    versions.find((each) => major(each) >= OLDEST_MESA && !each.suite.endsWith("-backports")) ??
+    versions.find((each) => major(each) >= OLDEST_MESA);
+  if (!chosen) {
+    const newest = versions[0]?.version ?? "none";
+    throw new DriverUnavailable(`apt offers Mesa ${newest}, and ${OLDEST_MESA} is needed`);
+  }
+  if (!quiet) {
+    const size = Math.ceil(await apt.downloadSize(PACKAGES, chosen.suite));
+    const what = `lavapipe (software Vulkan driver, Mesa ${major(chosen)}, ${size} MB)`;
+    const where = cacheDir().replace(new RegExp(`^${homedir()}(?=/)`), "~");
+    printLine(`bringing ${what} into ${where} … (VOXGRAD_NO_DOWNLOAD=1 forbids this)`);
+  }
+  const root = join(work, "root");
+  for (const deb of await apt.download(PACKAGES, chosen.suite)) {
+    if (!NEVER_UNPACKED.test(basename(deb))) await unpackDeb(deb, root);
+  }
+  return root;
+}
+
+/**
+ * Copies the driver, the loader, and of the unpacked libraries those that the driver needs into
+ * one folder; `libraries.json` lists them so that each comes after those that it needs itself.
+ */
+async function install(root: string, temporary: string, dir: string): Promise<void> {
+  const unpacked = new Map<string, string>();
+  for await (const path of glob(join(root, "{usr/,}lib/**/*.so*"))) {
+    unpacked.set(basename(path), path);
+  }
+  const order = new Set<string>();
+  const visited = new Set<string>();
+  const visit = async (name: string) => {
+    const path = unpacked.get(name);
+    if (!path || visited.has(name)) return;
+    visited.add(name);
+    for (const needed of neededLibraries(await readFile(path))) await visit(needed);
+    await copyFile(path, join(temporary, name));
+    order.add(name);
+  };
+  await visit(DRIVER);
+  if (!order.has(DRIVER)) throw new DriverUnavailable(`${PACKAGES[0]} holds no ${DRIVER}`);
+  const loader = unpacked.get(LOADER);
+  if (loader) await copyFile(loader, join(temporary, LOADER));
+  const ICD = { library_path: join(dir, DRIVER), api_version: "1.3.0" };
+  const manifest = { file_format_version: "1.0.0", ICD };
+  await writeFile(join(temporary, "icd.json"), JSON.stringify(manifest));
+  await writeFile(join(temporary, "libraries.json"), JSON.stringify([...order]));
 }
