@@ -1,0 +1,170 @@
+import { UserError } from "../core/errors";
+import { elements, RANGE_ALIGNMENT, type Shape, showShape } from "../core/tensor";
+import { Philox } from "../data/random";
+
+/**
+ * The parameters of the 3-D U-Net: their names and shapes, which are those of the weights file and
+ * of a plain torch.nn.Module, and where each lies in the one flat buffer that the engine keeps.
+ */
+
+/** One weight tensor, in PyTorch's order (Cout, Cin, kD, kH, kW). */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly shape: Shape;
+  /** "weight" and "bias" are a convolution's, "scale" and "shift" a group norm's weight and bias. */
+  readonly kind: "weight" | "bias" | "scale" | "shift";
+  /** Inputs of one output of the convolution, Cin · kD · kH · kW; 0 for a group norm. */
+  readonly fanIn: number;
+}
+
+export interface UnetWidth {
+  /** Channels of the input, by default 2: the two visits. */
+  readonly inChannels?: number;
+  /** Filters at full, half and quarter resolution, by default 16, 32, 64. */
+  readonly filters?: readonly [number, number, number];
+}
+
+/**
+ * The parameters of the U-Net in the order of the weights file, which is that of the PyTorch
+ * module's state_dict (test/golden/unet3d.py).
+ * @throws UserError if a width is not a positive whole number.
+ */
+export function unetParameters(width: UnetWidth = {}): ParameterSpec[] {
+  const { inChannels = 2, filters = [16, 32, 64] } = width;
+  if ([inChannels, ...filters].some((n) => !Number.isInteger(n) || n < 1)) {
+    throw new UserError(
+      `filters ${filters.join(",")} on ${inChannels} input channels: expected positive whole ` +
+        "numbers, such as 16,32,64",
+    );
+  }
+  const [a, b, c] = filters;
+  return [
+    ...block("enc1", inChannels, a),
+    ...block("enc2", a, b),
+    ...block("mid", b, c),
+    ...block("dec2", b + c, b),
+    ...block("dec1", a + b, a),
+    ...convolution("head", a, 1, 1),
+  ];
+}
+
+function block(name: string, channelsIn: number, channels: number): ParameterSpec[] {
+  return [
+    ...convolution(`${name}.conv1`, channelsIn, channels, 3),
+    ...groupNorm(`${name}.norm1`, channels),
+    ...convolution(`${name}.conv2`, channels, channels, 3),
+    ...groupNorm(`${name}.norm2`, channels),
+  ];
+}
+
+function convolution(name: string, channelsIn: number, channels: number, size: number) {
+  const fanIn = channelsIn * size ** 3;
+  const shape = [channels, channelsIn, size, size, size];
+  return [
+    { name: `${name}.weight`, shape, kind: "weight", fanIn },
+    { name: `${name}.bias`, shape: [channels], kind: "bias", fanIn },
+  ] satisfies ParameterSpec[];
+}
+
+function groupNorm(name: string, channels: number) {
+  return [
+    { name: `${name}.weight`, shape: [channels], kind: "scale", fanIn: 0 },
+    { name: `${name}.bias`, shape: [channels], kind: "shift", fanIn: 0 },
+  ] satisfies ParameterSpec[];
+}
+
+/** How many numbers the tensors hold, without the gaps of the flat buffer. */
+export function parameterCount(specs: readonly ParameterSpec[]): number {
+  return specs.reduce((sum, { shape }) => sum + elements(shape), 0);
+}
+
+/**
+ * Where each tensor lies in the flat buffer, in elements: `offsets[i]`, a multiple of
+ * RANGE_ALIGNMENT, is that of `specs[i]`; `total` is the buffer's length, such a multiple too.
+ */
+export function layout(specs: readonly ParameterSpec[]): { offsets: number[]; total: number } {
+  let total = 0;
+  const offsets = specs.map(({ shape }) => {
+    const offset = total;
+    total += Math.ceil(elements(shape) / RANGE_ALIGNMENT) * RANGE_ALIGNMENT;
+    return offset;
+  });
+  return { offsets, total };
+}
+
+/**
+ * Start weights in the flat layout, gaps zero: PyTorch's defaults, uniform in ±1/√fanIn for the
+ * weight and bias of a convolution, 1 and 0 for those of a group norm. Each tensor has a random
+ * stream of its own, keyed by seed and name, so its values do not depend on the other tensors.
+ */
+export function initialise(specs: readonly ParameterSpec[], seed: number): Float32Array {
+  const { offsets, total } = layout(specs);
+  const flat = new Float32Array(total);
+  specs.forEach(({ name, shape, kind, fanIn }, i) => {
+    const values = flat.subarray(offsets[i]!, offsets[i]! + elements(shape));
+    if (kind === "weight" || kind === "bias") {
+      const random = new Philox(seed, ...new TextEncoder().encode(name));
+      const bound = 1 / Math.sqrt(fanIn);
+      for (let k = 0; k < values.length; k++) values[k] = random.uniform(-bound, bound);
+    } else if (kind === "scale") values.fill(1);
+    else kind satisfies "shift";
+  });
+  return flat;
+}
+
+/** The tensors of a flat buffer by name, in order, as the weights file holds them (copies). */
+export function toNamed(specs: readonly ParameterSpec[], flat: Float32Array) {
+  const { offsets, total } = layout(specs);
+  if (flat.length !== total) {
+    throw new RangeError(`toNamed: the flat buffer has ${flat.length} elements, not ${total}`);
+  }
+  return new Map(
+    specs.map(({ name, shape }, i) => {
+      const data = flat.slice(offsets[i]!, offsets[i]! + elements(shape));
+      return [name, { shape, data }] as const;
+    }),
+  );
+}
+
+/**
+ * The flat buffer, gaps zero, of tensors by name, as read from a weights file; `file` is only named
+ * in messages.
+ * @throws UserError if a tensor is missing, unknown, of another shape or not float32.
+ */
+export function fromNamed(
+  specs: readonly ParameterSpec[],
+  tensors: ReadonlyMap<string, { readonly shape: Shape; readonly data: ArrayBufferView }>,
+  file: string,
+): Float32Array {
+  const { offsets, total } = layout(specs);
+  const flat = new Float32Array(total);
+  const known = new Set(specs.map(({ name }) => name));
+  for (const name of tensors.keys()) {
+    if (!known.has(name)) {
+      throw new UserError(
+        `${file}: holds ${name}, which this network has not; name a weights file of voxgrad`,
+      );
+    }
+  }
+  specs.forEach(({ name, shape }, i) => {
+    const tensor = tensors.get(name);
+    if (!tensor) {
+      throw new UserError(
+        `${file}: ${name} (${showShape(shape)}) is missing; name a weights file of voxgrad`,
+      );
+    }
+    if (showShape(tensor.shape) !== showShape(shape)) {
+      throw new UserError(
+        `${file}: ${name} is ${showShape(tensor.shape)}, expected ${showShape(shape)}; use the ` +
+          "filters that the file was trained with",
+      );
+    }
+    if (!(tensor.data instanceof Float32Array)) {
+      throw new UserError(
+        `${file}: ${name} is a ${tensor.data.constructor.name}, expected float32; convert the file`,
+      );
+    }
+    flat.set(tensor.data, offsets[i]!);
+  });
+  return flat;
+}
