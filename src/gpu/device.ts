@@ -61,15 +61,26 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   );
 }
 
-/** Every adapter that is there or can be had, best first. Lavapipe is brought as by openDevice. */
-export async function listAdapters(options: DeviceOptions = {}): Promise<AdapterDescription[]> {
+/** Every adapter that is there or can be had, best first, and why each other source has none. */
+export async function surveyAdapters(
+  options: DeviceOptions = {},
+): Promise<{ adapters: AdapterDescription[]; reasons: string[] }> {
   const { sources } = await adapterSources(options);
   const found: Candidate[] = [];
+  const reasons: string[] = [];
   for (const { name, find } of sources) {
     const hasGood = found.some(({ info }) => rank(info.kind) <= rank("lavapipe"));
-    if (name !== "lavapipe" || !hasGood) found.push(...(await find()).candidates);
+    if (name === "lavapipe" && hasGood) continue; // nothing is downloaded beside a better one
+    const { candidates, reason } = await find();
+    if (reason) reasons.push(`${name}: ${reason}`);
+    found.push(...candidates);
   }
-  return found.sort(byRank).map(({ info }) => info);
+  return { adapters: found.sort(byRank).map(({ info }) => info), reasons };
+}
+
+/** The adapters of {@link surveyAdapters}. */
+export async function listAdapters(options: DeviceOptions = {}): Promise<AdapterDescription[]> {
+  return (await surveyAdapters(options)).adapters;
 }
 
 interface Candidate {
