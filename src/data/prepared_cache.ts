@@ -1,0 +1,115 @@
+/** Prepared patients on disk: resampling and normalising is done once per content and settings. */
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Memory } from "../gpu/memory";
+import { cacheDir } from "../platform/cache";
+import type { Patient } from "./cohort";
+import { readMask } from "./nifti_read";
+import { loadPatient, type PatientData } from "./patient";
+import {
+  labelOnGrid,
+  lesionVoxels,
+  type PrepareOptions,
+  preparePair,
+  voxelCount,
+} from "./preprocess";
+import type { Grid } from "./volume";
+import type { VisitData, VolumeSource } from "./volume_store";
+
+/** Raise when what lies in the files changes. */
+const FORMAT = 1;
+
+interface Header {
+  readonly grid: Grid;
+  readonly lesions: readonly (readonly number[])[];
+  readonly notes: readonly string[];
+}
+
+export interface PreparedPatient extends VolumeSource {
+  readonly grid: Grid;
+  /** What was decided by rule while reading; to be shown to the user. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The patient on the network's grid, from the cache or made now. With `reversed`, the mask of
+ * resolved lesions is the label of the time-swapped twin.
+ */
+export async function preparePatient(
+  memory: Memory,
+  patient: Patient,
+  options: PrepareOptions & { readonly reversed: boolean },
+): Promise<PreparedPatient> {
+  const path = cacheDir("prepared", `${await keyOf(patient, options)}.bin`);
+  const header = readHeader(path) ?? (await prepare(memory, patient, options, path));
+  const { grid, notes } = header;
+  return {
+    id: patient.id,
+    size: grid.size,
+    grid,
+    notes,
+    lesions: header.lesions.map((indices) => Uint32Array.from(indices)),
+    load: () => loadVisits(path, header),
+  };
+}
+
+async function keyOf(patient: Patient, options: PrepareOptions & { reversed: boolean }) {
+  const hash = createHash("sha256").update(JSON.stringify([FORMAT, options]));
+  const mask = options.normalisation === "mask" ? patient.brainMask : undefined;
+  const twin = options.reversed ? patient.resolved : undefined;
+  for (const file of [patient.time1, patient.time2, patient.truth, mask, twin]) {
+    hash.update(file === undefined ? "none" : await readFile(file));
+  }
+  return hash.digest("hex").slice(0, 32);
+}
+
+async function prepare(
+  memory: Memory,
+  patient: Patient,
+  options: PrepareOptions & { reversed: boolean },
+  path: string,
+): Promise<Header> {
+  const data: PatientData = await loadPatient(patient);
+  const names = [patient.time1, patient.time2] as const;
+  const { grid, visit1, visit2 } = await preparePair(memory, data, names, options);
+  const masks = [data.truth];
+  if (options.reversed && patient.resolved) masks.push(await readMask(patient.resolved));
+  const labels: Uint8Array[] = [];
+  for (const mask of masks) labels.push(await labelOnGrid(memory, mask, grid));
+  const lesions = labels.map((label) => [...lesionVoxels(label)]);
+  const header = { grid, lesions, notes: data.notes };
+  writeAtomically(path, header, [visit1, visit2, ...labels]);
+  return header;
+}
+
+/** Header as JSON in a first block of its own file; the voxels follow in the `.bin`. */
+const headerPath = (path: string) => `${path}.json`;
+
+function writeAtomically(path: string, header: Header, arrays: readonly ArrayBufferView[]): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  const parts = arrays.map((a) => new Uint8Array(a.buffer, a.byteOffset, a.byteLength));
+  writeFileSync(temporary, Buffer.concat(parts));
+  renameSync(temporary, path);
+  writeFileSync(temporary, JSON.stringify(header));
+  renameSync(temporary, headerPath(path));
+}
+
+function readHeader(path: string): Header | undefined {
+  try {
+    return JSON.parse(readFileSync(headerPath(path), "utf8")) as Header;
+  } catch {
+    return undefined;
+  }
+}
+
+async function loadVisits(path: string, { grid, lesions }: Header): Promise<VisitData> {
+  const bytes = await readFile(path);
+  const count = voxelCount(grid.size);
+  const at = (offset: number) => bytes.byteOffset + offset;
+  const visit = (i: number) => new Float32Array(bytes.buffer, at(i * 4 * count), count);
+  const label = (i: number) => new Uint8Array(bytes.buffer, at((8 + i) * count), count);
+  return { visit1: visit(0), visit2: visit(1), labels: lesions.map((_, i) => label(i)) };
+}

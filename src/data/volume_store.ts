@@ -1,0 +1,273 @@
+/**
+ * Volumes that live on the device, in pages of equal size that one binding can hold, for the
+ * gather_patches kernel. A page holds whole patients; a patient that is larger than a page is cut
+ * into slabs along z that overlap by a patch less one plane. Where not all pages fit the memory
+ * budget, a window of them moves on every rotation; which pages are there is a function of the
+ * rotation's number alone, so that a resumed run sees the same patients.
+ */
+import { UserError } from "../core/errors";
+import { state, type Tensor } from "../core/tensor";
+import type { Memory } from "../gpu/memory";
+import type { Size3 } from "./volume";
+
+/** Normalised voxels of a patient, x fastest. */
+export interface VisitData {
+  readonly visit1: Float32Array;
+  readonly visit2: Float32Array;
+  /** One 0/1 label a variant, in the order of `lesions`. */
+  readonly labels: readonly Uint8Array[];
+}
+
+export interface VolumeSource {
+  readonly id: string;
+  readonly size: Size3;
+  /**
+   * Linear indices of the lesion voxels: of the pair as it is, then, where there is one, of its
+   * time-swapped twin. Empty for a volume to predict.
+   */
+  readonly lesions: readonly Uint32Array[];
+  readonly load: () => Promise<VisitData>;
+}
+
+/** A slab (mostly: the whole) of one patient in one time order: what a patch is drawn from. */
+export interface StoredVolume {
+  readonly id: string;
+  /** Row in the table, first coordinate of a patch. */
+  readonly row: number;
+  readonly size: Size3;
+  /** First plane of the slab in the patient's volume. */
+  readonly z0: number;
+  /** Linear indices of lesion voxels, within the slab. */
+  readonly lesions: Uint32Array;
+}
+
+export interface StoreOptions {
+  /** Keep both visits as one pair of 16-bit floats a voxel. */
+  readonly half: boolean;
+  /** Device memory for pages, bytes. */
+  readonly budget: number;
+  /** Edge of the largest patch that is drawn, voxels. */
+  readonly patch: number;
+}
+
+interface Block {
+  readonly source: VolumeSource;
+  readonly z0: number;
+  readonly planes: number;
+  readonly offset: number;
+  readonly volumes: readonly StoredVolume[];
+}
+
+const TABLE_COLUMNS = 8;
+const SWAPPED = 1;
+
+export class VolumeStore {
+  private rotation = -1;
+  private readonly slotPages: number[];
+
+  private constructor(
+    private readonly memory: Memory,
+    readonly half: boolean,
+    private readonly logical: readonly (readonly Block[])[],
+    /** Physical pages: u32 words. */
+    readonly pages: readonly Tensor[],
+    readonly table: Tensor,
+  ) {
+    this.slotPages = pages.map(() => -1);
+  }
+
+  /** @throws UserError when not even one page fits the budget */
+  static create(
+    memory: Memory,
+    sources: readonly VolumeSource[],
+    options: StoreOptions,
+  ): VolumeStore {
+    const most = Math.floor(
+      Math.min(memory.device.limits.maxStorageBufferBindingSize, 2 ** 32) / 4,
+    );
+    const logical = layOut(sources, Math.min(most, Math.floor(options.budget / 4)), options);
+    const words = Math.max(...logical.map(wordsOf(options.half)));
+    const slots = Math.min(logical.length, Math.floor(options.budget / (words * 4)));
+    if (slots < 1) {
+      const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+      throw new UserError(
+        `--volume-budget ${mib(options.budget)} cannot hold one page of ${mib(words * 4)}; raise ` +
+          "it, or use --volume-precision f16",
+      );
+    }
+    const pages = Array.from({ length: slots }, (_, i) => state(`page${i}`, [words], "u32"));
+    const rows = logical.flat().flatMap((block) => block.volumes).length;
+    const table = state("volume_table", [rows, TABLE_COLUMNS], "u32");
+    return new VolumeStore(memory, options.half, logical, pages, table);
+  }
+
+  /** Whether every volume is on the device at once. */
+  get complete(): boolean {
+    return this.pages.length === this.logical.length;
+  }
+
+  get deviceBytes(): number {
+    return this.pages.reduce((sum, page) => sum + page.shape[0]! * 4, 0);
+  }
+
+  /** Bindings of gather_patches and window_range. */
+  get bindings(): Record<string, Tensor> {
+    const pages = this.pages.map((page, i) => [`page${i}`, page] as const);
+    return { table: this.table, ...Object.fromEntries(pages) };
+  }
+
+  /** Brings the pages of a rotation (any number from 0 on) to the device. */
+  async rotateTo(rotation: number): Promise<void> {
+    const { logical, pages } = this;
+    if (rotation === this.rotation || (this.complete && this.rotation >= 0)) return;
+    for (let j = 0; j < pages.length; j++) {
+      const position = rotation + j;
+      const page = position % logical.length;
+      const slot = position % pages.length;
+      if (this.slotPages[slot] === page) continue;
+      for (const block of logical[page]!) await this.upload(block, slot);
+      this.slotPages[slot] = page;
+    }
+    this.rotation = rotation;
+    this.writeTable();
+  }
+
+  /** What patches may be drawn from now, in an order that depends on the rotation alone. */
+  get resident(): readonly StoredVolume[] {
+    const { logical, pages, rotation } = this;
+    return pages.flatMap((_, j) =>
+      logical[(rotation + j) % logical.length]!.flatMap((block) => block.volumes),
+    );
+  }
+
+  /** Releases the device memory. */
+  release(): void {
+    for (const t of [...this.pages, this.table]) this.memory.release(t);
+  }
+
+  private async upload(block: Block, slot: number): Promise<void> {
+    const [nx, ny] = block.source.size;
+    const data = await block.source.load();
+    const from = block.z0 * nx * ny;
+    const count = block.planes * nx * ny;
+    const cut = (values: Float32Array) => values.subarray(from, from + count);
+    const page = this.pages[slot]!;
+    let at = block.offset;
+    const put = (words: Float32Array | Uint32Array) => {
+      this.memory.write(page, words, at);
+      at += words.length;
+    };
+    if (this.half) put(packHalf(cut(data.visit1), cut(data.visit2)));
+    else for (const visit of [data.visit1, data.visit2]) put(cut(visit));
+    for (const label of data.labels) put(packBits(label.subarray(from, from + count)));
+  }
+
+  private writeTable(): void {
+    const rows = new Uint32Array(this.table.shape[0]! * TABLE_COLUMNS);
+    this.slotPages.forEach((page, slot) => {
+      for (const block of page < 0 ? [] : this.logical[page]!) {
+        for (const [variant, volume] of block.volumes.entries()) {
+          rows.set(tableRow(block, variant, slot, this.half), volume.row * TABLE_COLUMNS);
+        }
+      }
+    });
+    this.memory.write(this.table, rows);
+  }
+}
+
+function tableRow(block: Block, variant: number, slot: number, half: boolean): number[] {
+  const [nx, ny] = block.source.size;
+  const count = block.planes * nx * ny;
+  const images = half ? 1 : 2;
+  const [first, second] = variant === 0 ? [0, 1] : [1, 0];
+  const visit = (i: number) => block.offset + (half ? 0 : i * count);
+  const label = block.offset + images * count + variant * Math.ceil(count / 32);
+  const flags = half && variant === 1 ? SWAPPED : 0;
+  return [slot, visit(first), visit(second), label, block.planes, ny, nx, flags];
+}
+
+function blockWords(source: VolumeSource, planes: number, half: boolean): number {
+  const count = planes * source.size[0] * source.size[1];
+  return (half ? 1 : 2) * count + source.lesions.length * Math.ceil(count / 32);
+}
+
+const wordsOf = (half: boolean) => (blocks: readonly Block[]) =>
+  blocks.reduce((sum, { source, planes }) => sum + blockWords(source, planes, half), 0);
+
+/** Patients → slabs → pages of at most `most` words, in order. */
+function layOut(
+  sources: readonly VolumeSource[],
+  most: number,
+  { half, patch }: StoreOptions,
+): Block[][] {
+  const pages: Block[][] = [[]];
+  let used = 0;
+  let row = 0;
+  for (const source of sources) {
+    for (const { z0, planes } of slabs(source, most, half, patch)) {
+      const words = blockWords(source, planes, half);
+      if (used > 0 && used + words > most) {
+        pages.push([]);
+        used = 0;
+      }
+      const variants = Math.max(1, source.lesions.length);
+      const volumes = Array.from({ length: variants }, (_, variant) =>
+        storedVolume(source, variant, z0, planes, row + variant),
+      );
+      pages.at(-1)!.push({ source, z0, planes, offset: used, volumes });
+      row += variants;
+      used += words;
+    }
+  }
+  return pages;
+}
+
+function slabs(source: VolumeSource, most: number, half: boolean, patch: number) {
+  const total = source.size[2];
+  if (blockWords(source, total, half) <= most) return [{ z0: 0, planes: total }];
+  const perPlane = blockWords(source, 32, half) / 32;
+  const planes = Math.floor(most / perPlane) - 1;
+  const step = planes - (patch - 1);
+  if (step < 1) {
+    throw new UserError(
+      `${source.id}: a slab of ${patch} planes of ${source.size[0]}×${source.size[1]} voxels ` +
+        "passes what this adapter binds; use a larger --spacing or --volume-precision f16",
+    );
+  }
+  const found: { z0: number; planes: number }[] = [];
+  for (let z0 = 0; ; z0 += step) {
+    found.push({ z0, planes: Math.min(planes, total - z0) });
+    if (z0 + planes >= total) return found;
+  }
+}
+
+function storedVolume(
+  source: VolumeSource,
+  variant: number,
+  z0: number,
+  planes: number,
+  row: number,
+): StoredVolume {
+  const [nx, ny] = source.size;
+  const from = z0 * nx * ny;
+  const to = from + planes * nx * ny;
+  const inside = (source.lesions[variant] ?? new Uint32Array()).filter((i) => i >= from && i < to);
+  const id = variant === 0 ? source.id : `${source.id}-reversed`;
+  return { id, row, z0, size: [nx, ny, planes], lesions: inside.map((i) => i - from) };
+}
+
+function packBits(label: Uint8Array): Uint32Array {
+  const words = new Uint32Array(Math.ceil(label.length / 32));
+  for (let i = 0; i < label.length; i++) if (label[i]) words[i >>> 5]! |= 1 << (i & 31);
+  return words;
+}
+
+/** Two float16 in a word, visit 1 in the low half: WGSL's pack2x16float. */
+function packHalf(a: Float32Array, b: Float32Array): Uint32Array {
+  const halves = new Float16Array(a.length * 2);
+  for (let i = 0; i < a.length; i++) {
+    halves[2 * i] = a[i]!;
+    halves[2 * i + 1] = b[i]!;
+  }
+  return new Uint32Array(halves.buffer);
+}

@@ -1,0 +1,115 @@
+/**
+ * The paper's 3D U-Net: B(f0)↓ → B(f1)↓ → B(f2) → ↑B(f1) → ↑B(f0) → Conv(1), where
+ * B(n) = 2 × (3×3×3 convolution with n filters → group norm → ReLU). Skips are concatenated as
+ * (skip, upsampled), following Çiçek et al. 2016; both halves are written straight into the
+ * concatenated tensor.
+ */
+import { concat } from "../../kernels/concat";
+import { conv3d } from "../../kernels/conv3d";
+import { groupNorm } from "../../kernels/group_norm";
+import { maxPool3d } from "../../kernels/max_pool3d";
+import { upsample3d } from "../../kernels/upsample3d";
+import type { Graph } from "../core/graph";
+import { channelsOf, showShape, type Tensor } from "../core/tensor";
+
+export interface UNetConfig {
+  readonly inChannels: number;
+  /** Filters of the three levels, finest first. */
+  readonly filters: readonly [number, number, number];
+  readonly groups: number;
+  readonly epsilon: number;
+  readonly alignCorners: boolean;
+}
+
+export const PAPER_UNET: UNetConfig = {
+  inChannels: 2,
+  filters: [16, 32, 64],
+  groups: 8,
+  epsilon: 1e-5,
+  alignCorners: true,
+};
+
+/** Parameters by name, `enc1.conv1.weight` and so on (src/nn/parameters.ts lists them). */
+export type ParameterTensors = ReadonlyMap<string, Tensor>;
+
+/** Patches must halve twice without remainder. */
+export const SIZE_MULTIPLE = 4;
+
+/**
+ * Records the forward pass.
+ * @param x (N, inChannels, D, H, W); D, H, W multiples of 4
+ * @returns logits (N, 1, D, H, W)
+ */
+export function unet3d(g: Graph, params: ParameterTensors, x: Tensor, config: UNetConfig): Tensor {
+  const [n, channels, ...size] = x.shape;
+  if (channels !== config.inChannels || size.some((s) => s % SIZE_MULTIPLE !== 0)) {
+    throw new Error(
+      `unet3d: x is ${showShape(x.shape)}; expected N×${config.inChannels}×D×H×W with D, H and W ` +
+        `multiples of ${SIZE_MULTIPLE}`,
+    );
+  }
+  const net = new Layers(g, params, config);
+  const [f0, f1, f2] = config.filters;
+  const half = size.map((s) => s / 2);
+  const cat1 = g.tensor("cat1", [n!, f0 + f1, ...size]);
+  const cat2 = g.tensor("cat2", [n!, f1 + f2, ...half]);
+
+  const skip1 = net.block("enc1", x, channelsOf(cat1, 0, f0));
+  const skip2 = net.block("enc2", net.down(skip1), channelsOf(cat2, 0, f1));
+  const mid = net.block("mid", net.down(skip2));
+  const up2 = net.up(mid, channelsOf(cat2, f1, f2));
+  const dec2 = net.block("dec2", net.join(skip2, up2));
+  const up1 = net.up(dec2, channelsOf(cat1, f0, f1));
+  const dec1 = net.block("dec1", net.join(skip1, up1));
+  return net.conv("head", dec1);
+}
+
+class Layers {
+  constructor(
+    private readonly g: Graph,
+    private readonly params: ParameterTensors,
+    private readonly config: UNetConfig,
+  ) {}
+
+  private param(name: string): Tensor {
+    const found = this.params.get(name);
+    if (!found) throw new Error(`unet3d: no parameter ${name}`);
+    return found;
+  }
+
+  conv(name: string, x: Tensor): Tensor {
+    const [w, b] = [this.param(`${name}.weight`), this.param(`${name}.bias`)];
+    return this.g.apply(conv3d, { x, w, b }, {}).y!;
+  }
+
+  /** 2 × (convolution → group norm → ReLU); the last result is written to `out` if given. */
+  block(name: string, x: Tensor, out?: Tensor): Tensor {
+    const { groups, epsilon: eps } = this.config;
+    let y = x;
+    for (const i of [1, 2]) {
+      const weight = this.param(`${name}.norm${i}.weight`);
+      const bias = this.param(`${name}.norm${i}.bias`);
+      const attrs = { groups, eps, relu: true, out: i === 2 ? out : undefined };
+      y = this.g.apply(groupNorm, { x: this.conv(`${name}.conv${i}`, y), weight, bias }, attrs).y!;
+    }
+    return y;
+  }
+
+  down(x: Tensor): Tensor {
+    return this.g.apply(maxPool3d, { x }, {}).y!;
+  }
+
+  up(x: Tensor, out: Tensor): Tensor {
+    const { alignCorners } = this.config;
+    return this.g.apply(upsample3d, { x }, { alignCorners, out }).y!;
+  }
+
+  join(a: Tensor, b: Tensor): Tensor {
+    return this.g.apply(concat, { a, b }, {}).y!;
+  }
+}
+
+/** Float32 values of the largest tensor of a forward pass, per voxel of the patch. */
+export function largestChannels({ filters: [f0, f1] }: UNetConfig): number {
+  return f0 + f1;
+}

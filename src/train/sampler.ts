@@ -1,0 +1,110 @@
+/** Draws patch positions: what one iteration sees, as a function of seed and iteration alone. */
+import { Philox } from "../data/random";
+import type { Size3 } from "../data/volume";
+import type { StoredVolume } from "../data/volume_store";
+
+export interface SamplerOptions {
+  readonly seed: number;
+  /** Edge of a patch, voxels. */
+  readonly patch: number;
+  /** Patches per draw. */
+  readonly count: number;
+  /** Share of positive patches: those that hold a lesion voxel. */
+  readonly positive: number;
+}
+
+/** Words of a row: volume (table row), then z, y, x of the patch's first voxel (signed). */
+export const COORDS = 4;
+
+/** The stream of the seed that patches are drawn from. */
+const STREAM = 1;
+
+/**
+ * Rows of the `coords` tensor (count × 4) of one iteration. The expected number of positive
+ * patches is positive · count, and an iteration's own number is within one of it; the others are
+ * uniform over all positions. A positive patch: a lesion voxel is drawn uniformly from all of
+ * them, then an offset that keeps it inside. Without any lesion all patches are uniform.
+ */
+export function drawPatches(
+  volumes: readonly StoredVolume[],
+  iteration: number,
+  { seed, patch, count, positive }: SamplerOptions,
+): Int32Array {
+  const random = new Philox(seed, STREAM, iteration);
+  const lesions = cumulative(volumes.map((v) => v.lesions.length));
+  const positions = cumulative(volumes.map((v) => positionCount(v.size, patch)));
+  const share = positive * count;
+  const whole = Math.floor(share) + (random.uniform() < share % 1 ? 1 : 0);
+  const positives = lesions.at(-1)! > 0 ? whole : 0;
+  const rows = new Int32Array(count * COORDS);
+  for (let i = 0; i < count; i++) {
+    const row =
+      i < positives
+        ? aroundLesion(volumes, lesions, patch, random)
+        : anywhere(volumes, positions, patch, random);
+    rows.set(row, i * COORDS);
+  }
+  return rows;
+}
+
+function cumulative(counts: readonly number[]): number[] {
+  let sum = 0;
+  return counts.map((n) => {
+    sum += n;
+    return sum;
+  });
+}
+
+/** First and last position of a patch along an axis; a short axis is padded on either side. */
+function range(size: number, patch: number): readonly [first: number, last: number] {
+  return [Math.min(0, size - patch), Math.max(0, size - patch)];
+}
+
+function positionCount(size: Size3, patch: number): number {
+  return size.reduce((product, n) => {
+    const [first, last] = range(n, patch);
+    return product * (last - first + 1);
+  }, 1);
+}
+
+/** An integer in [first, last]; counts beyond 2³² do not occur along one axis. */
+function between(random: Philox, first: number, last: number): number {
+  return first + random.int(last - first + 1);
+}
+
+/** The volume in which item `item` of the cumulative counts lies. */
+function locate(cumulated: readonly number[], item: number): number {
+  return cumulated.findIndex((end) => item < end);
+}
+
+function anywhere(
+  volumes: readonly StoredVolume[],
+  positions: readonly number[],
+  patch: number,
+  random: Philox,
+): number[] {
+  const item = Math.floor(random.uniform() * positions.at(-1)!);
+  const volume = volumes[locate(positions, item)]!;
+  const [x, y, z] = volume.size.map((n) => between(random, ...range(n, patch)));
+  return [volume.row, z!, y!, x!];
+}
+
+function aroundLesion(
+  volumes: readonly StoredVolume[],
+  lesions: readonly number[],
+  patch: number,
+  random: Philox,
+): number[] {
+  const item = random.int(lesions.at(-1)!);
+  const index = locate(lesions, item);
+  const volume = volumes[index]!;
+  const voxel = volume.lesions[item - (lesions[index - 1] ?? 0)]!;
+  const [nx, ny] = volume.size;
+  const at = [voxel % nx, Math.floor(voxel / nx) % ny, Math.floor(voxel / (nx * ny))];
+  const [x, y, z] = volume.size.map((n, axis) => {
+    const [first, last] = range(n, patch);
+    const lesion = at[axis]!;
+    return between(random, Math.max(first, lesion - patch + 1), Math.min(last, lesion));
+  });
+  return [volume.row, z!, y!, x!];
+}
