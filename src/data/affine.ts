@@ -91,13 +91,14 @@ const AXIS_ORDERS = [
 
 /**
  * Where the voxel axes x, y, z point: "RAS" when towards right, anterior, superior. An oblique axis
- * gets the letter of the nearest anatomical one, each of the three pairs used once.
+ * gets the letter of the nearest anatomical one, each of the three pairs used once (the largest sum
+ * of cosines, as nifti_mat44_to_orientation has it).
  */
 export function orientationCode(affine: Affine): string {
   const edge = voxelSize(affine);
   const cosine = (axis: number, world: number) => affine[4 * world + axis]! / edge[axis]!;
   const score = (order: readonly number[]) =>
-    order.reduce((sum, world, axis) => sum + cosine(axis, world) ** 2, 0);
+    order.reduce((sum, world, axis) => sum + Math.abs(cosine(axis, world)), 0);
   const best = AXIS_ORDERS.reduce((a, b) => (score(b) > score(a) ? b : a));
   return best.map((world, axis) => (cosine(axis, world) < 0 ? "LPI" : "RAS")[world]).join("");
 }

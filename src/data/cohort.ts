@@ -84,7 +84,10 @@ async function folderNames(root: string): Promise<string[]> {
 async function filesIn(path: string): Promise<readonly string[] | "a file" | "a broken link"> {
   const status = await stat(path).catch(() => undefined);
   if (!status) return "a broken link";
-  return status.isDirectory() ? readdir(path) : "a file";
+  if (!status.isDirectory()) return "a file";
+  return readdir(path).catch((error: Error) => {
+    throw new UserError(`${path}: cannot be listed (${error.message}); check its permissions`);
+  });
 }
 
 function findPatient(id: string, folder: string, inside: readonly string[]) {

@@ -1,0 +1,261 @@
+import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { openCohort, type Patient, splitCohort, timeReversed } from "../src/data/cohort";
+import { writeMask, writeVolume } from "../src/data/nifti_write";
+import { loadPair, loadPatient } from "../src/data/patient";
+import { Philox } from "../src/data/random";
+import type { Affine, Size3 } from "../src/data/volume";
+import { expectUserError, fixture, inTemporaryFolder, ramp } from "./nifti_fixture";
+
+const T1 = "flair_time01_on_middle_space";
+const T2 = "flair_time02_on_middle_space";
+const ALL = [`${T1}.nii.gz`, `${T2}.nii.gz`, "ground_truth.nii.gz"];
+
+async function touch(folder: string, id: string, names: readonly string[]): Promise<void> {
+  await mkdir(join(folder, id), { recursive: true });
+  for (const name of names) await Bun.write(join(folder, id, name), "");
+}
+
+test("a cohort: patients by id, optional files, .nii too, and what is left aside with its reason", async () => {
+  await inTemporaryFolder(async (root) => {
+    await touch(root, "p10", ALL);
+    await touch(root, "p02", [
+      ...ALL,
+      "brain_mask.nii.gz",
+      "resolved.nii",
+      "change.nii.gz",
+      "x.txt",
+    ]);
+    await touch(root, "p03", [`${T1}.nii`, `${T2}.nii.gz`, "ground_truth.nii"]);
+    await touch(root, ".git", ALL);
+    await touch(root, "figures", ["plot.png"]);
+    await Bun.write(join(root, "README.md"), "");
+    const { patients, notes } = await openCohort(root);
+    expect(patients.map(({ id }) => id)).toEqual(["p02", "p03", "p10"]);
+    expect(patients[0]).toEqual({
+      id: "p02",
+      time1: join(root, "p02", `${T1}.nii.gz`),
+      time2: join(root, "p02", `${T2}.nii.gz`),
+      truth: join(root, "p02", "ground_truth.nii.gz"),
+      brainMask: join(root, "p02", "brain_mask.nii.gz"),
+      resolved: join(root, "p02", "resolved.nii"),
+    });
+    expect(patients[1]!.time1).toBe(join(root, "p03", `${T1}.nii`));
+    expect(notes).toEqual([
+      `${root}: ignored .git (hidden), README.md (a file), figures (no visit in it)`,
+    ]);
+    const twin = timeReversed(patients[0]!);
+    expect([twin.time1, twin.time2, twin.truth, twin.resolved]).toEqual([
+      patients[0]!.time2,
+      patients[0]!.time1,
+      patients[0]!.resolved!,
+      patients[0]!.truth,
+    ]);
+    const without = () => timeReversed(patients[2]!);
+    await expectUserError("twin", without, "p10", "no resolved.nii.gz", "without --time-reversal");
+  });
+});
+
+test("folders that are no cohort: what was found, what is expected, where to look", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const at = (name: string) => join(folder, name);
+    const open = (name: string) => () => openCohort(at(name));
+    await touch(folder, "empty", []);
+    await touch(folder, "files", ["a.txt", "b.txt", "c", "d", "e", "f", "g"]);
+    await touch(folder, "nested/training/013", ALL);
+    await touch(folder, "partial/p1", ALL);
+    await touch(folder, "partial/p2", [ALL[0]!, ALL[2]!]);
+    await touch(folder, "partial/p3", ["ground_truth.nii"]);
+    await touch(folder, "twice/p1", [...ALL, "ground_truth.nii"]);
+    const layout = ["DATA/<patient>/", T1, "ground_truth", "MSSEG-2"];
+    const cases: [string, string[]][] = [
+      ["absent", ["no such folder", ...layout]],
+      ["files/a.txt", ["is not a folder", ...layout]],
+      ["empty", ["no patient found", "it is empty", ...layout]],
+      ["files", ["no patient found", "it holds a.txt, b.txt, c, d, e and 2 more", ...layout]],
+      ["nested", ["no patient found", at("nested/training"), "give that folder"]],
+      ["nested/training/013", ["no patient found", "give the folder above it"]],
+      ["partial", [`p2 lacks ${T2}; p3 lacks ${T1} and ${T2}`, "add the files", ...layout]],
+      ["twice", ["both ground_truth.nii.gz and ground_truth.nii", "keep one"]],
+    ];
+    for (const [name, parts] of cases) {
+      await expectUserError(name, open(name), at(name), ...parts);
+    }
+  });
+});
+
+const people = (...ids: string[]): Patient[] =>
+  ids.map((id) => ({ id, time1: "", time2: "", truth: "" }));
+const ids = (patients: readonly Patient[]) => patients.map(({ id }) => id);
+
+test("folds: each patient validates in exactly one; the seed decides, the order of files does not", () => {
+  const eleven = people(..."abcdefghijk");
+  const folds = [0, 1, 2, 3, 4].map((fold) => splitCohort(eleven, { folds: 5, fold, seed: 7 }));
+  expect(folds.flatMap(({ val }) => ids(val)).sort()).toEqual(ids(eleven));
+  for (const { train, val } of folds) {
+    expect(ids([...train, ...val]).sort()).toEqual(ids(eleven));
+    expect([2, 3]).toContain(val.length);
+  }
+  const shuffled = splitCohort([...eleven].reverse(), { folds: 5, fold: 0, seed: 7 });
+  expect(ids(shuffled.val).sort()).toEqual(ids(folds[0]!.val).sort());
+  const seeds = [1, 2, 3, 4].map((seed) => ids(splitCohort(eleven, { seed }).val).join());
+  expect(new Set(seeds).size, `one split for all seeds: ${seeds}`).toBeGreaterThan(1);
+  const forty = splitCohort(people(...Array.from({ length: 40 }, (_, i) => `${i}`)), { seed: 1 });
+  expect([forty.train.length, forty.val.length], "the paper's sizes").toEqual([30, 10]);
+  expect(splitCohort(people("a", "b"), { seed: 1 }).val.length).toBe(1);
+});
+
+test("chosen validation patients, and options that cannot be met", async () => {
+  const four = people("a", "b", "c", "d");
+  const split = splitCohort(four, { val: ["d", "b", "b"], seed: 1 });
+  expect([ids(split.train), ids(split.val)]).toEqual([
+    ["a", "c"],
+    ["b", "d"],
+  ]);
+  const fails = (options: object, ...parts: string[]) =>
+    expectUserError(
+      JSON.stringify(options),
+      () => splitCohort(four, { seed: 1, ...options }),
+      ...parts,
+    );
+  await fails({ val: ["a", "x", "y"] }, "--val: no patient x, y", "there are a, b, c, d");
+  await fails({ val: [] }, "no patient to validate", "a, b, c, d");
+  await fails({ val: ["a", "b", "c", "d"] }, "no patient to train", "a, b, c, d");
+  await fails({ val: ["a"], folds: 2 }, "--val excludes --folds", "not both");
+  await fails({ folds: 5 }, "--folds 5", "from 2 to 4");
+  await fails({ folds: 1 }, "--folds 1", "from 2 to 4");
+  await fails({ folds: 2.5 }, "--folds 2.5", "whole number");
+  await fails({ folds: 2, fold: 2 }, "--fold 2", "from 0 to 1");
+  await fails({ fold: -1 }, "--fold -1", "from 0 to 3");
+  const one = () => splitCohort(people("a"), { seed: 1 });
+  await expectUserError("one patient", one, "cannot split 1 patient", "add patients");
+});
+
+const SIZE: Size3 = [6, 5, 4];
+const AFFINE: Affine = [-0.75, 0, 0, 30, 0, -0.75, 0, 40, 0, 0, 3, -50, 0, 0, 0, 1];
+
+/** A patient on disk: random visits and a mask with 14 voxels, each part replaceable. */
+async function patientIn(
+  folder: string,
+): Promise<Patient & { images: Float32Array[]; bits: Uint8Array }> {
+  const random = new Philox(9);
+  const images = [1, 2].map(() => Float32Array.from({ length: 120 }, () => 100 * random.uniform()));
+  const bits = Uint8Array.from({ length: 120 }, (_, i) => +(i % 9 === 2));
+  const [time1, time2, truth] = ALL.map((name) => join(folder, name)) as [string, string, string];
+  await writeVolume(time1, { size: SIZE, affine: AFFINE, data: images[0]! });
+  await writeVolume(time2, { size: SIZE, affine: AFFINE, data: images[1]! });
+  await writeMask(truth, { size: SIZE, affine: AFFINE, data: bits });
+  return { id: "p", time1, time2, truth, images, bits };
+}
+
+/** The same image with its first axis stored the other way round. */
+function mirrored<T extends Float32Array | Uint8Array>(data: T): { affine: Affine; data: T } {
+  const copy = data.slice() as T;
+  for (let i = 0; i < data.length; i++) copy[i] = data[i - 2 * (i % 6) + 5]!;
+  return { affine: AFFINE.with(0, 0.75).with(3, 30 - 5 * 0.75), data: copy };
+}
+
+test("a patient on one grid is read as it is, without a note", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const patient = await patientIn(folder);
+    const brainMask = join(folder, "brain_mask.nii");
+    await writeMask(brainMask, { size: SIZE, affine: AFFINE, data: new Uint8Array(120).fill(1) });
+    const read = await loadPatient({ ...patient, brainMask });
+    expect([read.time1.data, read.time2.data]).toEqual(patient.images);
+    expect(read.truth.data).toEqual(patient.bits);
+    expect(read.brainMask!.data).toEqual(new Uint8Array(120).fill(1));
+    expect([read.id, read.notes]).toEqual(["p", []]);
+    expect("brainMask" in (await loadPatient(patient))).toBe(false);
+  });
+});
+
+test("another orientation of the same space is resampled back exactly, and said", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const patient = await patientIn(folder);
+    await writeVolume(patient.time2, { size: SIZE, ...mirrored(patient.images[1]!) });
+    await writeMask(patient.truth, { size: SIZE, ...mirrored(patient.bits) });
+    const { time2, truth, notes } = await loadPatient(patient);
+    expect(time2.data).toEqual(patient.images[1]!);
+    expect(truth.data).toEqual(patient.bits);
+    expect(time2.affine).toEqual([...Float32Array.from(AFFINE)]);
+    expect(notes.length).toBe(2);
+    expect(notes[0]).toContain(`${patient.time2}: 6×5×4 voxels of 0.75×0.75×3 mm, RPS`);
+    expect(notes[0]).toContain("mm apart): resampled to it by header geometry (trilinear)");
+    expect(notes[1]).toContain(patient.truth);
+    expect(notes[1]).toContain("(nearest; 23.63 mm³ before, 23.63 mm³ after)");
+  });
+});
+
+test("a visit that covers less: 0 beyond its field of view, with the share", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const patient = await patientIn(folder);
+    const data = patient.images[1]!.slice(0, 90);
+    await writeVolume(patient.time2, { size: [6, 5, 3], affine: AFFINE, data });
+    const { time2, notes } = await loadPair(patient.time1, patient.time2);
+    expect([...time2.data]).toEqual([...data, ...Array(30).fill(0)]);
+    expect(notes).toHaveLength(1);
+    expect(notes[0]).toContain("25 % lies outside it and is 0 (trilinear)");
+  });
+});
+
+test("grids that differ and cannot be brought together", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const patient = await patientIn(folder);
+    const identity: Affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+    const pair = () => loadPair(patient.time1, patient.time2);
+    const both = [patient.time1, patient.time2, "6×5×4 voxels of 0.75×0.75×3 mm, LPS"];
+    const remedy = ["no position in space", "fslcpgeom"];
+    const small = patient.images[1]!.slice(0, 90);
+    await writeVolume(patient.time2, { size: [6, 5, 3], affine: identity, data: small });
+    await expectUserError("identity", pair, ...both, "6×5×3 voxels of 1×1×1 mm", ...remedy);
+    await Bun.write(patient.time2, fixture({ values: ramp(24) }));
+    await expectUserError("no geometry", pair, ...both, "2×3×4", ...remedy);
+    const far = AFFINE.with(3, 500);
+    await writeVolume(patient.time2, { size: SIZE, affine: far, data: patient.images[1]! });
+    await expectUserError("far", pair, patient.time2, "does not overlap", patient.time1, "check");
+    await writeVolume(patient.time2, { size: SIZE, affine: AFFINE, data: patient.images[1]! });
+    await writeMask(patient.truth, { size: SIZE, affine: identity, data: patient.bits });
+    await expectUserError("mask", () => loadPatient(patient), patient.truth, ...remedy);
+  });
+});
+
+test("notes of the files reach the user, and two equal visits are told", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const patient = await patientIn(folder);
+    const data = patient.images[0]!.with(7, Number.NaN);
+    await writeVolume(patient.time2, { size: SIZE, affine: AFFINE, data });
+    const { notes } = await loadPair(patient.time1, patient.time2);
+    expect(notes).toEqual([`${patient.time2}: 1 voxels are NaN or infinite, set to 0`]);
+    const twice = await loadPair(patient.time1, patient.time1);
+    expect(twice.notes[0]).toContain("the two visits are one image");
+  });
+});
+
+const DATA = [process.env.VOXGRAD_DATA, join(dirname(import.meta.dir), "..", "shared", "data")]
+  .filter((folder) => folder !== undefined)
+  .map((folder) => join(folder, "longitudinal"))
+  .find((folder) => existsSync(folder));
+if (!DATA)
+  console.log("cohort: real FLAIR pairs not found (set VOXGRAD_DATA); their test is skipped");
+
+test.skipIf(!DATA)(
+  "real pairs: three patients, one grid each, and their time-swapped twins",
+  async () => {
+    const { patients } = await openCohort(DATA!);
+    expect(ids(patients)).toEqual(["patient01", "patient03", "patient19"]);
+    const sizes = { patient01: "325×334×53", patient03: "333×361×66", patient19: "328×336×53" };
+    for (const patient of patients) {
+      const { time1, time2, truth, notes } = await loadPatient(patient);
+      expect(notes, patient.id).toEqual([]);
+      expect(time1.size.join("×")).toBe(sizes[patient.id as keyof typeof sizes]);
+      const positive = truth.data.reduce((sum, value) => sum + value, 0);
+      expect(positive / truth.data.length, patient.id).toBeLessThan(0.005);
+      expect(positive, patient.id).toBeGreaterThan(0);
+      expect(time2.data.some((value) => value > 0)).toBe(true);
+    }
+    const twin = await loadPatient(timeReversed(patients[0]!));
+    expect([twin.id, twin.notes]).toEqual(["patient01-reversed", []]);
+  },
+);
