@@ -1,0 +1,66 @@
+import forwardWgsl from "../shaders/max_pool3d.wgsl" with { type: "text" };
+import dxWgsl from "../shaders/max_pool3d_dx.wgsl" with { type: "text" };
+import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineOp } from "../src/core/op";
+import type { Tensor } from "../src/core/tensor";
+import { channelLayout, showShape } from "../src/core/tensor";
+
+const half = (n: number) => Math.floor(n / 2);
+
+const forward = defineKernel({
+  name: "max_pool3d",
+  source: forwardWgsl,
+  bindings: { x: "read", y: "read_write", argmax: "read_write" },
+  views: ["x"],
+  grid(c) {
+    const [D, H, W] = [num(c, "D"), num(c, "H"), num(c, "W")];
+    return grid1d(num(c, "N") * num(c, "C") * half(D) * half(H) * half(W), num(c, "WG"));
+  },
+});
+
+const dx = defineKernel({
+  name: "max_pool3d_dx",
+  source: dxWgsl,
+  bindings: { dy: "read", argmax: "read", dx: "read_write" },
+  views: ["dy"],
+  grid(c) {
+    const [D, H, W] = [num(c, "D"), num(c, "H"), num(c, "W")];
+    const cells = half(D + 1) * half(H + 1) * half(W + 1);
+    return grid1d(num(c, "N") * num(c, "C") * cells, num(c, "WG"));
+  },
+});
+
+function sizes(x: Tensor): { N: number; C: number; D: number; H: number; W: number } {
+  const [N = 0, C = 0, D = 0, H = 0, W = 0] = x.shape;
+  return { N, C, D, H, W };
+}
+
+/**
+ * 2×2×2 max pooling with stride 2. x: (N, C, D, H, W), a channel view perhaps → y, argmax:
+ * (N, C, ⌊D/2⌋, ⌊H/2⌋, ⌊W/2⌋). argmax (u32) is 4·dz + 2·dy + dx of the first maximum in that order,
+ * the one that PyTorch picks.
+ */
+export const maxPool3d = defineOp({
+  name: "maxPool3d",
+  forward(g, { x }) {
+    if (x?.shape.length !== 5 || x.shape.slice(2).some((n) => n < 2)) {
+      throw new Error(
+        `maxPool3d: x is ${x && showShape(x.shape)}; expected N×C×D×H×W with D, H, W of 2 or more`,
+      );
+    }
+    const shape = [x.shape[0]!, x.shape[1]!, ...x.shape.slice(2).map(half)];
+    const y = g.tensor("pooled", shape);
+    const argmax = g.tensor("argmax", shape, "u32");
+    const { CT: X_CT, C0: X_C0 } = channelLayout(x);
+    g.emit(forward, { x, y, argmax }, { ...sizes(x), X_CT, X_C0, WG: 64 });
+    return { y, argmax };
+  },
+  backward(g, { inputs, outputs }, { y: dy }) {
+    const x = inputs.x!;
+    const into = g.tensor("dx", x.shape);
+    const { CT: DY_CT, C0: DY_C0 } = channelLayout(dy!);
+    const consts = { ...sizes(x), DY_CT, DY_C0, WG: 64 };
+    g.emit(dx, { dy: dy!, argmax: outputs.argmax!, dx: into }, consts);
+    return { x: into };
+  },
+});
