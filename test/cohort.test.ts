@@ -228,6 +228,15 @@ test("notes of the files reach the user, and two equal visits are told", async (
     await writeVolume(patient.time2, { size: SIZE, affine: AFFINE, data });
     const { notes } = await loadPair(patient.time1, patient.time2);
     expect(notes).toEqual([`${patient.time2}: 1 voxels are NaN or infinite, set to 0`]);
+    const inMicrometres = AFFINE.slice(0, 12).map((value) => value * 1000);
+    const values = [...patient.bits];
+    const mask = fixture({ dims: [3, ...SIZE], sform: inMicrometres, units: 3, values });
+    await Bun.write(patient.truth, mask);
+    const { notes: all } = await loadPatient(patient);
+    expect(all).toEqual([
+      ...notes,
+      `${patient.truth}: its geometry is in micrometres, converted to mm`,
+    ]);
     const twice = await loadPair(patient.time1, patient.time1);
     expect(twice.notes[0]).toContain("the two visits are one image");
   });

@@ -169,6 +169,8 @@ test("sameGrid: corners within the tolerance, and equal sizes", () => {
   expect(sameGrid(grid, { ...grid, size: [200, 200, 51] })).toBe(false);
   // A voxel size that is off by 0.001 mm adds up to 0.2 mm at the far corner.
   expect(sameGrid(grid, { ...grid, affine: IDENTITY.with(0, 1.001) })).toBe(false);
+  expect(sameGrid(grid, { ...grid, affine: IDENTITY.with(5, 1.001) })).toBe(false);
+  expect(sameGrid(grid, { ...grid, affine: IDENTITY.with(10, 1.002) })).toBe(false);
   expectClose([gridDistance(grid, { ...grid, affine: IDENTITY.with(0, 1.001) })], [0.199], "far");
 });
 
@@ -241,6 +243,9 @@ test("resampling: the same grid, a mirrored one, the edge, and outside", () => {
   const image = resampleTo({ ...grid, data }, shifted);
   expect(image.outside).toBe(1);
   expectClose([...image.data], [0, data[0]!, data[0]! + 0.2 * (data[1]! - data[0]!)], "edge", 1e-6);
+  const upper: Grid = { ...shifted, affine: IDENTITY.with(0, 0.6).with(3, 3.8) };
+  const far = resampleTo({ ...grid, data }, upper);
+  expectClose([...far.data], [data[3]! + 0.8 * (data[4]! - data[3]!), data[4]!, 0], "far", 1e-6);
   const mask = resampleMaskTo({ ...grid, data: bits.fill(1) }, shifted);
   expect([[...mask.data], mask.outside]).toEqual([[0, 1, 1], 1]);
 });

@@ -21,6 +21,8 @@ const AFFINES: Readonly<Record<string, Affine>> = {
   RAI: [1, 0, 0, -90, 0, 1, 0, -126, 0, 0, -1, 72, 0, 0, 0, 1],
   PIR: [0, 0, 1.5, 3, -0.5, 0, 0, 4, 0, -0.5, 0, 5, 0, 0, 0, 1],
   ASR: [0, 0, 1.5, 3, 0.5, 0, 0, 4, 0, 0.5, 0, 5, 0, 0, 0, 1],
+  // A turn by −120° about x: the quaternion's largest component is b, and a has the other sign.
+  turned: [1, 0, 0, 1, 0, -0.5, Math.sqrt(3) / 2, 2, 0, -Math.sqrt(3) / 2, -0.5, 3, 0, 0, 0, 1],
   oblique: [0.8, -0.6, 0, 1, 0.36, 0.48, 1.6, 2, -0.48, -0.64, 1.2, 3, 0, 0, 0, 1],
 };
 
