@@ -1,5 +1,5 @@
 import { program } from "commander";
-import { noAdapter } from "../gpu/adapter";
+import { noAdapter } from "../gpu/adapter_search";
 import { type AdapterDescription, surveyAdapters } from "../gpu/device";
 import { runMain } from "./main";
 

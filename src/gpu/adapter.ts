@@ -1,5 +1,3 @@
-import { UserError } from "../core/errors";
-
 export type AdapterKind = "hardware" | "lavapipe" | "swiftshader" | "software";
 export type AdapterSourceName = "system" | "lavapipe" | "swiftshader" | "browser";
 
@@ -48,52 +46,6 @@ function adapterKind(names: string, isFallback: boolean): AdapterKind {
   if (/llvmpipe|lavapipe/i.test(names)) return "lavapipe";
   if (/swiftshader/i.test(names)) return "swiftshader";
   return isFallback ? "software" : "hardware";
-}
-
-const KINDS: readonly AdapterKind[] = ["hardware", "lavapipe", "swiftshader", "software"];
-
-/** 0 for the best kind. */
-export function rank(kind: AdapterKind): number {
-  return KINDS.indexOf(kind);
-}
-
-/** The best kind that a source can offer: what is found is final when nothing better can follow. */
-export function bestKind(source: AdapterSourceName): AdapterKind {
-  return source === "system" || source === "browser" ? "hardware" : source;
-}
-
-/** Whether `wanted` (a kind, `gpu`, part of a name in any case, or "" for any) means this adapter. */
-export function matches(wanted: string, { name, kind }: AdapterDescription): boolean {
-  const word = wanted.toLowerCase();
-  if (word === "gpu" || word === "hardware") return kind === "hardware";
-  return word === kind || name.toLowerCase().includes(word);
-}
-
-/** Whether a source can have what is wanted: nothing is downloaded for an adapter of another kind. */
-export function mayOffer(source: AdapterSourceName, wanted: string): boolean {
-  const word = wanted.toLowerCase();
-  if (source === "lavapipe") return !["gpu", "hardware", "swiftshader"].includes(word);
-  if (source === "swiftshader") return !/^(gpu|hardware|lavapipe|llvmpipe.*)$/.test(word);
-  return true;
-}
-
-/** The error for a search that found nothing: what there is, or else what was tried and how it went. */
-export function noAdapter(
-  wanted: string,
-  there: readonly AdapterDescription[],
-  reasons: readonly string[],
-): UserError {
-  const tried = reasons.length > 0 ? ` Tried: ${reasons.join("; ")}.` : "";
-  if (there.length > 0) {
-    const list = there.map(({ name, kind }) => `"${name}" (${kind})`).join(", ");
-    return new UserError(`no adapter matches "${wanted}". There are: ${list}.${tried}`);
-  }
-  const subject = wanted
-    ? `no adapter matches "${wanted}"`
-    : "no adapter for WebGPU can be had here";
-  return new UserError(
-    `${subject}.${tried} Install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers 24 or newer).`,
-  );
 }
 
 /** The one line at start: adapter, driver, precision, and what a software adapter means. */

@@ -1,15 +1,11 @@
 import type { DriverSource } from "../platform/vulkan";
+import { type AdapterDescription, describeAdapter, startLine } from "./adapter";
 import {
-  type AdapterDescription,
-  type AdapterSourceName,
-  bestKind,
-  describeAdapter,
-  matches,
-  mayOffer,
-  noAdapter,
-  rank,
-  startLine,
-} from "./adapter";
+  type AdapterSource,
+  type Candidate,
+  collectAdapters,
+  searchAdapter,
+} from "./adapter_search";
 import { throttledWait } from "./wait";
 
 export type { AdapterDescription, AdapterKind } from "./adapter";
@@ -39,26 +35,8 @@ const WANTED_FEATURES: readonly string[] = [
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const { sources, defaultAdapter } = await adapterSources(options);
-  const wanted = options.adapter || defaultAdapter;
-  const offering = sources.filter(({ name }) => mayOffer(name, wanted));
-  const found: Candidate[] = [];
-  const reasons = new Map<AdapterSourceName, string>();
-  for (const [index, { name, find }] of offering.entries()) {
-    const { candidates, reason } = await find();
-    if (reason) reasons.set(name, reason);
-    found.push(...candidates);
-    const best = found.filter((each) => matches(wanted, each.info)).sort(byRank)[0];
-    const next = offering[index + 1];
-    if (best && (!next || rank(best.info.kind) <= rank(bestKind(next.name)))) {
-      return createDevice(best, reasons.get("lavapipe"));
-    }
-  }
-  const there = found.map(({ info }) => info);
-  throw noAdapter(
-    wanted,
-    there,
-    [...reasons].map(([name, reason]) => `${name}: ${reason}`),
-  );
+  const { candidate, reasons } = await searchAdapter(sources, options.adapter || defaultAdapter);
+  return createDevice(candidate, reasons.get("lavapipe"));
 }
 
 /** Every adapter that is there or can be had, best first, and why each other source has none. */
@@ -66,36 +44,12 @@ export async function surveyAdapters(
   options: DeviceOptions = {},
 ): Promise<{ adapters: AdapterDescription[]; reasons: string[] }> {
   const { sources } = await adapterSources(options);
-  const found: Candidate[] = [];
-  const reasons: string[] = [];
-  for (const { name, find } of sources) {
-    const hasGood = found.some(({ info }) => rank(info.kind) <= rank("lavapipe"));
-    if (name === "lavapipe" && hasGood) continue; // nothing is downloaded beside a better one
-    const { candidates, reason } = await find();
-    if (reason) reasons.push(`${name}: ${reason}`);
-    found.push(...candidates);
-  }
-  return { adapters: found.sort(byRank).map(({ info }) => info), reasons };
+  return collectAdapters(sources);
 }
 
 /** The adapters of {@link surveyAdapters}. */
 export async function listAdapters(options: DeviceOptions = {}): Promise<AdapterDescription[]> {
   return (await surveyAdapters(options)).adapters;
-}
-
-interface Candidate {
-  readonly info: AdapterDescription;
-  readonly adapter: GPUAdapter;
-  readonly isDawnNode: boolean;
-}
-
-interface AdapterSource {
-  readonly name: AdapterSourceName;
-  find(): Promise<{ candidates: Candidate[]; reason?: string }>;
-}
-
-function byRank(a: Candidate, b: Candidate): number {
-  return rank(a.info.kind) - rank(b.info.kind);
 }
 
 async function adapterSources(
@@ -184,7 +138,8 @@ async function dawnRequest(
       .split("\n")
       .filter((line) => line && !/artificially reduced|^\s+(at|-) /.test(line))
       .map((line) => line.replace(/^(Warning|Error): /, ""))
-      .join(", ");
+      .join(", ")
+      .replace(/^.*Found no drivers.*$/, "no Vulkan driver is installed");
     try {
       return { adapter: (await value) ?? undefined, warnings };
     } catch (error) {

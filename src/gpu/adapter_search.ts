@@ -1,0 +1,115 @@
+import { UserError } from "../core/errors";
+import type { AdapterDescription, AdapterKind, AdapterSourceName } from "./adapter";
+
+/** An adapter that a device can be opened on. */
+export interface Candidate {
+  readonly info: AdapterDescription;
+  readonly adapter: GPUAdapter;
+  readonly isDawnNode: boolean;
+}
+
+/** A place where adapters come from; finding them may bring a driver. */
+export interface AdapterSource {
+  readonly name: AdapterSourceName;
+  /** The adapters, or why there are none. */
+  find(): Promise<{ readonly candidates: readonly Candidate[]; readonly reason?: string }>;
+}
+
+/**
+ * The best adapter that `wanted` means ("" means any), asking the sources in their order and no
+ * further than needed; `reasons` says why each source that was asked in vain has none.
+ * @throws UserError when there is none, saying what there is and what was tried
+ */
+export async function searchAdapter(
+  sources: readonly AdapterSource[],
+  wanted: string,
+): Promise<{ candidate: Candidate; reasons: ReadonlyMap<AdapterSourceName, string> }> {
+  const offering = sources.filter(({ name }) => mayOffer(name, wanted));
+  const found: Candidate[] = [];
+  const reasons = new Map<AdapterSourceName, string>();
+  for (const [index, { name, find }] of offering.entries()) {
+    const { candidates, reason } = await find();
+    if (reason) reasons.set(name, reason);
+    found.push(...candidates);
+    const candidate = found.filter(({ info }) => matches(wanted, info)).sort(byRank)[0];
+    const next = offering[index + 1];
+    if (candidate && (!next || rank(candidate.info.kind) <= rank(bestKind(next.name)))) {
+      return { candidate, reasons };
+    }
+  }
+  const tried = [...reasons].map(([name, reason]) => `${name}: ${reason}`);
+  throw noAdapter(
+    wanted,
+    found.sort(byRank).map(({ info }) => info),
+    tried,
+  );
+}
+
+/** Every adapter of the sources, best first, and why each of the other sources has none. */
+export async function collectAdapters(
+  sources: readonly AdapterSource[],
+): Promise<{ adapters: AdapterDescription[]; reasons: string[] }> {
+  const found: Candidate[] = [];
+  const reasons: string[] = [];
+  for (const { name, find } of sources) {
+    const hasGood = found.some(({ info }) => rank(info.kind) <= rank("lavapipe"));
+    if (name === "lavapipe" && hasGood) continue; // nothing is downloaded beside a better one
+    const { candidates, reason } = await find();
+    if (reason) reasons.push(`${name}: ${reason}`);
+    found.push(...candidates);
+  }
+  return { adapters: found.sort(byRank).map(({ info }) => info), reasons };
+}
+
+function byRank(a: Candidate, b: Candidate): number {
+  return rank(a.info.kind) - rank(b.info.kind);
+}
+
+const KINDS: readonly AdapterKind[] = ["hardware", "lavapipe", "swiftshader", "software"];
+
+/** 0 for the best kind. */
+function rank(kind: AdapterKind): number {
+  return KINDS.indexOf(kind);
+}
+
+/** The best kind that a source can offer: what is found is final when nothing better can follow. */
+function bestKind(source: AdapterSourceName): AdapterKind {
+  return source === "system" || source === "browser" ? "hardware" : source;
+}
+
+/** Whether `wanted` (a kind, `gpu`, part of a name in any case, or "" for any) means this adapter. */
+export function matches(
+  wanted: string,
+  { name, kind }: Pick<AdapterDescription, "name" | "kind">,
+): boolean {
+  const word = wanted.toLowerCase();
+  if (word === "gpu" || word === "hardware") return kind === "hardware";
+  return word === kind || name.toLowerCase().includes(word);
+}
+
+/** Whether a source can have what is wanted: nothing is downloaded for an adapter of another kind. */
+export function mayOffer(source: AdapterSourceName, wanted: string): boolean {
+  const word = wanted.toLowerCase();
+  if (source === "lavapipe") return !["gpu", "hardware", "swiftshader"].includes(word);
+  if (source === "swiftshader") return !/^(gpu|hardware|lavapipe|llvmpipe.*)$/.test(word);
+  return true;
+}
+
+/** The error for a search that found nothing: what there is, or else what was tried and how it went. */
+export function noAdapter(
+  wanted: string,
+  there: readonly AdapterDescription[],
+  reasons: readonly string[],
+): UserError {
+  const tried = reasons.length > 0 ? ` Tried: ${reasons.join("; ")}.` : "";
+  if (there.length > 0) {
+    const list = there.map(({ name, kind }) => `"${name}" (${kind})`).join(", ");
+    return new UserError(`no adapter matches "${wanted}". There are: ${list}.${tried}`);
+  }
+  const subject = wanted
+    ? `no adapter matches "${wanted}"`
+    : "no adapter for WebGPU can be had here";
+  return new UserError(
+    `${subject}.${tried} Install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers 24 or newer).`,
+  );
+}

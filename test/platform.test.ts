@@ -1,0 +1,107 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { matches, mayOffer } from "../src/gpu/adapter_search";
+import { archiveSources, parseAptSources } from "../src/platform/apt_sources";
+import { cacheOnce, cacheRoot } from "../src/platform/cache";
+import { neededLibraries } from "../src/platform/elf";
+
+const scratch = mkdtempSync(join(tmpdir(), "voxgrad-platform-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+describe("cache directory", () => {
+  const home = "/home/ann";
+  test.each([
+    ["linux", {}, "/home/ann/.cache/voxgrad"],
+    ["linux", { XDG_CACHE_HOME: "/x" }, "/x/voxgrad"],
+    ["linux", { XDG_CACHE_HOME: "" }, "/home/ann/.cache/voxgrad"],
+    ["linux", { XDG_CACHE_HOME: "/x", VOXGRAD_CACHE: "/v" }, "/v"],
+    ["darwin", {}, "/home/ann/Library/Caches/voxgrad"],
+    ["win32", { LOCALAPPDATA: "/appdata" }, "/appdata/voxgrad/cache"],
+    ["win32", {}, "/home/ann/AppData/Local/voxgrad/cache"],
+  ])("%s %o", (platform, env, expected) => {
+    expect(cacheRoot({ platform, home, env })).toBe(expected);
+  });
+
+  test("of several fillers at once one wins, and a failed one leaves nothing", async () => {
+    const dir = join(scratch, "sub", "entry");
+    await expect(cacheOnce(dir, () => Promise.reject(new Error("torn")))).rejects.toThrow("torn");
+    const fill = (id: number) => async (temporary: string) => {
+      for (const name of ["a", "b"]) await writeFile(join(temporary, name), String(id));
+    };
+    const won = await Promise.all([1, 2, 3, 4].map((id) => cacheOnce(dir, fill(id))));
+    expect(won.filter(Boolean).length).toBe(1);
+    expect(readdirSync(join(scratch, "sub"))).toEqual(["entry"]);
+    expect(readFileSync(join(dir, "a"), "utf8")).toBe(readFileSync(join(dir, "b"), "utf8"));
+  });
+});
+
+describe("apt sources", () => {
+  const archive = (name: string, text: string) =>
+    archiveSources(parseAptSources(name, text), "bookworm").split("\n").filter(Boolean);
+
+  test("one-line format, with backports added and others' left out", () => {
+    const text = `# comment
+deb [arch=amd64,i386 signed-by=/k.gpg] http://mirror/debian bookworm main contrib # ours
+deb-src http://mirror/debian bookworm main
+deb http://mirror/debian-security bookworm-security main
+deb https://packages.example.org/apt sdk main
+deb https://download.example.org/debian bookworm stable`;
+    expect(archive("sources.list", text)).toEqual([
+      ...["types: deb", "uris: http://mirror/debian", "suites: bookworm"],
+      ...["components: main contrib", "architectures: amd64 i386", "signed-by: /k.gpg"],
+      "targets: Packages",
+      ...["types: deb", "uris: http://mirror/debian", "suites: bookworm-backports"],
+      ...["components: main contrib", "architectures: amd64 i386", "signed-by: /k.gpg"],
+      "targets: Packages",
+      ...["types: deb", "uris: http://mirror/debian-security", "suites: bookworm-security"],
+      ...["components: main", "targets: Packages"],
+    ]);
+  });
+
+  test("deb822 format: comments, continuation lines, disabled and present backports", () => {
+    const text = `Types: deb deb-src
+# a comment within
+URIs: http://mirror/debian
+Suites: bookworm bookworm-updates
+ bookworm-backports
+Components: main
+Signed-By:
+ -----BEGIN PGP PUBLIC KEY BLOCK-----
+ .
+ abc
+
+Enabled: no
+Types: deb
+URIs: http://off/debian
+Suites: bookworm
+Components: main
+`;
+    expect(archive("debian.sources", text)).toEqual([
+      ...["types: deb", "uris: http://mirror/debian"],
+      ...["suites: bookworm bookworm-updates bookworm-backports", "components: main"],
+      ...["signed-by: -----BEGIN PGP PUBLIC KEY BLOCK-----", " .", " abc", "targets: Packages"],
+    ]);
+  });
+});
+
+test.if(process.platform === "linux")("the needed libraries of an ELF file", () => {
+  expect(neededLibraries(readFileSync(process.execPath))).toContain("libc.so.6");
+  expect(() => neededLibraries(Buffer.alloc(64))).toThrow(RangeError);
+});
+
+test("a wanted adapter is a kind or part of a name, and rules out sources of other kinds", () => {
+  const llvmpipe = { name: "llvmpipe (LLVM 15)", kind: "lavapipe" } as const;
+  const card = { name: "NVIDIA H200", kind: "hardware" } as const;
+  const meant = (wanted: string) => [llvmpipe, card].map((each) => matches(wanted, each));
+  expect(meant("")).toEqual([true, true]);
+  expect(meant("LavaPipe")).toEqual([true, false]);
+  expect(meant("LLVM")).toEqual([true, false]);
+  expect(meant("gpu")).toEqual([false, true]);
+  expect(meant("h200")).toEqual([false, true]);
+  expect(mayOffer("lavapipe", "SwiftShader")).toBe(false);
+  expect(mayOffer("lavapipe", "")).toBe(true);
+  expect(mayOffer("swiftshader", "llvmpipe")).toBe(false);
+});
