@@ -171,6 +171,8 @@ test("sameGrid: corners within the tolerance, and equal sizes", () => {
   expect(sameGrid(grid, { ...grid, affine: IDENTITY.with(0, 1.001) })).toBe(false);
   expect(sameGrid(grid, { ...grid, affine: IDENTITY.with(5, 1.001) })).toBe(false);
   expect(sameGrid(grid, { ...grid, affine: IDENTITY.with(10, 1.002) })).toBe(false);
+  // Cancels in the corner opposite to the origin, not in those beside it.
+  expect(sameGrid(grid, { ...grid, affine: IDENTITY.with(0, 1.001).with(1, -0.001) })).toBe(false);
   expectClose([gridDistance(grid, { ...grid, affine: IDENTITY.with(0, 1.001) })], [0.199], "far");
 });
 
