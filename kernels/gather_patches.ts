@@ -1,0 +1,79 @@
+import wgsl from "../shaders/gather_patches.wgsl" with { type: "text" };
+import type { Graph } from "../src/core/graph";
+import type { Consts, Kernel } from "../src/core/kernel";
+import { defineKernel, grid1d, num } from "../src/core/kernel";
+import type { Tensors } from "../src/core/op";
+import { defineOp } from "../src/core/op";
+import type { Tensor } from "../src/core/tensor";
+import { showShape } from "../src/core/tensor";
+
+const kernel = defineKernel({
+  name: "gather_patches",
+  source: wgsl,
+  bindings: { page: "read", table: "read", coords: "read", x: "read_write", y: "read_write" },
+  args: ["page"],
+  grid: (c) => grid1d(num(c, "N") * num(c, "CHUNKS"), 1),
+});
+
+const WG = 64;
+const VPT = 8;
+
+export interface PatchAttrs {
+  /** Depth, height and width of a patch, voxels. */
+  readonly size: readonly [number, number, number];
+  /** Both visits of a voxel in one word as half-precision floats; else one float32 a word. */
+  readonly half: boolean;
+}
+
+/**
+ * Checks the volume inputs `page0`, `page1`, …, `table` and `coords` that ops on device-resident
+ * volumes share, and gives the pages.
+ */
+export function pagesOf(op: string, { table, coords, ...rest }: Tensors): Tensor[] {
+  if (table?.shape[1] !== 8 || coords?.shape[1] !== 4) {
+    throw new Error(
+      `${op}: table is ${showShape(table?.shape ?? [])}, coords are ` +
+        `${showShape(coords?.shape ?? [])}; expected V×8 and N×4`,
+    );
+  }
+  const pages: Tensor[] = [];
+  for (let page = rest.page0; page; page = rest[`page${pages.length}`]) pages.push(page);
+  if (pages.length === 0) throw new Error(`${op}: there is no page0; expected at least one page`);
+  return pages;
+}
+
+/** One launch per page: each does the patches whose volume lies on it. */
+export function emitPerPage(
+  g: Graph,
+  kernel: Kernel,
+  pages: readonly Tensor[],
+  tensors: Tensors,
+  consts: Consts,
+): void {
+  for (const [i, page] of pages.entries())
+    g.emit(kernel, { ...tensors, page }, consts, { page: i });
+}
+
+/**
+ * Cuts patches out of volumes that live on the device; the layout of pages, table and coords is
+ * that of shaders/gather_patches.wgsl. coords: (n, 4) u32 = volume, z, y, x of the corner (i32 bits);
+ * x: (n, 2, D, H, W); y: (n, 1, D, H, W) with `label`. Outside its volume a patch repeats the edge
+ * of the image, and the label is 0. Every volume must lie on one of the pages.
+ */
+export const gatherPatches = defineOp<PatchAttrs & { readonly label: boolean }>({
+  name: "gatherPatches",
+  forward(g, inputs, { size, half, label }) {
+    const pages = pagesOf("gatherPatches", inputs);
+    const { table, coords } = inputs as { table: Tensor; coords: Tensor };
+    const [PD, PH, PW] = size;
+    const N = coords.shape[0]!;
+    const x = g.tensor("patches", [N, 2, ...size]);
+    // Without labels the binding still needs a buffer; nothing is written to it.
+    const y = g.tensor("patch_labels", label ? [N, 1, ...size] : [1]);
+    const CHUNKS = Math.ceil((PD * PH * PW) / (WG * VPT));
+    const consts = { N, PD, PH, PW, CHUNKS, HALF: half, LABEL: label, WG, VPT };
+    emitPerPage(g, kernel, pages, { table, coords, x, y }, consts);
+    const outputs: Tensors = label ? { x, y } : { x };
+    return outputs;
+  },
+});

@@ -1,0 +1,51 @@
+// One row of the training log.  loss: (B); sums: (B, 3) = Σpy, Σp, Σy; errors: (E); log: (K, 8).
+// Row step[3] receives the mean loss, the fraction of patches with Σy > 0, the mean error, the mean
+// of Σp, the least and the greatest loss, 0, 0.  A row past the end is dropped.  With a NaN among
+// the losses the mean is NaN; least and greatest say nothing then.
+// One workgroup: strided sums by lane, then lane 0 adds the lanes in order.
+@group(0) @binding(0) var<storage, read> loss: array<f32>;
+@group(0) @binding(1) var<storage, read> sums: array<f32>;
+@group(0) @binding(2) var<storage, read> errors: array<f32>;
+@group(0) @binding(3) var<storage, read> step_values: array<f32>;
+@group(0) @binding(4) var<storage, read_write> log_rows: array<f32>;
+
+const B: u32 = 32u;
+const E: u32 = 128u;
+const K: u32 = 16u;
+const WG: u32 = 64u;
+
+var<workgroup> totals: array<vec4f, WG>; // loss, positive patches, error, Σp
+var<workgroup> ranges: array<vec2f, WG>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  var total = vec4f(0.0);
+  var range = vec2f(loss[0]);
+  for (var i = lane; i < B; i += WG) {
+    let l = loss[i];
+    total += vec4f(l, select(0.0, 1.0, sums[i * 3u + 2u] > 0.0), 0.0, sums[i * 3u + 1u]);
+    range = vec2f(min(range.x, l), max(range.y, l));
+  }
+  for (var i = lane; i < E; i += WG) {
+    total.z += errors[i];
+  }
+  totals[lane] = total;
+  ranges[lane] = range;
+  workgroupBarrier();
+  let row = u32(step_values[3]);
+  if (lane > 0u || row >= K) {
+    return;
+  }
+  for (var i = 1u; i < WG; i++) {
+    total += totals[i];
+    range = vec2f(min(range.x, ranges[i].x), max(range.y, ranges[i].y));
+  }
+  log_rows[row * 8u] = total.x / f32(B);
+  log_rows[row * 8u + 1u] = total.y / f32(B);
+  log_rows[row * 8u + 2u] = total.z / f32(E);
+  log_rows[row * 8u + 3u] = total.w / f32(B);
+  log_rows[row * 8u + 4u] = range.x;
+  log_rows[row * 8u + 5u] = range.y;
+  log_rows[row * 8u + 6u] = 0.0;
+  log_rows[row * 8u + 7u] = 0.0;
+}

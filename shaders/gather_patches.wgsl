@@ -1,0 +1,73 @@
+// Cuts patches out of volumes that live on the device.  coords: (N, 4) = volume, z, y, x (i32 bits;
+// may lie outside); table: (V, 8) = page, base1, base2, baseLabel, D, H, W, flags; x: (N, 2, S);
+// y: (N, 1, S), S = PD · PH · PW.  Bases are word offsets into the page, x fastest.
+// HALF: word base1 + i holds both visits of voxel i as f16 (visit 1 low), flag bit 0 swaps them;
+// else one f32 a word for each visit.  Labels: bit i & 31 of word baseLabel + (i >> 5).
+// Outside the volume the image repeats its edge and the label is 0.
+// A workgroup does WG·VPT voxels of one patch and leaves when the patch is not on this page.
+@group(0) @binding(0) var<storage, read> page: array<u32>;
+@group(0) @binding(1) var<storage, read> table: array<u32>;
+@group(0) @binding(2) var<storage, read> coords: array<u32>;
+@group(0) @binding(3) var<storage, read_write> x: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+
+struct Args {
+  page: u32,
+}
+@group(0) @binding(5) var<uniform> args: Args;
+
+const N: u32 = 2u;
+const PD: u32 = 4u;
+const PH: u32 = 4u;
+const PW: u32 = 4u;
+const CHUNKS: u32 = 1u; // ⌈S / (WG · VPT)⌉
+const HALF: bool = false;
+const LABEL: bool = true;
+const WG: u32 = 64u;
+const VPT: u32 = 8u;
+const S: u32 = PD * PH * PW;
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let group = wid.y * nwg.x + wid.x;
+  let n = group / CHUNKS;
+  if (n >= N) {
+    return;
+  }
+  let row = coords[n * 4u] * 8u;
+  if (table[row] != args.page) {
+    return;
+  }
+  let base1 = table[row + 1u];
+  let base2 = table[row + 2u];
+  let base_label = table[row + 3u];
+  let size = vec3i(i32(table[row + 4u]), i32(table[row + 5u]), i32(table[row + 6u]));
+  let swapped = (table[row + 7u] & 1u) == 1u;
+  let corner = bitcast<vec3i>(vec3u(coords[n * 4u + 1u], coords[n * 4u + 2u], coords[n * 4u + 3u]));
+  let start = (group % CHUNKS) * WG * VPT + lane;
+  for (var k = 0u; k < VPT; k++) {
+    let s = start + k * WG;
+    if (s < S) {
+      let at = corner + vec3i(vec3u(s / (PH * PW), (s / PW) % PH, s % PW));
+      let inside = clamp(at, vec3i(0), size - 1);
+      let voxel = u32((inside.x * size.y + inside.y) * size.z + inside.z);
+      var pair: vec2f;
+      if (HALF) {
+        pair = unpack2x16float(page[base1 + voxel]);
+        pair = select(pair, pair.yx, swapped);
+      } else {
+        pair = bitcast<vec2f>(vec2u(page[base1 + voxel], page[base2 + voxel]));
+      }
+      x[n * 2u * S + s] = pair.x;
+      x[(n * 2u + 1u) * S + s] = pair.y;
+      if (LABEL) {
+        let bit = (page[base_label + (voxel >> 5u)] >> (voxel & 31u)) & 1u;
+        y[n * S + s] = select(0.0, f32(bit), all(at == inside));
+      }
+    }
+  }
+}

@@ -1,0 +1,24 @@
+// dst[offset + i] = src[i].  src: (COUNT); dst: (E).  The offset is an argument, so that the chunks
+// of one batch share a pipeline.
+@group(0) @binding(0) var<storage, read> src: array<f32>;
+@group(0) @binding(1) var<storage, read_write> dst: array<f32>;
+
+struct Args {
+  offset: u32,
+}
+@group(0) @binding(2) var<uniform> args: Args;
+
+const COUNT: u32 = 64u;
+const WG: u32 = 64u;
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (wid.y * nwg.x + wid.x) * WG + lane;
+  if (i < COUNT) {
+    dst[args.offset + i] = src[i];
+  }
+}

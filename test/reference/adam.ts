@@ -1,0 +1,46 @@
+import { adam } from "../../kernels/adam";
+import { defineReference } from "./reference";
+
+const flat = (P: number) => ({ w: [P], g: [P], m: [P], v: [P], step: [16] });
+const attrs = { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
+const U = 2 ** -24;
+
+export const adamReference = defineReference({
+  op: adam,
+  cases: [
+    { id: "first_step_193", inputs: flat(193), attrs },
+    { id: "later_step_70", inputs: flat(70), attrs: { beta1: 0.8, beta2: 0.95, eps: 1e-3 } },
+    { id: "tiny_gradient_33", inputs: flat(33), attrs },
+  ],
+  data(c, rng) {
+    const t = c.id.startsWith("later") ? 7 : 1;
+    const step = new Float64Array(16);
+    step[0] = Math.fround(1e-3 / (1 - c.attrs.beta1 ** t));
+    step[1] = Math.fround(1 / Math.sqrt(1 - c.attrs.beta2 ** t));
+    const scale = c.id.startsWith("tiny") ? 1e-9 : 1;
+    const fill = (draw: () => number) => Float64Array.from({ length: c.inputs.w![0]! }, draw);
+    const g = fill(() => scale * rng.normal());
+    if (t === 1) return { g, step, m: fill(() => 0), v: fill(() => 0) };
+    return { g, step, v: fill(() => rng.normal() ** 2) };
+  },
+  forward({ w, g, m, v, step }, _shapes, { beta1, beta2, eps }) {
+    const m1 = m!.map((value, i) => beta1 * value + (1 - beta1) * g![i]!);
+    const v1 = v!.map((value, i) => beta2 * value + (1 - beta2) * g![i]! ** 2);
+    const w1 = w!.map(
+      (value, i) => value - (step![0]! * m1[i]!) / (Math.sqrt(v1[i]!) * step![1]! + eps),
+    );
+    return { w: w1, m: m1, v: v1 };
+  },
+  bound(name, inputs, shapes, a) {
+    const { w, m, v } = this.forward(inputs, shapes, a) as Record<string, Float64Array>;
+    if (name === "v") return v!.map((value) => 4 * U * value + 1e-37);
+    const terms = m!.map((_, i) => Math.abs(inputs.m![i]!) + Math.abs(inputs.g![i]!));
+    if (name === "m") return terms.map((sum) => 4 * U * sum);
+    return w!.map((value, i) => {
+      const change =
+        (inputs.step![0]! * terms[i]!) / (Math.sqrt(v![i]!) * inputs.step![1]! + a.eps);
+      return U * (2 * Math.abs(value) + 16 * change);
+    });
+  },
+  cost: ({ w }) => ({ flops: 14 * w![0]!, bytes: 28 * w![0]! }),
+});

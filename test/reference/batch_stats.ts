@@ -1,0 +1,47 @@
+import { batchStats } from "../../kernels/batch_stats";
+import type { Shape } from "../../src/core/tensor";
+import { defineReference } from "./reference";
+
+const batch = (B: number, E: number, K: number): Record<string, Shape> => ({
+  loss: [B],
+  sums: [B, 3],
+  errors: [E],
+  step: [16],
+  log: [K, 8],
+});
+const ROW: Record<string, number> = {
+  odd: 2,
+  single: 0,
+  more_than_a_workgroup: 6,
+  past_the_end: 3,
+};
+
+export const batchStatsReference = defineReference({
+  op: batchStats,
+  cases: [
+    { id: "odd", inputs: batch(5, 13, 4), attrs: {} },
+    { id: "single", inputs: batch(1, 1, 1), attrs: {} },
+    { id: "more_than_a_workgroup", inputs: batch(70, 133, 7), attrs: {} },
+    { id: "past_the_end", inputs: batch(5, 5, 3), attrs: {} },
+  ],
+  data(c, rng) {
+    const step = new Float64Array(16);
+    step[3] = ROW[c.id]!;
+    const sums = Float64Array.from({ length: 3 * c.inputs.loss![0]! }, (_, i) =>
+      i % 3 === 2 ? rng.int(3) : 100 * rng.uniform(),
+    );
+    return { step, sums };
+  },
+  forward({ loss, sums, errors, step, log }) {
+    const mean = (values: Float64Array) => values.reduce((a, b) => a + b, 0) / values.length;
+    const column = (k: number) => sums!.filter((_, i) => i % 3 === k);
+    const positive = mean(column(2).map((y) => (y > 0 ? 1 : 0)));
+    const row = [mean(loss!), positive, mean(errors!), mean(column(1))];
+    row.push(Math.min(...loss!), Math.max(...loss!), 0, 0);
+    const out = log!.slice();
+    if (8 * step![3]! < out.length) out.set(row, 8 * step![3]!);
+    return { log: out };
+  },
+  bound: (_name, { log, sums }) => 16 * 2 ** -24 * Math.max(1, ...sums!) * (log ? 1 : 0),
+  cost: ({ loss, errors }) => ({ flops: 0, bytes: 16 * loss![0]! + 4 * errors![0]! }),
+});

@@ -1,0 +1,41 @@
+import { gatherPatches } from "../../kernels/gather_patches";
+import { forEachPatchVoxel, pagedShapes, pagedVolumes } from "./paged_volumes";
+import type { Values } from "./reference";
+import { defineReference } from "./reference";
+
+const odd: [number, number, number] = [4, 5, 6];
+const big: [number, number, number] = [10, 9, 11];
+
+export const gatherPatchesReference = defineReference({
+  op: gatherPatches,
+  cases: [
+    { id: "f32", inputs: pagedShapes(11), attrs: { size: odd, half: false, label: true } },
+    { id: "f16", inputs: pagedShapes(11), attrs: { size: odd, half: true, label: true } },
+    { id: "f32_no_label", inputs: pagedShapes(5), attrs: { size: odd, half: false, label: false } },
+    {
+      id: "f16_patch_larger",
+      inputs: pagedShapes(6),
+      attrs: { size: big, half: true, label: true },
+    },
+  ],
+  types: { page0: "u32", page1: "u32", table: "u32", coords: "u32" },
+  data: (c, rng) => pagedVolumes(c.attrs.half, c.inputs, rng),
+  forward(inputs, shapes, { size, half, label }) {
+    const S = size[0] * size[1] * size[2];
+    const n = shapes.coords![0]!;
+    const x = new Float64Array(2 * n * S);
+    const y = new Float64Array(n * S);
+    forEachPatchVoxel(inputs, size, half, (n, s, [first, second, bit]) => {
+      x[2 * n * S + s] = first;
+      x[(2 * n + 1) * S + s] = second;
+      y[n * S + s] = bit;
+    });
+    const outputs: Values = label ? { x, y } : { x };
+    return outputs;
+  },
+  bound: () => 0,
+  cost({ coords }, { size, half, label }) {
+    const voxels = coords![0]! * size[0] * size[1] * size[2];
+    return { flops: 0, bytes: voxels * ((half ? 4 : 8) + 8 + (label ? 4 : 0)) };
+  },
+});

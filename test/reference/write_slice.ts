@@ -1,0 +1,18 @@
+import { writeSlice } from "../../kernels/write_slice";
+import { defineReference } from "./reference";
+
+export const writeSliceReference = defineReference({
+  op: writeSlice,
+  cases: [
+    { id: "start_100_21", inputs: { dst: [100], src: [21] }, attrs: { offset: 0 } },
+    { id: "end_131_70", inputs: { dst: [131], src: [70] }, attrs: { offset: 61 } },
+    { id: "all_5_5", inputs: { dst: [5], src: [5] }, attrs: { offset: 0 } },
+  ],
+  forward({ dst, src }, _shapes, { offset }) {
+    const out = dst!.slice();
+    out.set(src!, offset);
+    return { dst: out };
+  },
+  bound: () => 0,
+  cost: ({ src }) => ({ flops: 0, bytes: 8 * src![0]! }),
+});
