@@ -8,7 +8,7 @@ import {
   readSafetensors,
   type StoredTensor,
   writeSafetensors,
-} from "../src/train/safetensors";
+} from "../src/data/safetensors";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-safetensors-"));
 

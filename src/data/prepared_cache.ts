@@ -3,8 +3,10 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { UserError } from "../core/errors";
 import type { Memory } from "../gpu/memory";
 import { cacheDir } from "../platform/cache";
+import { describeGrid, sameGrid } from "./affine";
 import type { Patient } from "./cohort";
 import { readMask } from "./nifti_read";
 import { loadPatient, type PatientData } from "./patient";
@@ -15,7 +17,7 @@ import {
   preparePair,
   voxelCount,
 } from "./preprocess";
-import type { Grid } from "./volume";
+import type { Grid, Mask } from "./volume";
 import type { VisitData, VolumeSource } from "./volume_store";
 
 /** Raise when what lies in the files changes. */
@@ -75,13 +77,22 @@ async function prepare(
   const names = [patient.time1, patient.time2] as const;
   const { grid, visit1, visit2 } = await preparePair(memory, data, names, options);
   const masks = [data.truth];
-  if (options.reversed && patient.resolved) masks.push(await readMask(patient.resolved));
+  if (options.reversed && patient.resolved) masks.push(await readTwin(patient.resolved, data));
   const labels: Uint8Array[] = [];
   for (const mask of masks) labels.push(await labelOnGrid(memory, mask, grid));
   const lesions = labels.map((label) => [...lesionVoxels(label)]);
   const header = { grid, lesions, notes: data.notes };
   writeAtomically(path, header, [visit1, visit2, ...labels]);
   return header;
+}
+
+async function readTwin(path: string, { time1 }: PatientData): Promise<Mask> {
+  const mask = await readMask(path);
+  if (sameGrid(mask, time1)) return mask;
+  throw new UserError(
+    `${path}: its grid (${describeGrid(mask)}) is not that of the images (${describeGrid(time1)}); ` +
+      "resample it to them, or train without --time-reversal",
+  );
 }
 
 /** Header as JSON in a first block of its own file; the voxels follow in the `.bin`. */

@@ -96,13 +96,12 @@ export async function normaliseOnDevice(
   const partials: Float32Array[] = [];
   const parts = split(data.length, slabElements(memory));
   for (const [from, to] of parts) {
-    const x = state("moments_x", [to - from]);
-    const mask =
-      how.mode === "mask" && how.mask ? { mask: state("moments_mask", [to - from]) } : {};
+    const inputs: Record<string, Tensor> = { x: state("moments_x", [to - from]) };
+    if (how.mode === "mask") inputs.mask = state("moments_mask", [to - from]);
     const values = { x: data.subarray(from, to), mask: how.mask?.subarray(from, to) };
     const run = (g: Graph) =>
-      g.apply(moments, { x, ...mask }, { nonzero: how.mode === "nonzero" }).partials!;
-    partials.push(await runOnce(memory, "moments", { x, ...mask }, values, run));
+      g.apply(moments, inputs, { nonzero: how.mode === "nonzero" }).partials!;
+    partials.push(await runOnce(memory, "moments", inputs, values, run));
   }
   const { mean, std } = mergeMoments(concatenate(partials));
   if (!(std > 0)) {

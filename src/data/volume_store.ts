@@ -82,10 +82,11 @@ export class VolumeStore {
     sources: readonly VolumeSource[],
     options: StoreOptions,
   ): VolumeStore {
-    const most = Math.floor(
-      Math.min(memory.device.limits.maxStorageBufferBindingSize, 2 ** 32) / 4,
-    );
-    const logical = layOut(sources, Math.min(most, Math.floor(options.budget / 4)), options);
+    const bindable = Math.min(memory.device.limits.maxStorageBufferBindingSize, 2 ** 32);
+    const total = 4 * sources.reduce((n, s) => n + blockWords(s, s.size[2], options.half), 0);
+    // Where patients rotate, several small pages make the change from one rotation to the next mild.
+    const share = total > options.budget ? options.budget / 4 : options.budget;
+    const logical = layOut(sources, Math.floor(Math.min(bindable, share) / 4), options);
     const words = Math.max(...logical.map(wordsOf(options.half)));
     const slots = Math.min(logical.length, Math.floor(options.budget / (words * 4)));
     if (slots < 1) {

@@ -24,6 +24,8 @@ export const trainConfigSchema = z.object({
   pool: whole,
   /** B: patches trained on per iteration. */
   batch: whole,
+  /** Most patches per dispatch; less where a binding holds less. */
+  chunk: whole,
   /** Share of positive patches among the sampled. */
   positive: share,
   /** Momentum of w̄. */
@@ -61,6 +63,7 @@ const PAPER: TrainConfig = {
   sampler: "ohem",
   pool: 128,
   batch: 32,
+  chunk: 32,
   positive: 0.3,
   mu: 0.999,
   muRamp: true,
@@ -83,6 +86,7 @@ const SMALL: TrainConfig = {
   filters: [8, 16, 32],
   pool: 32,
   batch: 8,
+  chunk: 16,
   mu: 0.99,
   seconds: 240,
   validateEvery: 0.2,

@@ -1,0 +1,45 @@
+/** A trained model for inference: its weights file and the network that it is for. */
+import { sigmoid } from "../../kernels/sigmoid";
+import { UserError } from "../core/errors";
+import type { Normalisation } from "../data/preprocess";
+import { readSafetensors } from "../data/safetensors";
+import { fromNamed, unetParameters } from "../nn/parameters";
+import { type ParameterTensors, type UNetConfig, unet3d } from "../nn/unet3d";
+import type { Network } from "./sliding_window";
+
+/** What inference must know beside the weights; JSON in the metadata of a weights file. */
+export interface ModelInfo {
+  readonly unet: UNetConfig;
+  /** Edge of the voxels that the network sees, mm. */
+  readonly spacing: number;
+  /** Edge of a window and stride of the grid of windows, voxels. */
+  readonly patch: number;
+  readonly stride: number;
+  readonly normalisation: Normalisation;
+}
+
+/** Version of the weights file's metadata. */
+export const WEIGHTS_FORMAT = "voxgrad-1";
+
+/** Metadata of a weights file. */
+export function weightsMetadata(info: ModelInfo): Record<string, string> {
+  return { format: WEIGHTS_FORMAT, model: JSON.stringify(info) };
+}
+
+/** Reads a weights file. @throws UserError when it is not one of voxgrad's */
+export function loadWeights(path: string): { info: ModelInfo; flat: Float32Array } {
+  const { tensors, metadata } = readSafetensors(path);
+  if (metadata.format !== WEIGHTS_FORMAT || !metadata.model) {
+    throw new UserError(
+      `${path}: its metadata names no voxgrad model (format ${metadata.format ?? "missing"}, ` +
+        `expected ${WEIGHTS_FORMAT}); give a weights file that \`bun run train\` wrote`,
+    );
+  }
+  const info = JSON.parse(metadata.model) as ModelInfo;
+  return { info, flat: fromNamed(unetParameters(info.unet), tensors, path) };
+}
+
+/** U-Net and sigmoid. */
+export function unetNetwork(params: ParameterTensors, config: UNetConfig): Network {
+  return (g, x) => g.apply(sigmoid, { x: unet3d(g, params, x, config) }, {}).y!;
+}

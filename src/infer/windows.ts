@@ -1,0 +1,32 @@
+/** Where the windows of a sliding-window prediction lie, and how often each voxel is covered. */
+import type { Size3 } from "../data/volume";
+
+/** First voxel of a window: z, y, x. */
+export type Window = readonly [z: number, y: number, x: number];
+
+/**
+ * Window starts along one axis: every `stride` voxels, the last flush with the edge; [0] where the
+ * axis is no longer than a window (which is then padded at its end).
+ */
+export function windowStarts(size: number, patch: number, stride: number): number[] {
+  const last = size - patch;
+  const starts: number[] = [];
+  for (let at = 0; at < last; at += stride) starts.push(at);
+  starts.push(Math.max(0, last));
+  return starts;
+}
+
+/** All windows of a volume, x fastest. */
+export function windowGrid(size: Size3, patch: number, stride: number): Window[] {
+  const [xs, ys, zs] = size.map((n) => windowStarts(n, patch, stride));
+  return zs!.flatMap((z) => ys!.flatMap((y) => xs!.map((x): Window => [z, y, x])));
+}
+
+/** How many windows cover each position of one axis; a voxel's count is the product of its three. */
+export function coverage(size: number, patch: number, stride: number): Float32Array {
+  const counts = new Float32Array(size);
+  for (const start of windowStarts(size, patch, stride)) {
+    for (let i = start; i < Math.min(size, start + patch); i++) counts[i]! += 1;
+  }
+  return counts;
+}

@@ -1,0 +1,210 @@
+/**
+ * One iteration of Algorithm 1, recorded once: gather the pool, rank it under w̄, select the top B,
+ * gather those, train w on them, Adam, EMA. Sampled positions and a few scalars are all that is
+ * uploaded per iteration; nothing is read back inside it.
+ */
+import { adam } from "../../kernels/adam";
+import { add } from "../../kernels/add";
+import { batchStats } from "../../kernels/batch_stats";
+import { diceLoss } from "../../kernels/dice_loss";
+import { ema } from "../../kernels/ema";
+import { fill } from "../../kernels/fill";
+import { gatherPatches } from "../../kernels/gather_patches";
+import { takeRows } from "../../kernels/take_rows";
+import { topB } from "../../kernels/top_b";
+import { writeSlice } from "../../kernels/write_slice";
+import type { Graph } from "../core/graph";
+import { state, type Tensor } from "../core/tensor";
+import type { VolumeStore } from "../data/volume_store";
+import type { Memory } from "../gpu/memory";
+import type { ParameterSpec } from "../nn/parameters";
+import { largestChannels, type UNetConfig, unet3d } from "../nn/unet3d";
+import { type FlatParameters, flatParameters } from "../nn/weights";
+import { ADAM, STEP_SIZE } from "../optim/schedule";
+import type { TrainConfig } from "./config";
+import { COORDS } from "./sampler";
+
+/** Iterations that the statistics log holds: reports must be read at least that often. */
+export const LOG_ROWS = 256;
+export const LOG_COLUMNS = 8;
+
+/** Everything that training changes or reads between iterations. */
+export interface TrainState {
+  readonly student: FlatParameters;
+  readonly momentum: FlatParameters;
+  readonly gradient: FlatParameters;
+  /** Adam's moments. */
+  readonly m: Tensor;
+  readonly v: Tensor;
+  /** Scalars of the iteration, see stepValues. */
+  readonly step: Tensor;
+  /** Sampled positions: (B̄, 4), or (B, 4) for the uniform sampler. */
+  readonly coords: Tensor;
+  /** (LOG_ROWS, 8), written by batch_stats. */
+  readonly log: Tensor;
+}
+
+export function makeTrainState(specs: readonly ParameterSpec[], config: TrainConfig): TrainState {
+  const student = flatParameters("w", specs);
+  const total = student.flat.shape;
+  return {
+    student,
+    momentum: flatParameters("w_momentum", specs),
+    gradient: flatParameters("gradient", specs),
+    m: state("adam_m", total),
+    v: state("adam_v", total),
+    step: state("step", [STEP_SIZE]),
+    coords: state("coords", [sampleCount(config), COORDS], "u32"),
+    log: state("log", [LOG_ROWS, LOG_COLUMNS]),
+  };
+}
+
+/** Patches sampled per iteration: B̄, or B where nothing is ranked. */
+export function sampleCount(config: TrainConfig): number {
+  return config.sampler === "ohem" ? config.pool : config.batch;
+}
+
+export function unetConfig(config: TrainConfig): UNetConfig {
+  const { filters, groups, alignCorners } = config;
+  return { inChannels: 2, filters, groups, epsilon: 1e-5, alignCorners };
+}
+
+/** Patches per dispatch: what one binding holds of the largest tensor, and no more than `most`. */
+export function chunkSize(
+  maxBindingBytes: number,
+  config: UNetConfig,
+  patch: number,
+  most: number,
+): number {
+  const perPatch = largestChannels(config) * patch ** 3 * 4;
+  const fits = Math.floor(maxBindingBytes / perPatch);
+  if (fits < 1) {
+    throw new Error(`unet3d: one patch of ${patch}³ passes the adapter's largest binding`);
+  }
+  return Math.min(fits, most);
+}
+
+interface Chunk {
+  readonly offset: number;
+  readonly count: number;
+}
+
+/** [0, total) in near-equal parts of at most `most`. */
+export function chunksOf(total: number, most: number): Chunk[] {
+  const parts = Math.ceil(total / most);
+  const size = Math.ceil(total / parts);
+  const chunks: Chunk[] = [];
+  for (let offset = 0; offset < total; offset += size) {
+    chunks.push({ offset, count: Math.min(size, total - offset) });
+  }
+  return chunks;
+}
+
+export interface Iteration {
+  /** Selected patches, in order of decreasing error: (B) u32; absent for the uniform sampler. */
+  readonly indices?: Tensor;
+  /** Error of every sampled patch under w̄: (B̄). */
+  readonly errors: Tensor;
+  /** Dice loss of each trained patch: (B). */
+  readonly loss: Tensor;
+}
+
+/** Records one iteration into `g`. */
+export function recordIteration(
+  g: Graph,
+  memory: Memory,
+  store: VolumeStore,
+  train: TrainState,
+  config: TrainConfig,
+): Iteration {
+  const recorder = new Recorder(g, memory, store, config);
+  const { batch } = config;
+  let coords = train.coords;
+  let errors: Tensor | undefined;
+  let indices: Tensor | undefined;
+  if (config.sampler === "ohem") {
+    errors = g.noGrad(() => recorder.errors(train.momentum, coords));
+    indices = g.apply(topB, { errors }, { count: batch }).indices!;
+    coords = g.apply(takeRows, { rows: coords, indices }, {}).y!;
+  }
+  const { loss, sums } = recorder.train(train, coords);
+  const { flat: w } = train.student;
+  const { m, v, step, log } = train;
+  g.apply(
+    adam,
+    { w, g: train.gradient.flat, m, v, step },
+    {
+      beta1: ADAM.beta1,
+      beta2: ADAM.beta2,
+      eps: ADAM.epsilon,
+    },
+  );
+  g.apply(ema, { average: train.momentum.flat, w, step }, {});
+  g.apply(batchStats, { loss, sums, errors: errors ?? loss, step, log }, {});
+  return { indices, errors: errors ?? loss, loss };
+}
+
+class Recorder {
+  private readonly unet: UNetConfig;
+  private readonly chunk: number;
+
+  constructor(
+    private readonly g: Graph,
+    private readonly memory: Memory,
+    private readonly store: VolumeStore,
+    private readonly config: TrainConfig,
+  ) {
+    this.unet = unetConfig(config);
+    this.chunk = chunkSize(g.caps.maxBindingBytes, this.unet, config.patch, config.chunk);
+  }
+
+  /** Rows [offset, offset + count) of `rows`, by constant indices. */
+  private rows(rows: Tensor, { offset, count }: Chunk): Tensor {
+    if (offset === 0 && count === rows.shape[0]) return rows;
+    const indices = state(`rows${offset}+${count}`, [count], "u32");
+    this.memory.write(
+      indices,
+      Uint32Array.from({ length: count }, (_, i) => offset + i),
+    );
+    return this.g.apply(takeRows, { rows, indices }, {}).y!;
+  }
+
+  private forward(params: FlatParameters, coords: Tensor): { loss: Tensor; sums: Tensor } {
+    const { g, store, config } = this;
+    const size = [config.patch, config.patch, config.patch] as const;
+    const attrs = { size, half: store.half, label: true };
+    const { x, y } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
+    const logits = unet3d(g, params.named, x!, this.unet);
+    const out = g.apply(diceLoss, { logits, target: y! }, { epsilon: config.diceEpsilon });
+    return { loss: out.loss!, sums: out.sums! };
+  }
+
+  /** Dice error of every patch of `coords` under `params`: (B̄). */
+  errors(params: FlatParameters, coords: Tensor): Tensor {
+    const errors = this.g.tensor("errors", [coords.shape[0]!]);
+    for (const chunk of chunksOf(coords.shape[0]!, this.chunk)) {
+      const { loss } = this.forward(params, this.rows(coords, chunk));
+      this.g.apply(writeSlice, { dst: errors, src: loss }, { offset: chunk.offset });
+    }
+    return errors;
+  }
+
+  /** Mean Dice loss over the batch: gradients into `train.gradient`, chunk after chunk. */
+  train(train: TrainState, coords: Tensor): { loss: Tensor; sums: Tensor } {
+    const { g } = this;
+    const batch = coords.shape[0]!;
+    for (const [name, w] of train.student.named) g.watch(w, train.gradient.named.get(name)!);
+    const loss = g.tensor("loss", [batch]);
+    const sums = g.tensor("sums", [batch, 3]);
+    for (const chunk of chunksOf(batch, this.chunk)) {
+      const part = this.forward(train.student, this.rows(coords, chunk));
+      g.noGrad(() => {
+        g.apply(writeSlice, { dst: loss, src: part.loss }, { offset: chunk.offset });
+        g.apply(writeSlice, { dst: sums, src: part.sums }, { offset: 3 * chunk.offset });
+      });
+      const seed = g.apply(fill, {}, { shape: [chunk.count], value: 1 / batch }).y!;
+      g.backward(new Map([[part.loss, seed]]), add);
+    }
+    return { loss, sums };
+  }
+}
