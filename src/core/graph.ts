@@ -163,7 +163,11 @@ export class Graph {
       const x = call.inputs[name]!;
       const dx = dxs[name];
       if (!dx) throw new Error(`${op.name}: backward gave no gradient for ${name}`);
-      if (this.targets.has(x.id)) continue;
+      const target = this.targets.get(x.id);
+      if (target) {
+        if (dx === target.into) continue;
+        throw new Error(`${op.name}: the gradient of ${name} did not go where it is watched`);
+      }
       const before = grads.get(x.id);
       grads.set(x.id, before ? this.apply(add, { a: before, b: dx }, {}).y! : dx);
     }

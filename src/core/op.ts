@@ -1,5 +1,5 @@
 /** What an op is: kernels put together, with a rule for shapes and one for gradients. */
-import type { Graph } from "./graph";
+import type { Graph, Variant } from "./graph";
 import type { Tensor } from "./tensor";
 
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -17,6 +17,8 @@ export interface Op<A = Record<string, never>> {
   readonly name: string;
   /** Inputs that the op changes in place (optimiser state, accumulators). */
   readonly mutates?: readonly string[];
+  /** What the op lets `g.pick` choose from, by the name given there: tests run each of them. */
+  readonly variants?: Readonly<Record<string, readonly Variant[]>>;
   /**
    * Checks shapes, makes the output tensors and emits the kernels. Outputs that only the backward
    * rule reads (statistics, argmax) are outputs like any other.
