@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { elements, RANGE_ALIGNMENT } from "../src/core/tensor";
+import { readSafetensors } from "../src/data/safetensors";
 import {
   fromNamed,
   initialise,
@@ -119,6 +121,24 @@ test("named tensors and the flat buffer convert into each other, the gaps stay z
   expect([...named.keys()]).toEqual(specs.map(({ name }) => name));
   expect(fromNamed(specs, new Map([...named].toReversed()), "w.safetensors")).toEqual(flat);
   expect(() => toNamed(specs, flat.subarray(1))).toThrow(/flat buffer/);
+});
+
+test("the weights that PyTorch wrote fit by name and shape, at both widths", () => {
+  const path = join(import.meta.dir, "golden", "golden.safetensors");
+  const { tensors } = readSafetensors(path);
+  for (const [set, filters] of [
+    ["main", [16, 32, 64]],
+    ["half_pixel", [8, 16, 32]],
+  ] as const) {
+    const prefix = `${set}/weights/`;
+    const weights = [...tensors].filter(([name]) => name.startsWith(prefix));
+    const named = new Map(weights.map(([name, t]) => [name.slice(prefix.length), t]));
+    const list = unetParameters({ filters });
+    const again = toNamed(list, fromNamed(list, named, path));
+    expect([...again.keys()], set).toEqual([...named.keys()]);
+    for (const [name, { data }] of again)
+      expect(data, name).toEqual(named.get(name)!.data as never);
+  }
 });
 
 test("weights that do not fit the network are refused by tensor", () => {
