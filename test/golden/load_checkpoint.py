@@ -33,14 +33,16 @@ def read_safetensors(path):
     return tensors, metadata
 
 
-def load(path, groups=8, align_corners=True):
-    """The module with the weights of `path`; its width follows from the shapes in the file."""
+def load(path):
+    """The module with the weights of `path`, built as the file's metadata say."""
     tensors, metadata = read_safetensors(path)
-    for key, value in metadata.items():
-        print(f"{path}: {key} = {value}")
-    in_channels = tensors["enc1.conv1.weight"].shape[1]
-    filters = [tensors[f"{block}.conv1.weight"].shape[0] for block in ("enc1", "enc2", "mid")]
-    model = UNet3d(in_channels, filters, groups, align_corners)
+    if "model" not in metadata:
+        sys.exit(f"FAILED: {path} names no model in its metadata; is it a weights file of voxgrad?")
+    unet = json.loads(metadata["model"])["unet"]
+    print(f"{path}: {unet}")
+    model = UNet3d(
+        unet["inChannels"], unet["filters"], unet["groups"], unet["alignCorners"], unet["epsilon"]
+    )
     state = {name: torch.from_numpy(array.copy()) for name, array in tensors.items()}
     model.load_state_dict(state, strict=True)
     return model
@@ -51,11 +53,9 @@ def main():
     parser.add_argument("weights")
     parser.add_argument("--compare", metavar="FILE", help="holds x and voxgrad's logits for it")
     parser.add_argument("--tolerance", type=float, default=1e-4, help="of the logits, absolute")
-    parser.add_argument("--groups", type=int, default=8, help="of the group norm")
-    parser.add_argument("--half-pixel", action="store_true", help="upsample, align_corners=False")
     args = parser.parse_args()
 
-    model = load(args.weights, args.groups, align_corners=not args.half_pixel)
+    model = load(args.weights)
     print(f"{args.weights}: {sum(p.numel() for p in model.parameters())} parameters, strict=True")
     if args.compare:
         tensors, _ = read_safetensors(args.compare)

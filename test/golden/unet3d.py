@@ -11,12 +11,12 @@ from torch.nn import functional as F
 class Block(nn.Module):
     """B(n): twice 3x3x3 convolution, group normalisation, ReLU."""
 
-    def __init__(self, channels_in, channels, groups):
+    def __init__(self, channels_in, channels, groups, epsilon):
         super().__init__()
         self.conv1 = nn.Conv3d(channels_in, channels, kernel_size=3, padding=1)
-        self.norm1 = nn.GroupNorm(groups, channels, eps=1e-5)
+        self.norm1 = nn.GroupNorm(groups, channels, eps=epsilon)
         self.conv2 = nn.Conv3d(channels, channels, kernel_size=3, padding=1)
-        self.norm2 = nn.GroupNorm(groups, channels, eps=1e-5)
+        self.norm2 = nn.GroupNorm(groups, channels, eps=epsilon)
 
     def forward(self, x):
         x = F.relu(self.norm1(self.conv1(x)))
@@ -24,14 +24,16 @@ class Block(nn.Module):
 
 
 class UNet3d(nn.Module):
-    def __init__(self, in_channels=2, filters=(16, 32, 64), groups=8, align_corners=True):
+    def __init__(
+        self, in_channels=2, filters=(16, 32, 64), groups=8, align_corners=True, epsilon=1e-5
+    ):
         super().__init__()
         a, b, c = filters
-        self.enc1 = Block(in_channels, a, groups)
-        self.enc2 = Block(a, b, groups)
-        self.mid = Block(b, c, groups)
-        self.dec2 = Block(b + c, b, groups)
-        self.dec1 = Block(a + b, a, groups)
+        self.enc1 = Block(in_channels, a, groups, epsilon)
+        self.enc2 = Block(a, b, groups, epsilon)
+        self.mid = Block(b, c, groups, epsilon)
+        self.dec2 = Block(b + c, b, groups, epsilon)
+        self.dec1 = Block(a + b, a, groups, epsilon)
         self.head = nn.Conv3d(a, 1, kernel_size=1)
         self.pool = nn.MaxPool3d(2)
         self.up = nn.Upsample(scale_factor=2, mode="trilinear", align_corners=align_corners)
