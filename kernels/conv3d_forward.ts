@@ -1,0 +1,88 @@
+/** Kernels for y = conv(x, w) + b; the gradient of the input is one with transposed weights. */
+import naiveWgsl from "../shaders/conv3d_naive.wgsl" with { type: "text" };
+import packWgsl from "../shaders/conv3d_pack.wgsl" with { type: "text" };
+import plainWgsl from "../shaders/conv3d_plain.wgsl" with { type: "text" };
+import type { Graph, Variant } from "../src/core/graph";
+import { defineKernel, grid1d, num } from "../src/core/kernel";
+import type { Tensor } from "../src/core/tensor";
+import { channelLayout } from "../src/core/tensor";
+
+/** Sizes of a convolution from CIN to COUT channels, as the shaders name them. */
+export type Geometry = Readonly<Record<"N" | "CIN" | "COUT" | "D" | "H" | "W" | "K", number>>;
+
+export function geometryOf(x: Tensor, y: Tensor, w: Tensor): Geometry {
+  const [N = 0, CIN = 0, D = 0, H = 0, W = 0] = x.shape;
+  return { N, CIN, COUT: y.shape[1]!, D, H, W, K: w.shape[4]! };
+}
+
+/** Without `b` it is the gradient of the input: x is dy, y is dx and w is read transposed. */
+export interface ConvTensors {
+  readonly x: Tensor;
+  readonly w: Tensor;
+  readonly b?: Tensor;
+  readonly y: Tensor;
+}
+
+export interface ConvVariant extends Variant {
+  readonly emit: (g: Graph, t: ConvTensors, geometry: Geometry) => void;
+}
+
+const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
+
+const naive = defineKernel({
+  name: "conv3d_naive",
+  source: naiveWgsl,
+  bindings: { x: "read", w: "read", b: "read", y: "read_write" },
+  views: ["x"],
+  grid: (c) => grid1d(num(c, "N") * num(c, "COUT") * num(c, "D") * num(c, "H") * num(c, "W"), 64),
+});
+
+function emitNaive(g: Graph, { x, w, b, y }: ConvTensors, geometry: Geometry): void {
+  const how = { TRANSPOSED: !b, BIAS: Boolean(b), WG: 64 };
+  g.emit(naive, { x, w, b: b ?? w, y }, { ...geometry, ...channelLayout(x), ...how });
+}
+
+const pack = defineKernel({
+  name: "conv3d_pack",
+  source: packWgsl,
+  bindings: { w: "read", b: "read", wp: "read_write" },
+  grid: (c) => {
+    const blocks = ceilDiv(num(c, "COUT"), num(c, "CB"));
+    return grid1d(blocks * (1 + num(c, "CIN") * num(c, "T")) * num(c, "CB"), 64);
+  },
+});
+
+/** Weights and biases in blocks of CB output channels, see conv3d_pack.wgsl. */
+function packWeights(g: Graph, { w, b }: ConvTensors, geometry: Geometry, CB: number): Tensor {
+  const { CIN, COUT, K } = geometry;
+  const T = K ** 3;
+  const wp = g.tensor("packed_weights", [ceilDiv(COUT, CB), 1 + CIN * T, CB]);
+  const how = { TRANSPOSED: !b, BIAS: Boolean(b), WG: 64 };
+  g.emit(pack, { w, b: b ?? w, wp }, { CIN, COUT, T, CB, ...how });
+  return wp;
+}
+
+const plain = defineKernel({
+  name: "conv3d_plain",
+  source: plainWgsl,
+  bindings: { x: "read", wp: "read", y: "read_write" },
+  views: ["x"],
+  grid: (c) => {
+    const tiles = ceilDiv(num(c, "W"), num(c, "TX")) * ceilDiv(num(c, "H"), num(c, "TY"));
+    const blocks = ceilDiv(num(c, "COUT"), num(c, "CB"));
+    return grid1d(num(c, "N") * num(c, "D") * tiles * blocks, num(c, "WG"));
+  },
+});
+
+function emitPlain(g: Graph, t: ConvTensors, geometry: Geometry): void {
+  const CB = geometry.COUT > 8 ? 16 : geometry.COUT > 4 ? 8 : 4;
+  const wp = packWeights(g, t, geometry, CB);
+  const tile = { TX: 4, TY: 2, CB, WG: 64 };
+  g.emit(plain, { x: t.x, wp, y: t.y }, { ...geometry, ...channelLayout(t.x), ...tile });
+}
+
+/** In order of preference. */
+export const convVariants: readonly ConvVariant[] = [
+  { name: "plain", supported: () => true, emit: emitPlain },
+  { name: "naive", supported: () => true, emit: emitNaive },
+];

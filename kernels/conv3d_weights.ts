@@ -1,0 +1,93 @@
+/** Kernels for the gradients of a convolution's weights and biases. */
+import dbWgsl from "../shaders/conv3d_db.wgsl" with { type: "text" };
+import naiveWgsl from "../shaders/conv3d_naive_dw.wgsl" with { type: "text" };
+import plainWgsl from "../shaders/conv3d_plain_dw.wgsl" with { type: "text" };
+import reduceWgsl from "../shaders/conv3d_reduce.wgsl" with { type: "text" };
+import type { Graph, Variant } from "../src/core/graph";
+import { defineKernel, grid1d, num } from "../src/core/kernel";
+import type { Tensor } from "../src/core/tensor";
+import { channelLayout, elements } from "../src/core/tensor";
+import type { Geometry } from "./conv3d_forward";
+
+export interface GradientTensors {
+  readonly x: Tensor;
+  readonly dy: Tensor;
+  readonly dw: Tensor;
+}
+
+export interface WeightGradientVariant extends Variant {
+  readonly emit: (g: Graph, t: GradientTensors, geometry: Geometry, accumulate: boolean) => void;
+}
+
+const naive = defineKernel({
+  name: "conv3d_naive_dw",
+  source: naiveWgsl,
+  bindings: { x: "read", dy: "read", dw: "read_write" },
+  views: ["x"],
+  grid: (c) => grid1d(num(c, "COUT") * num(c, "CIN") * num(c, "K") ** 3, num(c, "WG")),
+});
+
+function emitNaive(g: Graph, t: GradientTensors, geometry: Geometry, ACCUMULATE: boolean): void {
+  const { x, dy, dw } = t;
+  g.emit(naive, { x, dy, dw }, { ...geometry, ...channelLayout(x), ACCUMULATE, WG: 64 });
+}
+
+const reduce = defineKernel({
+  name: "conv3d_reduce",
+  source: reduceWgsl,
+  bindings: { parts: "read", out: "read_write" },
+  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+});
+
+/** out = (accumulate ? out : 0) + Σ_s parts[s]; parts: (SPLITS, …shape of out). */
+function emitReduce(g: Graph, parts: Tensor, out: Tensor, accumulate: boolean): void {
+  const consts = { COUNT: elements(out.shape), SPLITS: parts.shape[0]!, WG: 64 };
+  g.emit(reduce, { parts, out }, { ...consts, ACCUMULATE: accumulate });
+}
+
+const plain = defineKernel({
+  name: "conv3d_plain_dw",
+  source: plainWgsl,
+  bindings: { x: "read", dy: "read", parts: "read_write" },
+  views: ["x"],
+  grid: (c) => {
+    const blocks = Math.ceil(num(c, "COUT") / num(c, "CB"));
+    return grid1d(num(c, "CIN") * num(c, "K") * blocks * num(c, "SPLITS"), num(c, "WG"));
+  },
+});
+
+/** Enough partial sums that this many threads have work, but no more than there are planes. */
+const THREADS = 8192;
+
+function emitPlain(g: Graph, t: GradientTensors, geometry: Geometry, accumulate: boolean): void {
+  const { N, CIN, COUT, D, K } = geometry;
+  const CB = 4;
+  const threads = CIN * K * Math.ceil(COUT / CB);
+  const SPLITS = Math.min(N * D, Math.ceil(THREADS / threads));
+  const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, K, K, K]);
+  const tile = { TX: 4, TY: 2, CB, SPLITS, WG: 64 };
+  const { x, dy, dw } = t;
+  g.emit(plain, { x, dy, parts }, { ...geometry, ...channelLayout(x), ...tile });
+  emitReduce(g, parts, dw, accumulate);
+}
+
+/** In order of preference. */
+export const weightGradientVariants: readonly WeightGradientVariant[] = [
+  { name: "plain", supported: () => true, emit: emitPlain },
+  { name: "naive", supported: () => true, emit: emitNaive },
+];
+
+const bias = defineKernel({
+  name: "conv3d_db",
+  source: dbWgsl,
+  bindings: { dy: "read", parts: "read_write" },
+  grid: (c) => grid1d(num(c, "ROWS"), 1),
+});
+
+/** db[co] = Σ_{n, voxels} dy; dy: (N, COUT, D, H, W). */
+export function emitBiasGradient(g: Graph, dy: Tensor, db: Tensor, accumulate: boolean): void {
+  const [N = 0, COUT = 0, ...space] = dy.shape;
+  const parts = g.tensor("db_partial", [N, COUT]);
+  g.emit(bias, { dy, parts }, { ROWS: N * COUT, S: elements(space), WG: 64 });
+  emitReduce(g, parts, db, accumulate);
+}
