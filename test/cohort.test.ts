@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Philox } from "../src/core/random";
 import { openCohort, type Patient, splitCohort, timeReversed } from "../src/data/cohort";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
 import { loadPair, loadPatient } from "../src/data/patient";
-import { Philox } from "../src/data/random";
 import type { Affine, Size3 } from "../src/data/volume";
 import { expectUserError, fixture, inTemporaryFolder, ramp } from "./nifti_fixture";
 

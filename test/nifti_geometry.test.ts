@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { Philox } from "../src/core/random";
 import {
   applyAffine,
   determinant,
@@ -11,7 +12,6 @@ import {
   voxelToVoxel,
 } from "../src/data/affine";
 import { parseNifti } from "../src/data/nifti_read";
-import { Philox } from "../src/data/random";
 import { resampleMaskTo, resampleTo } from "../src/data/resample";
 import { type Affine, type Grid, voxelSize } from "../src/data/volume";
 import { fixture, SFORM } from "./nifti_fixture";

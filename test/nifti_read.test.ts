@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { Philox } from "../src/core/random";
 import { parseMask, parseNifti, readMask, readVolume } from "../src/data/nifti_read";
-import { Philox } from "../src/data/random";
 import {
   expectUserError,
   type Fixture,

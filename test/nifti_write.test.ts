@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { chmod, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { Philox } from "../src/core/random";
 import { readMask, readVolume } from "../src/data/nifti_read";
 import { checkNiftiPath, writeMask, writeVolume } from "../src/data/nifti_write";
-import { Philox } from "../src/data/random";
 import { type Affine, voxelSize } from "../src/data/volume";
 import { expectUserError, inTemporaryFolder } from "./nifti_fixture";
 

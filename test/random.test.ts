@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Philox, philox4x32 } from "../src/data/random";
+import { Philox, philox4x32 } from "../src/core/random";
 
 // Known-answer vectors of the Random123 distribution (kat_vectors, "philox4x32 10").
 const KNOWN = [

@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
-import { Philox } from "./random";
+import { Philox } from "../core/random";
 
 /** The files of one patient; the id is the name of the folder. */
 export interface Patient {

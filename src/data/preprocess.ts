@@ -3,8 +3,9 @@
  * images, nearest for labels) and z-normalised each on its own, on the device. Volumes that pass a
  * binding go through in slabs along z.
  */
-import { mergeMoments, moments, standardise } from "../../kernels/moments";
+import { mergeMoments, moments } from "../../kernels/moments";
 import { resample } from "../../kernels/resample";
+import { standardise } from "../../kernels/standardise";
 import { UserError } from "../core/errors";
 import { Graph } from "../core/graph";
 import { state, type Tensor } from "../core/tensor";

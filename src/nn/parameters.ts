@@ -1,6 +1,6 @@
 import { UserError } from "../core/errors";
+import { Philox } from "../core/random";
 import { elements, RANGE_ALIGNMENT, type Shape, showShape } from "../core/tensor";
-import { Philox } from "../data/random";
 
 /**
  * The parameters of the 3-D U-Net: their names and shapes, which are those of the weights file and

@@ -1,5 +1,5 @@
 /** Draws patch positions: what one iteration sees, as a function of seed and iteration alone. */
-import { Philox } from "../data/random";
+import { Philox } from "../core/random";
 import type { Size3 } from "../data/volume";
 import type { StoredVolume } from "../data/volume_store";
 

@@ -1,5 +1,39 @@
 /** The float64 references of all ops. Tests and benchmarks walk them. */
+import { adamReference } from "./adam";
 import { addReference } from "./add";
+import { batchStatsReference } from "./batch_stats";
+import { concatReference } from "./concat";
+import { conv3dReference } from "./conv3d";
+import { diceLossReference } from "./dice_loss";
+import { emaReference } from "./ema";
+import { fillReference } from "./fill";
+import { gatherPatchesReference } from "./gather_patches";
+import { groupNormReference } from "./group_norm";
+import { maxPool3dReference } from "./max_pool3d";
 import type { Reference } from "./reference";
+import { reluReference } from "./relu";
+import { sigmoidReference } from "./sigmoid";
+import { takeRowsReference } from "./take_rows";
+import { topBReference } from "./top_b";
+import { upsample3dReference } from "./upsample3d";
+import { writeSliceReference } from "./write_slice";
 
-export const references: readonly Reference<unknown>[] = [addReference];
+export const references: readonly Reference<unknown>[] = [
+  adamReference,
+  addReference,
+  batchStatsReference,
+  concatReference,
+  conv3dReference,
+  diceLossReference,
+  emaReference,
+  fillReference,
+  gatherPatchesReference,
+  groupNormReference,
+  maxPool3dReference,
+  reluReference,
+  sigmoidReference,
+  takeRowsReference,
+  topBReference,
+  upsample3dReference,
+  writeSliceReference,
+];

@@ -4,7 +4,7 @@
  */
 import type { Op } from "../../src/core/op";
 import type { DType, Shape } from "../../src/core/tensor";
-import type { Philox } from "../../src/data/random";
+import type { Philox } from "../../src/core/random";
 
 export type Values = Record<string, Float64Array>;
 export type Shapes = Readonly<Record<string, Shape>>;

@@ -1,4 +1,4 @@
-import { Philox } from "../random";
+import { Philox } from "../../core/random";
 import { clamp, Field, lattice, type Point, randomField } from "./fields";
 
 /** Half axes of the brain's hull in mm, for the reference field of view of 104 × 128 × 80 mm. */

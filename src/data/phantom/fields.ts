@@ -1,4 +1,4 @@
-import type { Philox } from "../random";
+import type { Philox } from "../../core/random";
 
 /** A point or displacement in mm; the origin is the centre of the field of view. */
 export type Point = readonly [x: number, y: number, z: number];

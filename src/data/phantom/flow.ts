@@ -1,4 +1,4 @@
-import type { Philox } from "../random";
+import type { Philox } from "../../core/random";
 import type { Anatomy, Probe } from "./anatomy";
 import { clamp, type Point } from "./fields";
 import { toAnatomy } from "./lesions";

@@ -1,4 +1,4 @@
-import { Philox } from "../random";
+import { Philox } from "../../core/random";
 import type { Anatomy, Probe } from "./anatomy";
 import { clamp, type Field, type Point, randomField } from "./fields";
 import type { Rendering, Sampling, Visit } from "./visit";

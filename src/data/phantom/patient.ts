@@ -1,4 +1,4 @@
-import { Philox } from "../random";
+import { Philox } from "../../core/random";
 import type { Affine, Mask, Size3, Volume } from "../volume";
 import { Anatomy } from "./anatomy";
 import type { Point } from "./fields";

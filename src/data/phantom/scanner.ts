@@ -1,4 +1,4 @@
-import { Philox } from "../random";
+import { Philox } from "../../core/random";
 import type { Size3 } from "../volume";
 import { clamp, type Point, randomField } from "./fields";
 import { type Sampling, voxelCentre } from "./visit";

@@ -1,4 +1,4 @@
-import { Philox } from "../random";
+import { Philox } from "../../core/random";
 import type { Size3 } from "../volume";
 import { type Anatomy, type Probe, REFERENCE_EXTENT } from "./anatomy";
 import { clamp, type Field, type Point, randomField } from "./fields";

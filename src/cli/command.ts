@@ -1,0 +1,17 @@
+/** What all commands share: how bad options are reported, and the option that picks the adapter. */
+import { Command } from "commander";
+
+/** A command whose errors are one line on stderr and exit code 2. */
+export function makeCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "voxgrad: ")) })
+    .showHelpAfterError(`(\`bun run ${name} --help\` lists the options)`)
+    .allowExcessArguments(false)
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+}
+
+export const ADAPTER_OPTION = [
+  "--adapter <name>",
+  "adapter to run on: lavapipe, swiftshader, gpu, or part of its name (`bun run adapters`)",
+] as const;

@@ -1,0 +1,101 @@
+import { existsSync } from "node:fs";
+import { UserError } from "../core/errors";
+import { readMask } from "../data/nifti_read";
+import { checkNiftiPath, writeMask, writeVolume } from "../data/nifti_write";
+import { loadPair } from "../data/patient";
+import { preparePair } from "../data/preprocess";
+import { openDevice } from "../gpu/device";
+import { Memory } from "../gpu/memory";
+import { loadWeights, unetNetwork } from "../infer/model";
+import { predictProbability, THRESHOLD, thresholded } from "../infer/predict";
+import { unetParameters } from "../nn/parameters";
+import { flatParameters } from "../nn/weights";
+import { watchInterrupt } from "../train/interrupt";
+import { predictProgress } from "../train/progress";
+import { ADAPTER_OPTION, makeCommand } from "./command";
+import { runMain } from "./main";
+import { numberOption } from "./options";
+
+interface Options {
+  readonly t1: string;
+  readonly t2: string;
+  readonly output: string;
+  readonly weights?: string;
+  readonly probability?: string;
+  readonly mask?: string;
+  readonly threshold: number;
+  readonly adapter?: string;
+}
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+const program = makeCommand("predict", "Segments the lesions that are new at the second visit.")
+  .requiredOption("-t1, --t1 <file>", "FLAIR of the first visit (also: -t1 FILE)")
+  .requiredOption("--t2 <file>", "FLAIR of the second visit (also: -t2 FILE)")
+  .requiredOption("-o, --output <file>", "mask to write, on the grid of the first visit")
+  .requiredOption("-w, --weights <file>", "weights file of a training run")
+  .option("--probability <file>", "also write the probability map")
+  .option("--mask <file>", "brain mask, for weights trained with --normalisation mask")
+  .option("--threshold <p>", "probability from which a voxel is lesion", numberOption, THRESHOLD)
+  .option(...ADAPTER_OPTION);
+// The challenge's form has one dash before two letters, which no option parser knows.
+program.parse(process.argv.map((arg) => arg.replace(/^-(t[12])$/, "--$1")));
+await runMain(() => predict(program.opts<Options>()));
+
+async function predict(options: Options): Promise<void> {
+  const { info, flat } = loadWeights(options.weights!);
+  for (const path of [options.output, options.probability]) if (path) checkNiftiPath(path);
+  for (const path of [options.t1, options.t2]) {
+    if (!existsSync(path)) throw new UserError(`${path}: no such file; give a NIfTI image`);
+  }
+  const pair = await loadPair(options.t1, options.t2);
+  for (const note of pair.notes) say(note);
+  const brainMask = options.mask === undefined ? undefined : await readMask(options.mask);
+  const device = await openDevice({ adapter: options.adapter });
+  say(device.describe());
+  const memory = new Memory(device);
+  const params = flatParameters("weights", unetParameters(info.unet));
+  memory.write(params.flat, flat);
+  const names = [options.t1, options.t2] as const;
+  const prepared = await preparePair(memory, { ...pair, brainMask }, names, info);
+  const source = {
+    id: options.t1,
+    size: prepared.grid.size,
+    lesions: [],
+    load: async () => ({ ...prepared, labels: [] }),
+  };
+  const interrupt = watchInterrupt(() => say("interrupted: nothing is written"));
+  let bar: ReturnType<typeof predictProgress> | undefined;
+  const hooks = {
+    signal: interrupt.signal,
+    onProgress: (done: number, total: number) => {
+      bar ??= predictProgress(total);
+      bar.update(done);
+    },
+  };
+  try {
+    const network = unetNetwork(params.named, info.unet);
+    const { grid } = prepared;
+    const probability = await predictProbability(
+      memory,
+      network,
+      info,
+      source,
+      grid,
+      pair.time1,
+      hooks,
+    );
+    bar?.stop();
+    if (options.probability) await writeVolume(options.probability, probability);
+    const mask = thresholded(probability, options.threshold);
+    await writeMask(options.output, mask);
+    const voxels = mask.data.reduce((sum, value) => sum + value, 0);
+    say(`${options.output}: ${voxels} lesion voxels`);
+  } catch (error) {
+    bar?.stop();
+    if (!interrupt.signal.aborted) throw error;
+    process.exitCode = 130;
+  } finally {
+    interrupt.dispose();
+  }
+}

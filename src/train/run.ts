@@ -1,0 +1,167 @@
+/** A whole training run: budget, reports, validations, checkpoints and pictures in its folder. */
+import { join } from "node:path";
+import { loadPatient } from "../data/patient";
+import type { Mask } from "../data/volume";
+import { modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
+import type { TrainConfig } from "./config";
+import type { Metrics } from "./metrics";
+import type { trainingProgress } from "./progress";
+import { drawCurves } from "./report/curves";
+import { drawPatient } from "./report/patient";
+import { appendMetrics, checkpointPaths, type RunFolder, readMetrics } from "./run_folder";
+import type { Statistics, Trainer } from "./trainer";
+import { type ValidationPatient, validate } from "./validate";
+
+export interface RunOptions {
+  readonly trainer: Trainer;
+  readonly folder: RunFolder;
+  readonly patients: readonly ValidationPatient[];
+  /** Where a resumed run continues. */
+  readonly start: Progress;
+  /** Ends the run early, with everything saved. */
+  readonly signal: AbortSignal;
+  readonly progress: ReturnType<typeof trainingProgress>;
+}
+
+export interface RunResult {
+  readonly iteration: number;
+  /** Training time, seconds. */
+  readonly seconds: number;
+  readonly bestDice: number;
+  readonly interrupted: boolean;
+}
+
+/** Trains until the budget is used up or the signal comes. */
+export async function runTraining(options: RunOptions): Promise<RunResult> {
+  const run = new Run(options);
+  try {
+    return await run.train();
+  } finally {
+    options.progress.stop();
+  }
+}
+
+class Run {
+  private seconds: number;
+  private bestDice: number;
+  private validations: number;
+
+  constructor(private readonly o: RunOptions) {
+    this.seconds = o.start.seconds;
+    this.bestDice = o.start.bestDice;
+    this.validations = Math.floor(this.done / this.config.validateEvery);
+  }
+
+  private get config(): TrainConfig {
+    return this.o.trainer.config;
+  }
+
+  /** Share of the budget that is used up. */
+  private get done(): number {
+    const { iterations, seconds } = this.config;
+    return iterations === undefined
+      ? this.seconds / seconds!
+      : this.o.trainer.iteration / iterations;
+  }
+
+  async train(): Promise<RunResult> {
+    const { trainer, signal } = this.o;
+    let clock = performance.now();
+    while (this.done < 1 && !signal.aborted) {
+      await trainer.step(this.done);
+      const now = performance.now();
+      this.seconds += (now - clock) / 1000;
+      clock = now;
+      if (trainer.iteration % this.config.reportEvery === 0) {
+        await trainer.report((statistics) => this.report(statistics));
+      }
+      if (Math.floor(this.done / this.config.validateEvery) > this.validations && this.done < 1) {
+        await trainer.drain();
+        this.seconds += (performance.now() - clock) / 1000;
+        await this.validateAndSave();
+        clock = performance.now();
+      }
+    }
+    await trainer.report((statistics) => this.report(statistics));
+    await trainer.drain();
+    if (signal.aborted) await this.save("last");
+    else await this.validateAndSave();
+    this.drawCurves();
+    const { seconds, bestDice } = this;
+    return { iteration: trainer.iteration, seconds, bestDice, interrupted: signal.aborted };
+  }
+
+  private report({ iteration, loss, positiveFraction, poolError }: Statistics): void {
+    const learningRate = this.o.trainer.learningRate(this.done);
+    const metrics = { iteration, seconds: this.seconds, loss, positiveFraction, learningRate };
+    appendMetrics(this.o.folder, { ...this.o.progress.update(metrics), poolError });
+  }
+
+  private async validateAndSave(): Promise<void> {
+    this.validations = Math.floor(this.done / this.config.validateEvery);
+    await this.save("last");
+    const { trainer, patients, folder, progress, signal } = this.o;
+    const model = modelInfo(this.config);
+    const predictions = new Map<string, Mask>();
+    try {
+      const { memory, state } = trainer;
+      const onPatient = (id: string, mask: Mask) => predictions.set(id, mask);
+      const student = await validate(memory, state.student, model, patients, { signal });
+      const momentum = await validate(memory, state.momentum, model, patients, {
+        signal,
+        onPatient,
+      });
+      const metrics: Metrics = {
+        iteration: trainer.iteration,
+        seconds: this.seconds,
+        diceStudent: student.dice,
+        diceMomentum: momentum.dice,
+      };
+      const perPatient = { student: student.perPatient, momentum: momentum.perPatient };
+      appendMetrics(folder, { ...progress.update(metrics), perPatient });
+      await this.keepBest(momentum.dice ?? student.dice ?? 0);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+    this.drawCurves();
+    await this.drawPatients(predictions);
+  }
+
+  private async keepBest(dice: number): Promise<void> {
+    if (dice <= this.bestDice) return;
+    this.bestDice = dice;
+    await this.save("best");
+    await this.save("last");
+  }
+
+  private async save(kind: "last" | "best"): Promise<void> {
+    const { trainer, folder } = this.o;
+    const progress: Progress = {
+      iteration: trainer.iteration,
+      seconds: this.seconds,
+      bestDice: this.bestDice,
+    };
+    const { memory, state, specs } = trainer;
+    const paths = checkpointPaths(folder, kind);
+    await saveCheckpoint(memory, state, specs, modelInfo(this.config), progress, paths);
+  }
+
+  private drawCurves(): void {
+    const { folder } = this.o;
+    const title = `${this.config.preset} · ${this.config.sampler} · seed ${this.config.seed}`;
+    drawCurves(readMetrics<Metrics>(folder), join(folder.path, "curves.png"), title);
+  }
+
+  /** For each validation patient the slice with most lesion. */
+  private async drawPatients(predictions: ReadonlyMap<string, Mask>): Promise<void> {
+    const { folder, patients, trainer } = this.o;
+    for (const { patient, truth } of patients) {
+      const prediction = predictions.get(patient.id);
+      if (!prediction) continue;
+      const { time1: visit1, time2: visit2 } = await loadPatient(patient);
+      const title = `${patient.id}, iteration ${trainer.iteration}`;
+      const path = join(folder.path, `${patient.id}.png`);
+      drawPatient({ visit1, visit2, truth, prediction, title, path });
+    }
+  }
+}

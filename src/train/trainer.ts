@@ -1,0 +1,129 @@
+/** The state of a training run on the device and one step of it; no files, no clock. */
+import { Graph } from "../core/graph";
+import type { VolumeStore } from "../data/volume_store";
+import { capabilities } from "../gpu/capabilities";
+import { InFlight } from "../gpu/in_flight";
+import type { Memory } from "../gpu/memory";
+import { Program } from "../gpu/program";
+import { ReadbackRing } from "../gpu/readback";
+import { initialise, type ParameterSpec, unetParameters } from "../nn/parameters";
+import { emaMomentum, stepLearningRate, stepValues } from "../optim/schedule";
+import type { TrainConfig } from "./config";
+import {
+  LOG_COLUMNS,
+  LOG_ROWS,
+  makeTrainState,
+  recordIteration,
+  sampleCount,
+  type TrainState,
+  unetConfig,
+} from "./iteration";
+import { drawPatches } from "./sampler";
+
+/** Statistics of the iterations since the last report, averaged. */
+export interface Statistics {
+  readonly iteration: number;
+  readonly loss: number;
+  readonly positiveFraction: number;
+  /** Mean error of the sampled pool under w̄. */
+  readonly poolError: number;
+}
+
+/** Iterations that a rotation of the resident patients lasts, where not all fit. */
+const ROTATE_EVERY = 50;
+
+export class Trainer {
+  readonly specs: readonly ParameterSpec[];
+  readonly state: TrainState;
+  private readonly inFlight: InFlight;
+  private readonly ring: ReadbackRing;
+  private reported: number;
+
+  private constructor(
+    readonly memory: Memory,
+    readonly store: VolumeStore,
+    readonly config: TrainConfig,
+    readonly program: Program,
+    state: TrainState,
+    specs: readonly ParameterSpec[],
+    /** Iterations finished. */
+    public iteration: number,
+  ) {
+    this.state = state;
+    this.specs = specs;
+    this.reported = iteration;
+    this.inFlight = new InFlight(memory.device);
+    this.ring = new ReadbackRing(memory, state.log);
+  }
+
+  /**
+   * Records and compiles the iteration.
+   * @param restore loads a checkpoint into the state and says how many iterations it has; without
+   *   it both networks start from the same random weights
+   */
+  static async create(
+    memory: Memory,
+    store: VolumeStore,
+    config: TrainConfig,
+    restore?: (state: TrainState, specs: readonly ParameterSpec[]) => number,
+  ): Promise<Trainer> {
+    const specs = unetParameters(unetConfig(config));
+    const state = makeTrainState(specs, config);
+    const g = new Graph(capabilities(memory.device));
+    recordIteration(g, memory, store, state, config);
+    const program = await Program.compile(memory, g, "iteration");
+    let iteration = 0;
+    if (restore) iteration = restore(state, specs);
+    else {
+      const start = initialise(specs, config.seed);
+      memory.write(state.student.flat, start);
+      memory.write(state.momentum.flat, start);
+    }
+    return new Trainer(memory, store, config, program, state, specs, iteration);
+  }
+
+  /**
+   * Submits one iteration; returns while it may still run.
+   * @param progress share of the budget used up, 0 to 1: decides the learning rate
+   */
+  async step(progress: number): Promise<void> {
+    const { memory, store, config, state, iteration: t } = this;
+    await store.rotateTo(store.complete ? 0 : Math.floor(t / ROTATE_EVERY));
+    const { seed, patch, positive } = config;
+    const options = { seed, patch, positive, count: sampleCount(config) };
+    memory.write(state.coords, drawPatches(store.resident, t, options));
+    const momentum = emaMomentum(config.mu, t, config.muRamp);
+    memory.write(state.step, stepValues(t, this.learningRate(progress), momentum, t % LOG_ROWS));
+    this.program.run();
+    this.iteration = t + 1;
+    await this.inFlight.submitted();
+  }
+
+  learningRate(progress: number): number {
+    return stepLearningRate(this.config.learningRate, progress);
+  }
+
+  /** Asks for the statistics since the last report; `handle` gets them a little later. */
+  async report(handle: (statistics: Statistics) => void): Promise<void> {
+    const { iteration } = this;
+    const count = Math.min(iteration - this.reported, LOG_ROWS);
+    this.reported = iteration;
+    if (count < 1) return;
+    await this.ring.request((log) => {
+      const mean = (column: number) => {
+        let sum = 0;
+        for (let t = iteration - count; t < iteration; t++) {
+          sum += log[(t % LOG_ROWS) * LOG_COLUMNS + column]!;
+        }
+        return sum / count;
+      };
+      handle({ iteration, loss: mean(0), positiveFraction: mean(1), poolError: mean(2) });
+    });
+  }
+
+  /** Waits until the device has done everything and all reports have been handled. */
+  async drain(): Promise<void> {
+    await this.inFlight.drain();
+    await this.ring.drain();
+  }
+}
