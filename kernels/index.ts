@@ -5,12 +5,21 @@ import { batchStats } from "./batch_stats";
 import { concat } from "./concat";
 import { diceLoss } from "./dice_loss";
 import { ema } from "./ema";
+import { fill } from "./fill";
 import { gatherPatches } from "./gather_patches";
 import { groupNorm } from "./group_norm";
 import { maxPool3d } from "./max_pool3d";
+import { moments } from "./moments";
+import { overlapAdd } from "./overlap_add";
+import { overlapDivide } from "./overlap_divide";
+import { relu } from "./relu";
+import { resample } from "./resample";
+import { sigmoid } from "./sigmoid";
+import { standardise } from "./standardise";
 import { takeRows } from "./take_rows";
 import { topB } from "./top_b";
 import { upsample3d } from "./upsample3d";
+import { windowRange } from "./window_range";
 import { writeSlice } from "./write_slice";
 
 export const ops = {
@@ -20,11 +29,20 @@ export const ops = {
   concat,
   diceLoss,
   ema,
+  fill,
   gatherPatches,
   groupNorm,
   maxPool3d,
+  moments,
+  overlapAdd,
+  overlapDivide,
+  relu,
+  resample,
+  sigmoid,
+  standardise,
   takeRows,
   topB,
   upsample3d,
+  windowRange,
   writeSlice,
 };

@@ -28,7 +28,7 @@ fn weights(k: u32, n: u32) -> vec4f {
 
 fn row(base: u32, x: u32, w: vec4f) -> f32 {
   let o = base + 2u * x;
-  return w.x * dy[max(o, 1u) - 1u] + w.y * dy[o] + w.z * dy[o + 1u] +
+  return w.x * dy[max(o, base + 1u) - 1u] + w.y * dy[o] + w.z * dy[o + 1u] +
     w.w * dy[min(o + 2u, base + 2u * W - 1u)];
 }
 

@@ -92,5 +92,5 @@ export function storageOf(t: Tensor): Tensor {
  */
 export function channelLayout(t: Tensor): { CT: number; C0: number } {
   const base = t.channels?.base ?? t;
-  return { CT: base.shape[1]!, C0: t.channels?.first ?? 0 };
+  return { CT: base.shape[1] ?? 1, C0: t.channels?.first ?? 0 };
 }

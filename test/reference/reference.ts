@@ -3,8 +3,8 @@
  * guard words, every variant, every software adapter. bench/ walks them too.
  */
 import type { Op } from "../../src/core/op";
-import type { DType, Shape } from "../../src/core/tensor";
 import type { Philox } from "../../src/core/random";
+import type { DType, Shape } from "../../src/core/tensor";
 
 export type Values = Record<string, Float64Array>;
 export type Shapes = Readonly<Record<string, Shape>>;
@@ -19,6 +19,8 @@ export interface Case<A> {
    * tensor: where they start in it and how many channels it has. Views that name one `base` share it.
    */
   readonly views?: Readonly<Record<string, ChannelView>>;
+  /** False where a kink lies too close for finite differences. */
+  readonly smooth?: boolean;
 }
 
 export interface ChannelView {
@@ -45,7 +47,8 @@ export interface Reference<A> {
   readonly differentiable?: readonly string[];
   /**
    * Error bound of an output or gradient, elementwise or one number:
-   * |gpu − ref| ≤ c · 2⁻²⁴ · √K · Σ|terms|. Names of gradients are `dx` for input `x`.
+   * |gpu − ref| ≤ c · 2⁻²⁴ · √K · Σ|terms|. Names of gradients are `dx` for input `x`;
+   * only they get `dys`.
    * Exact (0) for integer outputs.
    */
   readonly bound: (

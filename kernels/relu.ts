@@ -1,0 +1,36 @@
+import forwardWgsl from "../shaders/relu.wgsl" with { type: "text" };
+import dxWgsl from "../shaders/relu_dx.wgsl" with { type: "text" };
+import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineOp } from "../src/core/op";
+import { elements } from "../src/core/tensor";
+
+const forward = defineKernel({
+  name: "relu",
+  source: forwardWgsl,
+  bindings: { x: "read", y: "read_write" },
+  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+});
+
+const dx = defineKernel({
+  name: "relu_dx",
+  source: dxWgsl,
+  bindings: { y: "read", dy: "read", dx: "read_write" },
+  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+});
+
+/** y = max(x, 0), of any shape. Unlike PyTorch's it turns NaN into 0. */
+export const relu = defineOp({
+  name: "relu",
+  forward(g, { x }) {
+    if (!x) throw new Error("relu: expected an input x");
+    const y = g.tensor("positive", x.shape);
+    g.emit(forward, { x, y }, { COUNT: elements(x.shape), WG: 64 });
+    return { y };
+  },
+  backward(g, { outputs }, { y: dy }) {
+    const y = outputs.y!;
+    const into = g.tensor("dx", y.shape);
+    g.emit(dx, { y, dy: dy!, dx: into }, { COUNT: elements(y.shape), WG: 64 });
+    return { x: into };
+  },
+});

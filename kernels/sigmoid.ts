@@ -1,0 +1,36 @@
+import forwardWgsl from "../shaders/sigmoid.wgsl" with { type: "text" };
+import dxWgsl from "../shaders/sigmoid_dx.wgsl" with { type: "text" };
+import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineOp } from "../src/core/op";
+import { elements } from "../src/core/tensor";
+
+const forward = defineKernel({
+  name: "sigmoid",
+  source: forwardWgsl,
+  bindings: { x: "read", y: "read_write" },
+  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+});
+
+const dx = defineKernel({
+  name: "sigmoid_dx",
+  source: dxWgsl,
+  bindings: { x: "read", dy: "read", dx: "read_write" },
+  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+});
+
+/** y = 1 / (1 + e⁻ˣ), of any shape, accurate in both tails. */
+export const sigmoid = defineOp({
+  name: "sigmoid",
+  forward(g, { x }) {
+    if (!x) throw new Error("sigmoid: expected an input x");
+    const y = g.tensor("probability", x.shape);
+    g.emit(forward, { x, y }, { COUNT: elements(x.shape), WG: 64 });
+    return { y };
+  },
+  backward(g, { inputs }, { y: dy }) {
+    const x = inputs.x!;
+    const into = g.tensor("dx", x.shape);
+    g.emit(dx, { x, dy: dy!, dx: into }, { COUNT: elements(x.shape), WG: 64 });
+    return { x: into };
+  },
+});

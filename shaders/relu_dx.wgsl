@@ -1,0 +1,19 @@
+// ReLU backward: dx = dy where y > 0, else 0.  One thread per element.
+@group(0) @binding(0) var<storage, read> y: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+
+const COUNT: u32 = 64u;
+const WG: u32 = 64u;
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (wid.y * nwg.x + wid.x) * WG + lane;
+  if (i < COUNT) {
+    dx[i] = select(0.0, dy[i], y[i] > 0.0);
+  }
+}

@@ -1,0 +1,169 @@
+/** What must hold of one run of an op: values, gradients, repeatability, nothing else written. */
+import type { Shape, Tensor } from "../src/core/tensor";
+import { showShape, storageOf } from "../src/core/tensor";
+import type { OpGraph, Readback, Trial } from "./op_run";
+import { copy } from "./op_run";
+import type { Values } from "./reference/reference";
+import { wordCount, wordsOf } from "./tensor_words";
+
+/** One line for each thing that is wrong; empty when all is well. */
+export function faultsOf(recorded: OpGraph, result: Readback): string[] {
+  return [
+    ...outputFaults(recorded, result),
+    ...gradientFaults(recorded, result),
+    ...repeatFaults(recorded, result),
+    ...strayWrites(recorded, result),
+  ];
+}
+
+function outputFaults({ trial, inputs, applications }: OpGraph, result: Readback): string[] {
+  const { outputs } = applications[0]!;
+  const mutated = trial.reference.op.mutates ?? [];
+  const tensors: [string, Tensor][] = Object.entries(outputs);
+  for (const name of mutated) tensors.push([name, inputs[name]!]);
+  return tensors.flatMap(([name, t]) => {
+    const expected = trial.outputs[name];
+    if (!expected) return [`${name}: the reference does not give it`];
+    return mismatch(name, t.shape, result.values(t), expected, boundOf(trial, name));
+  });
+}
+
+function gradientFaults(recorded: OpGraph, result: Readback): string[] {
+  const { trial, applications, parameterGradients } = recorded;
+  return Object.entries(trial.gradients).flatMap(([name, expected]) => {
+    const bound = boundOf(trial, `d${name}`, copy(trial.dys));
+    const sum = parameterGradients[name];
+    if (sum) {
+      // Applied twice, the gradient of a parameter is there twice; their sum is rounded once more.
+      const times = applications.length;
+      const total = expected.map((v) => times * v);
+      const bounds = at(bound, (b, i) => times * b + 2 ** -24 * Math.abs(total[i]!));
+      return mismatch(`d${name}`, sum.shape, result.values(sum), total, bounds(total.length));
+    }
+    const t = applications[0]!.gradients[name];
+    if (!t) return [`d${name}: the op gave no gradient, the reference has one`];
+    return mismatch(`d${name}`, t.shape, result.values(t), expected, bound);
+  });
+}
+
+/** The second application must give the same bits. */
+function repeatFaults({ applications, parameterGradients }: OpGraph, result: Readback): string[] {
+  const [first, second] = applications;
+  if (!second) return [];
+  const faults: string[] = [];
+  for (const kind of ["outputs", "gradients"] as const) {
+    for (const [name, t] of Object.entries(first![kind])) {
+      if (kind === "gradients" && parameterGradients[name]) continue;
+      const [a, b] = [result.values(t), result.values(second[kind][name]!)];
+      const differing = a.filter((v, i) => !Object.is(v, b[i])).length;
+      if (differing > 0) faults.push(`${kind} ${name}: ${differing} elements differ when repeated`);
+    }
+  }
+  return faults;
+}
+
+/** Words that are neither output, nor gradient, nor an op's own temporary must keep their bits. */
+function strayWrites(recorded: OpGraph, result: Readback): string[] {
+  const { trial, inputs, applications, parameterGradients } = recorded;
+  const mutated = (trial.reference.op.mutates ?? []).map((name) => inputs[name]!);
+  const outputs = applications.flatMap((a) => Object.values(a.outputs));
+  return result.storages.flatMap((storage) => {
+    const inside = (t: Tensor) => storageOf(t).id === storage.id;
+    const views = outputs.filter((t) => t.channels && inside(t));
+    const written =
+      storage.kind === "state"
+        ? [...mutated, ...Object.values(parameterGradients)].filter(inside)
+        : views;
+    const [before, after] = [result.before.get(storage.id)!, result.after.get(storage.id)!];
+    const allowed = new Uint8Array(before.length);
+    if (storage.kind === "temp" && views.length === 0) allowed.fill(1, 0, wordCount(storage));
+    for (const t of written) for (const at of wordsOf(t)) allowed[at] = 1;
+    const stray = before.findIndex((word, i) => word !== after[i] && !allowed[i]);
+    if (stray < 0) return [];
+    return [`${storage.name}: word ${stray} of ${wordCount(storage)} was written`];
+  });
+}
+
+/** `dys` for bounds of gradients only. */
+function boundOf(trial: Trial, name: string, dys?: Values): Float64Array | number {
+  const { reference, case: c, inputs } = trial;
+  return reference.bound(name, copy(inputs), c.inputs, c.attrs, dys);
+}
+
+function at(
+  bound: Float64Array | number,
+  map: (bound: number, i: number) => number,
+): (length: number) => Float64Array {
+  return (length) =>
+    Float64Array.from({ length }, (_, i) => map(typeof bound === "number" ? bound : bound[i]!, i));
+}
+
+/** Compares every element; NaN agrees with NaN, and an infinity with itself, only. */
+function mismatch(
+  name: string,
+  shape: Shape,
+  got: Float64Array,
+  expected: Float64Array,
+  bound: Float64Array | number,
+): string[] {
+  if (got.length !== expected.length) {
+    return [`${name} (${showShape(shape)}): the reference has ${expected.length} elements`];
+  }
+  let wrong = 0;
+  let worst = -1;
+  let worstRatio = 0;
+  for (let i = 0; i < got.length; i++) {
+    const allowed = typeof bound === "number" ? bound : bound[i]!;
+    if (Object.is(got[i], expected[i]) || Math.abs(got[i]! - expected[i]!) <= allowed) continue;
+    wrong++;
+    const ratio = Math.abs(got[i]! - expected[i]!) / allowed;
+    if (worst < 0 || ratio > worstRatio) [worst, worstRatio] = [i, ratio];
+  }
+  if (wrong === 0) return [];
+  const allowed = typeof bound === "number" ? bound : bound[worst]!;
+  return [
+    `${name} (${showShape(shape)}): ${wrong} of ${got.length} elements are off, most of all ` +
+      `[${indices(worst, shape)}] = ${got[worst]}, expected ${expected[worst]} ± ${allowed}`,
+  ];
+}
+
+/** Position of a flat index in a shape, outermost first. */
+function indices(flat: number, shape: Shape): string {
+  const position: number[] = [];
+  let rest = flat;
+  for (const n of [...shape].reverse()) {
+    position.unshift(rest % n);
+    rest = Math.floor(rest / n);
+  }
+  return position.join(", ");
+}
+
+/** Elements of each input that are moved to check a reference's gradient. */
+const SAMPLES = 5;
+const STEP = 1e-6;
+
+/** Checks the reference's own gradients by central differences of Σ dy · y. */
+export function gradientFaultsOfReference(trial: Trial): string[] {
+  const { reference, case: c, inputs, dys, gradients } = trial;
+  const loss = (values: Values) => {
+    const outputs = reference.forward(copy(values), c.inputs, c.attrs);
+    let sum = 0;
+    for (const [name, dy] of Object.entries(dys)) {
+      for (const [i, d] of dy.entries()) sum += d * outputs[name]![i]!;
+    }
+    return sum;
+  };
+  return Object.entries(gradients).flatMap(([name, gradient]) => {
+    const x = inputs[name]!;
+    const largest = gradient.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+    return Array.from({ length: Math.min(SAMPLES, x.length) }, (_, k) => {
+      const i = Math.floor(((k + 0.5) * x.length) / Math.min(SAMPLES, x.length));
+      const step = STEP * Math.max(1, Math.abs(x[i]!));
+      const moved = (by: number) => loss({ ...inputs, [name]: x.with(i, x[i]! + by) });
+      const numeric = (moved(step) - moved(-step)) / (2 * step);
+      const allowed = 1e-5 * largest + 1e-7;
+      if (Math.abs(numeric - gradient[i]!) <= allowed) return [];
+      return [`reference d${name}[${i}] = ${gradient[i]}, by differences ${numeric}`];
+    }).flat();
+  });
+}

@@ -1,0 +1,241 @@
+/**
+ * Runs one case of one op on one adapter: inputs in state tensors, all other memory poisoned, guard
+ * words behind every buffer. test/op_checks.ts judges what comes out.
+ */
+import { add } from "../kernels/add";
+import { Graph, storagesOf } from "../src/core/graph";
+import type { Capabilities } from "../src/core/kernel";
+import type { Op, Tensors } from "../src/core/op";
+import { Philox } from "../src/core/random";
+import type { DType, Shape, Tensor } from "../src/core/tensor";
+import { channelsOf, elements, state, storageOf } from "../src/core/tensor";
+import { capabilities } from "../src/gpu/capabilities";
+import type { Device } from "../src/gpu/device";
+import { Memory } from "../src/gpu/memory";
+import { Program } from "../src/gpu/program";
+import type { Case, Reference, Values } from "./reference/reference";
+import { decode, encode, flatParameters, wordsOf } from "./tensor_words";
+
+const GUARD_WORDS = 64;
+/** A NaN with a mark: what a kernel forgets to write, or reads out of place, shows. */
+const POISON = 0x7fc0dead;
+const SEED = 20;
+
+/** An open adapter with guarded buffers. */
+export class Rig {
+  readonly memory: Memory;
+  readonly caps: Capabilities;
+
+  constructor(readonly device: Device) {
+    this.memory = new Memory(device, GUARD_WORDS);
+    this.caps = capabilities(device);
+  }
+}
+
+/** A case with the values of its inputs and of the gradients of its differentiable outputs. */
+export interface Trial {
+  readonly reference: Reference<unknown>;
+  readonly case: Case<unknown>;
+  readonly inputs: Values;
+  readonly outputs: Values;
+  readonly dys: Values;
+  /** Gradients by input name; none where the op has no backward rule. */
+  readonly gradients: Values;
+}
+
+/** Seeded inputs, rounded to what their types hold exactly, and what the reference makes of them. */
+export function trialOf(reference: Reference<unknown>, c: Case<unknown>): Trial {
+  const rng = new Philox(SEED, Bun.hash.crc32(`${reference.op.name} ${c.id}`));
+  const normals = (count: number) => Float64Array.from({ length: count }, () => rng.normal());
+  const given = reference.data?.(c, rng) ?? {};
+  const inputs: Values = {};
+  for (const [name, shape] of Object.entries(c.inputs)) {
+    const drawn = given[name] ?? normals(elements(shape));
+    if (drawn.length !== elements(shape)) throw new Error(`${c.id}: ${name} has ${drawn.length}`);
+    inputs[name] = reference.types?.[name] ? drawn : drawn.map(Math.fround);
+  }
+  const outputs = reference.forward(copy(inputs), c.inputs, c.attrs);
+  const dys: Values = {};
+  if (reference.backward) {
+    for (const name of reference.differentiable ?? ["y"]) {
+      dys[name] = normals(outputs[name]!.length).map(Math.fround);
+    }
+  }
+  const gradients = reference.backward?.(copy(inputs), c.inputs, c.attrs, copy(dys)) ?? {};
+  return { reference, case: c, inputs, outputs, dys, gradients };
+}
+
+export function copy(values: Values): Values {
+  return Object.fromEntries(Object.entries(values).map(([name, v]) => [name, v.slice()]));
+}
+
+/** Which variants an op runs in each round, so that every supported one has its turn. */
+export function variantRounds(op: Op<unknown>, caps: Capabilities): Record<string, string>[] {
+  const usable = Object.entries(op.variants ?? {}).map(
+    ([pick, all]) => [pick, all.filter((v) => v.supported(caps)).map((v) => v.name)] as const,
+  );
+  const rounds = Math.max(1, ...usable.map(([, names]) => names.length));
+  return Array.from({ length: rounds }, (_, round) =>
+    Object.fromEntries(usable.map(([pick, names]) => [pick, names[round % names.length]!])),
+  );
+}
+
+/** One application of the op and the gradients that its backward rule gave. */
+export interface Application {
+  readonly outputs: Tensors;
+  gradients: Tensors;
+}
+
+/** A trial recorded as a graph: the op twice, unless it works in place, and its gradients. */
+export class OpGraph {
+  readonly graph: Graph;
+  readonly applications: Application[] = [];
+  readonly inputs: Tensors;
+  /** Where the gradients of parameters are added up. */
+  readonly parameterGradients: Tensors;
+  /** What is uploaded before the run. */
+  readonly uploads = new Map<Tensor, Float64Array>();
+  private readonly bases = new Map<string, Tensor>();
+
+  constructor(
+    readonly trial: Trial,
+    caps: Capabilities,
+    variants: Readonly<Record<string, string>>,
+  ) {
+    const { reference, case: c } = trial;
+    this.graph = new Graph(caps, { variants });
+    const parameters = reference.parameters ?? [];
+    const flat = flatParameters(parameters.map((name) => [name, c.inputs[name]!]));
+    this.parameterGradients = flat.gradients;
+    const inputs: Record<string, Tensor> = {};
+    for (const [name, shape] of Object.entries(c.inputs)) {
+      const type = reference.types?.[name] ?? "f32";
+      const t = flat.values[name] ?? this.place(name, shape, type);
+      inputs[name] = t;
+      this.uploads.set(t, trial.inputs[name]!);
+    }
+    this.inputs = inputs;
+    for (const name of parameters) this.graph.watch(inputs[name]!, flat.gradients[name]!);
+    if (reference.backward) this.track();
+    const times = reference.op.mutates ? 1 : 2;
+    for (let i = 0; i < times; i++) this.apply();
+    if (reference.backward) this.differentiate();
+  }
+
+  /** A state tensor, or a channel view of one where the case says so. */
+  private place(name: string, shape: Shape, dtype: DType): Tensor {
+    const view = this.trial.case.views?.[name];
+    if (!view) return state(name, shape, dtype);
+    const key = view.base ?? name;
+    const [N = 1, C = 1, ...space] = shape;
+    const base = this.bases.get(key) ?? state(key, [N, view.total, ...space], dtype);
+    this.bases.set(key, base);
+    return channelsOf(base, view.first, C);
+  }
+
+  /** Makes inputs outputs of an op on a watched leaf, so that gradients flow to them. */
+  private track(): void {
+    const seed = state("seed", [1]);
+    const names = Object.keys(this.trial.gradients);
+    const inputs = Object.fromEntries(names.map((name) => [name, this.inputs[name]!]));
+    this.graph.watch(seed, state("d_seed", [1]));
+    const leaf: Op = {
+      name: "leaf",
+      forward: () => inputs,
+      backward: (g) => ({ seed: g.into(seed).tensor }),
+    };
+    this.graph.apply(leaf, { seed }, {});
+  }
+
+  private apply(): void {
+    const { op } = this.trial.reference;
+    const application: Application = { outputs: {}, gradients: {} };
+    const spy: Op<unknown> = {
+      ...op,
+      backward:
+        op.backward &&
+        ((g, call, grads) => {
+          application.gradients = op.backward!(g, call, grads);
+          return application.gradients;
+        }),
+    };
+    const outputs = this.graph.apply(spy, this.inputs, this.trial.case.attrs);
+    this.applications.push(Object.assign(application, { outputs }));
+  }
+
+  private differentiate(): void {
+    const seeds = new Map<Tensor, Tensor>();
+    for (const [name, values] of Object.entries(this.trial.dys)) {
+      const dy = this.place(`d${name}`, this.applications[0]!.outputs[name]!.shape, "f32");
+      this.uploads.set(dy, values);
+      for (const { outputs } of this.applications) seeds.set(outputs[name]!, dy);
+    }
+    this.graph.backward(seeds, add as Op<unknown> as Op);
+  }
+
+  /** Compiles, poisons, uploads, runs and reads every buffer back. */
+  async run({ memory, device }: Rig): Promise<Readback> {
+    const { dispatches } = this.graph;
+    const storages = new Map(storagesOf(dispatches).map((t) => [t.id, t]));
+    for (const t of this.uploads.keys()) storages.set(storageOf(t).id, storageOf(t));
+    const all = [...storages.values()];
+    const temps = all.filter((t) => t.kind === "temp");
+    const program = await Program.compile(memory, this.graph, this.trial.reference.op.name, temps);
+    const buffers = all.map((t) => program.bufferOf(t));
+    const images = buffers.map((b) => new Uint32Array(b.size / 4).fill(POISON));
+    const before = new Map(all.map((t, i) => [t.id, images[i]!]));
+    for (const [t, values] of this.uploads) {
+      const [image, words] = [before.get(storageOf(t).id)!, encode(values, t.dtype)];
+      for (const [i, at] of wordsOf(t).entries()) image[at] = words[i]!;
+    }
+    for (const [i, buffer] of buffers.entries()) {
+      device.device.queue.writeBuffer(buffer, 0, images[i]!);
+    }
+    program.run();
+    const words = await readAll(device, buffers);
+    program.destroy();
+    for (const t of all) memory.release(t);
+    return new Readback(all, before, new Map(all.map((t, i) => [t.id, words[i]!])));
+  }
+}
+
+/** All buffers of a run before and after it, guard words included. */
+export class Readback {
+  constructor(
+    readonly storages: readonly Tensor[],
+    readonly before: ReadonlyMap<number, Uint32Array>,
+    readonly after: ReadonlyMap<number, Uint32Array>,
+  ) {}
+
+  /** The values of a tensor after the run. */
+  values(t: Tensor): Float64Array {
+    const words = this.after.get(storageOf(t).id);
+    if (!words) throw new Error(`${t.name} was not part of the run`);
+    return decode(
+      wordsOf(t).map((at) => words[at]!),
+      t.dtype,
+    );
+  }
+}
+
+async function readAll(device: Device, buffers: readonly GPUBuffer[]): Promise<Uint32Array[]> {
+  const size = buffers.reduce((sum, b) => sum + b.size, 0);
+  const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+  const staging = device.device.createBuffer({ label: "read back", size, usage });
+  const encoder = device.device.createCommandEncoder();
+  let at = 0;
+  for (const buffer of buffers) {
+    encoder.copyBufferToBuffer(buffer, 0, staging, at, buffer.size);
+    at += buffer.size;
+  }
+  device.device.queue.submit([encoder.finish()]);
+  await device.wait(staging.mapAsync(GPUMapMode.READ));
+  const bytes = staging.getMappedRange().slice(0);
+  staging.destroy();
+  at = 0;
+  return buffers.map((buffer) => {
+    const words = new Uint32Array(bytes, at, buffer.size / 4);
+    at += buffer.size;
+    return words;
+  });
+}

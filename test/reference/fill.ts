@@ -1,0 +1,16 @@
+import { fill } from "../../kernels/fill";
+import { elements } from "../../src/core/tensor";
+import { defineReference } from "./reference";
+
+export const fillReference = defineReference({
+  op: fill,
+  cases: [
+    { id: "odd", inputs: {}, attrs: { shape: [3, 5, 7], value: -2.5 } },
+    { id: "zero", inputs: {}, attrs: { shape: [1], value: 0 } },
+  ],
+  forward: (_inputs, _shapes, { shape, value }) => ({
+    y: new Float64Array(elements(shape)).fill(value),
+  }),
+  bound: () => 0,
+  cost: (_shapes, { shape }) => ({ flops: 0, bytes: 4 * elements(shape) }),
+});

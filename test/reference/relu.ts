@@ -1,0 +1,15 @@
+import { relu } from "../../kernels/relu";
+import { elements } from "../../src/core/tensor";
+import { defineReference } from "./reference";
+
+export const reluReference = defineReference({
+  op: relu,
+  cases: [
+    { id: "odd", inputs: { x: [3, 5, 7, 3, 2] }, attrs: {} },
+    { id: "one", inputs: { x: [1] }, attrs: {} },
+  ],
+  forward: ({ x }) => ({ y: x!.map((v) => Math.max(v, 0)) }),
+  backward: ({ x }, _shapes, _attrs, { y: dy }) => ({ x: dy!.map((d, i) => (x![i]! > 0 ? d : 0)) }),
+  bound: () => 0,
+  cost: ({ x }) => ({ flops: elements(x!), bytes: 8 * elements(x!) }),
+});
