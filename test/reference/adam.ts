@@ -1,9 +1,24 @@
+import type { AdamAttrs } from "../../kernels/adam";
 import { adam } from "../../kernels/adam";
+import type { Shapes, Values } from "./reference";
 import { defineReference } from "./reference";
 
 const flat = (P: number) => ({ w: [P], g: [P], m: [P], v: [P], step: [16] });
 const attrs = { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
 const U = 2 ** -24;
+
+function forward(
+  { w, g, m, v, step }: Values,
+  _shapes: Shapes,
+  { beta1, beta2, eps }: AdamAttrs,
+): Values {
+  const m1 = m!.map((value, i) => beta1 * value + (1 - beta1) * g![i]!);
+  const v1 = v!.map((value, i) => beta2 * value + (1 - beta2) * g![i]! ** 2);
+  const w1 = w!.map(
+    (value, i) => value - (step![0]! * m1[i]!) / (Math.sqrt(v1[i]!) * step![1]! + eps),
+  );
+  return { w: w1, m: m1, v: v1 };
+}
 
 export const adamReference = defineReference({
   op: adam,
@@ -23,16 +38,9 @@ export const adamReference = defineReference({
     if (t === 1) return { g, step, m: fill(() => 0), v: fill(() => 0) };
     return { g, step, v: fill(() => rng.normal() ** 2) };
   },
-  forward({ w, g, m, v, step }, _shapes, { beta1, beta2, eps }) {
-    const m1 = m!.map((value, i) => beta1 * value + (1 - beta1) * g![i]!);
-    const v1 = v!.map((value, i) => beta2 * value + (1 - beta2) * g![i]! ** 2);
-    const w1 = w!.map(
-      (value, i) => value - (step![0]! * m1[i]!) / (Math.sqrt(v1[i]!) * step![1]! + eps),
-    );
-    return { w: w1, m: m1, v: v1 };
-  },
+  forward,
   bound(name, inputs, shapes, a) {
-    const { w, m, v } = this.forward(inputs, shapes, a) as Record<string, Float64Array>;
+    const { w, m, v } = forward(inputs, shapes, a);
     if (name === "v") return v!.map((value) => 4 * U * value + 1e-37);
     const terms = m!.map((_, i) => Math.abs(inputs.m![i]!) + Math.abs(inputs.g![i]!));
     if (name === "m") return terms.map((sum) => 4 * U * sum);

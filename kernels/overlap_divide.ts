@@ -1,0 +1,44 @@
+import wgsl from "../shaders/overlap_divide.wgsl" with { type: "text" };
+import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineOp } from "../src/core/op";
+import { elements, showShape } from "../src/core/tensor";
+
+const kernel = defineKernel({
+  name: "overlap_divide",
+  source: wgsl,
+  bindings: {
+    total: "read",
+    countZ: "read",
+    countY: "read",
+    countX: "read",
+    y: "read_write",
+  },
+  args: ["z0"],
+  grid: (c) => {
+    const columns = Math.ceil(num(c, "PLANES") / num(c, "VPT")) * num(c, "H") * num(c, "W");
+    return grid1d(columns, num(c, "WG"));
+  },
+});
+
+/**
+ * y = sum / (countZ · countY · countX), the mean over overlapping windows. sum, y: (planes, H, W),
+ * from plane z0 of the volume on; countZ: (D), countY: (H), countX: (W): windows that cover each
+ * position along an axis, at least 1.
+ */
+export const overlapDivide = defineOp<{ readonly z0: number }>({
+  name: "overlapDivide",
+  forward(g, { sum, countZ, countY, countX }, { z0 }) {
+    const [PLANES = 0, H = 0, W = 0] = sum!.shape;
+    const [d, h, w] = [countZ!, countY!, countX!].map((t) => elements(t.shape));
+    if (h !== H || w !== W || z0 < 0 || z0 + PLANES > d!) {
+      throw new Error(
+        `overlapDivide: sum is ${showShape(sum!.shape)} from plane ${z0} on, the counts have ` +
+          `${d}, ${h} and ${w} elements; expected at least ${z0 + PLANES}, ${H} and ${W}`,
+      );
+    }
+    const y = g.tensor("mean", sum!.shape);
+    const tensors = { total: sum!, countZ: countZ!, countY: countY!, countX: countX!, y };
+    g.emit(kernel, tensors, { PLANES, H, W, WG: 64, VPT: 8 }, { z0 });
+    return { y };
+  },
+});

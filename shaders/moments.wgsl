@@ -1,0 +1,77 @@
+// Count, mean and sum of squared deviations of each piece of x.  x, mask: (S); partials: (P, 3).
+// One workgroup per piece of WG·VPT elements, two passes over it: the deviations are from the
+// piece's own mean, so that nothing cancels.  The pieces are merged on the host in float64.
+// MASKED takes elements where mask ≠ 0, NONZERO those where x ≠ 0.
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> mask: array<f32>;
+@group(0) @binding(2) var<storage, read_write> partials: array<f32>;
+
+const S: u32 = 64u;
+const PIECES: u32 = 1u;
+const MASKED: bool = false;
+const NONZERO: bool = false;
+const WG: u32 = 256u; // a power of two
+const VPT: u32 = 32u;
+
+var<workgroup> lanes: array<vec2f, WG>;
+
+fn taken(i: u32) -> bool {
+  if (i >= S) {
+    return false;
+  }
+  if (MASKED) {
+    if (mask[i] == 0.0) {
+      return false;
+    }
+  }
+  return !NONZERO || x[i] != 0.0;
+}
+
+// Sum over the workgroup, for every lane.
+fn workgroup_sum(value: vec2f, lane: u32) -> vec2f {
+  workgroupBarrier();
+  lanes[lane] = value;
+  for (var stride = WG / 2u; stride > 0u; stride /= 2u) {
+    workgroupBarrier();
+    if (lane < stride) {
+      lanes[lane] += lanes[lane + stride];
+    }
+  }
+  workgroupBarrier();
+  return lanes[0];
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let piece = wid.y * nwg.x + wid.x;
+  if (piece >= PIECES) {
+    return;
+  }
+  let start = piece * WG * VPT + lane;
+  var sum = vec2f(0.0); // count, Σx
+  for (var k = 0u; k < VPT; k++) {
+    let i = start + k * WG;
+    if (taken(i)) {
+      sum += vec2f(1.0, x[i]);
+    }
+  }
+  sum = workgroup_sum(sum, lane);
+  let mean = sum.y / max(sum.x, 1.0);
+  var squares = 0.0;
+  for (var k = 0u; k < VPT; k++) {
+    let i = start + k * WG;
+    if (taken(i)) {
+      squares += (x[i] - mean) * (x[i] - mean);
+    }
+  }
+  squares = workgroup_sum(vec2f(squares, 0.0), lane).x;
+  if (lane == 0u) {
+    partials[piece * 3u] = sum.x;
+    partials[piece * 3u + 1u] = mean;
+    partials[piece * 3u + 2u] = squares;
+  }
+}

@@ -1,0 +1,75 @@
+import type { ResampleAttrs } from "../../kernels/resample";
+import { resample } from "../../kernels/resample";
+import type { Shape } from "../../src/core/tensor";
+import { elements } from "../../src/core/tensor";
+import type { Case } from "./reference";
+import { defineReference } from "./reference";
+
+type Geometry = Omit<ResampleAttrs, "mode">;
+
+const geometries: Record<string, { x: Shape } & Geometry> = {
+  finer: {
+    x: [6, 5, 7],
+    size: [11, 13, 9],
+    scale: [0.5, 0.37, 1 / 1.7],
+    offset: [-0.25, -1.3, 0.6],
+  },
+  coarser: {
+    x: [7, 10, 9],
+    size: [3, 10, 5],
+    scale: [2.3, 1.01, 1.7],
+    offset: [0.4, 0.001, -3],
+  },
+  flipped: { x: [6, 7, 8], size: [9, 7, 8], scale: [-0.75, -1, 1], offset: [5.1, 6, 0] },
+  // So far out that float32 coordinates would be off by 1e-4 of a voxel.
+  far: { x: [1, 2, 1001], size: [1, 2, 960], scale: [1, 1, 25 / 24], offset: [0, 0, 0.33] },
+  // Every second or fourth coordinate lies half-way between two voxels.
+  ties: { x: [5, 7, 6], size: [4, 15, 25], scale: [1, 0.5, 0.25], offset: [0.5, 0, -0.5] },
+};
+const cases = Object.entries(geometries).flatMap(([id, { x, ...geometry }]) =>
+  (["trilinear", "nearest"] as const).map(
+    (mode): Case<ResampleAttrs> => ({
+      id: `${id}_${mode}`,
+      inputs: { x },
+      attrs: { ...geometry, mode },
+    }),
+  ),
+);
+
+/** Voxels of one axis and their weights at coordinate c. */
+function weights(c: number, size: number, mode: ResampleAttrs["mode"]): [number, number][] {
+  const held = (i: number) => Math.min(Math.max(i, 0), size - 1);
+  if (mode === "nearest") return [[held(Math.floor(c + 0.5)), 1]];
+  const low = Math.floor(c);
+  const t = c - low;
+  return [
+    [held(low), 1 - t],
+    [held(low + 1), t],
+  ];
+}
+
+export const resampleReference = defineReference<ResampleAttrs>({
+  op: resample,
+  cases,
+  forward({ x }, shapes, { size, scale, offset, mode }) {
+    const [D = 0, H = 0, W = 0] = shapes.x!;
+    const y = new Float64Array(elements(size));
+    for (let i = 0; i < y.length; i++) {
+      const row = Math.floor(i / size[2]);
+      const at = [Math.floor(row / size[1]), row % size[1], i % size[2]];
+      const [cz = 0, cy = 0, cx = 0] = at.map((v, axis) => scale[axis]! * v + offset[axis]!);
+      for (const [z, wz] of weights(cz, D, mode))
+        for (const [y1, wy] of weights(cy, H, mode))
+          for (const [x1, wx] of weights(cx, W, mode))
+            y[i]! += wz * wy * wx * x![(z * H + y1) * W + x1]!;
+    }
+    return { y };
+  },
+  // The weights round to float32 and the coordinates are good to 1e-7; nearest is exact.
+  bound: (_name, { x }, _shapes, { mode }) =>
+    mode === "nearest" ? 0 : 16 * 2 ** -24 * Math.max(...x!.map(Math.abs)),
+  cost: (_shapes, { size, mode }) => ({
+    flops: (mode === "nearest" ? 0 : 9) * elements(size),
+    bytes: 4 * elements(size),
+  }),
+});
