@@ -10,12 +10,18 @@ import { fillReference } from "./fill";
 import { gatherPatchesReference } from "./gather_patches";
 import { groupNormReference } from "./group_norm";
 import { maxPool3dReference } from "./max_pool3d";
+import { momentsReference } from "./moments";
+import { overlapAddReference } from "./overlap_add";
+import { overlapDivideReference } from "./overlap_divide";
 import type { Reference } from "./reference";
 import { reluReference } from "./relu";
+import { resampleReference } from "./resample";
 import { sigmoidReference } from "./sigmoid";
+import { standardiseReference } from "./standardise";
 import { takeRowsReference } from "./take_rows";
 import { topBReference } from "./top_b";
 import { upsample3dReference } from "./upsample3d";
+import { windowRangeReference } from "./window_range";
 import { writeSliceReference } from "./write_slice";
 
 export const references: readonly Reference<unknown>[] = [
@@ -30,10 +36,16 @@ export const references: readonly Reference<unknown>[] = [
   gatherPatchesReference,
   groupNormReference,
   maxPool3dReference,
+  momentsReference,
+  overlapAddReference,
+  overlapDivideReference,
   reluReference,
+  resampleReference,
   sigmoidReference,
+  standardiseReference,
   takeRowsReference,
   topBReference,
   upsample3dReference,
+  windowRangeReference,
   writeSliceReference,
 ];
