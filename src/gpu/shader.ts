@@ -6,12 +6,14 @@ const CONST_LINE = /^(const\s+(\w+)\s*:\s*(u32|i32|f32|bool)\s*=\s*)[^;]+;/gm;
 function literal(value: number | boolean, type: string, where: string): string {
   if (type === "bool") return String(Boolean(value));
   const n = Number(value);
-  if (!Number.isFinite(n)) throw new Error(`${where}: ${value} is not a finite number`);
+  if (!Number.isFinite(Math.fround(n)))
+    throw new Error(`${where}: ${value} is not a finite number`);
   if (type === "f32") {
     const text = String(Math.fround(n));
     return /[.e]/.test(text) ? `${text}f` : `${text}.0f`;
   }
-  if (!Number.isInteger(n) || (type === "u32" && n < 0)) {
+  const [low, high] = type === "u32" ? [0, 2 ** 32 - 1] : [1 - 2 ** 31, 2 ** 31 - 1];
+  if (!Number.isInteger(n) || n < low || n > high) {
     throw new Error(`${where}: ${value} is not a valid ${type}`);
   }
   return `${n}${type === "u32" ? "u" : "i"}`;

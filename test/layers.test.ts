@@ -1,0 +1,118 @@
+/** Dependencies point one way (docs/architecture.md), and the engine runs in a browser page. */
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { Glob } from "bun";
+
+const root = join(import.meta.dir, "..");
+
+/** What each folder may import, besides itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  "src/core": [],
+  "src/platform": ["src/core"],
+  "src/gpu": ["src/core", "src/platform"],
+  kernels: ["src/core", "shaders"],
+  "src/nn": ["kernels", "src/core"],
+  "src/optim": ["kernels", "src/core"],
+  "src/data": ["kernels", "src/core", "src/gpu", "src/platform"],
+  "src/eval": ["src/core", "src/data"],
+  "src/infer": ["kernels", "src/core", "src/gpu", "src/nn", "src/data", "src/platform"],
+  "src/train": [
+    ...["kernels", "src/core", "src/gpu", "src/nn", "src/optim", "src/data", "src/platform"],
+    ...["src/eval", "src/infer"],
+  ],
+};
+
+/** Folders of the engine: no Bun, no Node, no file system, no package. */
+const PURE = ["src/core", "src/gpu", "kernels", "src/nn", "src/optim"];
+
+const files = new Map<string, string>();
+for (const pattern of ["src/**/*.ts", "kernels/**/*.ts"]) {
+  for (const path of new Glob(pattern).scanSync(root)) {
+    files.set(normalize(path).replaceAll("\\", "/"), readFileSync(join(root, path), "utf8"));
+  }
+}
+
+function folderOf(path: string): string {
+  return path.startsWith("src/") ? path.split("/").slice(0, 2).join("/") : path.split("/")[0]!;
+}
+
+/** Every specifier in the text, of types too. */
+function specifiers(text: string): string[] {
+  const found = text.matchAll(/(?:^import|\bfrom|\bimport\() ?"([^"\n]+)"/gm);
+  return [...found].map((m) => m[1]!);
+}
+
+function resolved(from: string, specifier: string): string | undefined {
+  if (!specifier.startsWith(".")) return undefined;
+  const path = normalize(join(dirname(from), specifier)).replaceAll("\\", "/");
+  return [path, `${path}.ts`, `${path}/index.ts`].find((p) => files.has(p)) ?? path;
+}
+
+test("folders import only what lies below them", () => {
+  const wrong: string[] = [];
+  for (const [path, text] of files) {
+    const allowed = MAY_IMPORT[folderOf(path)];
+    if (!allowed) continue;
+    for (const specifier of specifiers(text)) {
+      const target = resolved(path, specifier);
+      if (!target) continue;
+      const folder = folderOf(target);
+      if (folder !== folderOf(path) && !allowed.includes(folder)) wrong.push(`${path} → ${target}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+  expect(specifiers(files.get("src/gpu/device.ts")!)).toContain("webgpu");
+});
+
+test("the engine touches no Bun, Node, file system or package; only device.ts imports webgpu", () => {
+  const wrong: string[] = [];
+  for (const [path, text] of files) {
+    for (const specifier of specifiers(text)) {
+      const isPackage = !specifier.startsWith(".");
+      const isDawn = specifier === "webgpu";
+      if (isDawn ? path !== "src/gpu/device.ts" : isPackage && PURE.includes(folderOf(path))) {
+        wrong.push(`${path}: ${specifier}`);
+      }
+    }
+    const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+    if (PURE.includes(folderOf(path)) && /\b(Bun|process|Buffer|require)\b[.(]/.test(code)) {
+      wrong.push(`${path}: a global of Bun or Node`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test("src/platform is loaded from the engine by device.ts alone, and not in a browser", () => {
+  const statics = /^\s*import (?!type)[^;]*"[^"]*\/platform\/[^"]*"/m;
+  const wrong = [...files].filter(([path, text]) => {
+    if (!PURE.includes(folderOf(path))) return false;
+    const loads = specifiers(text).some((s) => s.includes("/platform/"));
+    return loads && (path !== "src/gpu/device.ts" || statics.test(text));
+  });
+  expect(wrong.map(([path]) => path)).toEqual([]);
+});
+
+test("no import cycles at run time", () => {
+  const transpiler = new Bun.Transpiler({ loader: "ts" });
+  const edges = new Map<string, string[]>();
+  for (const [path, text] of files) {
+    const targets = transpiler.scanImports(text).map(({ path: s }) => resolved(path, s));
+    edges.set(
+      path,
+      targets.filter((t) => t !== undefined),
+    );
+  }
+  const done = new Set<string>();
+  const walk = (path: string, trail: readonly string[]): string[] | undefined => {
+    if (trail.includes(path)) return [...trail.slice(trail.indexOf(path)), path];
+    if (done.has(path)) return undefined;
+    for (const target of edges.get(path) ?? []) {
+      const cycle = walk(target, [...trail, path]);
+      if (cycle) return cycle;
+    }
+    done.add(path);
+    return undefined;
+  };
+  for (const path of edges.keys()) expect(walk(path, []) ?? [], path).toEqual([]);
+});
