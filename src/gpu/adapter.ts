@@ -63,7 +63,7 @@ export function startLine(
   }
   const why = lavapipeRefusal ? `; lavapipe: ${lavapipeRefusal}` : "";
   return (
-    `${line}; slow software adapter: install mesa-vulkan-drivers 24 or newer (lavapipe) ` +
+    `${line}; slow software adapter: install mesa-vulkan-drivers 23.2 or newer (lavapipe) ` +
     `for 4 to 10 times the speed${why}`
   );
 }

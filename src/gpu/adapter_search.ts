@@ -11,8 +11,13 @@ export interface Candidate {
 /** A place where adapters come from; finding them may bring a driver. */
 export interface AdapterSource {
   readonly name: AdapterSourceName;
-  /** The adapters, or why there are none. */
-  find(): Promise<{ readonly candidates: readonly Candidate[]; readonly reason?: string }>;
+  /** The adapters, or why there are none. Nothing is downloaded unless `mayDownload`. */
+  find(mayDownload: boolean): Promise<FoundAdapters>;
+}
+
+export interface FoundAdapters {
+  readonly candidates: readonly Candidate[];
+  readonly reason?: string;
 }
 
 /**
@@ -24,15 +29,14 @@ export async function searchAdapter(
   sources: readonly AdapterSource[],
   wanted: string,
 ): Promise<{ candidate: Candidate; reasons: ReadonlyMap<AdapterSourceName, string> }> {
-  const offering = sources.filter(({ name }) => mayOffer(name, wanted));
   const found: Candidate[] = [];
   const reasons = new Map<AdapterSourceName, string>();
-  for (const [index, { name, find }] of offering.entries()) {
-    const { candidates, reason } = await find();
+  for (const [index, { name, find }] of sources.entries()) {
+    const { candidates, reason } = await find(mayMeanLavapipe(wanted));
     if (reason) reasons.set(name, reason);
     found.push(...candidates);
     const candidate = found.filter(({ info }) => matches(wanted, info)).sort(byRank)[0];
-    const next = offering[index + 1];
+    const next = sources[index + 1];
     if (candidate && (!next || rank(candidate.info.kind) <= rank(bestKind(next.name)))) {
       return { candidate, reasons };
     }
@@ -53,9 +57,8 @@ export async function collectAdapters(
   const reasons: string[] = [];
   for (const { name, find } of sources) {
     const hasGood = found.some(({ info }) => rank(info.kind) <= rank("lavapipe"));
-    if (name === "lavapipe" && hasGood) continue; // nothing is downloaded beside a better one
-    const { candidates, reason } = await find();
-    if (reason) reasons.push(`${name}: ${reason}`);
+    const { candidates, reason } = await find(!hasGood);
+    if (reason && !hasGood) reasons.push(`${name}: ${reason}`);
     found.push(...candidates);
   }
   return { adapters: found.sort(byRank).map(({ info }) => info), reasons };
@@ -87,12 +90,10 @@ export function matches(
   return word === kind || name.toLowerCase().includes(word);
 }
 
-/** Whether a source can have what is wanted: nothing is downloaded for an adapter of another kind. */
-export function mayOffer(source: AdapterSourceName, wanted: string): boolean {
+/** Whether lavapipe is worth a download: not for an adapter of another kind. */
+export function mayMeanLavapipe(wanted: string): boolean {
   const word = wanted.toLowerCase();
-  if (source === "lavapipe") return !["gpu", "hardware", "swiftshader"].includes(word);
-  if (source === "swiftshader") return !/^(gpu|hardware|lavapipe|llvmpipe.*)$/.test(word);
-  return true;
+  return word === "lavapipe" || "llvmpipe".includes(word) || word.startsWith("llvmpipe");
 }
 
 /** The error for a search that found nothing: what there is, or else what was tried and how it went. */
@@ -110,6 +111,6 @@ export function noAdapter(
     ? `no adapter matches "${wanted}"`
     : "no adapter for WebGPU can be had here";
   return new UserError(
-    `${subject}.${tried} Install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers 24 or newer).`,
+    `${subject}.${tried} Install a Vulkan driver (Debian, Ubuntu: mesa-vulkan-drivers 23.2 or newer).`,
   );
 }

@@ -4,6 +4,7 @@ import {
   type AdapterSource,
   type Candidate,
   collectAdapters,
+  type FoundAdapters,
   searchAdapter,
 } from "./adapter_search";
 import { throttledWait } from "./wait";
@@ -63,7 +64,7 @@ async function adapterSources(
   const { adapterVariable, driverSources } = await import("../platform/vulkan");
   const sources = driverSources().map((source) => ({
     name: source.name,
-    find: () => dawnAdapters(source, options),
+    find: (mayDownload: boolean) => dawnAdapters(source, mayDownload, options),
   }));
   return { sources, defaultAdapter: adapterVariable() };
 }
@@ -82,11 +83,12 @@ const NO_SUCH_ADAPTER = "list all";
 
 async function dawnAdapters(
   source: DriverSource,
+  mayDownload: boolean,
   options: DeviceOptions,
-): ReturnType<AdapterSource["find"]> {
+): Promise<FoundAdapters> {
   let request: (flags: readonly string[]) => Promise<DawnAnswer>;
   try {
-    const show = await source.prepare({ quiet: options.quiet === true });
+    const show = await source.prepare({ mayDownload, quiet: options.quiet === true });
     request = await dawnRequest(show, options);
   } catch (error) {
     if (error instanceof Error && error.name === "DriverUnavailable") {

@@ -9,3 +9,10 @@ export interface VulkanFiles {
   readonly icd: string;
   readonly libraries: readonly string[];
 }
+
+export interface PrepareOptions {
+  /** Whether what is not in the cache may be downloaded. */
+  readonly mayDownload: boolean;
+  /** Say nothing while doing so. */
+  readonly quiet: boolean;
+}

@@ -2,17 +2,17 @@ import { existsSync } from "node:fs";
 import { copyFile, glob, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { distribution, PrivateApt, unpackDeb } from "./apt";
+import { type AptVersion, distribution, PrivateApt, unpackDeb } from "./apt";
 import { cacheDir, cacheOnce } from "./cache";
-import { DriverUnavailable, type VulkanFiles } from "./driver";
+import { DriverUnavailable, type PrepareOptions, type VulkanFiles } from "./driver";
 import { neededLibraries } from "./elf";
 import { printLine } from "./native";
 
 const PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"] as const;
 const DRIVER = "libvulkan_lvp.so";
 const LOADER = "libvulkan.so.1";
-/** Dawn refuses lavapipe before Mesa 24. */
-const OLDEST_MESA = 24;
+/** Dawn accepts lavapipe of Mesa 23.2 (Ubuntu 22.04) and refuses that of 22.3 (Debian 12). */
+const OLDEST_MESA = 23.2;
 /** What every process has loaded already, in the machine's own version, and may not be doubled. */
 const NEVER_UNPACKED = /^(libc6|libgcc-s1|libstdc\+\+6|gcc-\d+-base)_/;
 
@@ -21,27 +21,24 @@ const NEVER_UNPACKED = /^(libc6|libgcc-s1|libstdc\+\+6|gcc-\d+-base)_/;
  * the machine's own apt sources, without root. `VOXGRAD_NO_DOWNLOAD=1` forbids the bringing.
  * @throws DriverUnavailable where it cannot be had
  */
-export function lavapipe(quiet: boolean): Promise<VulkanFiles> {
-  found ??= find(quiet);
-  return found;
-}
-
-let found: Promise<VulkanFiles> | undefined; // one attempt per process
-
-async function find(quiet: boolean): Promise<VulkanFiles> {
+export async function lavapipe({ mayDownload, quiet }: PrepareOptions): Promise<VulkanFiles> {
   if (process.platform !== "linux") throw new DriverUnavailable("only brought on Linux");
   const { id, codename } = await distribution();
   const dir = cacheDir("lavapipe", [id, codename, process.arch].filter(Boolean).join("-"));
   if (!existsSync(dir)) {
+    if (!mayDownload) throw new DriverUnavailable("not in the cache");
     if (process.env.VOXGRAD_NO_DOWNLOAD) {
       throw new DriverUnavailable("not in the cache, and VOXGRAD_NO_DOWNLOAD forbids bringing it");
     }
-    await bring(dir, codename, quiet);
+    bringing ??= bring(dir, codename, quiet);
+    await bringing;
   }
   const order = JSON.parse(await readFile(join(dir, "libraries.json"), "utf8")) as string[];
   const libraries = order.map((name) => join(dir, name));
   return { loader: join(dir, LOADER), icd: join(dir, "icd.json"), libraries };
 }
+
+let bringing: Promise<void> | undefined; // one attempt per process
 
 async function bring(dir: string, codename: string, quiet: boolean): Promise<void> {
   try {
@@ -63,17 +60,17 @@ async function bring(dir: string, codename: string, quiet: boolean): Promise<voi
 async function fetchPackages(work: string, codename: string, quiet: boolean): Promise<string> {
   const apt = await PrivateApt.open(work, codename);
   const versions = await apt.versions(PACKAGES[0]);
-  const major = ({ version }: { version: string }) => Number.parseInt(version, 10);
+  const isNew = ({ version }: AptVersion) => Number.parseFloat(version) >= OLDEST_MESA;
   const chosen =
-    versions.find((each) => major(each) >= OLDEST_MESA && !each.suite.endsWith("-backports")) ??
-    versions.find((each) => major(each) >= OLDEST_MESA);
+    versions.find((each) => isNew(each) && !each.suite.endsWith("-backports")) ??
+    versions.find(isNew);
   if (!chosen) {
     const newest = versions[0]?.version ?? "none";
     throw new DriverUnavailable(`apt offers Mesa ${newest}, and ${OLDEST_MESA} is needed`);
   }
   if (!quiet) {
     const size = Math.ceil(await apt.downloadSize(PACKAGES, chosen.suite));
-    const what = `lavapipe (software Vulkan driver, Mesa ${major(chosen)}, ${size} MB)`;
+    const what = `lavapipe (software Vulkan driver, Mesa ${Number.parseFloat(chosen.version)}, ${size} MB)`;
     const where = cacheDir().replace(new RegExp(`^${homedir()}(?=/)`), "~");
     printLine(`bringing ${what} into ${where} … (VOXGRAD_NO_DOWNLOAD=1 forbids this)`);
   }

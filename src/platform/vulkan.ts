@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { DriverUnavailable, type VulkanFiles } from "./driver";
+import { DriverUnavailable, type PrepareOptions, type VulkanFiles } from "./driver";
 import { lavapipe } from "./lavapipe";
 import { loadLibrary, setNativeEnv } from "./native";
 import { swiftShader } from "./swiftshader";
@@ -9,11 +9,11 @@ import { swiftShader } from "./swiftshader";
 export interface DriverSource {
   readonly name: "system" | "lavapipe" | "swiftshader";
   /**
-   * Makes the drivers loadable, bringing what is missing. The returned function, called right
+   * Makes the drivers loadable, bringing what is missing if it may. The returned function, called right
    * before Dawn looks for adapters, shows Dawn these drivers and no others.
    * @throws DriverUnavailable
    */
-  prepare(options: { quiet: boolean }): Promise<() => void>;
+  prepare(options: PrepareOptions): Promise<() => void>;
 }
 
 /** The sources in order of preference. Metal and D3D12 need nothing from us. */
@@ -23,7 +23,7 @@ export function driverSources(): readonly DriverSource[] {
   }
   return [
     { name: "system", prepare: systemDrivers },
-    { name: "lavapipe", prepare: async ({ quiet }) => ownDriver(await lavapipe(quiet)) },
+    { name: "lavapipe", prepare: async (options) => ownDriver(await lavapipe(options)) },
     { name: "swiftshader", prepare: async () => ownDriver(await swiftShader()) },
   ];
 }
