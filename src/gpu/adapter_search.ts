@@ -31,16 +31,22 @@ export async function searchAdapter(
 ): Promise<{ candidate: Candidate; reasons: ReadonlyMap<AdapterSourceName, string> }> {
   const found: Candidate[] = [];
   const reasons = new Map<AdapterSourceName, string>();
-  for (const [index, { name, find }] of sources.entries()) {
-    const { candidates, reason } = await find(mayMeanLavapipe(wanted));
+  const ask = async ({ name, find }: AdapterSource, mayDownload: boolean) => {
+    const { candidates, reason } = await find(mayDownload);
     if (reason) reasons.set(name, reason);
     found.push(...candidates);
+  };
+  const isLikely = ({ name }: AdapterSource) => name !== "lavapipe" || mayMeanLavapipe(wanted);
+  const likely = sources.filter(isLikely);
+  for (const [index, source] of likely.entries()) {
+    await ask(source, true);
     const candidate = found.filter(({ info }) => matches(wanted, info)).sort(byRank)[0];
-    const next = sources[index + 1];
+    const next = likely[index + 1];
     if (candidate && (!next || rank(candidate.info.kind) <= rank(bestKind(next.name)))) {
       return { candidate, reasons };
     }
   }
+  for (const source of sources) if (!isLikely(source)) await ask(source, false); // for the list
   const tried = [...reasons].map(([name, reason]) => `${name}: ${reason}`);
   throw noAdapter(
     wanted,
