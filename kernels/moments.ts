@@ -10,8 +10,8 @@ const kernel = defineKernel({
   grid: (c) => grid1d(num(c, "PIECES"), 1),
 });
 
-const WG = 256;
-const VPT = 32;
+/** Elements that one workgroup sums. */
+const PIECE = 8192;
 
 export interface MomentsAttrs {
   /** Leave out elements that are exactly 0 (background of skull-stripped images). */
@@ -31,9 +31,9 @@ export const moments = defineOp<MomentsAttrs>({
         `moments: mask is ${showShape(mask.shape)}, x is ${showShape(x!.shape)}; expected equal`,
       );
     }
-    const PIECES = Math.ceil(S / (WG * VPT));
+    const PIECES = Math.ceil(S / PIECE);
     const partials = g.tensor("moments", [PIECES, 3]);
-    const consts = { S, PIECES, MASKED: mask !== undefined, NONZERO: nonzero, WG, VPT };
+    const consts = { S, PIECES, MASKED: mask !== undefined, NONZERO: nonzero, PIECE, WG: 64 };
     g.emit(kernel, { x: x!, mask: mask ?? x!, partials }, consts);
     return { partials };
   },

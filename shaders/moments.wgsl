@@ -1,5 +1,5 @@
 // Count, mean and sum of squared deviations of each piece of x.  x, mask: (S); partials: (P, 3).
-// One workgroup per piece of WG·VPT elements, two passes over it: the deviations are from the
+// One workgroup per piece, two passes over it: the deviations are from the
 // piece's own mean, so that nothing cancels.  The pieces are merged on the host in float64.
 // MASKED takes elements where mask ≠ 0, NONZERO those where x ≠ 0.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -10,15 +10,13 @@ const S: u32 = 64u;
 const PIECES: u32 = 1u;
 const MASKED: bool = false;
 const NONZERO: bool = false;
-const WG: u32 = 256u; // a power of two
-const VPT: u32 = 32u;
+const PIECE: u32 = 8192u;
+const WG: u32 = 64u;
 
 var<workgroup> lanes: array<vec2f, WG>;
+var<workgroup> total: vec2f;
 
 fn taken(i: u32) -> bool {
-  if (i >= S) {
-    return false;
-  }
   if (MASKED) {
     if (mask[i] == 0.0) {
       return false;
@@ -27,18 +25,19 @@ fn taken(i: u32) -> bool {
   return !NONZERO || x[i] != 0.0;
 }
 
-// Sum over the workgroup, for every lane.
+// Sum over the workgroup in order of the lanes, for every lane.
 fn workgroup_sum(value: vec2f, lane: u32) -> vec2f {
-  workgroupBarrier();
   lanes[lane] = value;
-  for (var stride = WG / 2u; stride > 0u; stride /= 2u) {
-    workgroupBarrier();
-    if (lane < stride) {
-      lanes[lane] += lanes[lane + stride];
+  workgroupBarrier();
+  if (lane == 0u) {
+    var sum = lanes[0];
+    for (var i = 1u; i < WG; i++) {
+      sum += lanes[i];
     }
+    total = sum;
   }
   workgroupBarrier();
-  return lanes[0];
+  return total;
 }
 
 @compute @workgroup_size(WG)
@@ -51,10 +50,10 @@ fn main(
   if (piece >= PIECES) {
     return;
   }
-  let start = piece * WG * VPT + lane;
+  let start = piece * PIECE;
+  let end = min(start + PIECE, S);
   var sum = vec2f(0.0); // count, Σx
-  for (var k = 0u; k < VPT; k++) {
-    let i = start + k * WG;
+  for (var i = start + lane; i < end; i += WG) {
     if (taken(i)) {
       sum += vec2f(1.0, x[i]);
     }
@@ -62,8 +61,7 @@ fn main(
   sum = workgroup_sum(sum, lane);
   let mean = sum.y / max(sum.x, 1.0);
   var squares = 0.0;
-  for (var k = 0u; k < VPT; k++) {
-    let i = start + k * WG;
+  for (var i = start + lane; i < end; i += WG) {
     if (taken(i)) {
       squares += (x[i] - mean) * (x[i] - mean);
     }

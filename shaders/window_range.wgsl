@@ -17,7 +17,7 @@ const PD: u32 = 4u;
 const PH: u32 = 4u;
 const PW: u32 = 4u;
 const HALF: bool = false;
-const WG: u32 = 256u; // a power of two
+const WG: u32 = 256u;
 
 var<workgroup> least: array<vec2f, WG>;
 var<workgroup> greatest: array<vec2f, WG>;
@@ -58,15 +58,13 @@ fn main(
   }
   least[lane] = low;
   greatest[lane] = high;
-  for (var stride = WG / 2u; stride > 0u; stride /= 2u) {
-    workgroupBarrier();
-    if (lane < stride) {
-      least[lane] = min(least[lane], least[lane + stride]);
-      greatest[lane] = max(greatest[lane], greatest[lane + stride]);
-    }
-  }
+  workgroupBarrier();
   if (lane == 0u) {
-    let visits = vec4f(least[0].x, greatest[0].x, least[0].y, greatest[0].y);
+    for (var i = 1u; i < WG; i++) {
+      low = min(low, least[i]);
+      high = max(high, greatest[i]);
+    }
+    let visits = vec4f(low.x, high.x, low.y, high.y);
     let ordered = select(visits, visits.zwxy, HALF && swapped);
     for (var k = 0u; k < 4u; k++) {
       range[n * 4u + k] = ordered[k];

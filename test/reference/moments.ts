@@ -45,7 +45,7 @@ export const momentsReference = defineReference<MomentsAttrs>({
     });
     return { partials: Float64Array.from(rows.flat()) };
   },
-  // Sums of 32 terms a lane, then 8 levels of the tree; the deviations carry the mean's error.
+  // 128 terms a lane, then 64 lanes, at random signs; the deviations carry the mean's error.
   bound(_name, inputs, _shapes, attrs) {
     const rows = pieces(inputs, attrs).map((values) => {
       const centre = mean(values);
