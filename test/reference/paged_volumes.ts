@@ -1,7 +1,7 @@
 /** Volumes in pages of 32-bit words for the references of the ops that read them. */
 
-import type { Shape } from "../../src/core/tensor";
 import type { Philox } from "../../src/core/random";
+import type { Shape } from "../../src/core/tensor";
 import type { Values } from "./reference";
 
 type Size = readonly [number, number, number];
