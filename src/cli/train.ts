@@ -235,7 +235,6 @@ async function prepare(
 
 function sayPlan(trainer: Trainer, store: VolumeStore, folder: RunFolder, start: Progress): void {
   const { config, program: recorded } = trainer;
-  const volumes = store.resident.length || "rotating";
   const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
   const mining =
     config.sampler === "ohem"
@@ -246,7 +245,7 @@ function sayPlan(trainer: Trainer, store: VolumeStore, folder: RunFolder, start:
       `${config.patch}³, ${mining}, ${Math.round(100 * config.positive)} % positive; ` +
       `${recorded.stats.dispatches} dispatches an iteration, ${mib(recorded.stats.plannedBytes)} ` +
       `of activations, ${mib(store.deviceBytes)} of volumes${
-        store.complete ? "" : ` (${volumes}: not all fit --volume-budget, patients rotate)`
+        store.complete ? "" : " (not all fit --volume-budget: patients rotate)"
       }`,
   );
   const from = start.iteration > 0 ? `, resumed at iteration ${start.iteration}` : "";
