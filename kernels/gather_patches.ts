@@ -16,7 +16,7 @@ const kernel = defineKernel({
 });
 
 const WG = 64;
-const VPT = 8;
+const VPT = 16;
 
 export interface PatchAttrs {
   /** Depth, height and width of a patch, voxels. */

@@ -48,26 +48,24 @@ fn main(
   let size = vec3i(i32(table[row + 4u]), i32(table[row + 5u]), i32(table[row + 6u]));
   let swapped = (table[row + 7u] & 1u) == 1u;
   let corner = bitcast<vec3i>(vec3u(coords[n * 4u + 1u], coords[n * 4u + 2u], coords[n * 4u + 3u]));
-  let start = (group % CHUNKS) * WG * VPT + lane;
-  for (var k = 0u; k < VPT; k++) {
-    let s = start + k * WG;
-    if (s < S) {
-      let at = corner + vec3i(vec3u(s / (PH * PW), (s / PW) % PH, s % PW));
-      let inside = clamp(at, vec3i(0), size - 1);
-      let voxel = u32((inside.x * size.y + inside.y) * size.z + inside.z);
-      var pair: vec2f;
-      if (HALF) {
-        pair = unpack2x16float(page[base1 + voxel]);
-        pair = select(pair, pair.yx, swapped);
-      } else {
-        pair = bitcast<vec2f>(vec2u(page[base1 + voxel], page[base2 + voxel]));
-      }
-      x[n * 2u * S + s] = pair.x;
-      x[(n * 2u + 1u) * S + s] = pair.y;
-      if (LABEL) {
-        let bit = (page[base_label + (voxel >> 5u)] >> (voxel & 31u)) & 1u;
-        y[n * S + s] = select(0.0, f32(bit), all(at == inside));
-      }
+  let start = (group % CHUNKS) * WG * VPT;
+  let end = min(start + WG * VPT, S);
+  for (var s = start + lane; s < end; s += WG) {
+    let at = corner + vec3i(vec3u(s / (PH * PW), (s / PW) % PH, s % PW));
+    let inside = clamp(at, vec3i(0), size - 1);
+    let voxel = u32((inside.x * size.y + inside.y) * size.z + inside.z);
+    var pair: vec2f;
+    if (HALF) {
+      pair = unpack2x16float(page[base1 + voxel]);
+      pair = select(pair, pair.yx, swapped);
+    } else {
+      pair = bitcast<vec2f>(vec2u(page[base1 + voxel], page[base2 + voxel]));
+    }
+    x[n * 2u * S + s] = pair.x;
+    x[(n * 2u + 1u) * S + s] = pair.y;
+    if (LABEL) {
+      let bit = (page[base_label + (voxel >> 5u)] >> (voxel & 31u)) & 1u;
+      y[n * S + s] = select(0.0, f32(bit), all(at == inside));
     }
   }
 }
