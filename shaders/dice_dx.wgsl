@@ -30,18 +30,16 @@ fn main(
   let b = sums[n * 3u + 1u] + sums[n * 3u + 2u] + EPSILON;
   let scale = dloss[n] / b;
   let dice = a / b;
-  let start = (group % CHUNKS) * WG * VPT + lane;
-  for (var k = 0u; k < VPT; k++) {
-    let i = start + k * WG;
-    if (i < S) {
-      let j = n * S + i;
-      let e = exp(-abs(logits[j]));
-      // p(1 − p) is even in the logit and loses nothing where p rounds to 1.
-      var d = scale * (dice - 2.0 * labels[j]) * (e / ((1.0 + e) * (1.0 + e)));
-      if (ACCUMULATE) {
-        d += dx[j];
-      }
-      dx[j] = d;
+  let start = (group % CHUNKS) * WG * VPT;
+  let end = min(start + WG * VPT, S);
+  for (var i = start + lane; i < end; i += WG) {
+    let j = n * S + i;
+    let e = exp(-abs(logits[j]));
+    // p(1 − p) is even in the logit and loses nothing where p rounds to 1.
+    var d = scale * (dice - 2.0 * labels[j]) * (e / ((1.0 + e) * (1.0 + e)));
+    if (ACCUMULATE) {
+      d += dx[j];
     }
+    dx[j] = d;
   }
 }
