@@ -11,7 +11,7 @@ export interface AptVersion {
 }
 
 const DPKG_STATUS = "/var/lib/dpkg/status";
-const UPDATE_TIMEOUT_MS = 120_000;
+const UPDATE_TIMEOUT_MS = 30_000; // takes 1 to 3 s where the network lets it through
 const DOWNLOAD_TIMEOUT_MS = 600_000;
 
 /**
@@ -79,25 +79,15 @@ export class PrivateApt {
     );
   }
 
-  /** Size in MB of what {@link download} would fetch. */
-  async downloadSize(names: readonly string[], suite: string): Promise<number> {
-    const { output } = await run(this.#install(names, suite, "--print-uris"));
-    const sizes = [...output.matchAll(/^'\S+' \S+\.deb (\d+)/gm)].map(([, size]) => Number(size));
-    return sizes.reduce((sum, size) => sum + size, 0) / 1e6;
-  }
-
   /** Fetches packages with everything they depend on that this machine lacks: paths of .deb files. */
   async download(names: readonly string[], suite: string): Promise<string[]> {
-    const answer = await run(this.#install(names, suite, "--download-only"), DOWNLOAD_TIMEOUT_MS);
+    const what = ["--reinstall", "--target-release", suite, ...names];
+    const command = ["apt-get", ...this.#options, "install", "--download-only", ...what];
+    const answer = await run(command, DOWNLOAD_TIMEOUT_MS);
     if (answer.code !== 0) throw new DriverUnavailable(`apt-get install: ${firstError(answer)}`);
     const archives = join(this.#dir, "cache", "archives");
     const debs = readdirSync(archives).filter((file) => file.endsWith(".deb"));
     return debs.map((file) => join(archives, file));
-  }
-
-  #install(names: readonly string[], suite: string, mode: string): string[] {
-    const what = ["--reinstall", "--target-release", suite, ...names];
-    return ["apt-get", ...this.#options, "install", mode, ...what];
   }
 }
 
@@ -126,6 +116,8 @@ interface Answer {
   readonly code: number;
   readonly output: string;
   readonly errors: string;
+  /** Whether it was stopped at its time limit. */
+  readonly isLate: boolean;
 }
 
 async function run(command: readonly string[], timeout = 60_000): Promise<Answer> {
@@ -141,11 +133,11 @@ async function run(command: readonly string[], timeout = 60_000): Promise<Answer
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
   ]);
-  return { code: await child.exited, output, errors };
+  return { code: await child.exited, output, errors, isLate: child.signalCode === "SIGTERM" };
 }
 
-function firstError({ code, errors }: Answer): string {
+function firstError({ code, errors, isLate }: Answer): string {
   const lines = errors.split("\n").filter((line) => /^(E|W|dpkg-deb):/.test(line));
   const line = lines.find((each) => each.startsWith("E:")) ?? lines[0];
-  return line?.replace(/^\w: */, "") ?? `ended with status ${code}`;
+  return line?.replace(/^\w: */, "") ?? (isLate ? "no answer in time" : `status ${code}`);
 }

@@ -1,5 +1,15 @@
 import { existsSync } from "node:fs";
-import { copyFile, glob, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  glob,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { type AptVersion, distribution, PrivateApt, unpackDeb } from "./apt";
@@ -13,6 +23,7 @@ const DRIVER = "libvulkan_lvp.so";
 const LOADER = "libvulkan.so.1";
 /** Dawn accepts lavapipe of Mesa 23.2 (Ubuntu 22.04) and refuses that of 22.3 (Debian 12). */
 const OLDEST_MESA = 23.2;
+const DAY_MS = 86_400_000;
 /** What every process has loaded already, in the machine's own version, and may not be doubled. */
 const NEVER_UNPACKED = /^(libc6|libgcc-s1|libstdc\+\+6|gcc-\d+-base)_/;
 
@@ -43,6 +54,7 @@ let bringing: Promise<void> | undefined; // one attempt per process
 async function bring(dir: string, codename: string, quiet: boolean): Promise<void> {
   try {
     await mkdir(dirname(dir), { recursive: true });
+    await removeStale(dirname(dir));
     const work = await mkdtemp(join(dirname(dir), ".apt-"));
     try {
       const root = await fetchPackages(work, codename, quiet);
@@ -56,8 +68,23 @@ async function bring(dir: string, codename: string, quiet: boolean): Promise<voi
   }
 }
 
+/** Removes what an interrupted process left behind: hidden siblings more than a day old. */
+async function removeStale(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    const path = join(dir, name);
+    if (name.startsWith(".") && Date.now() - (await stat(path)).mtimeMs > DAY_MS) {
+      await rm(path, { recursive: true, force: true });
+    }
+  }
+}
+
 /** Downloads and unpacks below `work`; returns the directory that stands for `/`. */
 async function fetchPackages(work: string, codename: string, quiet: boolean): Promise<string> {
+  if (!quiet) {
+    const where = cacheDir().replace(new RegExp(`^${homedir()}(?=/)`), "~");
+    const what = "lavapipe (software Vulkan driver, 20 to 60 MB, once)";
+    printLine(`bringing ${what} into ${where} … (VOXGRAD_NO_DOWNLOAD=1 forbids this)`);
+  }
   const apt = await PrivateApt.open(work, codename);
   const versions = await apt.versions(PACKAGES[0]);
   const isNew = ({ version }: AptVersion) => Number.parseFloat(version) >= OLDEST_MESA;
@@ -67,12 +94,6 @@ async function fetchPackages(work: string, codename: string, quiet: boolean): Pr
   if (!chosen) {
     const newest = versions[0]?.version ?? "none";
     throw new DriverUnavailable(`apt offers Mesa ${newest}, and ${OLDEST_MESA} is needed`);
-  }
-  if (!quiet) {
-    const size = Math.ceil(await apt.downloadSize(PACKAGES, chosen.suite));
-    const what = `lavapipe (software Vulkan driver, Mesa ${Number.parseFloat(chosen.version)}, ${size} MB)`;
-    const where = cacheDir().replace(new RegExp(`^${homedir()}(?=/)`), "~");
-    printLine(`bringing ${what} into ${where} … (VOXGRAD_NO_DOWNLOAD=1 forbids this)`);
   }
   const root = join(work, "root");
   for (const deb of await apt.download(PACKAGES, chosen.suite)) {
