@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UserError } from "../src/core/errors";
 import { matches, mayMeanLavapipe } from "../src/gpu/adapter_search";
 import { archiveSources, parseAptSources } from "../src/platform/apt_sources";
 import { cacheOnce, cacheRoot } from "../src/platform/cache";
@@ -36,6 +37,12 @@ describe("cache directory", () => {
     expect(readdirSync(join(scratch, "sub"))).toEqual(["entry"]);
     expect(readFileSync(join(dir, "a"), "utf8")).toBe(readFileSync(join(dir, "b"), "utf8"));
   });
+});
+
+test.if(process.platform === "linux")("a cache that cannot be written is a UserError", async () => {
+  const attempt = cacheOnce("/proc/nowhere/entry", async () => {});
+  await expect(attempt).rejects.toThrow(UserError);
+  await expect(attempt).rejects.toThrow(/VOXGRAD_CACHE/);
 });
 
 describe("apt sources", () => {

@@ -136,9 +136,8 @@ async function dawnRequest(
       const gpu = pinned(create([...toggles, ...flags]));
       return gpu.requestAdapter({ powerPreference: "high-performance" });
     });
-    const warnings = text
-      .split("\n")
-      .filter((line) => line && !/artificially reduced|^\s+(at|-) /.test(line))
+    const warnings = [...new Set(text.split("\n"))]
+      .filter((line) => line && !/artificially reduced|XDG_RUNTIME_DIR|^\s+(at|-) /.test(line))
       .map((line) => line.replace(/^(Warning|Error): /, ""))
       .join(", ")
       .replace(/^.*Found no drivers.*$/, "no Vulkan driver is installed");

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { UserError } from "../core/errors";
 
 /** What decides where the cache lies; a parameter so that every platform can be tested on one. */
 export interface CacheEnvironment {
@@ -35,14 +36,14 @@ export function cacheDir(...sub: string[]): string {
  * Makes `dir` exist with what `fill` writes: never half a directory, even when several processes
  * ask at once or one is killed. `fill` gets a temporary sibling that is renamed when complete; the
  * first process wins. Returns false when the directory was there already.
+ * @throws UserError when the cache cannot be written
  */
 export async function cacheOnce(
   dir: string,
   fill: (temporary: string) => Promise<void>,
 ): Promise<boolean> {
   if (existsSync(dir)) return false;
-  await mkdir(dirname(dir), { recursive: true });
-  const temporary = await mkdtemp(join(dirname(dir), `.${basename(dir)}-`));
+  const temporary = await temporarySibling(dir);
   try {
     await fill(temporary);
     await rename(temporary, dir);
@@ -51,5 +52,16 @@ export async function cacheOnce(
     await rm(temporary, { recursive: true, force: true });
     if (existsSync(dir)) return false;
     throw error;
+  }
+}
+
+/** A new hidden directory beside `dir`. @throws UserError when the cache cannot be written */
+export async function temporarySibling(dir: string): Promise<string> {
+  try {
+    await mkdir(dirname(dir), { recursive: true });
+    return await mkdtemp(join(dirname(dir), `.${basename(dir)}-`));
+  } catch (error) {
+    const remedy = "set VOXGRAD_CACHE to a folder that can be written";
+    throw new UserError(`cannot write the cache in ${dirname(dir)}: ${error}; ${remedy}`);
   }
 }

@@ -1,19 +1,9 @@
 import { existsSync } from "node:fs";
-import {
-  copyFile,
-  glob,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  writeFile,
-} from "node:fs/promises";
+import { copyFile, glob, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { type AptVersion, distribution, PrivateApt, unpackDeb } from "./apt";
-import { cacheDir, cacheOnce } from "./cache";
+import { cacheDir, cacheOnce, temporarySibling } from "./cache";
 import { DriverUnavailable, type PrepareOptions, type VulkanFiles } from "./driver";
 import { neededLibraries } from "./elf";
 import { printLine } from "./native";
@@ -52,19 +42,16 @@ export async function lavapipe({ mayDownload, quiet }: PrepareOptions): Promise<
 let bringing: Promise<void> | undefined; // one attempt per process
 
 async function bring(dir: string, codename: string, quiet: boolean): Promise<void> {
+  const work = await temporarySibling(dir);
   try {
-    await mkdir(dirname(dir), { recursive: true });
     await removeStale(dirname(dir));
-    const work = await mkdtemp(join(dirname(dir), ".apt-"));
-    try {
-      const root = await fetchPackages(work, codename, quiet);
-      await cacheOnce(dir, (temporary) => install(root, temporary, dir));
-    } finally {
-      await rm(work, { recursive: true, force: true });
-    }
+    const root = await fetchPackages(work, codename, quiet);
+    await cacheOnce(dir, (temporary) => install(root, temporary, dir));
   } catch (error) {
     if (error instanceof DriverUnavailable) throw error;
     throw new DriverUnavailable(`bringing it failed: ${error}`);
+  } finally {
+    await rm(work, { recursive: true, force: true });
   }
 }
 
@@ -72,7 +59,8 @@ async function bring(dir: string, codename: string, quiet: boolean): Promise<voi
 async function removeStale(dir: string): Promise<void> {
   for (const name of await readdir(dir)) {
     const path = join(dir, name);
-    if (name.startsWith(".") && Date.now() - (await stat(path)).mtimeMs > DAY_MS) {
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() })); // gone by now
+    if (name.startsWith(".") && Date.now() - mtimeMs > DAY_MS) {
       await rm(path, { recursive: true, force: true });
     }
   }

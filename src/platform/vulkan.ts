@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DriverUnavailable, type PrepareOptions, type VulkanFiles } from "./driver";
 import { lavapipe } from "./lavapipe";
 import { loadLibrary, setNativeEnv } from "./native";
@@ -61,7 +61,10 @@ async function ownDriver(files: VulkanFiles): Promise<() => void> {
   await loadLoader(files);
   for (const library of files.libraries) {
     const refusal = loadLibrary(library);
-    if (refusal) throw new DriverUnavailable(refusal);
+    if (refusal) {
+      const dir = dirname(files.icd);
+      throw new DriverUnavailable(`${refusal} (delete ${dir} to have it brought anew)`);
+    }
   }
   return () => {
     for (const name of DRIVER_VARIABLES) setNativeEnv(name, files.icd);
@@ -77,10 +80,16 @@ let loaderLoaded = false;
  */
 async function loadLoader(files?: VulkanFiles): Promise<void> {
   if (loaderLoaded) return;
-  const refusal =
-    loadLibrary("libvulkan.so.1") && loadLibrary((files ?? (await swiftShader())).loader);
+  const refusal = loadLibrary("libvulkan.so.1") && loadLibrary((files ?? (await spare())).loader);
   if (refusal) throw new DriverUnavailable(`no Vulkan loader: ${refusal}`);
   loaderLoaded = true;
+}
+
+async function spare(): Promise<VulkanFiles> {
+  return swiftShader().catch((error) => {
+    if (!(error instanceof DriverUnavailable)) throw error;
+    throw new DriverUnavailable("no Vulkan loader (libvulkan.so.1) is installed");
+  });
 }
 
 /** The adapter that the environment asks for (`VOXGRAD_ADAPTER`), or "". */
