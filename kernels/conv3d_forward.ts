@@ -2,6 +2,7 @@
 import naiveWgsl from "../shaders/conv3d_naive.wgsl" with { type: "text" };
 import packWgsl from "../shaders/conv3d_pack.wgsl" with { type: "text" };
 import plainWgsl from "../shaders/conv3d_plain.wgsl" with { type: "text" };
+import subgroupWgsl from "../shaders/conv3d_subgroup.wgsl" with { type: "text" };
 import type { Graph, Variant } from "../src/core/graph";
 import { defineKernel, grid1d, num } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
@@ -81,8 +82,29 @@ function emitPlain(g: Graph, t: ConvTensors, geometry: Geometry): void {
   g.emit(plain, { x: t.x, wp, y: t.y }, { ...geometry, ...channelLayout(t.x), ...tile });
 }
 
+/** The subgroup size, and with it the tile, that conv3d_subgroup.wgsl is written for. */
+const LANES = 8;
+
+const subgroup = defineKernel({
+  name: "conv3d_subgroup",
+  source: subgroupWgsl,
+  subgroups: true,
+  bindings: { x: "read", wp: "read", y: "read_write" },
+  views: ["x"],
+  grid: (c) => {
+    const tiles = ceilDiv(num(c, "W"), LANES) * ceilDiv(num(c, "H"), LANES);
+    return grid1d(num(c, "N") * num(c, "D") * tiles * ceilDiv(num(c, "COUT"), LANES), 1);
+  },
+});
+
+function emitSubgroup(g: Graph, t: ConvTensors, geometry: Geometry): void {
+  const wp = packWeights(g, t, geometry, LANES);
+  g.emit(subgroup, { x: t.x, wp, y: t.y }, { ...geometry, ...channelLayout(t.x) });
+}
+
 /** In order of preference. */
 export const convVariants: readonly ConvVariant[] = [
+  { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   { name: "naive", supported: () => true, emit: emitNaive },
 ];

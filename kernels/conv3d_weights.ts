@@ -3,6 +3,7 @@ import dbWgsl from "../shaders/conv3d_db.wgsl" with { type: "text" };
 import naiveWgsl from "../shaders/conv3d_naive_dw.wgsl" with { type: "text" };
 import plainWgsl from "../shaders/conv3d_plain_dw.wgsl" with { type: "text" };
 import reduceWgsl from "../shaders/conv3d_reduce.wgsl" with { type: "text" };
+import subgroupWgsl from "../shaders/conv3d_subgroup_dw.wgsl" with { type: "text" };
 import type { Graph, Variant } from "../src/core/graph";
 import { defineKernel, grid1d, num } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
@@ -71,8 +72,40 @@ function emitPlain(g: Graph, t: GradientTensors, geometry: Geometry, accumulate:
   emitReduce(g, parts, dw, accumulate);
 }
 
+/** The subgroup size that conv3d_subgroup_dw.wgsl is written for, and its lines a workgroup. */
+const LANES = 8;
+
+function subgroupTasks(CIN: number, COUT: number, K: number): number {
+  return Math.ceil((CIN * K) / LANES) * Math.ceil(COUT / LANES);
+}
+
+const subgroup = defineKernel({
+  name: "conv3d_subgroup_dw",
+  source: subgroupWgsl,
+  subgroups: true,
+  bindings: { x: "read", dy: "read", parts: "read_write" },
+  views: ["x"],
+  grid: (c) => {
+    const tasks = subgroupTasks(num(c, "CIN"), num(c, "COUT"), num(c, "K"));
+    return grid1d(tasks * num(c, "SPLITS"), 1);
+  },
+});
+
+/** Enough for the cores of a software adapter to finish together. */
+const SUBGROUPS = 128;
+
+function emitSubgroup(g: Graph, t: GradientTensors, geometry: Geometry, accumulate: boolean): void {
+  const { N, CIN, COUT, D, K } = geometry;
+  const SPLITS = Math.min(N * D, Math.ceil(SUBGROUPS / subgroupTasks(CIN, COUT, K)));
+  const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, K, K, K]);
+  const { x, dy, dw } = t;
+  g.emit(subgroup, { x, dy, parts }, { ...geometry, ...channelLayout(x), SPLITS });
+  emitReduce(g, parts, dw, accumulate);
+}
+
 /** In order of preference. */
 export const weightGradientVariants: readonly WeightGradientVariant[] = [
+  { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   { name: "naive", supported: () => true, emit: emitNaive },
 ];
