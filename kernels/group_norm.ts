@@ -3,10 +3,12 @@ import dxWgsl from "../shaders/group_norm_dx.wgsl" with { type: "text" };
 import paramsWgsl from "../shaders/group_norm_params.wgsl" with { type: "text" };
 import statsWgsl from "../shaders/group_norm_stats.wgsl" with { type: "text" };
 import sumsWgsl from "../shaders/group_norm_sums.wgsl" with { type: "text" };
+import type { Capabilities, Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, elements, showShape } from "../src/core/tensor";
+import { byWidth, widthFor } from "./width";
 
 export interface GroupNormAttrs {
   /** Groups of channels; divides C. */
@@ -19,63 +21,99 @@ export interface GroupNormAttrs {
   readonly out?: Tensor;
 }
 
-const stats = defineKernel({
-  name: "group_norm_stats",
-  source: statsWgsl,
-  bindings: { x: "read", stats: "read_write" },
-  grid: (c) => grid1d(num(c, "NG"), 1),
-});
+const stats = byWidth(
+  defineKernel({
+    name: "group_norm_stats",
+    source: statsWgsl,
+    bindings: { x: "read", stats: "read_write" },
+    grid: (c) => grid1d(num(c, "NG"), 1),
+  }),
+);
 
-const apply = defineKernel({
-  name: "group_norm_apply",
-  source: applyWgsl,
-  bindings: { x: "read", stats: "read", weight: "read", bias: "read", y: "read_write" },
-  views: ["y"],
-  grid: (c) => grid1d(num(c, "N") * num(c, "C") * num(c, "S"), num(c, "WG")),
-});
+/** One workgroup per chunk of a channel. */
+const chunks = (c: Consts) => {
+  const perChannel = Math.ceil(num(c, "S") / (num(c, "WG") * num(c, "ITEMS")));
+  return grid1d(num(c, "N") * num(c, "C") * perChannel, 1);
+};
 
-const sums = defineKernel({
-  name: "group_norm_sums",
-  source: sumsWgsl,
-  bindings: {
-    x: "read",
-    dy: "read",
-    stats: "read",
-    weight: "read",
-    bias: "read",
-    sums: "read_write",
-  },
-  views: ["dy"],
-  grid: (c) => grid1d(num(c, "N") * num(c, "C"), 1),
-});
+const apply = byWidth(
+  defineKernel({
+    name: "group_norm_apply",
+    source: applyWgsl,
+    bindings: { x: "read", stats: "read", weight: "read", bias: "read", y: "read_write" },
+    views: ["y"],
+    grid: chunks,
+  }),
+);
+
+const backwardInputs = {
+  x: "read",
+  dy: "read",
+  stats: "read",
+  weight: "read",
+  bias: "read",
+} as const;
+
+const sums = byWidth(
+  defineKernel({
+    name: "group_norm_sums",
+    source: sumsWgsl,
+    bindings: { ...backwardInputs, sums: "read_write" },
+    views: ["dy"],
+    grid: (c) => grid1d(num(c, "N") * num(c, "C"), 1),
+  }),
+);
 
 const params = defineKernel({
   name: "group_norm_params",
   source: paramsWgsl,
-  bindings: { sums: "read", dweight: "read_write", dbias: "read_write" },
-  grid: (c) => grid1d(num(c, "C"), num(c, "WG")),
-});
-
-const dx = defineKernel({
-  name: "group_norm_dx",
-  source: dxWgsl,
   bindings: {
-    x: "read",
-    dy: "read",
-    stats: "read",
-    weight: "read",
-    bias: "read",
-    sums: "read",
-    dx: "read_write",
+    ...{ sums: "read", weight: "read", means: "read_write" },
+    ...{ dweight: "read_write", dbias: "read_write" },
   },
-  views: ["dy"],
-  grid: (c) => grid1d(num(c, "N") * num(c, "C") * num(c, "S"), num(c, "WG")),
+  grid(c) {
+    const [N, C, CG] = [num(c, "N"), num(c, "C"), num(c, "CG")];
+    return grid1d(Math.max(C, (N * C) / CG), num(c, "WG"));
+  },
 });
 
-/** N, C, elements of space S and channels of a group CG. */
-function sizes(x: Tensor, groups: number): { N: number; C: number; S: number; CG: number } {
+const dx = byWidth(
+  defineKernel({
+    name: "group_norm_dx",
+    source: dxWgsl,
+    bindings: { ...backwardInputs, means: "read", dx: "read_write" },
+    views: ["dy"],
+    grid: chunks,
+  }),
+);
+
+interface Sizes {
+  readonly N: number;
+  readonly C: number;
+  /** Vectors of a channel, and elements of a vector. */
+  readonly S: number;
+  readonly WIDTH: 4 | 1;
+  /** Channels of a group. */
+  readonly CG: number;
+}
+
+function sizes(x: Tensor, groups: number): Sizes {
   const [N = 1, C = 1, ...space] = x.shape;
-  return { N, C, S: elements(space), CG: C / groups };
+  const S = elements(space);
+  const WIDTH = widthFor(S);
+  return { N, C, S: S / WIDTH, WIDTH, CG: C / groups };
+}
+
+/** Threads of a workgroup that sums `count` vectors; on a processor few, for each costs. */
+function reducers(count: number, { kind }: Capabilities): number {
+  if (kind !== "hardware") return count < 4096 ? 32 : 64;
+  return Math.min(256, Math.max(32, 2 ** Math.floor(Math.log2(count / 8))));
+}
+
+/** How a map over S vectors of each channel is split. */
+function mapping(S: number, { kind }: Capabilities): Record<string, number | boolean> {
+  const WG = S < 1024 ? 64 : 256;
+  return { WG, ITEMS: Math.min(4, Math.ceil(S / WG)), STRIDED: kind === "hardware" };
 }
 
 /**
@@ -87,7 +125,7 @@ export const groupNorm = defineOp<GroupNormAttrs>({
   name: "groupNorm",
   forward(g, { x, weight, bias }, { groups, eps, relu, out }) {
     if (!x || !weight || !bias) throw new Error("groupNorm: expected inputs x, weight and bias");
-    const { N, C, S, CG } = sizes(x, groups);
+    const { N, C, S, WIDTH, CG } = sizes(x, groups);
     if (!Number.isInteger(CG)) {
       throw new Error(`groupNorm: ${groups} groups do not divide the ${C} channels of x`);
     }
@@ -102,31 +140,37 @@ export const groupNorm = defineOp<GroupNormAttrs>({
     }
     const y = out ?? g.tensor("normed", x.shape);
     const moments = g.tensor("stats", [N, groups, 2]);
-    g.emit(stats, { x, stats: moments }, { NG: N * groups, M: CG * S, EPS: eps, WG: 64 });
+    const group = { NG: N * groups, M: CG * S, WIDTH, EPS: eps, WG: reducers(CG * S, g.caps) };
+    g.emit(stats(WIDTH), { x, stats: moments }, group);
     const { CT: Y_CT, C0: Y_C0 } = channelLayout(y);
-    const consts = { N, C, S, CG, Y_CT, Y_C0, RELU: relu, WG: 64 };
-    g.emit(apply, { x, stats: moments, weight, bias, y }, consts);
+    const consts = { N, C, S, CG, Y_CT, Y_C0, RELU: relu, ...mapping(S, g.caps) };
+    g.emit(apply(WIDTH), { x, stats: moments, weight, bias, y }, consts);
     return { y, stats: moments };
   },
   backward(g, { inputs, outputs, attrs, needs }, { y: dy }) {
     const [x, weight, bias] = [inputs.x!, inputs.weight!, inputs.bias!];
-    const { N, C, S, CG } = sizes(x, attrs.groups);
+    const { N, C, S, WIDTH, CG } = sizes(x, attrs.groups);
     const { CT: DY_CT, C0: DY_C0 } = channelLayout(dy!);
-    const consts = { N, C, S, CG, DY_CT, DY_C0, RELU: attrs.relu, WG: 64 };
+    const consts = { N, C, S, CG, DY_CT, DY_C0, RELU: attrs.relu };
     const read = { x, dy: dy!, stats: outputs.stats!, weight, bias };
     const partial = g.tensor("sums", [N, C, 2]);
-    g.emit(sums, { ...read, sums: partial }, consts);
-    const grads: Record<string, Tensor> = {};
-    if (needs.has("weight") || needs.has("bias")) {
-      const [w, b] = [g.into(weight), g.into(bias)];
-      const how = { N, C, ACC_WEIGHT: w.accumulate, ACC_BIAS: b.accumulate, WG: 64 };
-      g.emit(params, { sums: partial, dweight: w.tensor, dbias: b.tensor }, how);
-      grads.weight = w.tensor;
-      grads.bias = b.tensor;
-    }
+    g.emit(sums(WIDTH), { ...read, sums: partial }, { ...consts, WIDTH, WG: reducers(S, g.caps) });
+    const means = g.tensor("means", [N, attrs.groups, 2]);
+    const gradient = (name: string, t: Tensor) =>
+      needs.has(name) ? g.into(t) : { tensor: g.tensor(`d${name}`, t.shape), accumulate: false };
+    const [w, b] = [gradient("weight", weight), gradient("bias", bias)];
+    g.emit(
+      params,
+      { sums: partial, weight, means, dweight: w.tensor, dbias: b.tensor },
+      {
+        ...{ N, C, CG, M: CG * S * WIDTH, WG: 64 },
+        ...{ ACC_WEIGHT: w.accumulate, ACC_BIAS: b.accumulate },
+      },
+    );
+    const grads: Record<string, Tensor> = { weight: w.tensor, bias: b.tensor };
     if (needs.has("x")) {
       grads.x = g.tensor("dx", x.shape);
-      g.emit(dx, { ...read, sums: partial, dx: grads.x }, consts);
+      g.emit(dx(WIDTH), { ...read, means, dx: grads.x }, { ...consts, ...mapping(S, g.caps) });
     }
     return grads;
   },

@@ -1,24 +1,41 @@
-// GroupNorm statistics.  x: (N, C, S); stats: (N, G, 2) = mean, 1/√(variance + EPS).
-// One workgroup per (n, group); the group's M = C/G · S elements are contiguous. Two passes, the
-// mean first: E[x²] − E[x]² would cancel. M need not divide WG.
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+// GroupNorm statistics.  x: (N, C, S) in vectors V; stats: (N, G, 2) = mean, 1/√(variance + EPS).
+// One workgroup per (n, group), whose M vectors are contiguous, and one pass: each component of each
+// thread sums differences from the first value it sees (E[x²] − E[x]² would cancel; these differences
+// are of the order of what they measure), and the partial means and variances are then merged.
+alias V = vec4f; // or f32
+@group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read_write> stats: array<f32>;
 
 const NG: u32 = 4u; // N · G
-const M: u32 = 64u; // elements of a group
+const M: u32 = 64u; // vectors of a group
+const WIDTH: u32 = 4u; // elements of V
 const EPS: f32 = 1e-5f;
 const WG: u32 = 64u;
+const ROWS: u32 = 8u;
 
 var<workgroup> partial: array<f32, WG>;
+var<workgroup> rows: array<f32, ROWS>;
+
+fn components(v: V) -> f32 {
+  // vec4f(f32) repeats it.
+  return dot(vec4f(v), vec4f(f32(WIDTH) / 4.0));
+}
 
 fn total(lane: u32, value: f32) -> f32 {
   partial[lane] = value;
   workgroupBarrier();
-  var sum = 0.0;
-  for (var i = 0u; i < WG; i++) {
-    sum += partial[i];
+  if (lane < ROWS) {
+    var row = 0.0;
+    for (var i = lane; i < WG; i += ROWS) {
+      row += partial[i];
+    }
+    rows[lane] = row;
   }
   workgroupBarrier();
+  var sum = 0.0;
+  for (var i = 0u; i < ROWS; i++) {
+    sum += rows[i];
+  }
   return sum;
 }
 
@@ -33,17 +50,21 @@ fn main(
     return;
   }
   let base = group * M;
-  var sum = 0.0;
+  let shift = x[base + min(lane, M - 1u)];
+  var sum = V();
+  var squares = V();
+  var count = 0.0;
   for (var i = lane; i < M; i += WG) {
-    sum += x[base + i];
-  }
-  let mean = total(lane, sum) / f32(M);
-  var squares = 0.0;
-  for (var i = lane; i < M; i += WG) {
-    let d = x[base + i] - mean;
+    let d = x[base + i] - shift;
+    sum += d;
     squares += d * d;
+    count += 1.0;
   }
-  let variance = total(lane, squares) / f32(M);
+  let mine = shift + sum / max(count, 1.0);
+  let mean = total(lane, count * components(mine)) / f32(M * WIDTH);
+  let off = mine - mean;
+  let spread = squares - sum * sum / max(count, 1.0) + count * off * off;
+  let variance = total(lane, components(spread)) / f32(M * WIDTH);
   if (lane == 0u) {
     stats[2u * group] = mean;
     stats[2u * group + 1u] = inverseSqrt(variance + EPS);

@@ -1,8 +1,9 @@
-// GroupNorm backward, sums over space: sums: (N, C, 2) = Σ dy, Σ dy · x̂, with x̂ = (x − mean) · rstd
-// and dy zero where RELU cut the output (recomputed from x, not read from y).
-// x, dy: (N, C, S), dy may be a channel view. One workgroup per (n, c); S need not divide WG.
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
+// GroupNorm backward, sums over space: sums: (N, C, 2) = Σ d, Σ d · x̂, with x̂ = (x − mean) · rstd and
+// d = dy, zero where RELU cut the output (which is found from x, not read from y).
+// x, dy: (N, C, S) in vectors V, dy may be a channel view. One workgroup per (n, c).
+alias V = vec4f; // or f32
+@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> dy: array<V>;
 @group(0) @binding(2) var<storage, read> stats: array<f32>;
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
@@ -10,14 +11,22 @@
 
 const N: u32 = 2u;
 const C: u32 = 4u;
-const S: u32 = 32u;
+const S: u32 = 32u; // vectors of a channel
+const WIDTH: u32 = 4u; // elements of V
 const CG: u32 = 2u; // channels of a group
 const DY_CT: u32 = 4u;
 const DY_C0: u32 = 0u;
 const RELU: bool = true;
 const WG: u32 = 64u;
+const ROWS: u32 = 8u;
 
 var<workgroup> partial: array<vec2f, WG>;
+var<workgroup> rows: array<vec2f, ROWS>;
+
+fn components(v: V) -> f32 {
+  // vec4f(f32) repeats it.
+  return dot(vec4f(v), vec4f(f32(WIDTH) / 4.0));
+}
 
 @compute @workgroup_size(WG)
 fn main(
@@ -35,21 +44,31 @@ fn main(
   let scale = rstd * weight[c];
   let shift = bias[c];
   let dyBase = ((nc / C) * DY_CT + DY_C0 + c) * S;
-  var sum = vec2f();
+  var sum = V();
+  var product = V();
   for (var i = lane; i < S; i += WG) {
     let centred = x[nc * S + i] - mean;
     var d = dy[dyBase + i];
-    if (RELU && centred * scale + shift <= 0.0) {
-      d = 0.0;
+    if (RELU) {
+      d = select(V(), d, centred * scale + shift > V());
     }
-    sum += vec2f(d, d * (centred * rstd));
+    sum += d;
+    product += d * centred;
   }
-  partial[lane] = sum;
+  partial[lane] = vec2f(components(sum), components(product) * rstd);
+  workgroupBarrier();
+  if (lane < ROWS) {
+    var row = vec2f();
+    for (var i = lane; i < WG; i += ROWS) {
+      row += partial[i];
+    }
+    rows[lane] = row;
+  }
   workgroupBarrier();
   if (lane == 0u) {
     var all = vec2f();
-    for (var i = 0u; i < WG; i++) {
-      all += partial[i];
+    for (var i = 0u; i < ROWS; i++) {
+      all += rows[i];
     }
     sums[2u * nc] = all.x;
     sums[2u * nc + 1u] = all.y;

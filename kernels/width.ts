@@ -1,0 +1,18 @@
+import type { Kernel } from "../src/core/kernel";
+
+/** The widest vector, in elements, that divides each of `sizes`: 4 or 1. */
+export function widthFor(...sizes: readonly number[]): 4 | 1 {
+  return sizes.every((n) => n % 4 === 0) ? 4 : 1;
+}
+
+const ALIAS = "alias V = vec4f;";
+
+/**
+ * A kernel written for elements `alias V = vec4f;` and the same one with `alias V = f32;`. Loads of
+ * vectors are more than twice as fast on lavapipe, but rows must be whole numbers of them.
+ */
+export function byWidth(kernel: Kernel): (width: 4 | 1) => Kernel {
+  if (!kernel.source.includes(ALIAS)) throw new Error(`${kernel.name}.wgsl has no line ${ALIAS}`);
+  const scalar = { ...kernel, source: kernel.source.replace(ALIAS, "alias V = f32;") };
+  return (width) => (width === 4 ? kernel : scalar);
+}
