@@ -1,6 +1,6 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { UserError } from "../src/core/errors";
-import { type Device, destroyDevices, listAdapters, openDevice } from "../src/gpu/device";
+import { type Device, listAdapters, openDevice } from "../src/gpu/device";
 import { throttledWait } from "../src/gpu/wait";
 
 const COUNT = 1003; // no multiple of the workgroup
@@ -14,8 +14,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 
 const adapters = await listAdapters({ quiet: true });
 const kinds = [...new Set(adapters.map(({ kind }) => kind))];
-
-afterAll(destroyDevices);
 
 test("there is an adapter, and each has a distinct name", () => {
   expect(adapters.length).toBeGreaterThan(0);
@@ -75,6 +73,7 @@ test("VOXGRAD_ADAPTER picks the adapter, and an option goes before it", async ()
   await expect(openDevice({ quiet: true })).rejects.toThrow(UserError);
   const device = await openDevice({ adapter: adapters[0]!.name, quiet: true });
   expect(device.info.name).toBe(adapters[0]!.name);
+  device.destroy();
   if (before === undefined) delete process.env.VOXGRAD_ADAPTER;
   else process.env.VOXGRAD_ADAPTER = before;
 });
@@ -84,6 +83,24 @@ test("the throttled wait settles like its promise", async () => {
   expect(await throttledWait(later)).toBe("done");
   expect(await throttledWait(Promise.resolve(7))).toBe(7);
   await expect(throttledWait(Promise.reject(new RangeError("no")))).rejects.toThrow(RangeError);
+});
+
+test("bun run adapters --json lists them; a command ends with 2 for a UserError, else 1", () => {
+  const run = (...args: string[]) => Bun.spawnSync([process.execPath, ...args]);
+  const { stdout, exitCode } = run("src/cli/adapters.ts", "--json");
+  expect(exitCode).toBe(0);
+  const names = JSON.parse(stdout.toString()).map(({ name }: { name: string }) => name);
+  expect(names).toEqual(adapters.map(({ name }) => name));
+  const failing = (error: string) =>
+    run(
+      "-e",
+      `import { runMain } from "./src/cli/main";
+      import { UserError } from "./src/core/errors";
+      await runMain(async () => { throw ${error}; });`,
+    );
+  const bad = failing(`new UserError("no such file")`);
+  expect([bad.exitCode, bad.stderr.toString()]).toEqual([2, "voxgrad: no such file\n"]);
+  expect(failing(`new Error("defect")`).exitCode).toBe(1);
 });
 
 function input(i: number): number {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "../core/errors";
 
 /** What decides where the cache lies; a parameter so that every platform can be tested on one. */
@@ -26,10 +26,10 @@ export function cacheRoot({ platform, home, env }: CacheEnvironment): string {
   return join(home, ".cache", "voxgrad");
 }
 
-/** Path of something in this user's cache, e.g. `cacheDir("phantom", key)`. Creates nothing. */
+/** Absolute path of something in the cache, e.g. `cacheDir("phantom", key)`. Creates nothing. */
 export function cacheDir(...sub: string[]): string {
   const home = homedir() || tmpdir();
-  return join(cacheRoot({ platform: process.platform, home, env: process.env }), ...sub);
+  return resolve(cacheRoot({ platform: process.platform, home, env: process.env }), ...sub);
 }
 
 /**

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { copyFile, glob, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { type AptVersion, distribution, PrivateApt, unpackDeb } from "./apt";
 import { cacheDir, cacheOnce, temporarySibling } from "./cache";
@@ -69,9 +68,8 @@ async function removeStale(dir: string): Promise<void> {
 /** Downloads and unpacks below `work`; returns the directory that stands for `/`. */
 async function fetchPackages(work: string, codename: string, quiet: boolean): Promise<string> {
   if (!quiet) {
-    const where = cacheDir().replace(new RegExp(`^${homedir()}(?=/)`), "~");
     const what = "lavapipe (software Vulkan driver, 20 to 60 MB, once)";
-    printLine(`bringing ${what} into ${where} … (VOXGRAD_NO_DOWNLOAD=1 forbids this)`);
+    printLine(`bringing ${what} into ${cacheDir()} … (VOXGRAD_NO_DOWNLOAD=1 forbids this)`);
   }
   const apt = await PrivateApt.open(work, codename);
   const versions = await apt.versions(PACKAGES[0]);
