@@ -2,14 +2,17 @@ import wgsl from "../shaders/add.wgsl" with { type: "text" };
 import { defineKernel, grid1d, num } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import { channelLayout, elements, showShape } from "../src/core/tensor";
+import { byWidth, widthFor } from "./width";
 
-const kernel = defineKernel({
-  name: "add",
-  source: wgsl,
-  bindings: { a: "read", b: "read", y: "read_write" },
-  views: ["a", "b"],
-  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
-});
+const kernel = byWidth(
+  defineKernel({
+    name: "add",
+    source: wgsl,
+    bindings: { a: "read", b: "read", y: "read_write" },
+    views: ["a", "b"],
+    grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+  }),
+);
 
 /** y = a + b, elementwise; a, b, y: (N, C, …) of one shape. a and b may be channel views. */
 export const add = defineOp({
@@ -22,10 +25,12 @@ export const add = defineOp({
     }
     const y = g.tensor("sum", a.shape);
     const [, C = 1, ...space] = a.shape;
-    const S = elements(space);
+    const WIDTH = widthFor(elements(space));
+    const S = elements(space) / WIDTH;
     const [la, lb] = [channelLayout(a), channelLayout(b)];
     const views = { A_CT: la.CT, A_C0: la.C0, B_CT: lb.CT, B_C0: lb.C0 };
-    g.emit(kernel, { a, b, y }, { COUNT: elements(a.shape), CS: C * S, S, ...views, WG: 64 });
+    const COUNT = elements(a.shape) / WIDTH;
+    g.emit(kernel(WIDTH), { a, b, y }, { COUNT, CS: C * S, S, ...views, WG: 256 });
     return { y };
   },
   backward: (_g, _call, { y }) => ({ a: y!, b: y! }),

@@ -3,14 +3,17 @@ import { defineKernel, grid1d, num } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, channelsOf, elements, showShape } from "../src/core/tensor";
+import { byWidth, widthFor } from "./width";
 
-const kernel = defineKernel({
-  name: "concat",
-  source: wgsl,
-  bindings: { x: "read", y: "read_write" },
-  views: ["x", "y"],
-  grid: (c) => grid1d(num(c, "N") * num(c, "CS"), num(c, "WG")),
-});
+const kernel = byWidth(
+  defineKernel({
+    name: "concat",
+    source: wgsl,
+    bindings: { x: "read", y: "read_write" },
+    views: ["x", "y"],
+    grid: (c) => grid1d(num(c, "N") * num(c, "CS"), num(c, "WG")),
+  }),
+);
 
 /** The tensor whose channels are a's and then b's, if they lie so in memory already. */
 function joined(a: Tensor, b: Tensor): Tensor | undefined {
@@ -40,14 +43,15 @@ export const concat = defineOp({
     const inPlace = joined(a, b);
     if (inPlace) return { y: inPlace };
     const y = g.tensor("joined", [N, Ca + Cb, ...space]);
-    const S = elements(space);
+    const width = widthFor(elements(space));
+    const S = elements(space) / width;
     for (const [x, part] of [
       [a, channelsOf(y, 0, Ca)],
       [b, channelsOf(y, Ca, Cb)],
     ] as const) {
       const [from, to] = [channelLayout(x), channelLayout(part)];
       const views = { X_CT: from.CT, X_C0: from.C0, Y_CT: to.CT, Y_C0: to.C0 };
-      g.emit(kernel, { x, y: part }, { N, CS: x.shape[1]! * S, S, ...views, WG: 64 });
+      g.emit(kernel(width), { x, y: part }, { N, CS: x.shape[1]! * S, S, ...views, WG: 256 });
     }
     return { y };
   },

@@ -3,20 +3,25 @@ import dxWgsl from "../shaders/sigmoid_dx.wgsl" with { type: "text" };
 import { defineKernel, grid1d, num } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import { elements } from "../src/core/tensor";
+import { byWidth, widthFor } from "./width";
 
-const forward = defineKernel({
-  name: "sigmoid",
-  source: forwardWgsl,
-  bindings: { x: "read", y: "read_write" },
-  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
-});
+const forward = byWidth(
+  defineKernel({
+    name: "sigmoid",
+    source: forwardWgsl,
+    bindings: { x: "read", y: "read_write" },
+    grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+  }),
+);
 
-const dx = defineKernel({
-  name: "sigmoid_dx",
-  source: dxWgsl,
-  bindings: { x: "read", dy: "read", dx: "read_write" },
-  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
-});
+const dx = byWidth(
+  defineKernel({
+    name: "sigmoid_dx",
+    source: dxWgsl,
+    bindings: { x: "read", dy: "read", dx: "read_write" },
+    grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+  }),
+);
 
 /** y = 1 / (1 + e⁻ˣ), of any shape, accurate in both tails. */
 export const sigmoid = defineOp({
@@ -24,13 +29,16 @@ export const sigmoid = defineOp({
   forward(g, { x }) {
     if (!x) throw new Error("sigmoid: expected an input x");
     const y = g.tensor("probability", x.shape);
-    g.emit(forward, { x, y }, { COUNT: elements(x.shape), WG: 64 });
+    const width = widthFor(elements(x.shape));
+    g.emit(forward(width), { x, y }, { COUNT: elements(x.shape) / width, WG: 256 });
     return { y };
   },
   backward(g, { inputs }, { y: dy }) {
     const x = inputs.x!;
     const into = g.tensor("dx", x.shape);
-    g.emit(dx, { x, dy: dy!, dx: into }, { COUNT: elements(x.shape), WG: 64 });
+    const width = widthFor(elements(x.shape));
+    const consts = { COUNT: elements(x.shape) / width, WG: 256 };
+    g.emit(dx(width), { x, dy: dy!, dx: into }, consts);
     return { x: into };
   },
 });

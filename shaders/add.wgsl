@@ -1,12 +1,13 @@
 // y = a + b.  a, b, y: (N, C, S); a and b may be channel views (CT channels a sample, first C0).
-// One thread per element, grid folded into y.
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+// One thread per vector V.
+alias V = vec4f; // or f32
+@group(0) @binding(0) var<storage, read> a: array<V>;
+@group(0) @binding(1) var<storage, read> b: array<V>;
+@group(0) @binding(2) var<storage, read_write> y: array<V>;
 
-const COUNT: u32 = 64u; // N · C · S
+const COUNT: u32 = 64u; // N · C · S, in vectors
 const CS: u32 = 64u; // C · S
-const S: u32 = 32u;
+const S: u32 = 32u; // vectors of a channel
 const A_CT: u32 = 2u;
 const A_C0: u32 = 0u;
 const B_CT: u32 = 2u;

@@ -1,11 +1,12 @@
 // Copies x: (N, C, S) into channels [Y_C0, Y_C0 + C) of y: (N, Y_CT, S); x may be a channel view.
-// One thread per element of x.
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+// One thread per vector V of x.
+alias V = vec4f; // or f32
+@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read_write> y: array<V>;
 
 const N: u32 = 2u;
 const CS: u32 = 64u; // C · S
-const S: u32 = 32u;
+const S: u32 = 32u; // vectors of a channel
 const X_CT: u32 = 2u;
 const X_C0: u32 = 0u;
 const Y_CT: u32 = 4u;

@@ -1,7 +1,8 @@
-// y = VALUE everywhere.  One thread per element.
-@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+// y = VALUE everywhere.  One thread per vector V.
+alias V = vec4f; // or f32
+@group(0) @binding(0) var<storage, read_write> y: array<V>;
 
-const COUNT: u32 = 64u;
+const COUNT: u32 = 64u; // vectors
 const VALUE: f32 = 0.0f;
 const WG: u32 = 64u;
 
@@ -13,6 +14,6 @@ fn main(
 ) {
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
   if (i < COUNT) {
-    y[i] = VALUE;
+    y[i] = V(VALUE);
   }
 }

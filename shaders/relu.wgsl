@@ -1,8 +1,9 @@
-// y = max(x, 0).  One thread per element.
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+// y = max(x, 0).  One thread per vector V.
+alias V = vec4f; // or f32
+@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read_write> y: array<V>;
 
-const COUNT: u32 = 64u;
+const COUNT: u32 = 64u; // vectors
 const WG: u32 = 64u;
 
 @compute @workgroup_size(WG)
@@ -13,6 +14,6 @@ fn main(
 ) {
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
   if (i < COUNT) {
-    y[i] = max(x[i], 0.0);
+    y[i] = max(x[i], V());
   }
 }

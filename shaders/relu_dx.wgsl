@@ -1,9 +1,10 @@
-// ReLU backward: dx = dy where y > 0, else 0.  One thread per element.
-@group(0) @binding(0) var<storage, read> y: array<f32>;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+// ReLU backward: dx = dy where y > 0, else 0.  One thread per vector V.
+alias V = vec4f; // or f32
+@group(0) @binding(0) var<storage, read> y: array<V>;
+@group(0) @binding(1) var<storage, read> dy: array<V>;
+@group(0) @binding(2) var<storage, read_write> dx: array<V>;
 
-const COUNT: u32 = 64u;
+const COUNT: u32 = 64u; // vectors
 const WG: u32 = 64u;
 
 @compute @workgroup_size(WG)
@@ -14,6 +15,6 @@ fn main(
 ) {
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
   if (i < COUNT) {
-    dx[i] = select(0.0, dy[i], y[i] > 0.0);
+    dx[i] = select(V(), dy[i], y[i] > V());
   }
 }

@@ -1,8 +1,9 @@
-// y = 1 / (1 + e⁻ˣ), by e^−|x| so that nothing overflows.  One thread per element.
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+// y = 1 / (1 + e⁻ˣ), by e^−|x| so that nothing overflows.  One thread per vector V.
+alias V = vec4f; // or f32
+@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read_write> y: array<V>;
 
-const COUNT: u32 = 64u;
+const COUNT: u32 = 64u; // vectors
 const WG: u32 = 64u;
 
 @compute @workgroup_size(WG)
@@ -14,6 +15,6 @@ fn main(
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
   if (i < COUNT) {
     let t = exp(-abs(x[i]));
-    y[i] = select(t, 1.0, x[i] >= 0.0) / (1.0 + t);
+    y[i] = select(t, V(1.0), x[i] >= V()) / (1.0 + t);
   }
 }

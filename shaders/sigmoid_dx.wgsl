@@ -1,10 +1,11 @@
 // Sigmoid backward: dx = dy · t / (1 + t)² with t = e^−|x|; y (1 − y) would cancel near y = 1.
-// One thread per element.
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+// One thread per vector V.
+alias V = vec4f; // or f32
+@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(1) var<storage, read> dy: array<V>;
+@group(0) @binding(2) var<storage, read_write> dx: array<V>;
 
-const COUNT: u32 = 64u;
+const COUNT: u32 = 64u; // vectors
 const WG: u32 = 64u;
 
 @compute @workgroup_size(WG)

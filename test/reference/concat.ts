@@ -35,6 +35,12 @@ export const concatReference = defineReference({
       views: { a: { first: 1, total: 4 }, b: { first: 0, total: 6 } },
     },
     {
+      id: "vectors",
+      inputs: { a: [3, 2, 2, 3, 4], b: [3, 5, 2, 3, 4] },
+      attrs: {},
+      views: { b: { first: 1, total: 7 } },
+    },
+    {
       id: "in_place",
       inputs: { a, b },
       attrs: {},

@@ -6,10 +6,11 @@ export const fillReference = defineReference({
   op: fill,
   cases: [
     { id: "odd", inputs: {}, attrs: { shape: [3, 5, 7], value: -2.5 } },
+    { id: "vectors", inputs: {}, attrs: { shape: [3, 5, 76], value: 1e-30 } },
     { id: "zero", inputs: {}, attrs: { shape: [1], value: 0 } },
   ],
   forward: (_inputs, _shapes, { shape, value }) => ({
-    y: new Float64Array(elements(shape)).fill(value),
+    y: new Float64Array(elements(shape)).fill(Math.fround(value)),
   }),
   bound: () => 0,
   cost: (_shapes, { shape }) => ({ flops: 0, bytes: 4 * elements(shape) }),

@@ -5,7 +5,8 @@ import { defineReference } from "./reference";
 export const reluReference = defineReference({
   op: relu,
   cases: [
-    { id: "odd", inputs: { x: [3, 5, 7, 3, 2] }, attrs: {} },
+    { id: "odd", inputs: { x: [3, 5, 7, 3, 3] }, attrs: {} },
+    { id: "vectors", inputs: { x: [3, 7, 5, 4, 3] }, attrs: {} },
     { id: "one", inputs: { x: [1] }, attrs: {} },
   ],
   forward: ({ x }) => ({ y: x!.map((v) => Math.max(v, 0)) }),

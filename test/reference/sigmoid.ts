@@ -10,7 +10,8 @@ const slope = (x: number) => probability(x) * probability(-x);
 export const sigmoidReference = defineReference({
   op: sigmoid,
   cases: [
-    { id: "odd", inputs: { x: [3, 5, 7, 3, 2] }, attrs: {} },
+    { id: "odd", inputs: { x: [3, 5, 7, 3, 3] }, attrs: {} },
+    { id: "vectors", inputs: { x: [3, 7, 5, 4, 3] }, attrs: {} },
     { id: "extreme", inputs: { x: [9] }, attrs: {} },
   ],
   data(c): { x?: Float64Array } {
