@@ -83,9 +83,11 @@ export class VolumeStore {
     options: StoreOptions,
   ): VolumeStore {
     const bindable = Math.min(memory.device.limits.maxStorageBufferBindingSize, 2 ** 32);
-    const total = 4 * sources.reduce((n, s) => n + blockWords(s, s.size[2], options.half), 0);
+    const bytes = sources.map((s) => 4 * blockWords(s, s.size[2], options.half));
+    const total = bytes.reduce((sum, n) => sum + n, 0);
     // Where patients rotate, several small pages make the change from one rotation to the next mild.
-    const share = total > options.budget ? options.budget / 4 : options.budget;
+    const several = Math.min(options.budget, Math.max(options.budget / 4, ...bytes));
+    const share = total > options.budget ? several : options.budget;
     const logical = layOut(sources, Math.floor(Math.min(bindable, share) / 4), options);
     const words = Math.max(...logical.map(wordsOf(options.half)));
     const slots = Math.min(logical.length, Math.floor(options.budget / (words * 4)));

@@ -1,0 +1,157 @@
+/** Algorithm 1: selection, momentum, its special cases, repeatability, and what a step costs. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { diceLoss } from "../kernels/dice_loss";
+import { gatherPatches } from "../kernels/gather_patches";
+import { Graph } from "../src/core/graph";
+import { state, type Tensor } from "../src/core/tensor";
+import { capabilities } from "../src/gpu/capabilities";
+import { Memory } from "../src/gpu/memory";
+import { Program } from "../src/gpu/program";
+import { initialise, toNamed, unetParameters } from "../src/nn/parameters";
+import { makeTrainState, recordIteration, unetConfig } from "../src/train/iteration";
+import { drawPatches } from "../src/train/sampler";
+import { Trainer } from "../src/train/trainer";
+import { unet64 } from "./reference/unet3d";
+import { defaultDevice } from "./test_devices";
+import { tinyConfig, tinyStore } from "./training_rig";
+
+const device = await defaultDevice();
+const memory = new Memory(device);
+afterAll(() => device.destroy());
+
+async function trained(changes: Parameters<typeof tinyConfig>[0], steps: number) {
+  const config = tinyConfig(changes);
+  const trainer = await Trainer.create(memory, tinyStore(memory), config);
+  for (let i = 0; i < steps; i++) await trainer.step(0);
+  await trainer.drain();
+  const student = await memory.readF32(trainer.state.student.flat);
+  const momentum = await memory.readF32(trainer.state.momentum.flat);
+  const log = await memory.readF32(trainer.state.log);
+  return { trainer, student, momentum, losses: log.filter((_, i) => i % 8 === 0 && i / 8 < steps) };
+}
+
+function relativeL2(a: Float32Array, b: Float32Array): number {
+  let [square, norm] = [0, 0];
+  a.forEach((v, i) => {
+    square += (v - b[i]!) ** 2;
+    norm += b[i]! ** 2;
+  });
+  return Math.sqrt(square / norm);
+}
+
+test("selected indices are the stable top B of the float64 errors", async () => {
+  const config = tinyConfig();
+  const store = tinyStore(memory);
+  await store.rotateTo(0);
+  const specs = unetParameters(unetConfig(config));
+  const train = makeTrainState(specs, config);
+  const weights = initialise(specs, 5);
+  memory.write(train.student.flat, weights);
+  memory.write(train.momentum.flat, weights);
+  const coords = drawPatches(store.resident, 3, { seed: 1, patch: 8, count: 12, positive: 0.4 });
+  memory.write(train.coords, coords);
+  const g = new Graph(capabilities(device));
+  const { indices } = recordIteration(g, memory, store, train, config);
+  const program = await Program.compile(memory, g, "one iteration", [indices!]);
+  program.run();
+  const selected = await memory.readU32(indices!, program.bufferOf(indices!));
+
+  const { x, y } = await gathered(store, train.coords);
+  const errors = unet64(toNamed(specs, weights), unetConfig(config), x, y, config.diceEpsilon, 12);
+  const order = errors.map((_, i) => i).sort((a, b) => errors[b]! - errors[a]! || a - b);
+  expect([...selected]).toEqual(order.slice(0, config.batch));
+});
+
+/** The patches of `coords` as the device sees them. */
+async function gathered(store: ReturnType<typeof tinyStore>, coords: Tensor) {
+  const g = new Graph(capabilities(device));
+  const attrs = { size: [8, 8, 8] as const, half: false, label: true };
+  const { x, y } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
+  const program = await Program.compile(memory, g, "gather", [x!, y!]);
+  program.run();
+  const read = (t: Tensor) => memory.readF32(t, program.bufferOf(t));
+  return { x: await read(x!), y: await read(y!) };
+}
+
+describe("momentum", () => {
+  test("μ = 0: w̄ is w, bit for bit", async () => {
+    const { student, momentum } = await trained({ mu: 0, muRamp: false }, 3);
+    expect(momentum).toEqual(student);
+  });
+
+  test("μ = 1: w̄ keeps its start weights, bit for bit", async () => {
+    const { student, momentum } = await trained({ mu: 1, muRamp: false }, 3);
+    const start = initialise(unetParameters({ filters: [8, 8, 8] }), 0);
+    expect(momentum).toEqual(start);
+    expect(relativeL2(student, start)).toBeGreaterThan(1e-3);
+  });
+});
+
+test("B = B̄ equals plain training, but for the order of the sums", async () => {
+  const mined = await trained({ pool: 6, batch: 6, mu: 0.9 }, 4);
+  const plain = await trained({ pool: 6, batch: 6, mu: 0.9, sampler: "uniform" }, 4);
+  const apart = mined.losses.map((loss, i) => Math.abs(loss - plain.losses[i]!));
+  expect(Math.max(...apart)).toBeLessThan(1e-4);
+  expect(relativeL2(mined.student, plain.student)).toBeLessThan(1e-3);
+});
+
+test("gradients do not depend on how the batch is cut into dispatches", async () => {
+  const [whole, cut] = [await trained({ chunk: 16 }, 2), await trained({ chunk: 2 }, 2)];
+  expect(relativeL2(cut.student, whole.student)).toBeLessThan(1e-3);
+});
+
+test("the same seed gives the same bits over 20 iterations", async () => {
+  const [first, second] = [await trained({}, 20), await trained({}, 20)];
+  expect(second.losses).toEqual(first.losses);
+  expect(second.student).toEqual(first.student);
+  expect(second.momentum).toEqual(first.momentum);
+  const other = await trained({ seed: 1 }, 20);
+  expect(other.losses).not.toEqual(first.losses);
+});
+
+test("patients that rotate through a small budget: repeatable too", async () => {
+  const config = tinyConfig();
+  const oneVolume = 4 * 17 * 14 * 13 * 2.1;
+  const runs: Float32Array[] = [];
+  for (let run = 0; run < 2; run++) {
+    const store = tinyStore(memory, false, oneVolume);
+    expect(store.complete).toBe(false);
+    const trainer = await Trainer.create(memory, store, config);
+    for (let i = 0; i < 3; i++) await trainer.step(0);
+    await trainer.drain();
+    runs.push(await memory.readF32(trainer.state.student.flat));
+  }
+  expect(runs[1]).toEqual(runs[0]!);
+});
+
+test("after the first step nothing is created: no buffer, no bind group, no pipeline", async () => {
+  const trainer = await Trainer.create(memory, tinyStore(memory), tinyConfig());
+  await trainer.step(0);
+  const created: string[] = [];
+  const gpu = device.device as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const names = ["createBuffer", "createBindGroup", "createComputePipelineAsync"];
+  const originals = names.map((name) => gpu[name]!);
+  names.forEach((name, i) => {
+    gpu[name] = (...args) => {
+      created.push(name);
+      return originals[i]!.apply(device.device, args);
+    };
+  });
+  try {
+    for (let i = 0; i < 3; i++) await trainer.step(0);
+    await trainer.report(() => {});
+    await trainer.drain();
+  } finally {
+    names.forEach((name, i) => {
+      gpu[name] = originals[i]!;
+    });
+  }
+  expect(created).toEqual([]);
+});
+
+test("a tensor that passes the adapter's limit is refused by name at plan time", async () => {
+  const g = new Graph(capabilities(device));
+  const huge = state("huge_logits", [1, 1, 2048, 2048, 2048]);
+  g.apply(diceLoss, { logits: huge, target: huge }, { epsilon: 1 });
+  await expect(Program.compile(memory, g, "huge")).rejects.toThrow(/huge_logits.*MiB/);
+});

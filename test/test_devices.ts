@@ -1,0 +1,27 @@
+/** The devices that tests run on: whatever of them this machine has or can bring. */
+import { UserError } from "../src/core/errors";
+import { type Device, openDevice } from "../src/gpu/device";
+
+const opened = new Map<string, Promise<Device | undefined>>();
+
+/** One device an adapter for a whole test file; undefined, with a plain message, if there is none. */
+export function testDevice(adapter: string): Promise<Device | undefined> {
+  const device = opened.get(adapter) ?? open(adapter);
+  opened.set(adapter, device);
+  return device;
+}
+
+async function open(adapter: string): Promise<Device | undefined> {
+  try {
+    return await openDevice({ adapter, quiet: true });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    if (adapter !== "hardware") console.warn(`not tested on ${adapter}: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** The default adapter, which every machine must have. */
+export function defaultDevice(): Promise<Device> {
+  return openDevice({ quiet: true });
+}
