@@ -1,10 +1,13 @@
-import forwardWgsl from "../shaders/upsample3d.wgsl" with { type: "text" };
+import wgsl from "../shaders/upsample3d.wgsl" with { type: "text" };
 import dxWgsl from "../shaders/upsample3d_dx.wgsl" with { type: "text" };
-import type { Consts } from "../src/core/kernel";
+import rowsWgsl from "../shaders/upsample3d_rows.wgsl" with { type: "text" };
+import rowsDxWgsl from "../shaders/upsample3d_rows_dx.wgsl" with { type: "text" };
+import type { Capabilities, Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, showShape } from "../src/core/tensor";
+import { widthFor } from "./width";
 
 export interface UpsampleAttrs {
   /** PyTorch's name: the corner voxels of x and y coincide; else the corners of their grids do. */
@@ -13,31 +16,40 @@ export interface UpsampleAttrs {
   readonly out?: Tensor;
 }
 
-const inputs = (c: Consts) =>
+const cells = (c: Consts) =>
   grid1d(
     ["N", "C", "D", "H", "W"].reduce((n, name) => n * num(c, name), 1),
     num(c, "WG"),
   );
 
-const forward = defineKernel({
-  name: "upsample3d",
-  source: forwardWgsl,
-  bindings: { x: "read", y: "read_write" },
-  views: ["y"],
-  grid: inputs,
-});
+/** One thread per RUN planes of four cells along x. */
+const runs = (c: Consts) => {
+  const chunks = Math.ceil(num(c, "D") / num(c, "RUN"));
+  const rows = num(c, "N") * num(c, "C") * chunks * num(c, "H");
+  return grid1d((rows * num(c, "W")) / 4, num(c, "WG"));
+};
 
-const dx = defineKernel({
-  name: "upsample3d_dx",
-  source: dxWgsl,
-  bindings: { dy: "read", dx: "read_write" },
-  views: ["dy"],
-  grid: inputs,
+const io = { bindings: { x: "read", y: "read_write" }, views: ["y"] } as const;
+const anyWidth = defineKernel({ name: "upsample3d", source: wgsl, ...io, grid: cells });
+const rows = defineKernel({ name: "upsample3d_rows", source: rowsWgsl, ...io, grid: runs });
+
+const ioDx = { bindings: { dy: "read", dx: "read_write" }, views: ["dy"] } as const;
+const anyWidthDx = defineKernel({ name: "upsample3d_dx", source: dxWgsl, ...ioDx, grid: cells });
+const rowsDx = defineKernel({
+  name: "upsample3d_rows_dx",
+  source: rowsDxWgsl,
+  ...ioDx,
+  grid: runs,
 });
 
 function sizes(x: Tensor): { N: number; C: number; D: number; H: number; W: number } {
   const [N = 0, C = 0, D = 0, H = 0, W = 0] = x.shape;
   return { N, C, D, H, W };
+}
+
+/** Planes that one thread walks along: a GPU wants more threads instead. */
+function split(x: Tensor, { kind }: Capabilities): { RUN: number; WG: number } {
+  return { RUN: Math.min(x.shape[2]!, kind === "hardware" ? 4 : 16), WG: 64 };
 }
 
 /**
@@ -57,15 +69,19 @@ export const upsample3d = defineOp<UpsampleAttrs>({
     }
     const y = out ?? g.tensor("upsampled", shape);
     const { CT: Y_CT, C0: Y_C0 } = channelLayout(y);
-    g.emit(forward, { x, y }, { ...sizes(x), Y_CT, Y_C0, ALIGN: alignCorners, WG: 64 });
+    const consts = { ...sizes(x), Y_CT, Y_C0, ALIGN: alignCorners };
+    if (widthFor(x.shape[4]!) === 4) g.emit(rows, { x, y }, { ...consts, ...split(x, g.caps) });
+    else g.emit(anyWidth, { x, y }, { ...consts, WG: 64 });
     return { y };
   },
   backward(g, { inputs, attrs }, { y: dy }) {
     const x = inputs.x!;
-    const into = g.tensor("dx", x.shape);
+    const dx = g.tensor("dx", x.shape);
     const { CT: DY_CT, C0: DY_C0 } = channelLayout(dy!);
-    const consts = { ...sizes(x), DY_CT, DY_C0, ALIGN: attrs.alignCorners, WG: 64 };
-    g.emit(dx, { dy: dy!, dx: into }, consts);
-    return { x: into };
+    const consts = { ...sizes(x), DY_CT, DY_C0, ALIGN: attrs.alignCorners };
+    const tensors = { dy: dy!, dx };
+    if (widthFor(x.shape[4]!) === 4) g.emit(rowsDx, tensors, { ...consts, ...split(x, g.caps) });
+    else g.emit(anyWidthDx, tensors, { ...consts, WG: 64 });
+    return { x: dx };
   },
 });

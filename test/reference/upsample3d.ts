@@ -55,7 +55,7 @@ function backward(dy: Float64Array, shape: Shape, attrs: UpsampleAttrs): Float64
 const view = () => channelsOf(makeTensor("base", [2, 6, 6, 8, 10]), 2, 3);
 const shapes: Record<string, Shape> = {
   odd: [2, 3, 3, 5, 7],
-  fours: [2, 2, 2, 4, 8],
+  rows: [2, 2, 18, 3, 8],
   single: [1, 2, 1, 1, 1],
   flat: [1, 2, 1, 2, 9],
 };
@@ -68,6 +68,12 @@ export const upsample3dReference = defineReference<UpsampleAttrs>({
       inputs: { x },
       attrs: { alignCorners },
     })),
+    {
+      id: `row_views_${alignCorners ? "aligned" : "unaligned"}`,
+      inputs: { x: [2, 3, 2, 3, 4] },
+      attrs: { alignCorners, out: channelsOf(makeTensor("base", [2, 4, 4, 6, 8]), 1, 3) },
+      views: { dy: { first: 2, total: 5 } },
+    },
     {
       id: `views_${alignCorners ? "aligned" : "unaligned"}`,
       inputs: { x: [2, 3, 3, 4, 5] },

@@ -1,0 +1,99 @@
+// Trilinear upsampling ×2 where W is a multiple of 4.  x: (N, C, D, H, W); y: (N, C, 2D, 2H, 2W), may
+// be a channel view; both in vectors along x. As upsample3d.wgsl, but a thread makes the 2×2×8
+// outputs of four x cells and walks along z: a plane of x is loaded and interpolated once and
+// serves the planes below and above it too. One thread per (n, c, chunk of RUN planes, y, four x).
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+
+const N: u32 = 2u;
+const C: u32 = 4u;
+const D: u32 = 4u;
+const H: u32 = 4u;
+const W: u32 = 4u;
+const Y_CT: u32 = 4u;
+const Y_C0: u32 = 0u;
+const ALIGN: bool = true; // align_corners
+const RUN: u32 = 4u;
+const WG: u32 = 64u;
+
+const W4: u32 = W / 4u;
+const CHUNKS: u32 = (D + RUN - 1u) / RUN;
+
+// Weights of x[k − 1] in output 2k and of x[k + 1] in output 2k + 1; the rest is x[k]'s.
+fn weights(k: u32, n: u32) -> vec2f {
+  if (ALIGN) {
+    return vec2f(f32(k), f32(n - 1u - k)) / f32(2u * n - 1u);
+  }
+  return vec2f(select(0.25, 0.0, k == 0u), select(0.25, 0.0, k + 1u == n));
+}
+
+// Eight outputs along x of one row, the even ones and the odd ones.
+struct Row {
+  even: vec4f,
+  odd: vec4f,
+}
+
+fn row(base: u32, k: u32, below: vec4f, above: vec4f) -> Row {
+  let here = x[base + k];
+  let left = x[base + max(k, 1u) - 1u].w;
+  let right = x[base + min(k + 1u, W4 - 1u)].x;
+  let even = here + below * (vec4f(left, here.xyz) - here);
+  return Row(even, here + above * (vec4f(here.yzw, right) - here));
+}
+
+// Rows 2y and 2y + 1 of outputs, in one plane of x.
+struct Plane {
+  low: Row,
+  high: Row,
+}
+
+fn mixRows(here: Row, other: Row, w: f32) -> Row {
+  return Row(here.even + w * (other.even - here.even), here.odd + w * (other.odd - here.odd));
+}
+
+fn plane(base: u32, at: vec2u, wx: mat2x4f, wy: vec2f) -> Plane {
+  let below = row(base + (max(at.y, 1u) - 1u) * W4, at.x, wx[0], wx[1]);
+  let here = row(base + at.y * W4, at.x, wx[0], wx[1]);
+  let above = row(base + min(at.y + 1u, H - 1u) * W4, at.x, wx[0], wx[1]);
+  return Plane(mixRows(here, below, wy.x), mixRows(here, above, wy.y));
+}
+
+fn write(at: u32, r: Row) {
+  y[at] = vec4f(r.even.x, r.odd.x, r.even.y, r.odd.y);
+  y[at + 1u] = vec4f(r.even.z, r.odd.z, r.even.w, r.odd.w);
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (wid.y * nwg.x + wid.x) * WG + lane;
+  if (i >= N * C * CHUNKS * H * W4) {
+    return;
+  }
+  let at = vec2u(i % W4, i / W4 % H);
+  let start = i / (W4 * H) % CHUNKS * RUN;
+  let nc = i / (W4 * H * CHUNKS);
+  let k = 4u * at.x;
+  let wx = transpose(
+    mat4x2f(weights(k, W), weights(k + 1u, W), weights(k + 2u, W), weights(k + 3u, W)),
+  );
+  let wy = weights(at.y, H);
+  let xBase = nc * D * H * W4;
+  let yBase = (((nc / C) * Y_CT + Y_C0 + nc % C) * 4u * D * H + 2u * at.y) * 2u * W4 + 2u * at.x;
+  var below = plane(xBase + (max(start, 1u) - 1u) * H * W4, at, wx, wy);
+  var here = plane(xBase + start * H * W4, at, wx, wy);
+  for (var z = start; z < min(start + RUN, D); z++) {
+    let above = plane(xBase + min(z + 1u, D - 1u) * H * W4, at, wx, wy);
+    let wz = weights(z, D);
+    let o = yBase + 8u * z * H * W4;
+    write(o, mixRows(here.low, below.low, wz.x));
+    write(o + 2u * W4, mixRows(here.high, below.high, wz.x));
+    write(o + 4u * H * W4, mixRows(here.low, above.low, wz.y));
+    write(o + 4u * H * W4 + 2u * W4, mixRows(here.high, above.high, wz.y));
+    below = here;
+    here = above;
+  }
+}

@@ -1,0 +1,87 @@
+// Trilinear upsampling ×2, backward, where W is a multiple of 4.  dy: (N, C, 2D, 2H, 2W), may be a
+// channel view; dx: (N, C, D, H, W); both in vectors along x. As upsample3d_dx.wgsl, but a thread
+// makes four dx along x and walks along z: what a plane of dy adds up to serves two dx.
+// One thread per (n, c, chunk of RUN planes, y, four x).
+@group(0) @binding(0) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> dx: array<vec4f>;
+
+const N: u32 = 2u;
+const C: u32 = 4u;
+const D: u32 = 4u;
+const H: u32 = 4u;
+const W: u32 = 4u;
+const DY_CT: u32 = 4u;
+const DY_C0: u32 = 0u;
+const ALIGN: bool = true; // align_corners
+const RUN: u32 = 4u;
+const WG: u32 = 64u;
+
+const W4: u32 = W / 4u;
+const CHUNKS: u32 = (D + RUN - 1u) / RUN;
+
+// Weights of x[k] in outputs 2k − 1, 2k, 2k + 1, 2k + 2 of an axis of n; zero outside.
+fn weights(k: u32, n: u32) -> vec4f {
+  let first = k == 0u;
+  let last = k + 1u == n;
+  if (ALIGN) {
+    let taps = vec4f(f32(n - k), f32(2u * n - 1u - k), f32(n + k), f32(k + 1u));
+    return select(taps, vec4f(), vec4<bool>(first, false, false, last)) / f32(2u * n - 1u);
+  }
+  let inner = vec2f(select(0.75, 1.0, first), select(0.75, 1.0, last));
+  return vec4f(select(0.25, 0.0, first), inner, select(0.25, 0.0, last));
+}
+
+// What a row of dy adds to four dx; column j of `wx` is tap j of each.
+fn row(base: u32, k: u32, wx: mat4x4f) -> vec4f {
+  let a = dy[base + 2u * k];
+  let b = dy[base + 2u * k + 1u];
+  let left = dy[base + max(2u * k, 1u) - 1u].w;
+  let right = dy[base + min(2u * k + 2u, 2u * W4 - 1u)].x;
+  return wx[0] * vec4f(left, a.yw, b.y) + wx[1] * vec4f(a.xz, b.xz) + wx[2] * vec4f(a.yw, b.yw) +
+    wx[3] * vec4f(a.z, b.xz, right);
+}
+
+// What plane z − 1 of dy adds, for z from 0 to 2D + 1; the planes outside have weight zero.
+fn plane(base: u32, z: u32, at: vec2u, wx: mat4x4f, wy: vec4f) -> vec4f {
+  let start = base + (clamp(z, 1u, 2u * D) - 1u) * 4u * H * W4;
+  var sum = vec4f();
+  for (var k = 0u; k < 4u; k++) {
+    let y = clamp(2u * at.y + k, 1u, 2u * H) - 1u;
+    sum += wy[k] * row(start + y * 2u * W4, at.x, wx);
+  }
+  return sum;
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (wid.y * nwg.x + wid.x) * WG + lane;
+  if (i >= N * C * CHUNKS * H * W4) {
+    return;
+  }
+  let at = vec2u(i % W4, i / W4 % H);
+  let start = i / (W4 * H) % CHUNKS * RUN;
+  let nc = i / (W4 * H * CHUNKS);
+  let k = 4u * at.x;
+  let wx = transpose(
+    mat4x4f(weights(k, W), weights(k + 1u, W), weights(k + 2u, W), weights(k + 3u, W)),
+  );
+  let wy = weights(at.y, H);
+  let base = ((nc / C) * DY_CT + DY_C0 + nc % C) * 8u * D * H * W4;
+  var first = vec4f();
+  var second = vec4f();
+  for (var z = start; z <= min(start + RUN, D); z++) {
+    let third = plane(base, 2u * z, at, wx, wy);
+    let fourth = plane(base, 2u * z + 1u, at, wx, wy);
+    if (z > start) {
+      let wz = weights(z - 1u, D);
+      dx[((nc * D + z - 1u) * H + at.y) * W4 + at.x] = wz.x * first + wz.y * second +
+        wz.z * third + wz.w * fourth;
+    }
+    first = third;
+    second = fourth;
+  }
+}
