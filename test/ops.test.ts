@@ -20,13 +20,19 @@ function trial(reference: Reference<unknown>, c: Case<unknown>): Trial {
   return made;
 }
 
-async function open(adapter: string): Promise<Rig | undefined> {
+/**
+ * Two devices where the adapter can be had: lavapipe compiles a kernel when it first runs, on one
+ * thread per device.
+ */
+async function open(adapter: string): Promise<Rig[]> {
   try {
-    return new Rig(await openDevice({ adapter, quiet: true }));
+    const opened = [await openDevice({ adapter, quiet: true })];
+    opened.push(await openDevice({ adapter, quiet: true }));
+    return opened.map((device) => new Rig(device));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     if (adapter !== "hardware") console.warn(`ops are not tested on ${adapter}: ${error.message}`);
-    return undefined;
+    return [];
   }
 }
 
@@ -55,37 +61,44 @@ describe("references by finite differences", () => {
 });
 
 for (const adapter of ["hardware", "lavapipe", "swiftshader"]) {
-  const rig = await open(adapter);
-  if (!rig) continue;
+  const rigs = await open(adapter);
+  if (rigs.length === 0) continue;
   describe(adapter, () => {
-    afterAll(() => rig.device.destroy());
-    for (const reference of references) describeOp(rig, adapter, reference);
+    afterAll(() => {
+      for (const { device } of rigs) device.destroy();
+    });
+    for (const reference of references) describeOp(rigs, adapter, reference);
   });
 }
 
-function describeOp(rig: Rig, adapter: string, reference: Reference<unknown>): void {
-  const runs = variantRounds(reference.op, rig.caps).flatMap((variants) =>
+function describeOp(rigs: readonly Rig[], adapter: string, reference: Reference<unknown>): void {
+  const runs = variantRounds(reference.op, rigs[0]!.caps).flatMap((variants) =>
     reference.cases.map((c) => {
       const names = Object.entries(variants).map(([pick, name]) => `${pick}=${name}`);
-      const id = [reference.op.name, c.id, ...names].join(" ");
-      return { id, record: () => new OpGraph(trial(reference, c), rig.caps, variants) };
+      const id = [adapter, reference.op.name, c.id, ...names].join(" ");
+      const run = async (rig: Rig) => {
+        const graph = new OpGraph(trial(reference, c), rig.caps, variants);
+        return faultsOf(graph, await graph.run(rig));
+      };
+      return { id, run };
     }),
   );
   describe(reference.op.name, () => {
-    const recorded = new Map<string, OpGraph>();
+    const found = new Map<string, readonly string[] | Error>();
     beforeAll(async () => {
-      // Compiled together, on all cores; a failure shows again in the test that it belongs to.
-      const compiling = runs.flatMap(({ id, record }) => {
-        const made = record();
-        recorded.set(id, made);
-        return made.graph.dispatches.map((d) => rig.memory.pipelines.get(d.kernel, d.consts));
-      });
-      await rig.device.wait(Promise.allSettled(compiling));
+      const queue = [...runs];
+      const work = async (rig: Rig) => {
+        for (let next = queue.shift(); next; next = queue.shift()) {
+          found.set(next.id, await next.run(rig).catch((error: Error) => error));
+        }
+      };
+      await Promise.all(rigs.map(work));
     });
     for (const { id } of runs) {
-      test(id, async () => {
-        const graph = recorded.get(id)!;
-        expectNone(faultsOf(graph, await graph.run(rig)), `${adapter} ${id}`);
+      test(id, () => {
+        const faults = found.get(id)!;
+        if (faults instanceof Error) throw faults;
+        expectNone(faults, id);
       });
     }
   });
