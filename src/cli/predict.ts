@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { UserError } from "../core/errors";
 import { readMask } from "../data/nifti_read";
 import { checkNiftiPath, writeMask, writeVolume } from "../data/nifti_write";
@@ -30,10 +31,10 @@ interface Options {
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const program = makeCommand("predict", "Segments the lesions that are new at the second visit.")
-  .requiredOption("-t1, --t1 <file>", "FLAIR of the first visit (also: -t1 FILE)")
+  .requiredOption("--t1 <file>", "FLAIR of the first visit (also: -t1 FILE)")
   .requiredOption("--t2 <file>", "FLAIR of the second visit (also: -t2 FILE)")
   .requiredOption("-o, --output <file>", "mask to write, on the grid of the first visit")
-  .requiredOption("-w, --weights <file>", "weights file of a training run")
+  .option("-w, --weights <file>", "weights file (default: the best of the newest run in runs/)")
   .option("--probability <file>", "also write the probability map")
   .option("--mask <file>", "brain mask, for weights trained with --normalisation mask")
   .option("--threshold <p>", "probability from which a voxel is lesion", numberOption, THRESHOLD)
@@ -43,7 +44,8 @@ program.parse(process.argv.map((arg) => arg.replace(/^-(t[12])$/, "--$1")));
 await runMain(() => predict(program.opts<Options>()));
 
 async function predict(options: Options): Promise<void> {
-  const { info, flat } = loadWeights(options.weights!);
+  const weights = options.weights ?? newestWeights();
+  const { info, flat } = loadWeights(weights);
   for (const path of [options.output, options.probability]) if (path) checkNiftiPath(path);
   for (const path of [options.t1, options.t2]) {
     if (!existsSync(path)) throw new UserError(`${path}: no such file; give a NIfTI image`);
@@ -53,6 +55,7 @@ async function predict(options: Options): Promise<void> {
   const brainMask = options.mask === undefined ? undefined : await readMask(options.mask);
   const device = await openDevice({ adapter: options.adapter });
   say(device.describe());
+  say(`weights ${weights}`);
   const memory = new Memory(device);
   const params = flatParameters("weights", unetParameters(info.unet));
   memory.write(params.flat, flat);
@@ -98,4 +101,18 @@ async function predict(options: Options): Promise<void> {
   } finally {
     interrupt.dispose();
   }
+}
+
+/** `best.safetensors` of the run folder that was written to last. */
+function newestWeights(): string {
+  const names = existsSync("runs") ? readdirSync("runs") : [];
+  const found = names
+    .map((name) => join("runs", name, "best.safetensors"))
+    .filter((path) => existsSync(path))
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  if (found[0]) return found[0];
+  throw new UserError(
+    "no --weights given and no run in runs/ that has any; train first (bun run train), or name a " +
+      "weights file",
+  );
 }

@@ -1,0 +1,159 @@
+/** The commands end to end, as a user runs them: train, interrupt, resume, predict, evaluate. */
+import { beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { readMask, readVolume } from "../src/data/nifti_read";
+import { writeVolume } from "../src/data/nifti_write";
+import { writePhantom } from "../src/data/phantom/cohort";
+import { readSafetensors } from "../src/data/safetensors";
+import { readMetrics } from "../src/train/run_folder";
+
+const folder = mkdtempSync(join(tmpdir(), "voxgrad-cli-"));
+const data = join(folder, "data");
+const patient = join(data, "patient001");
+const [t1, t2] = ["01", "02"].map((n) => join(patient, `flair_time${n}_on_middle_space.nii.gz`));
+const sizes = ["--filters", "8,8,8", "--patch", "16", "--stride", "12", "--spacing", "2"];
+const batches = ["--pool", "6", "--batch", "2", "--iterations", "12", "--report-every", "2"];
+const training = ["--data", data, "--val", "patient001", ...sizes, ...batches];
+
+function start(command: string, args: readonly string[]) {
+  const script = join(import.meta.dir, "..", "src", "cli", `${command}.ts`);
+  return Bun.spawn([process.execPath, script, ...args], { stdout: "pipe", stderr: "pipe" });
+}
+
+async function run(command: string, ...args: string[]) {
+  const child = start(command, args);
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { out, err, code };
+}
+
+/** Bad input: one line that says `what`, exit code 2, no stack. */
+async function expectRefusal(what: RegExp, command: string, ...args: string[]): Promise<void> {
+  const { err, code } = await run(command, ...args);
+  expect(err).toMatch(what);
+  expect(err).not.toMatch(/^\s+at /m);
+  expect(code).toBe(2);
+}
+
+beforeAll(async () => {
+  mkdirSync(data);
+  await writePhantom(data, { patients: 3, spacing: 2, fieldOfView: [64, 64, 64], seed: 1 });
+});
+
+describe("train", () => {
+  const whole = join(folder, "whole");
+
+  test("leaves a complete run folder", async () => {
+    const { err, code } = await run(
+      "train",
+      ...training,
+      "--validate-every",
+      "0.5",
+      "--out",
+      whole,
+    );
+    expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+    const files = ["config.json", "split.json", "metrics.jsonl", "curves.png", "patient001.png"];
+    const checkpoints = ["last", "best"].flatMap((kind) =>
+      ["", ".student", ".state"].map((part) => `${kind}${part}.safetensors`),
+    );
+    for (const file of [...files, ...checkpoints]) {
+      expect(existsSync(join(whole, file)), file).toBe(true);
+    }
+    const lines = readMetrics<{ iteration: number; loss?: number; diceMomentum?: number }>({
+      path: whole,
+    });
+    expect(lines.filter((l) => l.loss !== undefined).map((l) => l.iteration)).toEqual([
+      2, 4, 6, 8, 10, 12,
+    ]);
+    expect(lines.filter((l) => l.diceMomentum !== undefined).length).toBe(2);
+  });
+
+  test("Ctrl-C saves; --resume goes on to the same weights, bit for bit", async () => {
+    const out = join(folder, "interrupted");
+    const child = start("train", [...training, "--validate-every", "0.5", "--out", out]);
+    while (readMetrics({ path: out }).length === 0 && child.exitCode === null) await Bun.sleep(20);
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(0);
+    expect(await new Response(child.stderr).text()).toContain(`--resume ${out}`);
+    const resumed = await run("train", "--resume", out);
+    expect(resumed.code).toBe(0);
+    for (const file of ["last.safetensors", "last.student.safetensors"]) {
+      const [a, b] = [whole, out].map((path) => readSafetensors(join(path, file)).tensors);
+      expect(b, file).toEqual(a!);
+    }
+  });
+
+  test("bad options and data are refused in one line", async () => {
+    await expectRefusal(
+      /holds a training run already.*--resume/,
+      "train",
+      ...training,
+      "--out",
+      whole,
+    );
+    await expectRefusal(/no patient nobody/, "train", "--data", data, "--val", "nobody");
+    await expectRefusal(/--preset huge.*paper, small/, "train", "--preset", "huge");
+    await expectRefusal(/expected a time such as/, "train", "--budget", "soon");
+    await expectRefusal(/--batch 9 .*--pool 4/, "train", "--pool", "4", "--batch", "9");
+    await expectRefusal(/unknown option/, "train", "--sped", "1");
+    await expectRefusal(/no training run lies there/, "train", "--resume", join(folder, "none"));
+    await expectRefusal(/keeps its settings.*seed/, "train", "--resume", whole, "--seed", "3");
+  });
+});
+
+describe("predict and evaluate", () => {
+  const weights = join(folder, "whole", "last.safetensors");
+  const out = join(folder, "mask.nii.gz");
+  const probability = join(folder, "probability.nii");
+
+  test("-t1 A -t2 B -o OUT writes a mask on the grid of A", async () => {
+    const args = ["-t1", t1!, "-t2", t2!, "-o", out, "--weights", weights];
+    const { err, code } = await run("predict", ...args, "--probability", probability);
+    expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+    const [image, mask, map] = [
+      await readVolume(t1!),
+      await readMask(out),
+      await readVolume(probability),
+    ];
+    expect(mask.size).toEqual(image.size);
+    for (let i = 0; i < 16; i++) expect(mask.affine[i]).toBeCloseTo(image.affine[i]!, 4);
+    expect(gunzipSync(readFileSync(out)).readInt16LE(70), "datatype uint8").toBe(2);
+    expect(map.data.every((p) => p >= 0 && p <= 1)).toBe(true);
+    expect(mask.data.every((m, i) => m === (map.data[i]! >= 0.5 ? 1 : 0))).toBe(true);
+  });
+
+  test("evaluate scores it", async () => {
+    const truth = join(patient, "ground_truth.nii.gz");
+    const { out: text, code } = await run(
+      "evaluate",
+      "--reference",
+      truth,
+      "--prediction",
+      out,
+      "--json",
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(text).dice).toBeGreaterThanOrEqual(0);
+  });
+
+  test("bad input is refused in one line", async () => {
+    const broken = join(folder, "broken.nii.gz");
+    writeFileSync(broken, readFileSync(t1!).subarray(0, 5000));
+    const files = (a: string, b: string, w = weights) => ["-t1", a, "-t2", b, "-o", out, "-w", w];
+    await expectRefusal(/nothing\.nii.*no such file/, "predict", ...files("nothing.nii", t2!));
+    await expectRefusal(/broken\.nii\.gz/, "predict", ...files(broken, t2!));
+    await expectRefusal(/safetensors/, "predict", ...files(t1!, t2!, t1!));
+    await expectRefusal(/required option/, "predict", "-t1", t1!);
+    const flat = join(folder, "flat.nii");
+    const image = await readVolume(t1!);
+    await writeVolume(flat, { ...image, data: new Float32Array(image.data.length).fill(3) });
+    await expectRefusal(/flat\.nii: all voxels.*same/, "predict", ...files(t1!, flat));
+  });
+});
