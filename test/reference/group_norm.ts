@@ -131,7 +131,7 @@ export const groupNormReference = defineReference<GroupNormAttrs>({
     },
     {
       id: "c6g3_far_mean",
-      inputs: inputsOf(2, 6, 4, 4, 4),
+      inputs: inputsOf(1, 6, 8, 8, 8),
       attrs: { groups: 3, eps: 1e-5, relu: false },
     },
     {
