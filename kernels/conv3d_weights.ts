@@ -72,11 +72,12 @@ function emitPlain(g: Graph, t: GradientTensors, geometry: Geometry, accumulate:
   emitReduce(g, parts, dw, accumulate);
 }
 
-/** The subgroup size that conv3d_subgroup_dw.wgsl is written for, and its lines a workgroup. */
+/** The subgroup size that conv3d_subgroup_dw.wgsl is written for, and its kernel lines. */
 const LANES = 8;
+const LINES = 4;
 
 function subgroupTasks(CIN: number, COUT: number, K: number): number {
-  return Math.ceil((CIN * K) / LANES) * Math.ceil(COUT / LANES);
+  return Math.ceil((CIN * K) / LINES) * Math.ceil(COUT / LANES);
 }
 
 const subgroup = defineKernel({

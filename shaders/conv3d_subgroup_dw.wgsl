@@ -4,10 +4,11 @@ enable subgroups;
 // partial sums.
 // x: (N, CIN, D, H, W), a channel view (CT channels a sample, first C0); dy: (N, COUT, D, H, W);
 // parts: (SPLITS, COUT, CIN, K, K, K), summed by conv3d_reduce in a fixed order.
-// A workgroup is one subgroup. It takes 8 output channels, one per lane, 8 lines of the kernel (a
-// line is one ci and kz with its K² taps) and one of SPLITS runs of z-planes, keeps 8 · K² sums a
+// A workgroup is one subgroup. It takes 8 output channels, one per lane, 4 lines of the kernel (a
+// line is one ci and kz with its K² taps) and one of SPLITS runs of z-planes, keeps 4 · K² sums a
 // lane and walks the planes in tiles of 8 × 2 voxels. Each lane loads its own channel's dy; of x
-// the lanes load every value once and hand it round, as in conv3d_subgroup.
+// the lanes load every value once and hand it round, as in conv3d_subgroup. More lines or larger
+// tiles save loads, but pass what the processor holds of decoded instructions, and are slower.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
@@ -31,43 +32,51 @@ const TAPS: u32 = K * K;
 const PX: u32 = TX + K - 1u;
 const PY: u32 = TY + K - 1u;
 const SLOTS: u32 = (PX * PY + LANES - 1u) / LANES;
+const S: u32 = D * H * W;
 const LINES: u32 = CIN * K;
-const SET: u32 = 8u; // lines of a workgroup
+const SET: u32 = 4u; // lines of a workgroup
 const SETS: u32 = (LINES + SET - 1u) / SET;
 const BLOCKS: u32 = (COUT + LANES - 1u) / LANES;
 const PLANES: u32 = (N * D + SPLITS - 1u) / SPLITS;
 
 var<private> acc: array<f32, SET * TAPS>;
 var<private> d: array<f32, TX * TY>;
-var<private> offset: array<u32, SLOTS>;
+var<private> near: array<f32, SLOTS>; // value q of the tile of x is with lane q % 8 in slot q / 8
+var<private> px: array<u32, SLOTS>; // where this lane's values lie in the tile, less R
+var<private> py: array<u32, SLOTS>;
+var<private> offset: array<u32, SLOTS>; // and in a plane
 var<private> inside: array<bool, SLOTS>;
 
-var<private> near: array<f32, SLOTS>;
-
-// Adds the products of row vy of the tile of dy with the line of the kernel in `near`. A function
-// called with literals, because Mesa unrolls no loop that would get longer than this, and arrays
-// indexed at run time are ten times slower.
+// Adds the products of row vy of the tile with line j. Functions called with literals, because
+// Mesa unrolls no loop that would get longer, and arrays indexed at run time are far slower.
 fn multiply_row(j: u32, vy: u32) {
-  for (var t = 0u; t < TAPS; t++) {
-    var sum = acc[j * TAPS + t];
-    for (var vx = 0u; vx < TX; vx++) {
+  for (var vx = 0u; vx < TX; vx++) {
+    for (var t = 0u; t < TAPS; t++) {
       let q = (vy + t / K) * PX + vx + t % K;
-      sum = fma(d[vy * TX + vx], subgroupShuffle(near[q / LANES], q % LANES), sum);
+      let value = subgroupShuffle(near[q / LANES], q % LANES);
+      acc[j * TAPS + t] = fma(d[vy * TX + vx], value, acc[j * TAPS + t]);
     }
-    acc[j * TAPS + t] = sum;
   }
 }
 
-// Line j of the group, with x in the z-plane that its kz pairs with plane p of the batch.
-fn multiply_line(j: u32, group: u32, p: u32) {
-  let line = min(group * SET + j, LINES - 1u);
-  let z = p % D + line % K - R; // wraps to a large number before the border
-  let plane = ((p / D * CT + C0 + line / K) * D + min(z, D - 1u)) * H * W;
+// `line` as below; z and sample: where the tile of dy lies.
+fn multiply_line(j: u32, line: u32, sample: u32, z: u32) {
+  let zz = z + line % K - R; // wraps to a large number before the border
+  let plane = (sample * CT + C0 + line / K) * S + min(zz, D - 1u) * H * W;
   for (var s = 0u; s < SLOTS; s++) {
-    near[s] = select(0.0, x[plane + offset[s]], inside[s] && z < D);
+    near[s] = select(0.0, x[plane + offset[s]], inside[s] && zz < D);
   }
   multiply_row(j, 0u);
   multiply_row(j, 1u);
+}
+
+fn store_line(j: u32, line: u32, co: u32, split: u32) {
+  if (co < COUT && line < LINES) {
+    let at = ((split * COUT + co) * LINES + line) * TAPS;
+    for (var t = 0u; t < TAPS; t++) {
+      parts[at + t] = acc[j * TAPS + t];
+    }
+  }
 }
 
 @compute @workgroup_size(LANES)
@@ -80,13 +89,24 @@ fn main(
   if (i >= SETS * BLOCKS * SPLITS) {
     return;
   }
-  let group = i % SETS;
+  let line = i % SETS * SET; // the first of ours
   let co = i / SETS % BLOCKS * LANES + lane;
   let split = i / (SETS * BLOCKS);
+  let channel = min(co, COUT - 1u);
+  let line1 = min(line + 1u, LINES - 1u);
+  let line2 = min(line + 2u, LINES - 1u);
+  let line3 = min(line + 3u, LINES - 1u);
 
+  for (var s = 0u; s < SLOTS; s++) {
+    let q = s * LANES + lane;
+    px[s] = q % PX - R;
+    py[s] = q / PX - R;
+  }
   let end = min(N * D, (split + 1u) * PLANES);
   for (var p = split * PLANES; p < end; p++) {
-    let plane = ((p / D * COUT + min(co, COUT - 1u)) * D + p % D) * H * W;
+    let sample = p / D;
+    let z = p % D;
+    let plane = (sample * COUT + channel) * S + z * H * W;
     for (var y0 = 0u; y0 < H; y0 += TY) {
       for (var x0 = 0u; x0 < W; x0 += TX) {
         for (var v = 0u; v < TX * TY; v++) {
@@ -96,30 +116,20 @@ fn main(
           d[v] = select(0.0, dy[plane + select(0u, yy * W + xx, valid)], valid);
         }
         for (var s = 0u; s < SLOTS; s++) {
-          let q = s * LANES + lane;
-          let xx = x0 + q % PX - R;
-          let yy = y0 + q / PX - R;
+          let xx = x0 + px[s]; // wraps to a large number before the border
+          let yy = y0 + py[s];
           inside[s] = xx < W && yy < H;
           offset[s] = select(0u, yy * W + xx, inside[s]);
         }
-        multiply_line(0u, group, p);
-        multiply_line(1u, group, p);
-        multiply_line(2u, group, p);
-        multiply_line(3u, group, p);
-        multiply_line(4u, group, p);
-        multiply_line(5u, group, p);
-        multiply_line(6u, group, p);
-        multiply_line(7u, group, p);
+        multiply_line(0u, line, sample, z);
+        multiply_line(1u, line1, sample, z);
+        multiply_line(2u, line2, sample, z);
+        multiply_line(3u, line3, sample, z);
       }
     }
   }
-
-  for (var j = 0u; j < SET; j++) {
-    let line = group * SET + j;
-    for (var t = 0u; t < TAPS; t++) {
-      if (co < COUT && line < LINES) {
-        parts[((split * COUT + co) * LINES + line) * TAPS + t] = acc[j * TAPS + t];
-      }
-    }
-  }
+  store_line(0u, line, co, split);
+  store_line(1u, line + 1u, co, split);
+  store_line(2u, line + 2u, co, split);
+  store_line(3u, line + 3u, co, split);
 }
