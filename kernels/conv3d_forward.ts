@@ -69,17 +69,15 @@ const plain = defineKernel({
   bindings: { x: "read", wp: "read", y: "read_write" },
   views: ["x"],
   grid: (c) => {
-    const tiles = ceilDiv(num(c, "W"), num(c, "TX")) * ceilDiv(num(c, "H"), num(c, "TY"));
-    const blocks = ceilDiv(num(c, "COUT"), num(c, "CB"));
+    const tiles = ceilDiv(num(c, "W"), 4) * ceilDiv(num(c, "H"), 2);
+    const blocks = ceilDiv(num(c, "COUT"), 8);
     return grid1d(num(c, "N") * num(c, "D") * tiles * blocks, num(c, "WG"));
   },
 });
 
 function emitPlain(g: Graph, t: ConvTensors, geometry: Geometry): void {
-  const CB = geometry.COUT > 8 ? 16 : geometry.COUT > 4 ? 8 : 4;
-  const wp = packWeights(g, t, geometry, CB);
-  const tile = { TX: 4, TY: 2, CB, WG: 64 };
-  g.emit(plain, { x: t.x, wp, y: t.y }, { ...geometry, ...channelLayout(t.x), ...tile });
+  const wp = packWeights(g, t, geometry, 8);
+  g.emit(plain, { x: t.x, wp, y: t.y }, { ...geometry, ...channelLayout(t.x), WG: 64 });
 }
 
 /** The subgroup size, and with it the tile, that conv3d_subgroup.wgsl is written for. */

@@ -52,7 +52,7 @@ const plain = defineKernel({
   bindings: { x: "read", dy: "read", parts: "read_write" },
   views: ["x"],
   grid: (c) => {
-    const blocks = Math.ceil(num(c, "COUT") / num(c, "CB"));
+    const blocks = Math.ceil(num(c, "COUT") / 8);
     return grid1d(num(c, "CIN") * num(c, "K") * blocks * num(c, "SPLITS"), num(c, "WG"));
   },
 });
@@ -62,11 +62,10 @@ const THREADS = 8192;
 
 function emitPlain(g: Graph, t: GradientTensors, geometry: Geometry, accumulate: boolean): void {
   const { N, CIN, COUT, D, K } = geometry;
-  const CB = 4;
-  const threads = CIN * K * Math.ceil(COUT / CB);
+  const threads = CIN * K * Math.ceil(COUT / 8);
   const SPLITS = Math.min(N * D, Math.ceil(THREADS / threads));
   const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, K, K, K]);
-  const tile = { TX: 4, TY: 2, CB, SPLITS, WG: 64 };
+  const tile = { SPLITS, WG: 64 };
   const { x, dy, dw } = t;
   g.emit(plain, { x, dy, parts }, { ...geometry, ...channelLayout(x), ...tile });
   emitReduce(g, parts, dw, accumulate);
