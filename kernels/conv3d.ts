@@ -1,7 +1,7 @@
 import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import { showShape } from "../src/core/tensor";
-import { convVariants, geometryOf } from "./conv3d_forward";
+import { convVariants, geometryOf, preferred } from "./conv3d_forward";
 import { emitBiasGradient, weightGradientVariants } from "./conv3d_weights";
 
 /** @throws Error naming what does not fit together */
@@ -30,24 +30,29 @@ function checkShapes(x: Tensor, w: Tensor, b: Tensor): void {
  */
 export const conv3d = defineOp({
   name: "conv3d",
+  variants: { conv3d: convVariants },
   forward(g, { x, w, b }) {
     if (!x || !w || !b) throw new Error("conv3d: needs x, w and b");
     checkShapes(x, w, b);
     const [n, , ...space] = x.shape;
     const y = g.tensor("conv", [n!, w.shape[0]!, ...space]);
-    g.pick("conv3d", convVariants).emit(g, { x, w, b, y }, geometryOf(x, y, w));
+    g.pick("conv3d", preferred(convVariants, g.caps)).emit(g, { x, w, b, y }, geometryOf(x, y, w));
     return { y };
   },
   backward(g, { inputs: { x, w, b }, needs }, { y: dy }) {
     const grads: Record<string, Tensor> = {};
     if (needs.has("x")) {
       const { tensor: dx } = g.into(x!);
-      g.pick("conv3d", convVariants).emit(g, { x: dy!, w: w!, y: dx }, geometryOf(dy!, dx, w!));
+      g.pick("conv3d", preferred(convVariants, g.caps)).emit(
+        g,
+        { x: dy!, w: w!, y: dx },
+        geometryOf(dy!, dx, w!),
+      );
       grads.x = dx;
     }
     if (needs.has("w")) {
       const { tensor: dw, accumulate } = g.into(w!);
-      const variant = g.pick("conv3d", weightGradientVariants);
+      const variant = g.pick("conv3d", preferred(weightGradientVariants, g.caps));
       variant.emit(g, { x: x!, dy: dy!, dw }, geometryOf(x!, dy!, w!), accumulate);
       grads.w = dw;
     }

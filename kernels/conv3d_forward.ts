@@ -3,7 +3,9 @@ import naiveWgsl from "../shaders/conv3d_naive.wgsl" with { type: "text" };
 import packWgsl from "../shaders/conv3d_pack.wgsl" with { type: "text" };
 import plainWgsl from "../shaders/conv3d_plain.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup.wgsl" with { type: "text" };
+import tiledWgsl from "../shaders/conv3d_tiled.wgsl" with { type: "text" };
 import type { Graph, Variant } from "../src/core/graph";
+import type { Capabilities } from "../src/core/kernel";
 import { defineKernel, grid1d, num } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
@@ -100,9 +102,34 @@ function emitSubgroup(g: Graph, t: ConvTensors, geometry: Geometry): void {
   g.emit(subgroup, { x: t.x, wp, y: t.y }, { ...geometry, ...channelLayout(t.x) });
 }
 
-/** In order of preference. */
+const tiled = defineKernel({
+  name: "conv3d_tiled",
+  source: tiledWgsl,
+  bindings: { x: "read", wp: "read", y: "read_write" },
+  views: ["x"],
+  grid: (c) => {
+    const tiles = ceilDiv(num(c, "W"), 8) * ceilDiv(num(c, "H"), 8);
+    const slabs = num(c, "N") * ceilDiv(num(c, "D"), num(c, "TZ"));
+    return grid1d(slabs * tiles * ceilDiv(num(c, "COUT"), num(c, "CB")), 1);
+  },
+});
+
+function emitTiled(g: Graph, t: ConvTensors, geometry: Geometry): void {
+  const CB = geometry.COUT > 16 ? 32 : geometry.COUT > 8 ? 16 : 8;
+  const TZ = 64 / CB; // 128 threads, whatever CB
+  const wp = packWeights(g, t, geometry, CB);
+  g.emit(tiled, { x: t.x, wp, y: t.y }, { ...geometry, ...channelLayout(t.x), CB, TZ, CC: 2 });
+}
+
 export const convVariants: readonly ConvVariant[] = [
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
+  { name: "tiled", supported: () => true, emit: emitTiled },
   { name: "naive", supported: () => true, emit: emitNaive },
 ];
+
+/** In order of preference: workgroup memory is fast on GPUs and the slowest way on processors. */
+export function preferred<V extends Variant>(variants: readonly V[], caps: Capabilities): V[] {
+  const rank = (v: V) => (caps.kind === "hardware" && v.name === "tiled" ? 0 : 1);
+  return variants.toSorted((a, b) => rank(a) - rank(b));
+}

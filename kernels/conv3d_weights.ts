@@ -4,6 +4,7 @@ import naiveWgsl from "../shaders/conv3d_naive_dw.wgsl" with { type: "text" };
 import plainWgsl from "../shaders/conv3d_plain_dw.wgsl" with { type: "text" };
 import reduceWgsl from "../shaders/conv3d_reduce.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup_dw.wgsl" with { type: "text" };
+import tiledWgsl from "../shaders/conv3d_tiled_dw.wgsl" with { type: "text" };
 import type { Graph, Variant } from "../src/core/graph";
 import { defineKernel, grid1d, num } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
@@ -103,10 +104,34 @@ function emitSubgroup(g: Graph, t: GradientTensors, geometry: Geometry, accumula
   emitReduce(g, parts, dw, accumulate);
 }
 
-/** In order of preference. */
+function tiledTasks(CIN: number, COUT: number): number {
+  return Math.ceil(CIN / 8) * Math.ceil(COUT / 16);
+}
+
+const tiled = defineKernel({
+  name: "conv3d_tiled_dw",
+  source: tiledWgsl,
+  bindings: { x: "read", dy: "read", parts: "read_write" },
+  views: ["x"],
+  grid: (c) => grid1d(tiledTasks(num(c, "CIN"), num(c, "COUT")) * num(c, "SPLITS"), 1),
+});
+
+/** Enough for a large GPU: about eight for each of 128 multiprocessors. */
+const WORKGROUPS = 1024;
+
+function emitTiled(g: Graph, t: GradientTensors, geometry: Geometry, accumulate: boolean): void {
+  const { N, CIN, COUT, D, K } = geometry;
+  const SPLITS = Math.min(N * D, Math.ceil(WORKGROUPS / tiledTasks(CIN, COUT)));
+  const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, K, K, K]);
+  const { x, dy, dw } = t;
+  g.emit(tiled, { x, dy, parts }, { ...geometry, ...channelLayout(x), SPLITS });
+  emitReduce(g, parts, dw, accumulate);
+}
+
 export const weightGradientVariants: readonly WeightGradientVariant[] = [
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
+  { name: "tiled", supported: () => true, emit: emitTiled },
   { name: "naive", supported: () => true, emit: emitNaive },
 ];
 

@@ -3,6 +3,7 @@ import { adam } from "./adam";
 import { add } from "./add";
 import { batchStats } from "./batch_stats";
 import { concat } from "./concat";
+import { conv3d } from "./conv3d";
 import { diceLoss } from "./dice_loss";
 import { ema } from "./ema";
 import { fill } from "./fill";
@@ -27,6 +28,7 @@ export const ops = {
   add,
   batchStats,
   concat,
+  conv3d,
   diceLoss,
   ema,
   fill,

@@ -45,10 +45,10 @@ fn load4(row: u32, xx: u32, valid: bool) -> vec4f {
 
 fn add_products(sums: mat4x4f, v: vec4f, w: vec4f) -> mat4x4f {
   return mat4x4f(
-    fma(v, vec4f(w.x), sums[0]),
-    fma(v, vec4f(w.y), sums[1]),
-    fma(v, vec4f(w.z), sums[2]),
-    fma(v, vec4f(w.w), sums[3]),
+    sums[0] + v * w.x,
+    sums[1] + v * w.y,
+    sums[2] + v * w.z,
+    sums[3] + v * w.w,
   );
 }
 

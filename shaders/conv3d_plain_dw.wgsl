@@ -43,9 +43,9 @@ fn load_dy(sample: u32, co: u32, voxel: u32) -> vec4f {
 
 fn add_products(sums: mat3x4f, v: vec3f, d: vec4f) -> mat3x4f {
   return mat3x4f(
-    fma(d, vec4f(v.x), sums[0]),
-    fma(d, vec4f(v.y), sums[1]),
-    fma(d, vec4f(v.z), sums[2]),
+    sums[0] + d * v.x,
+    sums[1] + d * v.y,
+    sums[2] + d * v.z,
   );
 }
 

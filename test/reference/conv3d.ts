@@ -39,7 +39,7 @@ function outputShape({ x, w }: Shapes): number[] {
   return [x![0]!, w![0]!, ...x!.slice(2)];
 }
 
-/** Adds `values[c]` for the channel c of each element of a (N, C, …) tensor. */
+/** Calls `each` with the index and the channel of every element of a (N, C, …) tensor. */
 function overChannels(shape: readonly number[], each: (i: number, c: number) => void): void {
   const S = elements(shape.slice(2));
   for (let i = 0; i < elements(shape); i++) each(i, Math.floor(i / S) % shape[1]!);
@@ -71,7 +71,7 @@ function backward({ x, w, b }: Values, shapes: Shapes, _attrs: Attrs, { y: dy }:
   return { x: dx, w: dw, b: db };
 }
 
-/** 4 · 2⁻²⁴ · √K · Σ|terms|, K the number of terms: the same sums over absolute values. */
+/** 2 · 2⁻²⁴ · √K · Σ|terms|, K the number of terms: the same sums over absolute values. */
 function bound(name: string, inputs: Values, shapes: Shapes, attrs: Attrs, dys?: Values) {
   const absolute = (values: Values): Values =>
     Object.fromEntries(Object.entries(values).map(([key, v]) => [key, v.map(Math.abs)]));
@@ -82,7 +82,7 @@ function bound(name: string, inputs: Values, shapes: Shapes, attrs: Attrs, dys?:
   const [cout = 0, , k = 0] = shapes.w!;
   const perVoxel = (name === "dx" ? cout : cin) * k ** 3 + 1;
   const terms = name === "dw" || name === "db" ? n * elements(space) : perVoxel;
-  return sums.map((sum) => 4 * 2 ** -24 * Math.sqrt(terms) * sum);
+  return sums.map((sum) => 2 * 2 ** -24 * Math.sqrt(terms) * sum);
 }
 
 export const conv3dReference = defineReference<Attrs>({
