@@ -11,6 +11,9 @@ const SKIN_MM = 1.3;
 /** Knot distance of the random field whose zero set is the sulci: about one every 9 mm. */
 const GYRUS_KNOT_MM = 3.4;
 
+/** Stands for a distance that is too large to matter. */
+const FAR_MM = 20;
+
 /** One lateral ventricle, from the frontal to the occipital tip: x, y, z, radius in mm. */
 const LATERAL_VENTRICLE = [
   [5.5, 18, 4, 1.3],
@@ -99,8 +102,8 @@ export class Anatomy {
     const width = 0.45 + 0.5 * atrophy;
     out.pial = Math.min(outer, Math.sqrt(sheet * sheet + beyond * beyond) - width);
     const deep = hull < -10 * this.scale;
-    out.ventricle = deep ? this.ventricles.at(x, y, z) - atrophy : 99;
-    out.nuclei = deep ? this.nucleiDistance(x, y, z) : 99;
+    out.ventricle = deep ? this.ventricles.at(x, y, z) - atrophy : FAR_MM;
+    out.nuclei = deep ? this.nucleiDistance(x, y, z) : FAR_MM;
     return out;
   }
 
@@ -129,7 +132,7 @@ export class Anatomy {
 
   private nucleiDistance(x: number, y: number, z: number): number {
     const s = this.scale;
-    let nearest = 99;
+    let nearest = FAR_MM;
     for (const [cx, cy, cz, a, b, c] of NUCLEI) {
       const u = (Math.abs(x) / s - cx) / a;
       const v = (y / s - cy) / b;
@@ -145,9 +148,12 @@ export class Anatomy {
    * random field which hardly changes along the radius.
    */
   private tabulateSheet(random: Philox, extent: Point): Field {
-    const wide = extent.map((e) => e * 1.6) as unknown as Point;
-    const noise = randomField(random, wide, GYRUS_KNOT_MM * Math.sqrt(this.scale));
     const [a, b, c] = this.axes;
+    const noise = randomField(
+      random,
+      [2.2 * a, 2.2 * b, 2.2 * c],
+      GYRUS_KNOT_MM * this.scale ** 0.5,
+    );
     const raw = lattice(extent, 1, (x, y, z) => {
       const w = z + HULL_DROP * this.scale;
       const k = Math.sqrt((x / a) ** 2 + (y / b) ** 2 + (w / c) ** 2) + 0.05;
@@ -164,6 +170,7 @@ export class Anatomy {
     return lattice(extent, 1, (x, y, z) => {
       const left = x < 0 ? shift[0] : shift[1];
       const p: Point = [Math.abs(x) / this.scale, y / this.scale - left, this.up(z)];
+      if (p[0] > 30 || Math.abs(p[1] + 3) > 42 || p[2] > 30 || p[2] < -25) return FAR_MM;
       const lateral = chainDistance(p, LATERAL_VENTRICLE, size);
       const third = chainDistance(p, THIRD_VENTRICLE, 1);
       return Math.min(lateral, third) * this.scale - 0.35 * wall.at(x, y, z);
@@ -173,7 +180,7 @@ export class Anatomy {
 
 /** Distance from a chain of capsules that are taller than wide. */
 function chainDistance(p: Point, chain: readonly (readonly number[])[], size: number): number {
-  let nearest = 99;
+  let nearest = FAR_MM;
   for (let i = 0; i + 1 < chain.length; i++) {
     const [ax, ay, az, ar] = chain[i] as [number, number, number, number];
     const [bx, by, bz, br] = chain[i + 1] as [number, number, number, number];

@@ -10,7 +10,7 @@ import type { PatientSettings } from "./patient";
 import type { PatientResult, PatientSummary, PatientTask } from "./worker";
 
 /** Raise it with every change that alters a voxel: cached cohorts of older versions are left. */
-const GENERATOR_VERSION = 1;
+const GENERATOR_VERSION = 2;
 const MANIFEST = "phantom.json";
 /** More workers than this gain little and hold about 16 bytes per voxel each. */
 const MOST_WORKERS = 8;
@@ -81,10 +81,10 @@ function checked(settings: PhantomSettings): PhantomSettings {
   demand(Number.isSafeInteger(seed) && seed >= 0, "seed", seed, "a whole number ≥ 0");
   demand(spacing >= 0.4 && spacing <= 2, "spacing", spacing, "0.4 to 2 mm");
   demand(
-    fieldOfView.length === 3 && fieldOfView.every((e) => e >= 64 && e <= 256),
+    fieldOfView.length === 3 && fieldOfView.every((e) => e >= 80 && e <= 256),
     "field of view",
     fieldOfView.join("×"),
-    "three edges of 64 to 256 mm",
+    "three edges of 80 to 256 mm",
   );
   return settings;
 }

@@ -50,7 +50,7 @@ export class Field {
 
 export function clamp(value: number, low: number, high: number): number {
   if (value < low) return low;
-  return value > high ? high : value;
+  return Math.min(value, high);
 }
 
 /** Lattice nodes every `step` mm that cover a box of `extent` mm around the origin. */
@@ -68,11 +68,11 @@ export function lattice(extent: Point, step: number, fill: Scalar): Field {
 
 /**
  * A smooth Gaussian random field of unit variance: white noise on knots `knot` mm apart under cubic
- * B-splines, tabulated every knot / 4. Its zero crossings along a line lie 2.67 knots apart on
+ * B-splines, tabulated every knot / 3. Its zero crossings along a line lie 2.67 knots apart on
  * average (Rice's formula).
  */
 export function randomField(random: Philox, extent: Point, knot: number): Field {
-  const refine = 4;
+  const refine = 3;
   const step = knot / refine;
   let size = extent.map((e) => Math.ceil(e / knot) + 4) as [number, number, number];
   let data = new Float32Array(size[0] * size[1] * size[2]);

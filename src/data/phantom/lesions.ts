@@ -1,8 +1,9 @@
 import { Philox } from "../../core/random";
 import type { Anatomy, Probe } from "./anatomy";
 import { clamp, type Field, type Point, randomField } from "./fields";
-import type { Rendering, Sampling, Visit } from "./visit";
-import { voxelCentre } from "./visit";
+import type { Rendering } from "./render";
+import { eachVoxel, type Sampling } from "./sampling";
+import { toAnatomy, type Visit } from "./visit";
 
 /** Width of the soft border of a lesion, mm. */
 const BORDER_MM = 1.5;
@@ -155,24 +156,18 @@ export class LesionPainter {
 
   /** The voxels that a lesion touches at a visit, with its share of each. */
   private footprint(lesion: Lesion, visit: 0 | 1): Footprint {
-    const { size, spacing } = this.sampling;
     const reach = 1.3 * Math.max(...lesion.axes) + BORDER_MM + 1;
-    const range = lesion.centre.map((c, a) => {
-      const middle = c / spacing + (size[a]! - 1) / 2;
-      const low = Math.max(0, Math.ceil(middle - reach / spacing));
-      return [low, Math.min(size[a]! - 1, Math.floor(middle + reach / spacing))] as const;
-    });
+    const low = lesion.centre.map((c) => c - reach) as unknown as Point;
+    const high = lesion.centre.map((c) => c + reach) as unknown as Point;
     const index: number[] = [];
     const share: number[] = [];
-    for (let k = range[2]![0]; k <= range[2]![1]; k++)
-      for (let j = range[1]![0]; j <= range[1]![1]; j++)
-        for (let i = range[0]![0]; i <= range[0]![1]; i++) {
-          const p = toAnatomy(this.visits[visit], voxelCentre(this.sampling, i, j, k));
-          const part = clamp(0.5 - this.distance(lesion, p) / BORDER_MM, 0, 1);
-          if (part === 0) continue;
-          index.push((k * size[1] + j) * size[0] + i);
-          share.push(part);
-        }
+    eachVoxel(this.sampling, low, high, (o, x, y, z) => {
+      const p = toAnatomy(this.visits[visit], x, y, z);
+      const part = clamp(0.5 - this.distance(lesion, p) / BORDER_MM, 0, 1);
+      if (part === 0) return;
+      index.push(o);
+      share.push(part);
+    });
     return { index: Int32Array.from(index), share: Float32Array.from(share) };
   }
 
@@ -192,13 +187,6 @@ export class LesionPainter {
     const smooth = k0 > 0.01 ? (k0 * (k0 - 1)) / Math.sqrt(k1) : -Math.min(...axes);
     return smooth + 0.17 * meanRadius(lesion) * clamp(rough, -1.5, 1.5);
   }
-}
-
-/** Anatomical position of a grid position at a visit, mm. */
-export function toAnatomy(visit: Visit, [x, y, z]: Point): Point {
-  const [a, b, c] = visit.pose.angles;
-  const [su, sv, sw] = visit.pose.shift;
-  return [x - c * y + b * z + su, c * x + y - a * z + sv, -b * x + a * y + z + sw];
 }
 
 function meanRadius(lesion: Lesion): number {

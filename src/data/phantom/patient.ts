@@ -1,11 +1,13 @@
 import { Philox } from "../../core/random";
-import type { Affine, Mask, Size3, Volume } from "../volume";
+import type { Mask, Size3, Volume } from "../volume";
 import { Anatomy } from "./anatomy";
 import type { Point } from "./fields";
-import { paintFlow } from "./flow";
+import { FlowPainter } from "./flow";
 import { LesionPainter } from "./lesions";
+import { render } from "./render";
+import { centredAffine, type Sampling } from "./sampling";
 import { acquire } from "./scanner";
-import { drawVisit, render, type Sampling } from "./visit";
+import { drawVisit } from "./visit";
 
 export interface PatientSettings {
   /** Seed of the cohort, an integer ≥ 0. */
@@ -32,29 +34,16 @@ export function makePatient(settings: PatientSettings, index: number): PhantomPa
   const size = fieldOfView.map((e) => Math.round(e / spacing)) as unknown as Size3;
   const sampling: Sampling = { size, spacing };
   const anatomy = new Anatomy(seed, index, fieldOfView);
-  const visits = [
-    drawVisit(seed, index, 0, fieldOfView),
-    drawVisit(seed, index, 1, fieldOfView),
-  ] as const;
-  const renderings = [
-    render(anatomy, visits[0], sampling),
-    render(anatomy, visits[1], sampling),
-  ] as const;
+  const first = drawVisit(seed, index, 0, fieldOfView);
+  const second = drawVisit(seed, index, 1, fieldOfView);
+  const visits = [first, second] as const;
+  const renderings = [render(anatomy, first, sampling), render(anatomy, second, sampling)] as const;
+  const painter = new LesionPainter(anatomy, sampling, visits, renderings, seed, index);
   const truth = new Uint8Array(size[0] * size[1] * size[2]);
   const random = new Philox(seed, index, 4);
-  const painter = new LesionPainter(anatomy, sampling, visits, renderings, seed, index);
-  const newLesions: number[] = [];
-  if (hasNewLesions(seed, index)) {
-    const wanted = 1 + random.int(6) + random.int(3);
-    while (newLesions.length < wanted) {
-      const voxels = painter.addNew(truth);
-      if (voxels > 0) newLesions.push(voxels * spacing ** 3);
-      else if (newLesions.length > 0) break;
-    }
-  }
-  let oldLesions = 0;
-  for (let n = 5 + random.int(16); n > 0; n--) if (painter.addOld()) oldLesions++;
-  for (const v of [0, 1] as const) paintFlow(anatomy, visits[v], renderings[v], sampling, random);
+  const lesions = addLesions(painter, truth, hasNewLesions(seed, index), random);
+  for (const v of [0, 1] as const)
+    new FlowPainter(anatomy, sampling, visits[v], renderings[v], random).paint();
   const affine = centredAffine(sampling);
   const scan = (v: 0 | 1): Volume => ({
     size,
@@ -65,18 +54,26 @@ export function makePatient(settings: PatientSettings, index: number): PhantomPa
     visits: [scan(0), scan(1)],
     truth: { size, affine, data: truth },
     white: [renderings[0].white, renderings[1].white],
-    oldLesions,
-    newLesions,
+    oldLesions: lesions.old,
+    newLesions: lesions.new.map((voxels) => voxels * spacing ** 3),
   };
+}
+
+/** Adds 1 to 7 new lesions, or none, and 5 to 20 old ones; fewer where there is no room left. */
+function addLesions(painter: LesionPainter, truth: Uint8Array, withNew: boolean, random: Philox) {
+  const sizes: number[] = [];
+  const wanted = withNew ? 1 + random.int(6) + random.int(2) : 0;
+  for (let attempt = 0; attempt < 30 && sizes.length < wanted; attempt++) {
+    const voxels = painter.addNew(truth);
+    if (voxels > 0) sizes.push(voxels);
+  }
+  if (withNew && sizes.length === 0) throw new Error("phantom: no room for a new lesion");
+  let old = 0;
+  for (let n = 5 + random.int(16); n > 0; n--) if (painter.addOld()) old++;
+  return { old, new: sizes };
 }
 
 /** Of every four consecutive patients one, drawn by lot, has no new lesion. */
 export function hasNewLesions(seed: number, index: number): boolean {
   return new Philox(seed, Math.floor(index / 4), 9).int(4) !== index % 4;
-}
-
-/** World axes along the voxel axes, the world's origin in the centre of the grid. */
-function centredAffine({ size, spacing: s }: Sampling): Affine {
-  const [x, y, z] = size.map((n) => (-(n - 1) * s) / 2) as [number, number, number];
-  return [s, 0, 0, x, 0, s, 0, y, 0, 0, s, z, 0, 0, 0, 1];
 }

@@ -1,7 +1,7 @@
 import { Philox } from "../../core/random";
 import type { Size3 } from "../volume";
 import { clamp, type Point, randomField } from "./fields";
-import { type Sampling, voxelCentre } from "./visit";
+import { type Sampling, voxelCentre } from "./sampling";
 
 /**
  * What the scanner makes of tissue intensities at visit 0 or 1: point-spread blur, a monotone
