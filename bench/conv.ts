@@ -151,7 +151,7 @@ async function measure(layer: Layer, direction: string): Promise<Row> {
   return {
     layer: `${cin}→${cout} ${k}³ @${edge}³`,
     direction,
-    firstRunSeconds: kernel.firstRunSeconds - milliseconds / 1000,
+    firstRunSeconds: Math.max(0, kernel.firstRunSeconds - milliseconds / 1000),
     milliseconds,
     spread: (quantile(times, 0.75) - quantile(times, 0.25)) / milliseconds,
     gflops: kernel.work / milliseconds / 1e6,
