@@ -157,6 +157,7 @@ export class Anatomy {
     const raw = lattice(extent, 1, (x, y, z) => {
       const w = z + HULL_DROP * this.scale;
       const k = Math.sqrt((x / a) ** 2 + (y / b) ** 2 + (w / c) ** 2) + 0.05;
+      if (k > 1.2) return 1; // outside the brain
       const stretch = k ** -0.75;
       return noise.at(x * stretch, y * stretch, w * stretch);
     });

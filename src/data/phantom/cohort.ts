@@ -10,7 +10,7 @@ import type { PatientSettings } from "./patient";
 import type { PatientResult, PatientSummary, PatientTask } from "./worker";
 
 /** Raise it with every change that alters a voxel: cached cohorts of older versions are left. */
-const GENERATOR_VERSION = 2;
+const GENERATOR_VERSION = 3;
 const MANIFEST = "phantom.json";
 /** More workers than this gain little and hold about 16 bytes per voxel each. */
 const MOST_WORKERS = 8;

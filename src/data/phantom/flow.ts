@@ -64,7 +64,9 @@ export class FlowPainter {
     const low = from.map((f, a) => Math.min(f, to[a]!) - margin) as unknown as Point;
     const high = from.map((f, a) => Math.max(f, to[a]!) + margin) as unknown as Point;
     eachVoxel(this.sampling, low, high, (o, x, y, z) => {
-      const distance = pieceDistance(toAnatomy(this.visit, x, y, z), from, to) - radius;
+      const p = toAnatomy(this.visit, x, y, z);
+      if (this.anatomy.hullDistance(...p) > 0) return;
+      const distance = pieceDistance(p, from, to) - radius;
       const share = clamp(0.5 - distance / this.sampling.spacing, 0, 1) * (1 - white[o]!);
       value[o]! += share * Math.max(0, level - value[o]!);
     });
