@@ -39,7 +39,7 @@ var<private> near: array<f32, SLOTS>; // value q of the input tile is with lane 
 var<private> w: array<f32, TAPS>;
 
 // One row of the tile. A function called with literals, because Mesa unrolls no loop as long as
-// one over the rows would be, and arrays indexed at run time are ten times slower.
+// one over the rows would be, and arrays indexed at run time make it five times slower.
 fn multiply_row(vy: u32) {
   for (var vx = 0u; vx < TILE; vx++) {
     var sum = acc[vy * TILE + vx];
