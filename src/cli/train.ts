@@ -59,6 +59,7 @@ const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scan
   .option("--no-mu-ramp", "use the momentum in full from the first iteration on")
   .option("--learning-rate <r>", "initial learning rate", numberOption)
   .option("--dice-epsilon <e>", "ε of the Dice loss", numberOption)
+  .option("--head-prior <p>", "lesion probability that the untrained network says", numberOption)
   .option("--filters <a,b,c>", "filters of the three levels", numbersOption)
   .option("--groups <n>", "groups of the group norm", numberOption)
   .option("--patch <n>", "edge of a patch, voxels", numberOption)
@@ -128,7 +129,7 @@ function newConfig(device: Device, options: Options): TrainConfig {
   }
   const names = Object.keys(PRESETS.paper).filter((name) => name !== "preset");
   const given = Object.fromEntries(
-    [...names, "iterations"]
+    [...names, "iterations", "headPrior"]
       // Flags that are on by default have a value whether given or not.
       .filter((name) => program.getOptionValueSource(name) === "cli")
       .map((name) => [name, options[name]]),

@@ -112,6 +112,19 @@ export function initialise(specs: readonly ParameterSpec[], seed: number): Float
   return flat;
 }
 
+/**
+ * Sets the bias of the head so that an untrained network says lesion with probability `prior`
+ * everywhere (Lin et al. 2017, "Focal loss for dense object detection", section 3.3), in place.
+ */
+export function setHeadPrior(
+  specs: readonly ParameterSpec[],
+  flat: Float32Array,
+  prior: number,
+): void {
+  const at = specs.findIndex(({ name }) => name === "head.bias");
+  flat[layout(specs).offsets[at]!] = Math.log(prior / (1 - prior));
+}
+
 /** The tensors of a flat buffer by name, in order, as the weights file holds them (copies). */
 export function toNamed(specs: readonly ParameterSpec[], flat: Float32Array) {
   const { offsets, total } = layout(specs);

@@ -34,6 +34,8 @@ export const trainConfigSchema = z.object({
   learningRate: positive,
   /** ε of the Dice loss. */
   diceEpsilon: positive,
+  /** Start the head at this lesion probability; absent: PyTorch's initialisation. */
+  headPrior: z.number().gt(0).lt(1).optional(),
   normalisation: z.enum(["volume", "nonzero", "mask"]),
   volumePrecision: z.enum(["f32", "f16"]),
   /** Device memory for training volumes, bytes. */

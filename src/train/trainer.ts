@@ -6,7 +6,7 @@ import { InFlight } from "../gpu/in_flight";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { ReadbackRing } from "../gpu/readback";
-import { initialise, type ParameterSpec, unetParameters } from "../nn/parameters";
+import { initialise, type ParameterSpec, setHeadPrior, unetParameters } from "../nn/parameters";
 import { emaMomentum, stepLearningRate, stepValues } from "../optim/schedule";
 import type { TrainConfig } from "./config";
 import {
@@ -76,6 +76,7 @@ export class Trainer {
     if (restore) iteration = restore(state, specs);
     else {
       const start = initialise(specs, config.seed);
+      if (config.headPrior !== undefined) setHeadPrior(specs, start, config.headPrior);
       memory.write(state.student.flat, start);
       memory.write(state.momentum.flat, start);
     }
