@@ -2,35 +2,29 @@ import { mkdir, readdir } from "node:fs/promises";
 import { SingleBar } from "cli-progress";
 import { program } from "commander";
 import { UserError } from "../core/errors";
-import { DEFAULT_PHANTOM, type PhantomSettings, writePhantom } from "../data/phantom/cohort";
-import type { Point } from "../data/phantom/fields";
+import {
+  checkPhantom,
+  DEFAULT_PHANTOM,
+  type PhantomSettings,
+  writePhantom,
+} from "../data/phantom/cohort";
 import { runMain } from "./main";
+import { numberOption, numbersOption } from "./options";
 
-interface Options {
-  readonly patients: string;
-  readonly seed: string;
-  readonly spacing: string;
-  readonly fieldOfView: string;
-}
-
+const { patients, seed, spacing, fieldOfView } = DEFAULT_PHANTOM;
 program
   .name("phantom")
   .description("Writes a cohort of made-up patients with new lesions, in the MSSEG-2 layout.")
   .argument("<out>", "folder to write; must be new or empty")
-  .option("--patients <n>", "how many", String(DEFAULT_PHANTOM.patients))
-  .option("--seed <n>", "the same seed gives the same files", String(DEFAULT_PHANTOM.seed))
-  .option("--spacing <mm>", "edge of the cubic voxels", String(DEFAULT_PHANTOM.spacing))
-  .option("--field-of-view <x,y,z>", "mm; the head fills it", DEFAULT_PHANTOM.fieldOfView.join(","))
-  .action((out: string, options: Options) => runMain(() => phantom(out, options)));
+  .option("--patients <n>", "how many", numberOption, patients)
+  .option("--seed <n>", "the same seed gives the same files", numberOption, seed)
+  .option("--spacing <mm>", "edge of the cubic voxels", numberOption, spacing)
+  .option("--field-of-view <x,y,z>", "mm; the head fills it", numbersOption, [...fieldOfView])
+  .action((out: string, settings: PhantomSettings) => runMain(() => phantom(out, settings)));
 await program.parseAsync();
 
-async function phantom(out: string, options: Options): Promise<void> {
-  const settings: PhantomSettings = {
-    patients: Number(options.patients),
-    seed: Number(options.seed),
-    spacing: Number(options.spacing),
-    fieldOfView: options.fieldOfView.split(",").map(Number) as unknown as Point,
-  };
+async function phantom(out: string, settings: PhantomSettings): Promise<void> {
+  checkPhantom(settings);
   await makeEmptyFolder(out);
   const bar = new SingleBar({
     format: "{bar} {percentage} %  patient {value}/{total}  {eta_formatted} left",

@@ -40,7 +40,7 @@ export async function ensurePhantom(
   settings: Partial<PhantomSettings> = {},
   onProgress?: PhantomProgress,
 ): Promise<string> {
-  const all = checked({ ...DEFAULT_PHANTOM, ...settings });
+  const all = checkPhantom({ ...DEFAULT_PHANTOM, ...settings });
   const text = JSON.stringify([GENERATOR_VERSION, all.patients, identity(all)]);
   const key = createHash("sha256").update(text).digest("hex").slice(0, 16);
   const folder = cacheDir("phantom", key);
@@ -57,7 +57,7 @@ export async function writePhantom(
   settings: Partial<PhantomSettings> = {},
   onProgress?: PhantomProgress,
 ): Promise<void> {
-  const all = checked({ ...DEFAULT_PHANTOM, ...settings });
+  const all = checkPhantom({ ...DEFAULT_PHANTOM, ...settings });
   const patients = await writeAll(root, all, onProgress);
   const manifest = { generator: GENERATOR_VERSION, settings: all, patients };
   await writeFile(join(root, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -67,7 +67,8 @@ function identity({ seed, spacing, fieldOfView }: PatientSettings): PatientSetti
   return { seed, spacing, fieldOfView };
 }
 
-function checked(settings: PhantomSettings): PhantomSettings {
+/** @throws UserError naming the setting that is out of range */
+export function checkPhantom(settings: PhantomSettings): PhantomSettings {
   const { patients, seed, spacing, fieldOfView } = settings;
   const demand = (ok: boolean, option: string, value: unknown, expected: string) => {
     if (!ok) throw new UserError(`phantom: ${option} is ${value}; expected ${expected}`);
