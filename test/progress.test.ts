@@ -78,7 +78,7 @@ test("without a terminal: plain lines at intervals and a last one, no control co
   ]);
 });
 
-test("a budget of time counts training seconds, and time left includes the pauses", () => {
+test("rates and a budget of time count training seconds, time left includes the pauses", () => {
   const { clock, options, text } = fake(false);
   const progress = trainingProgress({ seconds: 100 }, 8, options);
   progress.update({ iteration: 0, seconds: 0 });
@@ -87,8 +87,8 @@ test("a budget of time counts training seconds, and time left includes the pause
   expect(metrics).toEqual({
     iteration: 10,
     seconds: 20,
-    iterationsPerSecond: 0.25,
-    patchesPerSecond: 2,
+    iterationsPerSecond: 0.5,
+    patchesPerSecond: 4,
     secondsLeft: 160,
   });
   progress.stop();

@@ -86,7 +86,6 @@ async function train(options: Options): Promise<void> {
     resumed ? (resumed.split as unknown as Split).data : options.data,
   );
   const split = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, options);
-  const interrupt = watchInterrupt();
   const { sources, patients } = await prepare(memory, config, split);
   const folder = resumed ?? newFolder(cohort, config, split, options);
   const store = VolumeStore.create(memory, sources, {
@@ -112,6 +111,7 @@ async function train(options: Options): Promise<void> {
       ? { seconds: config.seconds! }
       : { iterations: config.iterations };
   const progress = trainingProgress(budget, config.batch);
+  const interrupt = watchInterrupt((line) => progress.note(line));
   const { signal } = interrupt;
   const result = await runTraining({ trainer, folder, patients, start, signal, progress });
   interrupt.dispose();
@@ -166,7 +166,11 @@ interface Split {
 }
 
 async function openData(config: TrainConfig, data: string | undefined): Promise<Cohort> {
-  if (data !== undefined) return openCohort(data);
+  if (data !== undefined) {
+    const cohort = await openCohort(data);
+    for (const note of cohort.notes) say(note);
+    return cohort;
+  }
   say("no --data: using the phantom cohort (made once, then kept in the cache)");
   const folder = await ensurePhantom({}, (done, total) => {
     if (done % 5 === 0 || done === total) say(`phantom patient ${done}/${total}`);

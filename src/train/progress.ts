@@ -54,6 +54,7 @@ export function trainingProgress(
   const { now = () => performance.now() / 1000 } = options;
   const bar = new ProgressLine(options);
   const iterations = new Rate();
+  const speed = new Rate();
   // Training seconds pass slower than the clock's: validation and checkpoints do not count.
   const trainingTime = new Rate();
   let shown: Metrics = { iteration: 0, seconds: 0 };
@@ -62,7 +63,8 @@ export function trainingProgress(
       const time = now();
       iterations.add(time, metrics.iteration);
       trainingTime.add(time, metrics.seconds);
-      const perSecond = iterations.recent;
+      speed.add(metrics.seconds, metrics.iteration);
+      const perSecond = speed.recent;
       const measured = {
         iterationsPerSecond: perSecond,
         patchesPerSecond: perSecond === undefined ? undefined : perSecond * patchesPerIteration,

@@ -65,7 +65,8 @@ class Run {
   }
 
   async train(): Promise<RunResult> {
-    const { trainer, signal } = this.o;
+    const { trainer, signal, progress } = this.o;
+    progress.update({ iteration: trainer.iteration, seconds: this.seconds });
     let clock = performance.now();
     while (this.done < 1 && !signal.aborted) {
       await trainer.step(this.done);
@@ -73,7 +74,7 @@ class Run {
       this.seconds += (now - clock) / 1000;
       clock = now;
       if (trainer.iteration % this.config.reportEvery === 0) {
-        await trainer.report((statistics) => this.report(statistics));
+        await this.requestReport();
       }
       if (Math.floor(this.done / this.config.validateEvery) > this.validations && this.done < 1) {
         await trainer.drain();
@@ -82,7 +83,7 @@ class Run {
         clock = performance.now();
       }
     }
-    await trainer.report((statistics) => this.report(statistics));
+    await this.requestReport();
     await trainer.drain();
     if (signal.aborted) await this.save("last");
     else await this.validateAndSave();
@@ -91,10 +92,15 @@ class Run {
     return { iteration: trainer.iteration, seconds, bestDice, interrupted: signal.aborted };
   }
 
-  private report({ iteration, loss, positiveFraction, poolError }: Statistics): void {
+  /** The statistics arrive a little later, with the time and learning rate of now. */
+  private requestReport(): Promise<void> {
     const learningRate = this.o.trainer.learningRate(this.done);
-    const metrics = { iteration, seconds: this.seconds, loss, positiveFraction, learningRate };
-    appendMetrics(this.o.folder, { ...this.o.progress.update(metrics), poolError });
+    const { seconds } = this;
+    return this.o.trainer.report((statistics: Statistics) => {
+      const { poolError, ...rest } = statistics;
+      const metrics = { seconds, learningRate, ...rest };
+      appendMetrics(this.o.folder, { ...this.o.progress.update(metrics), poolError });
+    });
   }
 
   private async validateAndSave(): Promise<void> {
