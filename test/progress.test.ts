@@ -92,7 +92,7 @@ test("rates and a budget of time count training seconds, time left includes the 
     secondsLeft: 160,
   });
   progress.stop();
-  expect(text()).toContain("20 %  iteration 10  3 min left  0.250 it/s  2.00 patches/s\n");
+  expect(text()).toContain("20 %  iteration 10  3 min left  0.500 it/s  4.00 patches/s\n");
 });
 
 test("on a terminal the bar fits its width, drops the least important, and ends as a line", () => {
