@@ -80,7 +80,7 @@ describe("train", () => {
     const child = start("train", [...training, "--validate-every", "0.5", "--out", out]);
     while (readMetrics({ path: out }).length === 0 && child.exitCode === null) await Bun.sleep(20);
     child.kill("SIGINT");
-    expect(await child.exited).toBe(0);
+    expect(await child.exited).toBe(130);
     expect(await new Response(child.stderr).text()).toContain(`--resume ${out}`);
     const resumed = await run("train", "--resume", out);
     expect(resumed.code).toBe(0);

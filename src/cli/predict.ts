@@ -1,17 +1,18 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
-import { readMask } from "../data/nifti_read";
+import { type FromFile, readMask } from "../data/nifti_read";
 import { checkNiftiPath, writeMask, writeVolume } from "../data/nifti_write";
-import { loadPair } from "../data/patient";
-import { preparePair } from "../data/preprocess";
+import { loadPair, maskOnGrid } from "../data/patient";
+import { type Normalisation, preparePair } from "../data/preprocess";
+import type { Mask, Volume } from "../data/volume";
 import { openDevice } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { loadWeights, unetNetwork } from "../infer/model";
 import { predictProbability, THRESHOLD, thresholded } from "../infer/predict";
 import { unetParameters } from "../nn/parameters";
 import { flatParameters } from "../nn/weights";
-import { watchInterrupt } from "../train/interrupt";
+import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
 import { predictProgress } from "../train/progress";
 import { ADAPTER_OPTION, makeCommand } from "./command";
 import { runMain } from "./main";
@@ -52,7 +53,7 @@ async function predict(options: Options): Promise<void> {
   }
   const pair = await loadPair(options.t1, options.t2);
   for (const note of pair.notes) say(note);
-  const brainMask = options.mask === undefined ? undefined : await readMask(options.mask);
+  const brainMask = await brainMaskOf(options, info.normalisation, pair.time1);
   const device = await openDevice({ adapter: options.adapter });
   say(device.describe());
   say(`weights ${weights}`);
@@ -97,18 +98,36 @@ async function predict(options: Options): Promise<void> {
   } catch (error) {
     bar?.stop();
     if (!interrupt.signal.aborted) throw error;
-    process.exitCode = 130;
+    process.exitCode = INTERRUPTED;
   } finally {
     interrupt.dispose();
   }
 }
 
-/** `best.safetensors` of the run folder that was written to last. */
+/** The brain mask on the grid of the first visit, where the weights need one. */
+async function brainMaskOf(
+  { t1, mask }: Options,
+  normalisation: Normalisation,
+  image: Volume & FromFile,
+): Promise<Mask | undefined> {
+  if (normalisation !== "mask") return undefined;
+  if (mask === undefined) {
+    throw new UserError("these weights were trained with --normalisation mask: give --mask FILE");
+  }
+  const notes: string[] = [];
+  const onGrid = maskOnGrid(mask, await readMask(mask), t1, image, notes);
+  for (const note of notes) say(note);
+  return onGrid;
+}
+
+/** The `best` weights, else the `last`, of the run folder that was written to last. */
 function newestWeights(): string {
   const names = existsSync("runs") ? readdirSync("runs") : [];
   const found = names
-    .map((name) => join("runs", name, "best.safetensors"))
-    .filter((path) => existsSync(path))
+    .flatMap((name) => {
+      const kinds = ["best", "last"].map((kind) => join("runs", name, `${kind}.safetensors`));
+      return kinds.filter((path) => existsSync(path)).slice(0, 1);
+    })
     .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
   if (found[0]) return found[0];
   throw new UserError(

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { UserError } from "../core/errors";
 import { type Cohort, openCohort, type Patient, splitCohort } from "../data/cohort";
 import { ensurePhantom } from "../data/phantom/cohort";
@@ -7,7 +9,7 @@ import { type Device, openDevice } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { loadCheckpoint, type Progress } from "../train/checkpoint";
 import { makeTrainConfig, PRESETS, type PresetName, type TrainConfig } from "../train/config";
-import { watchInterrupt } from "../train/interrupt";
+import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
 import { duration, trainingProgress } from "../train/progress";
 import { runTraining } from "../train/run";
 import {
@@ -16,6 +18,7 @@ import {
   defaultRunPath,
   openRunFolder,
   type RunFolder,
+  refuseExistingRun,
   truncateMetrics,
 } from "../train/run_folder";
 import { Trainer } from "../train/trainer";
@@ -33,6 +36,8 @@ interface Options {
   readonly out?: string;
   readonly resume?: string;
   readonly adapter?: string;
+  readonly budget?: number;
+  readonly iterations?: number;
   readonly [setting: string]: unknown;
 }
 
@@ -80,11 +85,10 @@ async function train(options: Options): Promise<void> {
   const memory = new Memory(device);
   say(device.describe());
   const resumed = options.resume === undefined ? undefined : openRunFolder(options.resume);
+  if (!resumed && options.out !== undefined) refuseExistingRun(options.out);
   const config = resumed ? resumedConfig(resumed, options) : newConfig(device, options);
-  const cohort = await openData(
-    config,
-    resumed ? (resumed.split as unknown as Split).data : options.data,
-  );
+  const data = options.data ?? (resumed && (resumed.split as unknown as Split).data);
+  const cohort = await openData(config, data);
   const split = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, options);
   const { sources, patients } = await prepare(memory, config, split);
   const folder = resumed ?? newFolder(cohort, config, split, options);
@@ -93,14 +97,17 @@ async function train(options: Options): Promise<void> {
     budget: config.volumeBudget,
     patch: config.patch,
   });
+  // Interrupted before its first checkpoint, a run starts again from its seed.
+  const checkpointed =
+    resumed && existsSync(checkpointPaths(resumed, "last").state) ? resumed : undefined;
   let start: Progress = { iteration: 0, seconds: 0, bestDice: -1 };
   const trainer = await Trainer.create(
     memory,
     store,
     config,
-    resumed &&
+    checkpointed &&
       ((state, specs) => {
-        start = loadCheckpoint(memory, state, specs, checkpointPaths(resumed, "last"));
+        start = loadCheckpoint(memory, state, specs, checkpointPaths(checkpointed, "last"));
         return start.iteration;
       }),
   );
@@ -124,17 +131,21 @@ function newConfig(device: Device, options: Options): TrainConfig {
     const names = Object.keys(PRESETS).join(", ");
     throw new UserError(`--preset ${preset}: there is no such preset; there are ${names}`);
   }
-  if (options.budget !== undefined && options.iterations !== undefined) {
-    throw new UserError("--budget and --iterations exclude each other: give one of them");
-  }
   const names = Object.keys(PRESETS.paper).filter((name) => name !== "preset");
   const given = Object.fromEntries(
-    [...names, "iterations", "headPrior"]
+    [...names, "headPrior"]
       // Flags that are on by default have a value whether given or not.
       .filter((name) => program.getOptionValueSource(name) === "cli")
       .map((name) => [name, options[name]]),
   );
-  return makeTrainConfig(preset, { ...given, seconds: options.budget as number | undefined });
+  return makeTrainConfig(preset, { ...given, ...budgetOf(options) });
+}
+
+function budgetOf({ budget, iterations }: Options): Pick<TrainConfig, "seconds" | "iterations"> {
+  if (budget !== undefined && iterations !== undefined) {
+    throw new UserError("--budget and --iterations exclude each other: give one of them");
+  }
+  return { seconds: budget, iterations };
 }
 
 /** A resumed run keeps its settings; only its budget may be changed. */
@@ -144,18 +155,17 @@ function resumedConfig(folder: RunFolder, options: Options): TrainConfig {
   const fixed = Object.keys(options).filter(
     (name) =>
       program.getOptionValueSource(name) === "cli" &&
-      !["resume", "adapter", "budget", "iterations"].includes(name),
+      !["resume", "adapter", "data", "budget", "iterations"].includes(name),
   );
   if (fixed.length > 0) {
     throw new UserError(
       `--resume ${folder.path}: a resumed run keeps its settings; leave out ${fixed.join(", ")}`,
     );
   }
-  const longer = {
-    seconds: (options.budget as number | undefined) ?? settings.seconds,
-    iterations: (options.iterations as number | undefined) ?? settings.iterations,
-  };
-  return { ...makeTrainConfig(preset as PresetName, { ...settings, ...longer }), preset };
+  const { seconds, iterations, ...others } = settings;
+  const given = budgetOf(options);
+  const budget = (given.seconds ?? given.iterations) ? given : { seconds, iterations };
+  return makeTrainConfig(preset as PresetName, { ...others, ...budget });
 }
 
 interface Split {
@@ -205,7 +215,7 @@ function savedSplit(folder: RunFolder, cohort: Cohort): Arms {
 
 function newFolder(cohort: Cohort, config: TrainConfig, arms: Arms, options: Options): RunFolder {
   const split: Split = {
-    data: options.data === undefined ? undefined : cohort.root,
+    data: options.data === undefined ? undefined : resolve(cohort.root),
     train: arms.train.map(({ id }) => id),
     val: arms.val.map(({ id }) => id),
   };
@@ -261,5 +271,7 @@ function sayEnd(folder: RunFolder, result: Awaited<ReturnType<typeof runTraining
   const { iteration, seconds, bestDice, interrupted } = result;
   const dice = bestDice >= 0 ? `, best validation Dice ${bestDice.toFixed(3)}` : "";
   say(`${iteration} iterations in ${duration(seconds)} of training${dice}; see ${folder.path}`);
-  if (interrupted) say(`interrupted; go on with: bun run train --resume ${folder.path}`);
+  if (!interrupted) return;
+  say(`interrupted; go on with: bun run train --resume ${folder.path}`);
+  process.exitCode = INTERRUPTED;
 }

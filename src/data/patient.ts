@@ -7,7 +7,7 @@ import { type Grid, type Mask, type Volume, voxelSize } from "./volume";
 
 /** Two visits of one patient on one grid, that of visit 1. */
 export interface Pair {
-  readonly time1: Volume;
+  readonly time1: ReadVolume;
   readonly time2: Volume;
   /** A line for each thing in the files that was decided by rule; to be shown to the user. */
   readonly notes: readonly string[];
@@ -64,14 +64,19 @@ function makePair(path1: string, time1: ReadVolume, path2: string, time2: ReadVo
   return { time1, time2: resampled, notes };
 }
 
-function maskOnGrid(
+/**
+ * A mask on the grid of an image, with the image's affine: as it is, or resampled (nearest) by
+ * header geometry, with a line in `notes`.
+ * @throws UserError as loadPair
+ */
+export function maskOnGrid(
   path: string,
   mask: Mask & FromFile,
   gridPath: string,
-  grid: ReadVolume,
+  grid: Volume & FromFile,
   notes: string[],
 ): Mask {
-  if (sameGrid(mask, grid)) return mask;
+  if (sameGrid(mask, grid)) return { ...mask, affine: grid.affine };
   requireGeometry(path, mask, gridPath, grid);
   const resampled = resampleMaskTo(mask, grid);
   notes.push(

@@ -1,6 +1,6 @@
 /** Prepared patients on disk: resampling and normalising is done once per content and settings. */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "../core/errors";
@@ -95,22 +95,34 @@ async function readTwin(path: string, { time1 }: PatientData): Promise<Mask> {
   );
 }
 
-/** Header as JSON in a first block of its own file; the voxels follow in the `.bin`. */
+/** The header is JSON in a file of its own, written last; the voxels are in the `.bin`. */
 const headerPath = (path: string) => `${path}.json`;
 
 function writeAtomically(path: string, header: Header, arrays: readonly ArrayBufferView[]): void {
-  mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.tmp`;
   const parts = arrays.map((a) => new Uint8Array(a.buffer, a.byteOffset, a.byteLength));
-  writeFileSync(temporary, Buffer.concat(parts));
-  renameSync(temporary, path);
-  writeFileSync(temporary, JSON.stringify(header));
-  renameSync(temporary, headerPath(path));
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(temporary, Buffer.concat(parts));
+    renameSync(temporary, path);
+    writeFileSync(temporary, JSON.stringify(header));
+    renameSync(temporary, headerPath(path));
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new UserError(
+      `${dirname(path)}: the prepared images cannot be kept there (${code}); make room, or name ` +
+        "another folder by VOXGRAD_CACHE",
+    );
+  }
 }
 
 function readHeader(path: string): Header | undefined {
   try {
-    return JSON.parse(readFileSync(headerPath(path), "utf8")) as Header;
+    const header = JSON.parse(readFileSync(headerPath(path), "utf8")) as Header;
+    const bytes = (8 + header.lesions.length) * voxelCount(header.grid.size);
+    return statSync(path).size === bytes ? header : undefined;
   } catch {
     return undefined;
   }

@@ -12,7 +12,7 @@ import { state, type Tensor } from "../core/tensor";
 import { capabilities } from "../gpu/capabilities";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
-import { invertAffine, multiplyAffine, resampledGrid } from "./affine";
+import { invertAffine, multiplyAffine, resampledGrid, sameGrid } from "./affine";
 import type { Grid, Mask, Size3, Volume } from "./volume";
 import { voxelSize } from "./volume";
 
@@ -35,6 +35,7 @@ function slabElements(memory: Memory): number {
 /**
  * Resamples `data` on grid `from` to grid `to`; both must have the same axes (as resampledGrid
  * gives). Outside of `from` the edge voxel counts.
+ * @param slab voxels of input or result that one dispatch may hold
  */
 export async function resampleOnDevice(
   memory: Memory,
@@ -42,19 +43,22 @@ export async function resampleOnDevice(
   from: Grid,
   to: Grid,
   mode: "trilinear" | "nearest",
+  slab = slabElements(memory),
 ): Promise<Float32Array> {
   const [scale, offset] = diagonalMapping(from, to);
   const [nx, ny, nz] = to.size;
   const [fx, fy, fz] = from.size;
   const result = new Float32Array(nx * ny * nz);
-  const planes = Math.max(1, Math.floor(slabElements(memory) / (nx * ny)));
+  // A plane of the result needs |scale| planes of the input, and a slab a few more at its ends.
+  const perPlane = Math.max(nx * ny, fx * fy * Math.abs(scale[2]));
+  const planes = Math.max(1, Math.floor((slab - 4 * fx * fy) / perPlane));
   for (let z0 = 0; z0 < nz; z0 += planes) {
     const depth = Math.min(planes, nz - z0);
     const first = clampPlane(Math.floor(scale[2] * z0 + offset[2]) - 1, fz);
     const last = clampPlane(Math.ceil(scale[2] * (z0 + depth - 1) + offset[2]) + 1, fz);
     const input = data.subarray(first * fx * fy, (last + 1) * fx * fy);
     const x = state("resample_x", [last + 1 - first, fy, fx]);
-    const slab = await runOnce(memory, "resample", { x }, { x: input }, (g) => {
+    const part = await runOnce(memory, "resample", { x }, { x: input }, (g) => {
       const attrs = {
         size: [depth, ny, nx] as const,
         mode,
@@ -63,7 +67,7 @@ export async function resampleOnDevice(
       };
       return g.apply(resample, { x }, attrs).y!;
     });
-    result.set(slab, z0 * nx * ny);
+    result.set(part, z0 * nx * ny);
   }
   return result;
 }
@@ -196,7 +200,7 @@ export async function preparePair(
 
 /** A mask on another grid of the same axes, by nearest neighbour. */
 export async function labelOnGrid(memory: Memory, mask: Mask, grid: Grid): Promise<Uint8Array> {
-  if (mask.size.every((n, axis) => n === grid.size[axis])) return mask.data;
+  if (sameGrid(mask, grid)) return mask.data;
   const values = Float32Array.from(mask.data);
   return Uint8Array.from(await resampleOnDevice(memory, values, mask, grid, "nearest"));
 }

@@ -1,4 +1,5 @@
 /** Buffers of one device: states by tensor, allocation with accounting, upload and read-back. */
+import { UserError } from "../core/errors";
 import type { Tensor } from "../core/tensor";
 import { byteLength, storageOf } from "../core/tensor";
 import type { Device } from "./device";
@@ -125,7 +126,10 @@ export class Memory {
     if (invalid) throw new Error(`${what}: ${invalid.message}`);
     if (memory) {
       const used = (this.bytes / 2 ** 20).toFixed(0);
-      throw new Error(`${what}: the adapter is out of memory with ${used} MiB allocated`);
+      throw new UserError(
+        `${what}: the adapter is out of memory with ${used} MiB allocated; use a smaller --chunk, ` +
+          "--volume-budget or --volume-precision f16",
+      );
     }
     return result!;
   }

@@ -27,6 +27,8 @@ export interface ProgramStats {
 }
 
 const UNIFORM_STRIDE = 256;
+/** About a fifth of an iteration of the paper's preset. */
+const STEPS_PER_SUBMIT = 64;
 
 function lifetimes(dispatches: readonly Dispatch[], keep: ReadonlySet<number>): Lifetime[] {
   const found = new Map<number, { t: Tensor; first: number; last: number }>();
@@ -109,13 +111,6 @@ export class Program {
     });
   }
 
-  /** Encodes every step into one compute pass. */
-  encode(encoder: GPUCommandEncoder): void {
-    const pass = encoder.beginComputePass({ label: this.name });
-    this.encodeSteps(pass, 0, this.steps.length);
-    pass.end();
-  }
-
   /** Labels of the steps, for profiles. */
   get labels(): readonly string[] {
     return this.steps.map((s) => s.label);
@@ -131,11 +126,20 @@ export class Program {
     }
   }
 
-  /** Encodes and submits one run; returns at once. */
+  /**
+   * Encodes and submits one run; returns at once. A GPU gets it in several submissions: watchdogs
+   * of graphics drivers end a command buffer that runs for seconds.
+   */
   run(): void {
-    const encoder = this.memory.device.device.createCommandEncoder({ label: this.name });
-    this.encode(encoder);
-    this.memory.device.submit(encoder.finish(), this.name);
+    const { device } = this.memory;
+    const most = device.info.type === "hardware" ? STEPS_PER_SUBMIT : this.steps.length;
+    for (let from = 0; from < this.steps.length; from += most) {
+      const encoder = device.device.createCommandEncoder({ label: this.name });
+      const pass = encoder.beginComputePass({ label: this.name });
+      this.encodeSteps(pass, from, Math.min(this.steps.length, from + most));
+      pass.end();
+      device.submit(encoder.finish(), this.name);
+    }
   }
 
   /** The buffer of a tensor of this program (kept temporaries) or of the memory's states. */

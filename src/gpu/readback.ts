@@ -6,6 +6,7 @@ import type { Memory } from "./memory";
 export class ReadbackRing {
   private readonly free: GPUBuffer[];
   private readonly pending = new Set<Promise<void>>();
+  private failure: unknown;
 
   /** @param source a state tensor that is read again and again */
   constructor(
@@ -28,25 +29,37 @@ export class ReadbackRing {
    */
   async request(handle: (values: Float32Array) => void): Promise<void> {
     if (this.free.length === 0) await this.memory.device.wait(Promise.race(this.pending));
+    this.check();
     const buffer = this.free.pop()!;
     const { device } = this.memory.device;
     const encoder = device.createCommandEncoder({ label: "readback" });
     const from = this.memory.bufferOf(this.source);
     encoder.copyBufferToBuffer(from, 0, buffer, 0, buffer.size);
     this.memory.device.submit(encoder.finish(), `readback ${this.source.name}`);
-    const done = buffer.mapAsync(1).then(() => {
-      const values = new Float32Array(buffer.getMappedRange().slice(0));
-      buffer.unmap();
-      this.free.push(buffer);
-      this.pending.delete(done);
-      handle(values);
-    });
+    const done = buffer
+      .mapAsync(1)
+      .then(() => {
+        const values = new Float32Array(buffer.getMappedRange().slice(0));
+        buffer.unmap();
+        this.free.push(buffer);
+        handle(values);
+      })
+      .catch((error: unknown) => {
+        this.failure ??= error;
+      })
+      .finally(() => this.pending.delete(done));
     this.pending.add(done);
+  }
+
+  /** Throws the first error of a copy or of its handler. */
+  private check(): void {
+    if (this.failure !== undefined) throw this.failure;
   }
 
   /** Waits until every requested copy has been handled. */
   async drain(): Promise<void> {
     if (this.pending.size > 0) await this.memory.device.wait(Promise.all(this.pending));
+    this.check();
   }
 
   destroy(): void {

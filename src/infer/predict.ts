@@ -1,4 +1,5 @@
 /** From two visits to a lesion mask on the first visit's own grid. */
+import { sameGrid } from "../data/affine";
 import { resampleOnDevice } from "../data/preprocess";
 import type { Grid, Mask, Volume } from "../data/volume";
 import type { VolumeSource } from "../data/volume_store";
@@ -38,7 +39,7 @@ export async function predictProbability(
   const batch = windowBatch(memory, model);
   const data = await predictVolume(memory, network, source, { patch, stride, batch, ...hooks });
   const { size, affine } = native;
-  if (grid.size.every((n, axis) => n === size[axis])) return { size, affine, data };
+  if (sameGrid(grid, native)) return { size, affine, data };
   const mapped = await resampleOnDevice(memory, data, grid, native, "trilinear");
   return { size, affine, data: mapped };
 }

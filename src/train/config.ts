@@ -122,7 +122,7 @@ export function makeTrainConfig(preset: PresetName, changes: Partial<TrainConfig
     throw new UserError(`option ${name}: got ${merged[name]}: ${issue.message}`);
   }
   const config = parsed.data;
-  if (config.batch > config.pool) {
+  if (config.sampler === "ohem" && config.batch > config.pool) {
     throw new UserError(
       `--batch ${config.batch} is larger than --pool ${config.pool}: B patches are selected from ` +
         "the pool; make the pool at least as large",

@@ -1,5 +1,6 @@
 /** A whole training run: budget, reports, validations, checkpoints and pictures in its folder. */
 import { join } from "node:path";
+import { UserError } from "../core/errors";
 import { loadPatient } from "../data/patient";
 import type { Mask } from "../data/volume";
 import { modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
@@ -45,6 +46,8 @@ class Run {
   private seconds: number;
   private bestDice: number;
   private validations: number;
+  /** Iteration of the first report whose loss was not finite. */
+  private diverged: number | undefined;
 
   constructor(private readonly o: RunOptions) {
     this.seconds = o.start.seconds;
@@ -69,6 +72,7 @@ class Run {
     progress.update({ iteration: trainer.iteration, seconds: this.seconds });
     let clock = performance.now();
     while (this.done < 1 && !signal.aborted) {
+      this.refuseDivergence();
       await trainer.step(this.done);
       const now = performance.now();
       this.seconds += (now - clock) / 1000;
@@ -78,6 +82,7 @@ class Run {
       }
       if (Math.floor(this.done / this.config.validateEvery) > this.validations && this.done < 1) {
         await trainer.drain();
+        this.refuseDivergence();
         this.seconds += (performance.now() - clock) / 1000;
         await this.validateAndSave();
         clock = performance.now();
@@ -85,11 +90,21 @@ class Run {
     }
     await this.requestReport();
     await trainer.drain();
+    this.refuseDivergence();
     if (signal.aborted) await this.save("last");
     else await this.validateAndSave();
     this.drawCurves();
     const { seconds, bestDice } = this;
     return { iteration: trainer.iteration, seconds, bestDice, interrupted: signal.aborted };
+  }
+
+  /** Before anything is saved over a good checkpoint. */
+  private refuseDivergence(): void {
+    if (this.diverged === undefined) return;
+    throw new UserError(
+      `the loss is not finite at iteration ${this.diverged}: training diverged; lower ` +
+        `--learning-rate; the last checkpoint in ${this.o.folder.path} is kept`,
+    );
   }
 
   /** The statistics arrive a little later, with the time and learning rate of now. */
@@ -98,6 +113,7 @@ class Run {
     const { seconds } = this;
     return this.o.trainer.report((statistics: Statistics) => {
       const { poolError, ...rest } = statistics;
+      if (!Number.isFinite(rest.loss)) this.diverged ??= rest.iteration;
       const metrics = { seconds, learningRate, ...rest };
       appendMetrics(this.o.folder, { ...this.o.progress.update(metrics), poolError });
     });
@@ -125,7 +141,7 @@ class Run {
       };
       const perPatient = { student: student.perPatient, momentum: momentum.perPatient };
       appendMetrics(folder, { ...progress.update(metrics), perPatient });
-      await this.keepBest(momentum.dice ?? student.dice ?? 0);
+      await this.keepBest(momentum.dice ?? student.dice);
     } catch (error) {
       if (!signal.aborted) throw error;
     }
@@ -133,9 +149,10 @@ class Run {
     await this.drawPatients(predictions);
   }
 
-  private async keepBest(dice: number): Promise<void> {
-    if (dice <= this.bestDice) return;
-    this.bestDice = dice;
+  /** Without any score (no validation patient has lesions) the newest weights are the best. */
+  private async keepBest(dice: number | undefined): Promise<void> {
+    if (dice !== undefined && dice < this.bestDice) return;
+    this.bestDice = dice ?? this.bestDice;
     await this.save("best");
     await this.save("last");
   }

@@ -63,12 +63,7 @@ export function createRunFolder(
   config: Readonly<Record<string, unknown>>,
   split: Readonly<Record<string, unknown>>,
 ): RunFolder {
-  const { weights, state } = checkpointPaths({ path }, "last");
-  if ([configPath(path), metricsPath(path), weights, state].some((file) => existsSync(file))) {
-    throw new UserError(
-      `${path}: holds a training run already; go on with it by --resume ${path}, or name another --out`,
-    );
-  }
+  refuseExistingRun(path);
   try {
     mkdirSync(path, { recursive: true });
     writeAtomically(splitPath(path), pretty(split));
@@ -79,6 +74,16 @@ export function createRunFolder(
     throw new UserError(`${path}: the run folder cannot be made (${code}); name another --out`);
   }
   return { path, config, split };
+}
+
+/** Before long work for a new run. @throws UserError if a run lies in the folder already */
+export function refuseExistingRun(path: string): void {
+  const { weights, state } = checkpointPaths({ path }, "last");
+  if ([configPath(path), metricsPath(path), weights, state].some((file) => existsSync(file))) {
+    throw new UserError(
+      `${path}: holds a training run already; go on with it by --resume ${path}, or name another --out`,
+    );
+  }
 }
 
 /** Opens the folder of an earlier run. @throws UserError if there is no readable run in it. */
