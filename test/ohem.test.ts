@@ -124,6 +124,15 @@ test("patients that rotate through a small budget: repeatable too", async () => 
   expect(runs[1]).toEqual(runs[0]!);
 });
 
+test("volumes in half precision train alike", async () => {
+  const [full] = (await trained({}, 1)).losses;
+  const trainer = await Trainer.create(memory, tinyStore(memory, true), tinyConfig());
+  await trainer.step(0);
+  await trainer.drain();
+  const [half] = await memory.readF32(trainer.state.log);
+  expect(Math.abs(half! - full!)).toBeLessThan(1e-3);
+});
+
 test("after the first step nothing is created: no buffer, no bind group, no pipeline", async () => {
   const trainer = await Trainer.create(memory, tinyStore(memory), tinyConfig());
   await trainer.step(0);

@@ -222,6 +222,9 @@ function newFolder(cohort: Cohort, config: TrainConfig, arms: Arms, options: Opt
   return createRunFolder(options.out ?? defaultRunPath(config.preset), config, { ...split });
 }
 
+/** Between two lines that say how far the preparation is. */
+const PREPARATION_LINE_MS = 5000;
+
 /** Resamples and normalises everyone, or finds them in the cache. */
 async function prepare(
   memory: Memory,
@@ -231,7 +234,12 @@ async function prepare(
   const { spacing, normalisation, timeReversal } = config;
   const sources: PreparedPatient[] = [];
   const patients: ValidationPatient[] = [];
+  let shown = performance.now();
   for (const [i, patient] of [...train, ...val].entries()) {
+    if (performance.now() - shown > PREPARATION_LINE_MS) {
+      say(`prepared ${i} of ${train.length + val.length} patients (kept for the next run)`);
+      shown = performance.now();
+    }
     const trains = i < train.length;
     const reversed = trains && timeReversal;
     if (reversed && patient.resolved === undefined) {
