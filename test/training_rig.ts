@@ -43,7 +43,7 @@ export const TINY: Partial<TrainConfig> = {
 };
 
 export function tinyConfig(changes: Partial<TrainConfig> = {}): TrainConfig {
-  return makeTrainConfig("small", { ...TINY, ...changes });
+  return makeTrainConfig("paper", { ...TINY, ...changes });
 }
 
 export function tinyStore(memory: Memory, half = false, budget = 2 ** 24): VolumeStore {
