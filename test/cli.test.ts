@@ -43,7 +43,7 @@ async function expectRefusal(what: RegExp, command: string, ...args: string[]): 
 
 beforeAll(async () => {
   mkdirSync(data);
-  await writePhantom(data, { patients: 3, spacing: 2, fieldOfView: [64, 64, 64], seed: 1 });
+  await writePhantom(data, { patients: 3, spacing: 2, fieldOfView: [80, 80, 80], seed: 1 });
 });
 
 describe("train", () => {

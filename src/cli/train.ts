@@ -41,6 +41,9 @@ interface Options {
   readonly [setting: string]: unknown;
 }
 
+/** Between two lines that say how far the preparation is. */
+const PREPARATION_LINE_MS = 5000;
+
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scans.")
@@ -221,9 +224,6 @@ function newFolder(cohort: Cohort, config: TrainConfig, arms: Arms, options: Opt
   };
   return createRunFolder(options.out ?? defaultRunPath(config.preset), config, { ...split });
 }
-
-/** Between two lines that say how far the preparation is. */
-const PREPARATION_LINE_MS = 5000;
 
 /** Resamples and normalises everyone, or finds them in the cache. */
 async function prepare(
