@@ -272,7 +272,7 @@ function sayPlan(trainer: Trainer, store: VolumeStore, folder: RunFolder, start:
       }`,
   );
   const from = start.iteration > 0 ? `, resumed at iteration ${start.iteration}` : "";
-  say(`run folder ${folder.path}${from}`);
+  say(`run folder ${folder.path}${from}; the first iteration compiles the kernels`);
 }
 
 function sayEnd(folder: RunFolder, result: Awaited<ReturnType<typeof runTraining>>): void {

@@ -71,9 +71,16 @@ class Run {
     const { trainer, signal, progress } = this.o;
     progress.update({ iteration: trainer.iteration, seconds: this.seconds });
     let clock = performance.now();
+    // Drivers compile a kernel when it first runs, which takes a while and is no training time.
+    let compiling = true;
     while (this.done < 1 && !signal.aborted) {
       this.refuseDivergence();
       await trainer.step(this.done);
+      if (compiling) {
+        await trainer.drain();
+        clock = performance.now();
+        compiling = false;
+      }
       const now = performance.now();
       this.seconds += (now - clock) / 1000;
       clock = now;
