@@ -69,7 +69,6 @@ class Run {
 
   async train(): Promise<RunResult> {
     const { trainer, signal, progress } = this.o;
-    progress.update({ iteration: trainer.iteration, seconds: this.seconds });
     let clock = performance.now();
     // Drivers compile a kernel when it first runs, which takes a while and is no training time.
     let compiling = true;
@@ -78,12 +77,10 @@ class Run {
       await trainer.step(this.done);
       if (compiling) {
         await trainer.drain();
-        clock = performance.now();
         compiling = false;
-      }
-      const now = performance.now();
-      this.seconds += (now - clock) / 1000;
-      clock = now;
+        progress.update({ iteration: trainer.iteration, seconds: this.seconds });
+      } else this.seconds += (performance.now() - clock) / 1000;
+      clock = performance.now();
       if (trainer.iteration % this.config.reportEvery === 0) {
         await this.requestReport();
       }
