@@ -102,7 +102,9 @@ describe("train", () => {
     await expectRefusal(/--preset huge.*paper, small/, "train", "--preset", "huge");
     await expectRefusal(/expected a time such as/, "train", "--budget", "soon");
     await expectRefusal(/--batch 9 .*--pool 4/, "train", "--pool", "4", "--batch", "9");
-    await expectRefusal(/unknown option/, "train", "--sped", "1");
+    for (const command of ["train", "adapters", "phantom"]) {
+      await expectRefusal(/unknown option/, command, "--sped", "1");
+    }
     await expectRefusal(/no training run lies there/, "train", "--resume", join(folder, "none"));
     await expectRefusal(/keeps its settings.*seed/, "train", "--resume", whole, "--seed", "3");
   });

@@ -1,6 +1,6 @@
-import { program } from "commander";
 import { noAdapter } from "../gpu/adapter_search";
 import { type AdapterDescription, surveyAdapters } from "../gpu/device";
+import { makeCommand } from "./command";
 import { runMain } from "./main";
 
 /** Limits that decide what fits, with the unit they are shown in. */
@@ -15,14 +15,12 @@ const MAIN_LIMITS = [
 ] as const;
 const BYTES = { MiB: 2 ** 20, KiB: 2 ** 10, B: 1, "": 1 } as const;
 
-program
-  .name("adapters")
-  .description(
-    "Lists the adapters (GPUs and software drivers) that voxgrad can run on, best first.",
-  )
-  .option("--json", "print everything, with all limits, as JSON")
-  .action(({ json }: { json?: boolean }) => runMain(() => adapters(json === true)));
-await program.parseAsync();
+const program = makeCommand(
+  "adapters",
+  "Lists the adapters (GPUs and software drivers) that voxgrad can run on, best first.",
+).option("--json", "print everything, with all limits, as JSON");
+program.parse();
+await runMain(() => adapters(program.opts<{ json?: boolean }>().json === true));
 
 async function adapters(json: boolean): Promise<void> {
   const { adapters: list, reasons } = await surveyAdapters();

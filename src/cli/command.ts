@@ -11,6 +11,9 @@ export function makeCommand(name: string, description: string): Command {
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 }
 
+/** A line for the user; standard output stays free for results. */
+export const say = (line: string): boolean => process.stderr.write(`${line}\n`);
+
 export const ADAPTER_OPTION = [
   "--adapter <name>",
   "adapter to run on: lavapipe, swiftshader, gpu, or part of its name (`bun run adapters`)",

@@ -1,6 +1,5 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { SingleBar } from "cli-progress";
-import { program } from "commander";
 import { UserError } from "../core/errors";
 import {
   checkPhantom,
@@ -8,20 +7,22 @@ import {
   type PhantomSettings,
   writePhantom,
 } from "../data/phantom/cohort";
+import { makeCommand } from "./command";
 import { runMain } from "./main";
 import { numberOption, numbersOption } from "./options";
 
 const { patients, seed, spacing, fieldOfView } = DEFAULT_PHANTOM;
-program
-  .name("phantom")
-  .description("Writes a cohort of made-up patients with new lesions, in the MSSEG-2 layout.")
+const program = makeCommand(
+  "phantom",
+  "Writes a cohort of made-up patients with new lesions, in the MSSEG-2 layout.",
+)
   .argument("<out>", "folder to write; must be new or empty")
   .option("--patients <n>", "how many", numberOption, patients)
   .option("--seed <n>", "the same seed gives the same files", numberOption, seed)
   .option("--spacing <mm>", "edge of the cubic voxels", numberOption, spacing)
-  .option("--field-of-view <x,y,z>", "mm; the head fills it", numbersOption, [...fieldOfView])
-  .action((out: string, settings: PhantomSettings) => runMain(() => phantom(out, settings)));
-await program.parseAsync();
+  .option("--field-of-view <x,y,z>", "mm; the head fills it", numbersOption, [...fieldOfView]);
+program.parse();
+await runMain(() => phantom(program.args[0]!, program.opts<PhantomSettings>()));
 
 async function phantom(out: string, settings: PhantomSettings): Promise<void> {
   checkPhantom(settings);

@@ -14,7 +14,7 @@ import { unetParameters } from "../nn/parameters";
 import { flatParameters } from "../nn/weights";
 import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
 import { predictProgress } from "../train/progress";
-import { ADAPTER_OPTION, makeCommand } from "./command";
+import { ADAPTER_OPTION, makeCommand, say } from "./command";
 import { runMain } from "./main";
 import { numberOption } from "./options";
 
@@ -28,8 +28,6 @@ interface Options {
   readonly threshold: number;
   readonly adapter?: string;
 }
-
-const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const program = makeCommand("predict", "Segments the lesions that are new at the second visit.")
   .requiredOption("--t1 <file>", "FLAIR of the first visit (also: -t1 FILE)")

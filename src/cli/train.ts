@@ -23,7 +23,7 @@ import {
 } from "../train/run_folder";
 import { Trainer } from "../train/trainer";
 import { type ValidationPatient, validationPatient } from "../train/validate";
-import { ADAPTER_OPTION, makeCommand } from "./command";
+import { ADAPTER_OPTION, makeCommand, say } from "./command";
 import { runMain } from "./main";
 import { bytesOption, durationOption, listOption, numberOption, numbersOption } from "./options";
 
@@ -43,8 +43,6 @@ interface Options {
 
 /** Between two lines that say how far the preparation is. */
 const PREPARATION_LINE_MS = 5000;
-
-const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scans.")
   .option("--data <dir>", "cohort in the MSSEG-2 layout; without it a phantom cohort is made")

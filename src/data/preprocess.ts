@@ -185,14 +185,14 @@ export async function preparePair(
         "or use --normalisation volume",
     );
   }
-  const mask = pair.brainMask && (await labelOnGrid(memory, pair.brainMask, grid));
+  const brain = pair.brainMask && (await labelOnGrid(memory, pair.brainMask, grid));
+  const how = { mode: options.normalisation, mask: brain && Float32Array.from(brain) };
   const visits: Float32Array[] = [];
   for (const [i, image] of [pair.time1, pair.time2].entries()) {
     const data =
       grid === pair.time1
         ? image.data
         : await resampleOnDevice(memory, image.data, pair.time1, grid, "trilinear");
-    const how = { mode: options.normalisation, mask: mask && Float32Array.from(mask) };
     visits.push(await normaliseOnDevice(memory, data, { ...how, name: names[i]! }));
   }
   return { grid, visit1: visits[0]!, visit2: visits[1]! };

@@ -7,8 +7,6 @@ import { PipelineCache } from "./shader";
 
 export type TensorData = Float32Array | Uint32Array | Int32Array;
 
-const STORAGE_USAGE = 0x80 | 0x8 | 0x4; // STORAGE | COPY_DST | COPY_SRC
-const STAGING_USAGE = 0x1 | 0x8; // MAP_READ | COPY_DST
 const UPLOAD_CHUNK = 16 * 2 ** 20;
 
 export class Memory {
@@ -35,7 +33,14 @@ export class Memory {
   allocate(label: string, bytes: number): GPUBuffer {
     const size = Math.max(16, Math.ceil(bytes / 4) * 4) + this.guardWords * 4;
     this.bytes += size;
-    return this.device.device.createBuffer({ label, size, usage: STORAGE_USAGE });
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+    return this.device.device.createBuffer({ label, size, usage });
+  }
+
+  /** A buffer that results are copied into for the host; not counted, the caller destroys it. */
+  staging(label: string, size: number): GPUBuffer {
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    return this.device.device.createBuffer({ label, size, usage });
   }
 
   free(buffer: GPUBuffer): void {
@@ -87,11 +92,11 @@ export class Memory {
   async read(t: Tensor, buffer: GPUBuffer = this.bufferOf(t)): Promise<ArrayBuffer> {
     const bytes = byteLength(t);
     const { device } = this.device;
-    const staging = device.createBuffer({ label: "read", size: bytes, usage: STAGING_USAGE });
+    const staging = this.staging("read", bytes);
     const encoder = device.createCommandEncoder({ label: `read ${t.name}` });
     encoder.copyBufferToBuffer(buffer, (t.range?.offset ?? 0) * 4, staging, 0, bytes);
     this.device.submit(encoder.finish(), `read ${t.name}`);
-    await this.device.wait(staging.mapAsync(1));
+    await this.device.wait(staging.mapAsync(GPUMapMode.READ));
     const copy = staging.getMappedRange().slice(0);
     staging.destroy();
     return copy;

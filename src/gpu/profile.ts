@@ -50,8 +50,9 @@ async function timeSteps(
   const { device } = memory.device;
   const count = 2 * (to - from);
   const querySet = device.createQuerySet({ type: "timestamp", count });
-  const resolved = device.createBuffer({ size: 8 * count, usage: 0x200 | 0x4 }); // QUERY_RESOLVE, COPY_SRC
-  const staging = device.createBuffer({ size: 8 * count, usage: 0x1 | 0x8 }); // MAP_READ, COPY_DST
+  const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
+  const resolved = device.createBuffer({ size: 8 * count, usage });
+  const staging = memory.staging("profile", 8 * count);
   const encoder = device.createCommandEncoder({ label: `profile ${program.name}` });
   for (let i = from; i < to; i++) {
     const beginningOfPassWriteIndex = 2 * (i - from);
@@ -64,7 +65,7 @@ async function timeSteps(
   encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
   encoder.copyBufferToBuffer(resolved, 0, staging, 0, 8 * count);
   memory.device.submit(encoder.finish(), `profile ${program.name}`);
-  await memory.device.wait(staging.mapAsync(1));
+  await memory.device.wait(staging.mapAsync(GPUMapMode.READ));
   const stamps = new BigUint64Array(staging.getMappedRange().slice(0));
   for (const resource of [querySet, resolved, staging]) resource.destroy();
   return Array.from(

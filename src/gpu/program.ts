@@ -161,7 +161,7 @@ function uniformBuffer(memory: Memory, dispatches: readonly Dispatch[], name: st
   dispatches.forEach((d, i) => {
     words.set(d.args, (i * UNIFORM_STRIDE) / 4);
   });
-  const usage = 0x40 | 0x8; // UNIFORM | COPY_DST
+  const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
   const buffer = memory.device.device.createBuffer({
     label: `${name}.args`,
     size: words.byteLength,

@@ -15,11 +15,7 @@ export class ReadbackRing {
     buffers = 3,
   ) {
     this.free = Array.from({ length: buffers }, (_, i) =>
-      memory.device.device.createBuffer({
-        label: `readback ${source.name} ${i}`,
-        size: byteLength(source),
-        usage: 0x1 | 0x8, // MAP_READ | COPY_DST
-      }),
+      memory.staging(`readback ${source.name} ${i}`, byteLength(source)),
     );
   }
 
@@ -37,7 +33,7 @@ export class ReadbackRing {
     encoder.copyBufferToBuffer(from, 0, buffer, 0, buffer.size);
     this.memory.device.submit(encoder.finish(), `readback ${this.source.name}`);
     const done = buffer
-      .mapAsync(1)
+      .mapAsync(GPUMapMode.READ)
       .then(() => {
         const values = new Float32Array(buffer.getMappedRange().slice(0));
         buffer.unmap();

@@ -108,12 +108,12 @@ export class PipelineCache {
   private layout(kernel: Kernel): GPUBindGroupLayout {
     const entries: GPUBindGroupLayoutEntry[] = Object.values(kernel.bindings).map((access, i) => ({
       binding: i,
-      visibility: 4, // GPUShaderStage.COMPUTE
+      visibility: GPUShaderStage.COMPUTE,
       buffer: { type: access === "read" ? "read-only-storage" : "storage" },
     }));
     if (kernel.args) {
       const buffer = { type: "uniform" as const };
-      entries.push({ binding: entries.length, visibility: 4, buffer });
+      entries.push({ binding: entries.length, visibility: GPUShaderStage.COMPUTE, buffer });
     }
     return this.device.createBindGroupLayout({ label: kernel.name, entries });
   }

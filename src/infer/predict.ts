@@ -5,18 +5,17 @@ import type { Grid, Mask, Volume } from "../data/volume";
 import type { VolumeSource } from "../data/volume_store";
 import { capabilities } from "../gpu/capabilities";
 import type { Memory } from "../gpu/memory";
-import { largestChannels } from "../nn/unet3d";
+import { patchesPerDispatch } from "../nn/unet3d";
 import type { ModelInfo } from "./model";
 import { type Network, predictVolume, type SlidingWindowOptions } from "./sliding_window";
 
 /** Probabilities of at least this are lesion. */
 export const THRESHOLD = 0.5;
 
-/** Windows per run of the network: what one binding holds, and enough to fill the adapter. */
-export function windowBatch(memory: Memory, { unet, patch }: ModelInfo): number {
+/** Windows per run of the network: enough to fill the adapter. */
+function windowBatch(memory: Memory, { unet, patch }: ModelInfo): number {
   const { maxBindingBytes, kind } = capabilities(memory.device);
-  const fits = Math.floor(maxBindingBytes / (largestChannels(unet) * patch ** 3 * 4));
-  return Math.max(1, Math.min(fits, kind === "hardware" ? 32 : 8));
+  return patchesPerDispatch(unet, patch, maxBindingBytes, kind === "hardware" ? 32 : 8);
 }
 
 export type Hooks = Pick<SlidingWindowOptions, "onProgress" | "signal">;

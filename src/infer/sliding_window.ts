@@ -4,7 +4,7 @@
  * it is computed once. Everything stays on the device until the averaged volume is read.
  */
 import { gatherPatches } from "../../kernels/gather_patches";
-import { overlapAdd } from "../../kernels/overlap_add";
+import { NO_WINDOW, overlapAdd } from "../../kernels/overlap_add";
 import { overlapDivide } from "../../kernels/overlap_divide";
 import { windowRange } from "../../kernels/window_range";
 import { writeSlice } from "../../kernels/write_slice";
@@ -34,8 +34,6 @@ export interface SlidingWindowOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Row of a window list that adds nothing. */
-const SKIP = 0xffffffff;
 const COLUMNS = 4;
 /** Windows whose range one dispatch measures. */
 const RANGE_BATCH = 512;
@@ -180,7 +178,9 @@ class Prediction {
     for (const i of order) {
       const key = everyWindow ? undefined : keys[i];
       const name = key ?? `window ${i}`;
-      groups.set(name, [...(groups.get(name) ?? []), i]);
+      const group = groups.get(name);
+      if (group) group.push(i);
+      else groups.set(name, [i]);
     }
     const all = [...groups.values()];
     for (let from = 0; from < all.length; from += batch) {
@@ -206,7 +206,7 @@ class Prediction {
       .map(({ i, row }) => [...windows[i]!, row]);
     for (let from = 0; from < targets.length; from += batch) {
       const part = targets.slice(from, from + batch);
-      const rows = new Int32Array(batch * COLUMNS).fill(SKIP | 0);
+      const rows = new Int32Array(batch * COLUMNS).fill(NO_WINDOW | 0);
       rows.set(part.flat());
       this.memory.write(this.list, rows);
       this.accumulate.run();

@@ -21,14 +21,6 @@ export interface UNetConfig {
   readonly alignCorners: boolean;
 }
 
-export const PAPER_UNET: UNetConfig = {
-  inChannels: 2,
-  filters: [16, 32, 64],
-  groups: 8,
-  epsilon: 1e-5,
-  alignCorners: true,
-};
-
 /** Parameters by name, `enc1.conv1.weight` and so on (src/nn/parameters.ts lists them). */
 export type ParameterTensors = ReadonlyMap<string, Tensor>;
 
@@ -109,7 +101,20 @@ class Layers {
   }
 }
 
-/** Float32 values of the largest tensor of a forward pass, per voxel of the patch. */
-export function largestChannels({ filters: [f0, f1] }: UNetConfig): number {
-  return f0 + f1;
+/**
+ * Patches of edge `patch` that one binding holds of the largest tensor of a forward pass, and no
+ * more than `most`.
+ * @throws Error when it does not hold one
+ */
+export function patchesPerDispatch(
+  { filters: [f0, f1] }: UNetConfig,
+  patch: number,
+  maxBindingBytes: number,
+  most: number,
+): number {
+  const fits = Math.floor(maxBindingBytes / ((f0 + f1) * patch ** 3 * 4));
+  if (fits < 1) {
+    throw new Error(`unet3d: one patch of ${patch}³ passes the adapter's largest binding`);
+  }
+  return Math.min(fits, most);
 }

@@ -1,6 +1,7 @@
 /** Every setting of a training run, its default, and the presets. */
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { SIZE_MULTIPLE } from "../nn/unet3d";
 
 const positive = z.number().positive();
 const whole = z.number().int().positive();
@@ -12,7 +13,7 @@ export const trainConfigSchema = z.object({
   /** Edge of the voxels that the network sees, mm. */
   spacing: positive,
   /** Edge of a patch, voxels. */
-  patch: whole.multipleOf(4),
+  patch: whole.multipleOf(SIZE_MULTIPLE),
   /** Stride of the inference windows, voxels. */
   stride: whole,
   filters: z.tuple([whole, whole, whole]),

@@ -18,7 +18,7 @@ import { state, type Tensor } from "../core/tensor";
 import type { VolumeStore } from "../data/volume_store";
 import type { Memory } from "../gpu/memory";
 import type { ParameterSpec } from "../nn/parameters";
-import { largestChannels, type UNetConfig, unet3d } from "../nn/unet3d";
+import { patchesPerDispatch, type UNetConfig, unet3d } from "../nn/unet3d";
 import { type FlatParameters, flatParameters } from "../nn/weights";
 import { ADAM, STEP_SIZE } from "../optim/schedule";
 import type { TrainConfig } from "./config";
@@ -69,28 +69,13 @@ export function unetConfig(config: TrainConfig): UNetConfig {
   return { inChannels: 2, filters, groups, epsilon: 1e-5, alignCorners };
 }
 
-/** Patches per dispatch: what one binding holds of the largest tensor, and no more than `most`. */
-export function chunkSize(
-  maxBindingBytes: number,
-  config: UNetConfig,
-  patch: number,
-  most: number,
-): number {
-  const perPatch = largestChannels(config) * patch ** 3 * 4;
-  const fits = Math.floor(maxBindingBytes / perPatch);
-  if (fits < 1) {
-    throw new Error(`unet3d: one patch of ${patch}³ passes the adapter's largest binding`);
-  }
-  return Math.min(fits, most);
-}
-
 interface Chunk {
   readonly offset: number;
   readonly count: number;
 }
 
 /** [0, total) in near-equal parts of at most `most`. */
-export function chunksOf(total: number, most: number): Chunk[] {
+function chunksOf(total: number, most: number): Chunk[] {
   const parts = Math.ceil(total / most);
   const size = Math.ceil(total / parts);
   const chunks: Chunk[] = [];
@@ -155,7 +140,7 @@ class Recorder {
     private readonly config: TrainConfig,
   ) {
     this.unet = unetConfig(config);
-    this.chunk = chunkSize(g.caps.maxBindingBytes, this.unet, config.patch, config.chunk);
+    this.chunk = patchesPerDispatch(this.unet, config.patch, g.caps.maxBindingBytes, config.chunk);
   }
 
   /** Rows [offset, offset + count) of `rows`, by constant indices. */

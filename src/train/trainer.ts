@@ -33,8 +33,6 @@ export interface Statistics {
 const ROTATE_EVERY = 50;
 
 export class Trainer {
-  readonly specs: readonly ParameterSpec[];
-  readonly state: TrainState;
   private readonly inFlight: InFlight;
   private readonly ring: ReadbackRing;
   private reported: number;
@@ -44,13 +42,11 @@ export class Trainer {
     readonly store: VolumeStore,
     readonly config: TrainConfig,
     readonly program: Program,
-    state: TrainState,
-    specs: readonly ParameterSpec[],
+    readonly state: TrainState,
+    readonly specs: readonly ParameterSpec[],
     /** Iterations finished. */
     public iteration: number,
   ) {
-    this.state = state;
-    this.specs = specs;
     this.reported = iteration;
     this.inFlight = new InFlight(memory.device);
     this.ring = new ReadbackRing(memory, state.log);
