@@ -13,6 +13,8 @@ export interface Dispatch {
   readonly args: readonly number[];
   /** `op/kernel`, for errors and profiles. */
   readonly label: string;
+  /** The variant that the op picked before, if any. */
+  readonly variant?: string;
 }
 
 interface TapeEntry {
@@ -43,6 +45,7 @@ export class Graph {
   private readonly tracked = new Set<number>();
   private recording = true;
   private opName = "graph";
+  private variant: string | undefined;
 
   constructor(
     readonly caps: Capabilities,
@@ -74,13 +77,15 @@ export class Graph {
       return value;
     });
     const label = `${this.opName}/${kernel.name}`;
-    this.dispatches.push({ kernel, consts, tensors: bound, args: argValues, label });
+    const { variant } = this;
+    this.dispatches.push({ kernel, consts, tensors: bound, args: argValues, label, variant });
   }
 
   /** Applies an op: emits its forward kernels and, where a gradient may flow, tapes the call. */
   apply<A>(op: Op<A>, inputs: Tensors, attrs: A): Tensors {
     const outer = this.opName;
     this.opName = op.name;
+    this.variant = undefined;
     try {
       const outputs = op.forward(this, inputs, attrs);
       const needs = new Set<string>();
@@ -157,6 +162,7 @@ export class Graph {
     }
     if (Object.keys(dys).length === 0) return;
     this.opName = `${op.name}.backward`;
+    this.variant = undefined;
     const dxs = op.backward!(this, call, dys);
     this.opName = "graph";
     for (const name of call.needs) {
@@ -182,6 +188,7 @@ export class Graph {
       const names = usable.map((v) => v.name).join(", ");
       throw new Error(`${op}: no variant ${wanted ?? ""} on this adapter; it has ${names}`);
     }
+    this.variant = chosen.name;
     return chosen;
   }
 }

@@ -19,6 +19,13 @@ export interface Kernel {
   /** Needs the `subgroups` feature. */
   readonly subgroups?: boolean;
   readonly grid: (consts: Consts) => Grid;
+  /**
+   * Floating-point operations of one launch, for benchmarks; of a convolution those of the direct
+   * one, whatever the algorithm. Absent: it only moves data.
+   */
+  readonly flops?: (consts: Consts) => number;
+  /** Bytes that one launch moves, where that is not every bound tensor once. */
+  readonly bytes?: (consts: Consts) => number;
 }
 
 const MAX_STORAGE_BUFFERS = 8;
@@ -50,6 +57,11 @@ export function num(consts: Consts, name: string): number {
   const value = consts[name];
   if (typeof value !== "number") throw new Error(`const ${name}: got ${value}, expected a number`);
   return value;
+}
+
+/** The product of consts, for counts of elements. */
+export function product(consts: Consts, ...names: readonly string[]): number {
+  return names.reduce((all, name) => all * num(consts, name), 1);
 }
 
 /** What an adapter can do, as far as choosing a kernel variant needs to know. */

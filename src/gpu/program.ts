@@ -73,6 +73,8 @@ export class Program {
   private constructor(
     private readonly memory: Memory,
     private readonly steps: readonly Step[],
+    /** What was recorded, step by step. */
+    readonly dispatches: readonly Dispatch[],
     private readonly buffers: ReadonlyMap<number, GPUBuffer>,
     private readonly uniforms: GPUBuffer,
     readonly stats: ProgramStats,
@@ -107,7 +109,7 @@ export class Program {
         plannedBytes: planned.slots.reduce((sum, n) => sum + n, 0),
         peakBytes: peakBytes(lives),
       };
-      return new Program(memory, steps, buffers, uniforms, stats, name);
+      return new Program(memory, steps, dispatches, buffers, uniforms, stats, name);
     });
   }
 
