@@ -8,6 +8,8 @@ const kernel = defineKernel({
   source: wgsl,
   bindings: { g: "read", step: "read", w: "read_write", m: "read_write", v: "read_write" },
   grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+  flops: (c) => 14 * num(c, "COUNT"),
+  bytes: (c) => 28 * num(c, "COUNT"),
 });
 
 export interface AdamAttrs {

@@ -11,6 +11,7 @@ const kernel = byWidth(
     bindings: { a: "read", b: "read", y: "read_write" },
     views: ["a", "b"],
     grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+    flops: (c) => num(c, "COUNT"),
   }),
 );
 

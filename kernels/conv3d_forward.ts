@@ -5,8 +5,8 @@ import plainWgsl from "../shaders/conv3d_plain.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup.wgsl" with { type: "text" };
 import tiledWgsl from "../shaders/conv3d_tiled.wgsl" with { type: "text" };
 import type { Graph, Variant } from "../src/core/graph";
-import type { Capabilities } from "../src/core/kernel";
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import type { Capabilities, Consts } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
 
@@ -30,6 +30,10 @@ export interface ConvVariant extends Variant {
   readonly emit: (g: Graph, t: ConvTensors, geometry: Geometry) => void;
 }
 
+/** Operations of the direct convolution between CIN and COUT channels, in any direction. */
+export const directFlops = (c: Consts): number =>
+  2 * product(c, "N", "CIN", "COUT", "D", "H", "W") * num(c, "K") ** 3;
+
 const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 
 const naive = defineKernel({
@@ -38,6 +42,7 @@ const naive = defineKernel({
   bindings: { x: "read", w: "read", b: "read", y: "read_write" },
   views: ["x"],
   grid: (c) => grid1d(num(c, "N") * num(c, "COUT") * num(c, "D") * num(c, "H") * num(c, "W"), 64),
+  flops: directFlops,
 });
 
 function emitNaive(g: Graph, { x, w, b, y }: ConvTensors, geometry: Geometry): void {
@@ -75,6 +80,7 @@ const plain = defineKernel({
     const blocks = ceilDiv(num(c, "COUT"), 8);
     return grid1d(num(c, "N") * num(c, "D") * tiles * blocks, num(c, "WG"));
   },
+  flops: directFlops,
 });
 
 function emitPlain(g: Graph, t: ConvTensors, geometry: Geometry): void {
@@ -95,6 +101,7 @@ const subgroup = defineKernel({
     const tiles = ceilDiv(num(c, "W"), LANES) * ceilDiv(num(c, "H"), LANES);
     return grid1d(num(c, "N") * num(c, "D") * tiles * ceilDiv(num(c, "COUT"), LANES), 1);
   },
+  flops: directFlops,
 });
 
 function emitSubgroup(g: Graph, t: ConvTensors, geometry: Geometry): void {
@@ -112,6 +119,7 @@ const tiled = defineKernel({
     const slabs = num(c, "N") * ceilDiv(num(c, "D"), num(c, "TZ"));
     return grid1d(slabs * tiles * ceilDiv(num(c, "COUT"), num(c, "CB")), 1);
   },
+  flops: directFlops,
 });
 
 function emitTiled(g: Graph, t: ConvTensors, geometry: Geometry): void {

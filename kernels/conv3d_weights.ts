@@ -6,10 +6,10 @@ import reduceWgsl from "../shaders/conv3d_reduce.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup_dw.wgsl" with { type: "text" };
 import tiledWgsl from "../shaders/conv3d_tiled_dw.wgsl" with { type: "text" };
 import type { Graph, Variant } from "../src/core/graph";
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, elements } from "../src/core/tensor";
-import type { Geometry } from "./conv3d_forward";
+import { directFlops, type Geometry } from "./conv3d_forward";
 
 export interface GradientTensors {
   readonly x: Tensor;
@@ -27,6 +27,7 @@ const naive = defineKernel({
   bindings: { x: "read", dy: "read", dw: "read_write" },
   views: ["x"],
   grid: (c) => grid1d(num(c, "COUT") * num(c, "CIN") * num(c, "K") ** 3, num(c, "WG")),
+  flops: directFlops,
 });
 
 function emitNaive(g: Graph, t: GradientTensors, geometry: Geometry, ACCUMULATE: boolean): void {
@@ -39,6 +40,7 @@ const reduce = defineKernel({
   source: reduceWgsl,
   bindings: { parts: "read", out: "read_write" },
   grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+  flops: (c) => product(c, "COUNT", "SPLITS"),
 });
 
 /** out = (accumulate ? out : 0) + Σ_s parts[s]; parts: (SPLITS, …shape of out). */
@@ -56,6 +58,7 @@ const plain = defineKernel({
     const blocks = Math.ceil(num(c, "COUT") / 8);
     return grid1d(num(c, "CIN") * num(c, "K") * blocks * num(c, "SPLITS"), num(c, "WG"));
   },
+  flops: directFlops,
 });
 
 /** Enough partial sums that this many threads have work, but no more than there are planes. */
@@ -90,6 +93,7 @@ const subgroup = defineKernel({
     const tasks = subgroupTasks(num(c, "CIN"), num(c, "COUT"), num(c, "K"));
     return grid1d(tasks * num(c, "SPLITS"), 1);
   },
+  flops: directFlops,
 });
 
 /** Enough for the cores of a software adapter to finish together. */
@@ -114,6 +118,7 @@ const tiled = defineKernel({
   bindings: { x: "read", dy: "read", parts: "read_write" },
   views: ["x"],
   grid: (c) => grid1d(tiledTasks(num(c, "CIN"), num(c, "COUT")) * num(c, "SPLITS"), 1),
+  flops: directFlops,
 });
 
 /** Enough for a large GPU: about eight for each of 128 multiprocessors. */
@@ -140,6 +145,7 @@ const bias = defineKernel({
   source: dbWgsl,
   bindings: { dy: "read", parts: "read_write" },
   grid: (c) => grid1d(num(c, "ROWS"), 1),
+  flops: (c) => product(c, "ROWS", "S"),
 });
 
 /** db[co] = Σ_{n, voxels} dy; dy: (N, COUT, D, H, W). */

@@ -1,6 +1,6 @@
 import dxSource from "../shaders/dice_dx.wgsl" with { type: "text" };
 import sumsSource from "../shaders/dice_sums.wgsl" with { type: "text" };
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import { elements, showShape } from "../src/core/tensor";
 
@@ -9,6 +9,7 @@ const sumsKernel = defineKernel({
   source: sumsSource,
   bindings: { logits: "read", labels: "read", loss: "read_write", sums: "read_write" },
   grid: (c) => grid1d(num(c, "N"), 1),
+  flops: (c) => 8 * product(c, "N", "S"),
 });
 
 const dxKernel = defineKernel({
@@ -16,6 +17,7 @@ const dxKernel = defineKernel({
   source: dxSource,
   bindings: { logits: "read", labels: "read", sums: "read", dloss: "read", dx: "read_write" },
   grid: (c) => grid1d(num(c, "N") * num(c, "CHUNKS"), 1),
+  flops: (c) => 8 * product(c, "N", "S"),
 });
 
 const DX_WG = 64;

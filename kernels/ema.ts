@@ -8,6 +8,8 @@ const kernel = defineKernel({
   source: wgsl,
   bindings: { w: "read", step: "read", average: "read_write" },
   grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+  flops: (c) => 3 * num(c, "COUNT"),
+  bytes: (c) => 12 * num(c, "COUNT"),
 });
 
 /**

@@ -1,7 +1,7 @@
 import wgsl from "../shaders/gather_patches.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
 import type { Consts, Kernel } from "../src/core/kernel";
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensors } from "../src/core/op";
 import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
@@ -13,6 +13,7 @@ const kernel = defineKernel({
   bindings: { page: "read", table: "read", coords: "read", x: "read_write", y: "read_write" },
   args: ["page"],
   grid: (c) => grid1d(num(c, "N") * num(c, "CHUNKS"), 1),
+  bytes: (c) => 4 * product(c, "N", "PD", "PH", "PW") * ((c.HALF ? 1 : 2) + 2 + (c.LABEL ? 1 : 0)),
 });
 
 const WG = 64;

@@ -4,7 +4,7 @@ import paramsWgsl from "../shaders/group_norm_params.wgsl" with { type: "text" }
 import statsWgsl from "../shaders/group_norm_stats.wgsl" with { type: "text" };
 import sumsWgsl from "../shaders/group_norm_sums.wgsl" with { type: "text" };
 import type { Capabilities, Consts } from "../src/core/kernel";
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, elements, showShape } from "../src/core/tensor";
@@ -27,6 +27,7 @@ const stats = byWidth(
     source: statsWgsl,
     bindings: { x: "read", stats: "read_write" },
     grid: (c) => grid1d(num(c, "NG"), 1),
+    flops: (c) => 4 * product(c, "NG", "M"),
   }),
 );
 
@@ -43,6 +44,7 @@ const apply = byWidth(
     bindings: { x: "read", stats: "read", weight: "read", bias: "read", y: "read_write" },
     views: ["y"],
     grid: chunks,
+    flops: (c) => 4 * product(c, "N", "C", "S"),
   }),
 );
 
@@ -61,6 +63,7 @@ const sums = byWidth(
     bindings: { ...backwardInputs, sums: "read_write" },
     views: ["dy"],
     grid: (c) => grid1d(num(c, "N") * num(c, "C"), 1),
+    flops: (c) => 5 * product(c, "N", "C", "S"),
   }),
 );
 
@@ -84,6 +87,7 @@ const dx = byWidth(
     bindings: { ...backwardInputs, means: "read", dx: "read_write" },
     views: ["dy"],
     grid: chunks,
+    flops: (c) => 6 * product(c, "N", "C", "S"),
   }),
 );
 

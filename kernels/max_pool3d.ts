@@ -1,6 +1,6 @@
 import forwardWgsl from "../shaders/max_pool3d.wgsl" with { type: "text" };
 import dxWgsl from "../shaders/max_pool3d_dx.wgsl" with { type: "text" };
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, showShape } from "../src/core/tensor";
@@ -16,6 +16,7 @@ const forward = defineKernel({
     const [D, H, W] = [num(c, "D"), num(c, "H"), num(c, "W")];
     return grid1d(num(c, "N") * num(c, "C") * half(D) * half(H) * half(W), num(c, "WG"));
   },
+  flops: (c) => product(c, "N", "C", "D", "H", "W"),
 });
 
 const dx = defineKernel({

@@ -8,6 +8,7 @@ const kernel = defineKernel({
   source: wgsl,
   bindings: { x: "read", mask: "read", partials: "read_write" },
   grid: (c) => grid1d(num(c, "PIECES"), 1),
+  flops: (c) => 4 * num(c, "S"),
 });
 
 /** Elements that one workgroup sums. */

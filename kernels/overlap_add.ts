@@ -1,5 +1,5 @@
 import wgsl from "../shaders/overlap_add.wgsl" with { type: "text" };
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import { elements, showShape } from "../src/core/tensor";
 
@@ -9,6 +9,8 @@ const kernel = defineKernel({
   bindings: { p: "read", windows: "read", total: "read_write" },
   args: ["z0"],
   grid: (c) => grid1d(num(c, "N") * num(c, "CHUNKS"), 1),
+  flops: (c) => product(c, "N", "PD", "PH", "PW"),
+  bytes: (c) => 12 * product(c, "N", "PD", "PH", "PW"),
 });
 
 const WG = 64;

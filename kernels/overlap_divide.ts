@@ -1,5 +1,5 @@
 import wgsl from "../shaders/overlap_divide.wgsl" with { type: "text" };
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import { elements, showShape } from "../src/core/tensor";
 
@@ -18,6 +18,7 @@ const kernel = defineKernel({
     const columns = Math.ceil(num(c, "PLANES") / num(c, "VPT")) * num(c, "H") * num(c, "W");
     return grid1d(columns, num(c, "WG"));
   },
+  flops: (c) => 3 * product(c, "PLANES", "H", "W"),
 });
 
 /**

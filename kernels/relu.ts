@@ -11,6 +11,7 @@ const forward = byWidth(
     source: forwardWgsl,
     bindings: { x: "read", y: "read_write" },
     grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+    flops: (c) => num(c, "COUNT"),
   }),
 );
 
@@ -20,6 +21,7 @@ const dx = byWidth(
     source: dxWgsl,
     bindings: { y: "read", dy: "read", dx: "read_write" },
     grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+    flops: (c) => num(c, "COUNT"),
   }),
 );
 

@@ -1,5 +1,5 @@
 import wgsl from "../shaders/resample.wgsl" with { type: "text" };
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import { showShape } from "../src/core/tensor";
 
@@ -18,6 +18,7 @@ const kernel = defineKernel({
     const columns = Math.ceil(num(c, "D2") / num(c, "VPT")) * num(c, "H2") * num(c, "W2");
     return grid1d(columns, num(c, "WG"));
   },
+  flops: (c) => (c.LINEAR ? 9 : 0) * product(c, "D2", "H2", "W2"),
 });
 
 /** Sizes and coordinates along an axis stay below this many voxels, so that products fit. */

@@ -11,6 +11,7 @@ const forward = byWidth(
     source: forwardWgsl,
     bindings: { x: "read", y: "read_write" },
     grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+    flops: (c) => 4 * num(c, "COUNT"),
   }),
 );
 
@@ -20,6 +21,7 @@ const dx = byWidth(
     source: dxWgsl,
     bindings: { x: "read", dy: "read", dx: "read_write" },
     grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+    flops: (c) => 7 * num(c, "COUNT"),
   }),
 );
 

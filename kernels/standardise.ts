@@ -8,6 +8,7 @@ const kernel = defineKernel({
   source: wgsl,
   bindings: { x: "read", params: "read", y: "read_write" },
   grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG") * num(c, "VPT")),
+  flops: (c) => 2 * num(c, "COUNT"),
 });
 
 /** Second half of z-normalisation: y = (x − params[0]) · params[1], params (2) = mean, 1/std. */

@@ -8,6 +8,7 @@ const kernel = defineKernel({
   source: wgsl,
   bindings: { rows: "read", indices: "read", y: "read_write" },
   grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+  bytes: (c) => 8 * num(c, "COUNT"),
 });
 
 /** y[b] = rows[indices[b]]; rows: (E, R) u32, indices: (B) u32, y: (B, R) u32. */

@@ -8,6 +8,7 @@ const kernel = defineKernel({
   source: wgsl,
   bindings: { errors: "read", indices: "read_write" },
   grid: (c) => [Math.ceil(num(c, "E") / num(c, "WG")), 1, 1],
+  flops: (c) => num(c, "E") ** 2,
 });
 
 /** The quadratic count stays below a few milliseconds up to here. */

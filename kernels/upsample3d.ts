@@ -3,7 +3,7 @@ import dxWgsl from "../shaders/upsample3d_dx.wgsl" with { type: "text" };
 import rowsWgsl from "../shaders/upsample3d_rows.wgsl" with { type: "text" };
 import rowsDxWgsl from "../shaders/upsample3d_rows_dx.wgsl" with { type: "text" };
 import type { Capabilities, Consts } from "../src/core/kernel";
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, showShape } from "../src/core/tensor";
@@ -16,11 +16,7 @@ export interface UpsampleAttrs {
   readonly out?: Tensor;
 }
 
-const cells = (c: Consts) =>
-  grid1d(
-    ["N", "C", "D", "H", "W"].reduce((n, name) => n * num(c, name), 1),
-    num(c, "WG"),
-  );
+const cells = (c: Consts) => grid1d(product(c, "N", "C", "D", "H", "W"), num(c, "WG"));
 
 /** One thread per RUN planes of four cells along x. */
 const runs = (c: Consts) => {
@@ -29,17 +25,27 @@ const runs = (c: Consts) => {
   return grid1d((rows * num(c, "W")) / 4, num(c, "WG"));
 };
 
+/** 3.5 operations for each of the eight results of a cell: neighbours share interpolations. */
+const flops = (c: Consts) => 28 * product(c, "N", "C", "D", "H", "W");
+
 const io = { bindings: { x: "read", y: "read_write" }, views: ["y"] } as const;
-const anyWidth = defineKernel({ name: "upsample3d", source: wgsl, ...io, grid: cells });
-const rows = defineKernel({ name: "upsample3d_rows", source: rowsWgsl, ...io, grid: runs });
+const anyWidth = defineKernel({ name: "upsample3d", source: wgsl, ...io, grid: cells, flops });
+const rows = defineKernel({ name: "upsample3d_rows", source: rowsWgsl, ...io, grid: runs, flops });
 
 const ioDx = { bindings: { dy: "read", dx: "read_write" }, views: ["dy"] } as const;
-const anyWidthDx = defineKernel({ name: "upsample3d_dx", source: dxWgsl, ...ioDx, grid: cells });
+const anyWidthDx = defineKernel({
+  name: "upsample3d_dx",
+  source: dxWgsl,
+  ...ioDx,
+  grid: cells,
+  flops,
+});
 const rowsDx = defineKernel({
   name: "upsample3d_rows_dx",
   source: rowsDxWgsl,
   ...ioDx,
   grid: runs,
+  flops,
 });
 
 function sizes(x: Tensor): { N: number; C: number; D: number; H: number; W: number } {

@@ -1,5 +1,5 @@
 import wgsl from "../shaders/window_range.wgsl" with { type: "text" };
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import type { PatchAttrs } from "./gather_patches";
@@ -11,6 +11,7 @@ const kernel = defineKernel({
   bindings: { page: "read", table: "read", coords: "read", range: "read_write" },
   args: ["page"],
   grid: (c) => grid1d(num(c, "N"), 1),
+  bytes: (c) => (c.HALF ? 4 : 8) * product(c, "N", "PD", "PH", "PW"),
 });
 
 /**

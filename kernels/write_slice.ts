@@ -9,6 +9,7 @@ const kernel = defineKernel({
   bindings: { src: "read", dst: "read_write" },
   args: ["offset"],
   grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+  bytes: (c) => 8 * num(c, "COUNT"),
 });
 
 /** dst[offset + i] = src[i] over all of src, both taken as flat; the rest of dst stays. */
