@@ -1,0 +1,101 @@
+/** The engine's side of the protocol for engines in TypeScript. */
+import { createInterface } from "node:readline";
+import { readSafetensors, type StoredTensor, writeSafetensors } from "../../src/data/safetensors";
+import {
+  type Hello,
+  MARK,
+  type MemoryUse,
+  type Prepared,
+  type PrepareRequest,
+  type Request,
+  type Unavailable,
+} from "./protocol";
+import type { Work } from "./works";
+
+export type Tensors = ReadonlyMap<string, StoredTensor>;
+
+/** A work that is ready to be timed. */
+export interface Job {
+  /** Results of the first run(s), as workload and docs/peers.md say, in voxgrad's layouts. */
+  readonly outputs: Tensors;
+  readonly note?: string;
+  /** Runs the work `count` times and waits for the last. */
+  run(count: number): Promise<void>;
+  memory?(): MemoryUse | Promise<MemoryUse>;
+  release(): void | Promise<void>;
+}
+
+export interface Engine extends Hello {
+  /** Computes the outputs of a work; a string says why this engine cannot. */
+  prepare(work: Work, inputs: Tensors, variant: string): Promise<Job | string>;
+}
+
+/** The float32 tensor `name`. @throws Error if it is missing or of another type */
+export function floats(tensors: Tensors, name: string): { shape: number[]; data: Float32Array } {
+  const found = tensors.get(name);
+  if (!(found?.data instanceof Float32Array)) throw new Error(`inputs lack float32 ${name}`);
+  return { shape: [...found.shape], data: found.data };
+}
+
+/** The parameters of the network by name, without their prefix in the file. */
+export function weightsOf(tensors: Tensors) {
+  const names = [...tensors.keys()].filter((name) => name.startsWith("weights/"));
+  return names.map((name) => ({ name: name.slice("weights/".length), ...floats(tensors, name) }));
+}
+
+/** Answers the driver until it closes stdin. */
+export async function serve(open: () => Promise<Engine | Unavailable>): Promise<void> {
+  const answer = (value: unknown) => process.stdout.write(`${MARK}${JSON.stringify(value)}\n`);
+  const lines = createInterface({ input: process.stdin });
+  const session = new Session(open);
+  for await (const line of lines) {
+    try {
+      answer(await session.handle(JSON.parse(line) as Request));
+    } catch (error) {
+      answer({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    }
+  }
+  process.exit(0); // devices and thread pools would keep the process alive
+}
+
+class Session {
+  private engine: Engine | undefined;
+  private job: Job | undefined;
+
+  constructor(private readonly open: () => Promise<Engine | Unavailable>) {}
+
+  async handle(request: Request): Promise<unknown> {
+    switch (request.do) {
+      case "hello":
+        return this.hello();
+      case "prepare":
+        return this.prepare(request);
+      case "run": {
+        const start = performance.now();
+        await this.job!.run(request.count);
+        return { ms: (performance.now() - start) / request.count };
+      }
+      case "memory":
+        return (await this.job!.memory?.()) ?? {};
+      case "release":
+        await this.job!.release();
+        return {};
+    }
+  }
+
+  private async hello(): Promise<Hello | Unavailable> {
+    const engine = await this.open();
+    if ("unavailable" in engine) return engine;
+    this.engine = engine;
+    return { version: engine.version, variants: engine.variants };
+  }
+
+  private async prepare(request: PrepareRequest): Promise<Prepared | Unavailable> {
+    const { tensors } = readSafetensors(request.inputs);
+    const job = await this.engine!.prepare(request.work, tensors, request.variant);
+    if (typeof job === "string") return { unavailable: job };
+    this.job = job;
+    writeSafetensors({ path: request.outputs, tensors: job.outputs, metadata: {} });
+    return { note: job.note };
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The same work by other engines, in one run with ours (docs/peers.md):
+ * `bun bench/peers/run.ts [--adapter lavapipe] [--only tfjs,torch] [--json FILE] [--doc FILE]`
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { runMain } from "../../src/cli/main";
+import { listOption, numberOption } from "../../src/cli/options";
+import { UserError } from "../../src/core/errors";
+import { allWorks, type Peer, peers, type Sizes, worksOf } from "./registry";
+import { machine, writeReport } from "./report";
+import { Session } from "./session";
+import { installPackages, pythonWithTorch } from "./setting";
+import { workName } from "./works";
+
+const NAMES = peers.map(({ name }) => name).join(", ");
+
+interface Options {
+  readonly adapter: string;
+  readonly only?: string[];
+  readonly works?: string[];
+  readonly variants?: string[];
+  readonly patches: number;
+  readonly pool?: number;
+  readonly batch?: number;
+  readonly seconds: number;
+  readonly python?: string;
+  readonly lock?: string;
+  readonly json?: string;
+  readonly doc?: string;
+}
+
+const options = new Command("bench/peers/run.ts")
+  .option("--adapter <name>", "adapter of voxgrad and of the WebGPU peers", "")
+  .option("--only <list>", `some of ${NAMES}`, listOption)
+  .option("--works <list>", "only works whose name holds one of these", listOption)
+  .option("--variants <list>", "only variants whose name holds one of these", listOption)
+  .option("--patches <n>", "batch of the convolutions and of the network", numberOption, 4)
+  .option("--pool <n>", "B̄ of the OHEM iteration; default: by each peer's speed", numberOption)
+  .option("--batch <n>", "B of the OHEM iteration; default: a quarter of the pool", numberOption)
+  .option("--seconds <s>", "for the turns of one row; three turns at least", numberOption, 3)
+  .option("--python <path>", "interpreter that has PyTorch")
+  .option("--lock <file>", "hold an exclusive flock on this file while something is measured")
+  .option("--json <file>", "also write everything as JSON")
+  .option("--doc <file>", "also replace the part between the `measured` marks of this file")
+  .parse()
+  .opts<Options>();
+
+function chosenPeers(): Peer[] {
+  const { only } = options;
+  const unknown = only?.find((name) => !peers.some((peer) => peer.name === name));
+  if (unknown) throw new UserError(`--only ${unknown}: there are ${NAMES}`);
+  return peers.filter(({ name }) => !only || only.includes(name));
+}
+
+function sizes(): Sizes {
+  const { patches, pool, batch = pool && Math.ceil(pool / 4) } = options;
+  if (batch && !pool) throw new UserError("--batch without --pool: give both");
+  return { patches, iteration: pool && batch ? [pool, batch] : undefined };
+}
+
+/** Whether a name holds one of the words of an option; without the option every name will do. */
+const isWanted = (name: string, words: readonly string[] | undefined) =>
+  !words || words.some((word) => name.includes(word));
+
+async function measureAll(session: Session, chosen: readonly Peer[]): Promise<void> {
+  const missing = chosen.some(({ packages }) => packages) ? await installPackages() : undefined;
+  for (const peer of chosen) {
+    if (peer.packages && missing) session.addMissing(peer, missing);
+    else await session.startPeer(peer, (variant) => isWanted(variant, options.variants));
+  }
+  for (const [name, work] of allWorks(chosen, sizes())) {
+    if (!isWanted(name, options.works)) continue;
+    await session.work(work, (peer) =>
+      worksOf(peer, sizes()).some((each) => workName(each) === name),
+    );
+  }
+}
+
+await runMain(async () => {
+  const chosen = chosenPeers();
+  const folder = await mkdtemp(join(tmpdir(), "voxgrad-peers-"));
+  try {
+    const { adapter, seconds, lock } = options;
+    const python = await pythonWithTorch(options.python);
+    const session = await Session.open({ folder, adapter, python, seconds, lock });
+    try {
+      await measureAll(session, chosen);
+    } finally {
+      await session.close();
+    }
+    const { versions, rows } = session;
+    await writeReport({ ...machine(), versions, rows }, options);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
