@@ -16,7 +16,6 @@ import { overlapDivide } from "./overlap_divide";
 import { relu } from "./relu";
 import { resample } from "./resample";
 import { sigmoid } from "./sigmoid";
-import { standardise } from "./standardise";
 import { takeRows } from "./take_rows";
 import { topB } from "./top_b";
 import { upsample3d } from "./upsample3d";
@@ -41,7 +40,6 @@ export const ops = {
   relu,
   resample,
   sigmoid,
-  standardise,
   takeRows,
   topB,
   upsample3d,

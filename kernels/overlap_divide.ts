@@ -7,11 +7,10 @@ const kernel = defineKernel({
   name: "overlap_divide",
   source: wgsl,
   bindings: {
-    total: "read",
+    total: "read_write",
     countZ: "read",
     countY: "read",
     countX: "read",
-    y: "read_write",
   },
   args: ["z0"],
   grid: (c) => {
@@ -19,15 +18,17 @@ const kernel = defineKernel({
     return grid1d(columns, num(c, "WG"));
   },
   flops: (c) => 3 * product(c, "PLANES", "H", "W"),
+  bytes: (c) => 8 * product(c, "PLANES", "H", "W"),
 });
 
 /**
- * y = sum / (countZ · countY · countX), the mean over overlapping windows. sum, y: (planes, H, W),
+ * sum /= countZ · countY · countX in place: the mean over overlapping windows. sum: (planes, H, W),
  * from plane z0 of the volume on; countZ: (D), countY: (H), countX: (W): windows that cover each
  * position along an axis, at least 1.
  */
 export const overlapDivide = defineOp<{ readonly z0: number }>({
   name: "overlapDivide",
+  mutates: ["sum"],
   forward(g, { sum, countZ, countY, countX }, { z0 }) {
     const [PLANES = 0, H = 0, W = 0] = sum!.shape;
     const [d, h, w] = [countZ!, countY!, countX!].map((t) => elements(t.shape));
@@ -37,9 +38,8 @@ export const overlapDivide = defineOp<{ readonly z0: number }>({
           `${d}, ${h} and ${w} elements; expected at least ${z0 + PLANES}, ${H} and ${W}`,
       );
     }
-    const y = g.tensor("mean", sum!.shape);
-    const tensors = { total: sum!, countZ: countZ!, countY: countY!, countX: countX!, y };
+    const tensors = { total: sum!, countZ: countZ!, countY: countY!, countX: countX! };
     g.emit(kernel, tensors, { PLANES, H, W, WG: 64, VPT: 8 }, { z0 });
-    return { y };
+    return {};
   },
 });

@@ -1,7 +1,7 @@
 import wgsl from "../shaders/resample.wgsl" with { type: "text" };
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
-import { showShape } from "../src/core/tensor";
+import { elements, showShape, type Tensor } from "../src/core/tensor";
 
 type Triple = readonly [number, number, number];
 
@@ -12,13 +12,14 @@ const parts = (name: string) =>
 const kernel = defineKernel({
   name: "resample",
   source: wgsl,
-  bindings: { x: "read", y: "read_write" },
+  bindings: { x: "read", params: "read", y: "read_write" },
   args: [...parts("scale"), ...parts("offset")],
   grid: (c) => {
     const columns = Math.ceil(num(c, "D2") / num(c, "VPT")) * num(c, "H2") * num(c, "W2");
     return grid1d(columns, num(c, "WG"));
   },
-  flops: (c) => (c.LINEAR ? 9 : 0) * product(c, "D2", "H2", "W2"),
+  flops: (c) => ((c.LINEAR ? 9 : 0) + (c.STANDARDISE ? 2 : 0)) * product(c, "D2", "H2", "W2"),
+  bytes: (c) => 4 * (product(c, "D", "H", "W") + product(c, "D2", "H2", "W2")),
 });
 
 /** Sizes and coordinates along an axis stay below this many voxels, so that products fit. */
@@ -31,6 +32,8 @@ export interface ResampleAttrs {
   /** Output voxel i reads input coordinate scale · i + offset along each axis (z, y, x), voxels. */
   readonly scale: Triple;
   readonly offset: Triple;
+  /** Where the result goes; by default a new tensor. */
+  readonly out?: Tensor;
 }
 
 /** `value` as 32.32 fixed point: whole part (i32 bits), upper and lower half of the fraction. */
@@ -52,10 +55,11 @@ function fixedPoint(name: string, axis: string, value: number): Record<string, n
  * Samples x (D, H, W) on another grid with axes along its own: y (D2, H2, W2), voxel i from input
  * coordinate scale · i + offset along each axis; coordinates beyond the edge are held at it.
  * Nearest takes voxel ⌊c + ½⌋. Coordinates are exact to size · 2⁻³³ voxels.
+ * With params (2) = mean, 1/std, the second half of z-normalisation too: y = (sample − mean) / std.
  */
 export const resample = defineOp<ResampleAttrs>({
   name: "resample",
-  forward(g, { x }, { size, mode, scale, offset }) {
+  forward(g, { x, params }, { size, mode, scale, offset, out }) {
     const [D, H, W] = x!.shape;
     const reach = AXES.map(
       (_, i) => Math.max(Math.abs(scale[i]!), 1) * size[i]! + Math.abs(offset[i]!),
@@ -66,15 +70,19 @@ export const resample = defineOp<ResampleAttrs>({
           `${offset}; expected (D, H, W), and sizes and coordinates below ${LIMIT}`,
       );
     }
+    if (params && elements(params.shape) !== 2) {
+      throw new Error(`resample: params are ${showShape(params.shape)}; expected 2`);
+    }
     const LINEAR = mode === "trilinear";
     const args = AXES.map((axis, i) => ({
       ...fixedPoint("scale", axis, scale[i]!),
       ...fixedPoint("offset", axis, offset[i]! + (LINEAR ? 0 : 0.5)),
     }));
-    const y = g.tensor("resampled", size);
+    const y = out ?? g.tensor("resampled", size);
     const [D2, H2, W2] = size;
-    const consts = { D, H, W, D2, H2, W2, LINEAR, WG: 64, VPT: 8 };
-    g.emit(kernel, { x: x!, y }, consts, Object.assign({}, ...args));
+    const STANDARDISE = params !== undefined;
+    const consts = { D, H, W, D2, H2, W2, LINEAR, STANDARDISE, WG: 64, VPT: 32 };
+    g.emit(kernel, { x: x!, params: params ?? x!, y }, consts, Object.assign({}, ...args));
     return { y };
   },
 });

@@ -1,16 +1,15 @@
-// y = total / (countZ · countY · countX): the mean over the windows that cover a voxel, whose number
-// is the product of the numbers along the axes.  total, y: (PLANES, H, W), the first plane is plane
-// args.z0 of the volume; count_z: (D); count_y: (H); count_x: (W).
-@group(0) @binding(0) var<storage, read> total: array<f32>;
+// total /= countZ · countY · countX: the mean over the windows that cover a voxel, whose number is
+// the product of the numbers along the axes.  total: (PLANES, H, W), its first plane is plane args.z0
+// of the volume; count_z: (D); count_y: (H); count_x: (W).
+@group(0) @binding(0) var<storage, read_write> total: array<f32>;
 @group(0) @binding(1) var<storage, read> count_z: array<f32>;
 @group(0) @binding(2) var<storage, read> count_y: array<f32>;
 @group(0) @binding(3) var<storage, read> count_x: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 struct Args {
   z0: u32,
 }
-@group(0) @binding(5) var<uniform> args: Args;
+@group(0) @binding(4) var<uniform> args: Args;
 
 const PLANES: u32 = 8u;
 const H: u32 = 8u;
@@ -31,6 +30,6 @@ fn main(
   let count = count_y[pixel / W] * count_x[pixel % W];
   for (var z = first; z < min(first + VPT, PLANES); z++) {
     let i = z * (H * W) + pixel;
-    y[i] = total[i] / (count_z[args.z0 + z] * count);
+    total[i] /= count_z[args.z0 + z] * count;
   }
 }

@@ -1,12 +1,14 @@
 // Samples a volume on another grid.  x: (D, H, W); y: (D2, H2, W2); along each axis output voxel i
 // reads coordinate scale · i + offset of x, held at the edges.
+// STANDARDISE: y = (sample − mean) · rstd; params: (2) = mean, rstd.
 // LINEAR: trilinear; else the voxel at ⌊c⌋ (the host has added the ½ of ⌊c + ½⌋ to the offset).
 // Coordinates are fixed point, 32 bits before and 32 behind the point, in pieces of 16 bits so that
 // products fit: exact but for the rounding of scale and offset, at most i · 2⁻³³ voxels (1e-7 at
 // i = 1000; float32 would lose 1e-4 there, and ties of nearest).
 // A thread does a column of VPT planes and keeps the two planes of x that it interpolates between.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> params: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 // By axis z, y, x: whole part (i32 bits), upper and lower 16 bits of the fraction.
 struct Args {
@@ -17,7 +19,7 @@ struct Args {
   offset_y: u32, offset_y_high: u32, offset_y_low: u32,
   offset_x: u32, offset_x_high: u32, offset_x_low: u32,
 }
-@group(0) @binding(2) var<uniform> args: Args;
+@group(0) @binding(3) var<uniform> args: Args;
 
 const D: u32 = 4u;
 const H: u32 = 4u;
@@ -26,8 +28,9 @@ const D2: u32 = 8u;
 const H2: u32 = 8u;
 const W2: u32 = 8u;
 const LINEAR: bool = true;
+const STANDARDISE: bool = false;
 const WG: u32 = 64u;
-const VPT: u32 = 8u;
+const VPT: u32 = 32u;
 
 struct Sample {
   low: u32,
@@ -78,6 +81,12 @@ fn main(
     vec3u(args.offset_x, args.offset_x_high, args.offset_x_low),
     W,
   );
+  var mean = 0.0;
+  var rstd = 1.0;
+  if (STANDARDISE) {
+    mean = params[0];
+    rstd = params[1];
+  }
   var low_z = D; // the planes held in low and high; D: none yet
   var high_z = D;
   var low = 0.0;
@@ -96,6 +105,7 @@ fn main(
       high = plane(sz.high, sy, sx);
       high_z = sz.high;
     }
-    y[z * (H2 * W2) + pixel] = select(low, mix(low, high, sz.t), LINEAR);
+    let value = select(low, mix(low, high, sz.t), LINEAR);
+    y[z * (H2 * W2) + pixel] = select(value, (value - mean) * rstd, STANDARDISE);
   }
 }

@@ -19,6 +19,15 @@ export function numberOption(text: string): number {
   return value;
 }
 
+/** A whole number of at least 1. */
+export function countOption(text: string): number {
+  const value = numberOption(text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new InvalidArgumentError("expected a whole number of at least 1.");
+  }
+  return value;
+}
+
 /** `16,32,64` → [16, 32, 64]. */
 export function numbersOption(text: string): number[] {
   return text.split(",").map(numberOption);

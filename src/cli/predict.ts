@@ -4,8 +4,9 @@ import { UserError } from "../core/errors";
 import { type FromFile, readMask } from "../data/nifti_read";
 import { checkNiftiPath, writeMask, writeVolume } from "../data/nifti_write";
 import { loadPair, maskOnGrid } from "../data/patient";
-import { type Normalisation, preparePair } from "../data/preprocess";
+import { DevicePair, type Normalisation } from "../data/preprocess";
 import type { Mask, Volume } from "../data/volume";
+import type { PageRange } from "../data/volume_store";
 import { openDevice } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { loadWeights, unetNetwork } from "../infer/model";
@@ -16,7 +17,8 @@ import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
 import { predictProgress } from "../train/progress";
 import { ADAPTER_OPTION, makeCommand, say } from "./command";
 import { runMain } from "./main";
-import { numberOption } from "./options";
+import { countOption, numberOption } from "./options";
+import { Stages } from "./stages";
 
 interface Options {
   readonly t1: string;
@@ -26,6 +28,7 @@ interface Options {
   readonly probability?: string;
   readonly mask?: string;
   readonly threshold: number;
+  readonly batch?: number;
   readonly adapter?: string;
 }
 
@@ -37,61 +40,62 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
   .option("--probability <file>", "also write the probability map")
   .option("--mask <file>", "brain mask, for weights trained with --normalisation mask")
   .option("--threshold <p>", "probability from which a voxel is lesion", numberOption, THRESHOLD)
+  .option("--batch <n>", "most windows per run of the network (default: by adapter)", countOption)
   .option(...ADAPTER_OPTION);
 // The challenge's form has one dash before two letters, which no option parser knows.
 program.parse(process.argv.map((arg) => arg.replace(/^-(t[12])$/, "--$1")));
 await runMain(() => predict(program.opts<Options>()));
 
 async function predict(options: Options): Promise<void> {
+  const stages = new Stages();
   const weights = options.weights ?? newestWeights();
   const { info, flat } = loadWeights(weights);
   for (const path of [options.output, options.probability]) if (path) checkNiftiPath(path);
   for (const path of [options.t1, options.t2]) {
     if (!existsSync(path)) throw new UserError(`${path}: no such file; give a NIfTI image`);
   }
+  stages.ended("start");
   const pair = await loadPair(options.t1, options.t2);
   for (const note of pair.notes) say(note);
   const brainMask = await brainMaskOf(options, info.normalisation, pair.time1);
+  stages.ended("reading images");
   const device = await openDevice({ adapter: options.adapter });
   say(device.describe());
   say(`weights ${weights}`);
   const memory = new Memory(device);
   const params = flatParameters("weights", unetParameters(info.unet));
   memory.write(params.flat, flat);
+  stages.ended("opening the adapter");
   const names = [options.t1, options.t2] as const;
-  const prepared = await preparePair(memory, { ...pair, brainMask }, names, info);
-  const source = {
-    id: options.t1,
-    size: prepared.grid.size,
-    lesions: [],
-    load: async () => ({ ...prepared, labels: [] }),
-  };
+  const prepared = await DevicePair.create(memory, { ...pair, brainMask }, names, info);
+  stages.ended("mean and deviation");
+  const { grid } = prepared;
+  const fill = (ranges: readonly PageRange[]) => prepared.fill(ranges);
+  const source = { id: options.t1, size: grid.size, lesions: [], fill };
   const interrupt = watchInterrupt(() => say("interrupted: nothing is written"));
   let bar: ReturnType<typeof predictProgress> | undefined;
   const hooks = {
+    batch: options.batch,
     signal: interrupt.signal,
     onProgress: (done: number, total: number) => {
       bar ??= predictProgress(total);
       bar.update(done);
     },
+    onStage: (stage: string) => stages.ended(stage),
   };
   try {
     const network = unetNetwork(params.named, info.unet);
-    const { grid } = prepared;
-    const probability = await predictProbability(
-      memory,
-      network,
-      info,
-      source,
-      grid,
-      pair.time1,
-      hooks,
-    );
+    const native = pair.time1;
+    const made = await predictProbability(memory, network, info, source, grid, native, hooks);
     bar?.stop();
-    if (options.probability) await writeVolume(options.probability, probability);
-    const mask = thresholded(probability, options.threshold);
-    await writeMask(options.output, mask);
+    const mask = thresholded(made, options.threshold);
+    await Promise.all([
+      writeMask(options.output, mask),
+      options.probability && writeVolume(options.probability, made),
+    ]);
+    stages.ended("writing");
     const voxels = mask.data.reduce((sum, value) => sum + value, 0);
+    say(stages.table());
     say(`${options.output}: ${voxels} lesion voxels`);
   } catch (error) {
     bar?.stop();

@@ -10,15 +10,10 @@ import { describeGrid, sameGrid } from "./affine";
 import type { Patient } from "./cohort";
 import { readMask } from "./nifti_read";
 import { loadPatient, type PatientData } from "./patient";
-import {
-  labelOnGrid,
-  lesionVoxels,
-  type PrepareOptions,
-  preparePair,
-  voxelCount,
-} from "./preprocess";
+import { type PrepareOptions, preparePair } from "./preprocess";
 import type { Grid, Mask } from "./volume";
 import type { VisitData, VolumeSource } from "./volume_store";
+import { labelOnGrid, lesionVoxels, voxelCount } from "./working_grid";
 
 /** Raise when what lies in the files changes. */
 const FORMAT = 1;

@@ -1,168 +1,129 @@
-/**
- * From two visits to what the network sees: resampled to cubes of `spacing` mm (trilinear for
- * images, nearest for labels) and z-normalised each on its own, on the device. Volumes that pass a
- * binding go through in slabs along z.
- */
+/** Two visits as the network sees them: resampled to cubes and z-normalised, on the device. */
 import { mergeMoments, moments } from "../../kernels/moments";
-import { resample } from "../../kernels/resample";
-import { standardise } from "../../kernels/standardise";
 import { UserError } from "../core/errors";
 import { Graph } from "../core/graph";
-import { state, type Tensor } from "../core/tensor";
+import type { Tensors } from "../core/op";
+import { rangeOf, state, type Tensor } from "../core/tensor";
 import { capabilities } from "../gpu/capabilities";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
-import { invertAffine, multiplyAffine, resampledGrid, sameGrid } from "./affine";
-import type { Grid, Mask, Size3, Volume } from "./volume";
-import { voxelSize } from "./volume";
+import { copyElements, placeIn } from "../gpu/transfer";
+import { DeviceResampler, hostPlanes, type OutputSlab } from "./resample_device";
+import type { Grid, Mask, Volume } from "./volume";
+import type { PageRange } from "./volume_store";
+import { labelOnGrid, targetGrid } from "./working_grid";
 
 export type Normalisation = "volume" | "nonzero" | "mask";
 
-/** Relative difference of voxel sizes below which a volume keeps its grid. */
-const SAME_SPACING = 1e-3;
-
-/** The grid with cubic voxels of `spacing` mm on the axes of `grid`, or `grid` if it has them. */
-export function targetGrid(grid: Grid, spacing: number): Grid {
-  const same = voxelSize(grid.affine).every((mm) => Math.abs(mm / spacing - 1) < SAME_SPACING);
-  return same ? grid : resampledGrid(grid, spacing);
-}
-
-/** Elements that a slab may have: it and its result are bound together, each within a quarter. */
-function slabElements(memory: Memory): number {
-  return Math.floor(capabilities(memory.device).maxBindingBytes / 4 / 4);
-}
-
-/**
- * Resamples `data` on grid `from` to grid `to`; both must have the same axes (as resampledGrid
- * gives). Outside of `from` the edge voxel counts.
- * @param slab voxels of input or result that one dispatch may hold
- */
-export async function resampleOnDevice(
-  memory: Memory,
-  data: Float32Array,
-  from: Grid,
-  to: Grid,
-  mode: "trilinear" | "nearest",
-  slab = slabElements(memory),
-): Promise<Float32Array> {
-  const [scale, offset] = diagonalMapping(from, to);
-  const [nx, ny, nz] = to.size;
-  const [fx, fy, fz] = from.size;
-  const result = new Float32Array(nx * ny * nz);
-  // A plane of the result needs |scale| planes of the input, and a slab a few more at its ends.
-  const perPlane = Math.max(nx * ny, fx * fy * Math.abs(scale[2]));
-  const planes = Math.max(1, Math.floor((slab - 4 * fx * fy) / perPlane));
-  for (let z0 = 0; z0 < nz; z0 += planes) {
-    const depth = Math.min(planes, nz - z0);
-    const first = clampPlane(Math.floor(scale[2] * z0 + offset[2]) - 1, fz);
-    const last = clampPlane(Math.ceil(scale[2] * (z0 + depth - 1) + offset[2]) + 1, fz);
-    const input = data.subarray(first * fx * fy, (last + 1) * fx * fy);
-    const x = state("resample_x", [last + 1 - first, fy, fx]);
-    const part = await runOnce(memory, "resample", { x }, { x: input }, (g) => {
-      const attrs = {
-        size: [depth, ny, nx] as const,
-        mode,
-        scale: [scale[2], scale[1], scale[0]] as const,
-        offset: [scale[2] * z0 + offset[2] - first, offset[1], offset[0]] as const,
-      };
-      return g.apply(resample, { x }, attrs).y!;
-    });
-    result.set(part, z0 * nx * ny);
-  }
-  return result;
-}
-
-const clampPlane = (z: number, planes: number) => Math.min(planes - 1, Math.max(0, z));
-
-type Axes = readonly [number, number, number];
-
-/** Voxel of `from` = scale · voxel of `to` + offset, along each axis (x, y, z). */
-function diagonalMapping(from: Grid, to: Grid): [scale: Axes, offset: Axes] {
-  const m = multiplyAffine(invertAffine(from.affine), to.affine);
-  const off = [m[1]!, m[2]!, m[4]!, m[6]!, m[8]!, m[9]!];
-  if (off.some((value) => Math.abs(value) > 1e-3)) {
-    throw new Error("resample: the two grids have different axes");
-  }
-  return [
-    [m[0]!, m[5]!, m[10]!],
-    [m[3]!, m[7]!, m[11]!],
-  ];
-}
-
-/**
- * (x − mean) / std over the whole volume, over its non-zero voxels, or over a mask.
- * @throws UserError naming `name` when there is nothing to normalise by
- */
-export async function normaliseOnDevice(
-  memory: Memory,
-  data: Float32Array,
-  how: { readonly mode: Normalisation; readonly mask?: Float32Array; readonly name: string },
-): Promise<Float32Array> {
-  const partials: Float32Array[] = [];
-  const parts = split(data.length, slabElements(memory));
-  for (const [from, to] of parts) {
-    const inputs: Record<string, Tensor> = { x: state("moments_x", [to - from]) };
-    if (how.mode === "mask") inputs.mask = state("moments_mask", [to - from]);
-    const values = { x: data.subarray(from, to), mask: how.mask?.subarray(from, to) };
-    const run = (g: Graph) =>
-      g.apply(moments, inputs, { nonzero: how.mode === "nonzero" }).partials!;
-    partials.push(await runOnce(memory, "moments", inputs, values, run));
-  }
-  const { mean, std } = mergeMoments(concatenate(partials));
-  if (!(std > 0)) {
-    throw new UserError(
-      `${how.name}: all voxels ${how.mode === "volume" ? "" : `of the ${how.mode} region `}have the ` +
-        "same value, so it cannot be normalised; check the image",
-    );
-  }
-  const result = new Float32Array(data.length);
-  for (const [from, to] of parts) {
-    const inputs = { x: state("norm_x", [to - from]), params: state("norm_params", [2]) };
-    const values = { x: data.subarray(from, to), params: new Float32Array([mean, 1 / std]) };
-    const run = (g: Graph) => g.apply(standardise, inputs, {}).y!;
-    result.set(await runOnce(memory, "standardise", inputs, values, run), from);
-  }
-  return result;
-}
-
-function split(length: number, most: number): [from: number, to: number][] {
-  const parts: [number, number][] = [];
-  for (let from = 0; from < length; from += most) parts.push([from, Math.min(length, from + most)]);
-  return parts;
-}
-
-function concatenate(arrays: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(arrays.reduce((sum, a) => sum + a.length, 0));
-  let at = 0;
-  for (const a of arrays) {
-    all.set(a, at);
-    at += a.length;
-  }
-  return all;
-}
-
-/** Uploads, runs one op, reads its result and releases everything. */
-async function runOnce(
-  memory: Memory,
-  name: string,
-  inputs: Readonly<Record<string, Tensor>>,
-  values: Readonly<Record<string, Float32Array | undefined>>,
-  record: (g: Graph) => Tensor,
-): Promise<Float32Array> {
-  const g = new Graph(capabilities(memory.device));
-  const y = record(g);
-  const program = await Program.compile(memory, g, name, [y]);
-  for (const [key, t] of Object.entries(inputs)) memory.write(t, values[key]!);
-  program.run();
-  const result = await memory.readF32(y, program.bufferOf(y));
-  program.destroy();
-  for (const t of Object.values(inputs)) memory.release(t);
-  return result;
-}
-
 export interface PrepareOptions {
+  /** Edge of the voxels that the network sees, mm. */
   readonly spacing: number;
   readonly normalisation: Normalisation;
+}
+
+/** Share of the mean below which a deviation is rounding of the resampling in float32. */
+const ROUNDING = 1e-6;
+
+/** Images on one grid; the brain mask where the normalisation needs one. */
+export interface ImagePair {
+  readonly time1: Volume;
+  readonly time2: Volume;
+  readonly brainMask?: Mask;
+}
+
+/** Mean and 1/std of a visit, over the voxels that count. */
+type Params = readonly [mean: number, rstd: number];
+
+/**
+ * Both visits on the network's grid, each normalised on its own. They are made slab by slab when
+ * they are wanted, straight into their place: only a slab of them takes memory here.
+ */
+export class DevicePair {
+  private constructor(
+    private readonly memory: Memory,
+    private readonly images: readonly [Volume, Volume],
+    private readonly values: readonly Params[],
+    private readonly params: Tensor,
+    private readonly resampler: DeviceResampler,
+    readonly grid: Grid,
+  ) {}
+
+  /**
+   * Measures mean and standard deviation of the resampled visits.
+   * @param names of the files, for messages
+   * @param most elements of a slab
+   * @throws UserError naming the file when there is nothing to normalise by
+   */
+  static async create(
+    memory: Memory,
+    pair: ImagePair,
+    names: readonly [string, string],
+    { spacing, normalisation }: PrepareOptions,
+    most?: number,
+  ): Promise<DevicePair> {
+    const images = [pair.time1, pair.time2] as const;
+    const grid = targetGrid(pair.time1, spacing);
+    if (normalisation === "mask" && !pair.brainMask) {
+      throw new UserError(
+        `${names[0]}: --normalisation mask needs a brain mask beside it (brain_mask.nii.gz); add ` +
+          "it, or use --normalisation volume",
+      );
+    }
+    const mask =
+      normalisation === "mask" ? await labelOnGrid(memory, pair.brainMask!, grid) : undefined;
+    const options = { most };
+    const resampler = await DeviceResampler.create(memory, images[0], grid, "trilinear", options);
+    const measure = new Measure(memory, resampler.output, normalisation, mask);
+    const values: Params[] = [];
+    try {
+      for (const [i, image] of images.entries()) {
+        const partials: Float32Array[] = [];
+        await resampler.run(hostPlanes(memory, image.data, image), async (slab) => {
+          partials.push(await measure.partials(slab));
+        });
+        values.push(paramsOf(partials, names[i]!, normalisation));
+      }
+    } finally {
+      measure.release();
+      resampler.release();
+    }
+    const params = state("norm_params", [2]);
+    const standardising = { params, most };
+    const final = await DeviceResampler.create(memory, images[0], grid, "trilinear", standardising);
+    return new DevicePair(memory, images, values, params, final, grid);
+  }
+
+  private source(visit: 0 | 1) {
+    this.memory.write(this.params, new Float32Array(this.values[visit]!));
+    return hostPlanes(this.memory, this.images[visit].data, this.images[visit]);
+  }
+
+  /** A visit on the host. */
+  read(visit: 0 | 1): Promise<Float32Array> {
+    return this.resampler.read(this.source(visit));
+  }
+
+  /** Writes both visits to their places in pages of a volume store. */
+  async fill(ranges: readonly PageRange[]): Promise<void> {
+    const plane = this.grid.size[0] * this.grid.size[1];
+    for (const visit of [0, 1] as const) {
+      await this.resampler.run(this.source(visit), (slab) => {
+        for (const { page, at, z0, planes } of ranges) {
+          const first = Math.max(z0, slab.z0);
+          const count = Math.min(z0 + planes, slab.z0 + slab.planes) - first;
+          if (count <= 0) continue;
+          const from = placeIn(this.memory, this.resampler.output, (first - slab.z0) * plane);
+          const to = placeIn(this.memory, page, at + (visit * planes + first - z0) * plane);
+          copyElements(this.memory, from, to, count * plane);
+        }
+      });
+    }
+  }
+
+  release(): void {
+    this.resampler.release();
+    this.memory.release(this.params);
+  }
 }
 
 export interface PreparedPair {
@@ -171,47 +132,76 @@ export interface PreparedPair {
   readonly visit2: Float32Array;
 }
 
-/** Both visits on the network's grid, normalised. `names` are for messages: the files. */
+/** Both visits on the network's grid, normalised, on the host; as DevicePair.create. */
 export async function preparePair(
   memory: Memory,
-  pair: { readonly time1: Volume; readonly time2: Volume; readonly brainMask?: Mask },
+  images: ImagePair,
   names: readonly [string, string],
   options: PrepareOptions,
 ): Promise<PreparedPair> {
-  const grid = targetGrid(pair.time1, options.spacing);
-  if (options.normalisation === "mask" && !pair.brainMask) {
-    throw new UserError(
-      `${names[0]}: --normalisation mask needs a brain mask beside it (brain_mask.nii.gz); add it, ` +
-        "or use --normalisation volume",
-    );
+  const pair = await DevicePair.create(memory, images, names, options);
+  try {
+    return { grid: pair.grid, visit1: await pair.read(0), visit2: await pair.read(1) };
+  } finally {
+    pair.release();
   }
-  const brain = pair.brainMask && (await labelOnGrid(memory, pair.brainMask, grid));
-  const how = { mode: options.normalisation, mask: brain && Float32Array.from(brain) };
-  const visits: Float32Array[] = [];
-  for (const [i, image] of [pair.time1, pair.time2].entries()) {
-    const data =
-      grid === pair.time1
-        ? image.data
-        : await resampleOnDevice(memory, image.data, pair.time1, grid, "trilinear");
-    visits.push(await normaliseOnDevice(memory, data, { ...how, name: names[i]! }));
+}
+
+/** Moments of slabs that lie in one tensor after another. */
+class Measure {
+  /** By number of planes: the last slab may have fewer. */
+  private readonly programs = new Map<number, { program: Program; partials: Tensor }>();
+
+  private readonly mask?: Tensor;
+
+  /** @param brain mask of the whole volume, where only its voxels count */
+  constructor(
+    private readonly memory: Memory,
+    private readonly slab: Tensor,
+    private readonly mode: Normalisation,
+    private readonly brain?: Uint8Array,
+  ) {
+    if (brain) this.mask = state("moments_mask", slab.shape);
   }
-  return { grid, visit1: visits[0]!, visit2: visits[1]! };
+
+  /** Rows for mergeMoments. */
+  async partials({ z0, planes }: OutputSlab): Promise<Float32Array> {
+    const [, ny = 1, nx = 1] = this.slab.shape;
+    if (this.mask) {
+      const part = this.brain!.subarray(z0 * nx * ny, (z0 + planes) * nx * ny);
+      this.memory.write(this.mask, new Float32Array(part));
+    }
+    const { program, partials } = await this.program(planes);
+    program.run();
+    return this.memory.readF32(partials, program.bufferOf(partials));
+  }
+
+  private async program(planes: number) {
+    const found = this.programs.get(planes);
+    if (found) return found;
+    const [, ny = 1, nx = 1] = this.slab.shape;
+    const taken = (t: Tensor) => rangeOf(t, `${t.name}_part`, 0, [planes, ny, nx]);
+    const g = new Graph(capabilities(this.memory.device));
+    const x = taken(this.slab);
+    const inputs: Tensors = this.mask ? { x, mask: taken(this.mask) } : { x };
+    const partials = g.apply(moments, inputs, { nonzero: this.mode === "nonzero" }).partials!;
+    const program = await Program.compile(this.memory, g, "moments", [partials]);
+    const made = { program, partials };
+    this.programs.set(planes, made);
+    return made;
+  }
+
+  release(): void {
+    for (const { program } of this.programs.values()) program.destroy();
+    if (this.mask) this.memory.release(this.mask);
+  }
 }
 
-/** A mask on another grid of the same axes, by nearest neighbour. */
-export async function labelOnGrid(memory: Memory, mask: Mask, grid: Grid): Promise<Uint8Array> {
-  if (sameGrid(mask, grid)) return mask.data;
-  const values = Float32Array.from(mask.data);
-  return Uint8Array.from(await resampleOnDevice(memory, values, mask, grid, "nearest"));
-}
-
-/** Linear indices of the voxels that are set. */
-export function lesionVoxels(label: Uint8Array): Uint32Array {
-  const found: number[] = [];
-  for (let i = 0; i < label.length; i++) if (label[i]) found.push(i);
-  return Uint32Array.from(found);
-}
-
-export function voxelCount(size: Size3): number {
-  return size[0] * size[1] * size[2];
+function paramsOf(partials: readonly Float32Array[], name: string, mode: Normalisation): Params {
+  const { mean, std } = mergeMoments(partials.flatMap((part) => [...part]));
+  if (std > ROUNDING * Math.abs(mean)) return [mean, 1 / std];
+  throw new UserError(
+    `${name}: all voxels ${mode === "volume" ? "" : `of the ${mode} region `}have the same value, ` +
+      "so it cannot be normalised; check the image",
+  );
 }

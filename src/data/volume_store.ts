@@ -18,7 +18,7 @@ export interface VisitData {
   readonly labels: readonly Uint8Array[];
 }
 
-export interface VolumeSource {
+interface StoredPair {
   readonly id: string;
   readonly size: Size3;
   /**
@@ -26,7 +26,24 @@ export interface VolumeSource {
    * time-swapped twin. Empty for a volume to predict.
    */
   readonly lesions: readonly Uint32Array[];
+}
+
+/** A pair whose voxels come from the host. */
+export interface VolumeSource extends StoredPair {
   readonly load: () => Promise<VisitData>;
+}
+
+/** A pair without labels, in float32, that is made on the device. */
+export interface DeviceSource extends StoredPair {
+  readonly fill: (ranges: readonly PageRange[]) => Promise<void>;
+}
+
+/** Where planes [z0, z0 + planes) of both visits go, one after the other: element `at` of a page. */
+export interface PageRange {
+  readonly page: Tensor;
+  readonly at: number;
+  readonly z0: number;
+  readonly planes: number;
 }
 
 /** A slab (mostly: the whole) of one patient in one time order: what a patch is drawn from. */
@@ -51,7 +68,7 @@ export interface StoreOptions {
 }
 
 interface Block {
-  readonly source: VolumeSource;
+  readonly source: VolumeSource | DeviceSource;
   readonly z0: number;
   readonly planes: number;
   readonly offset: number;
@@ -79,7 +96,7 @@ export class VolumeStore {
   /** @throws UserError when not even one page fits the budget */
   static create(
     memory: Memory,
-    sources: readonly VolumeSource[],
+    sources: readonly (VolumeSource | DeviceSource)[],
     options: StoreOptions,
   ): VolumeStore {
     const bindable = Math.min(memory.device.limits.maxStorageBufferBindingSize, 2 ** 32);
@@ -123,13 +140,22 @@ export class VolumeStore {
   async rotateTo(rotation: number): Promise<void> {
     const { logical, pages } = this;
     if (rotation === this.rotation || (this.complete && this.rotation >= 0)) return;
+    const wanted = new Map<VolumeSource | DeviceSource, PageRange[]>();
     for (let j = 0; j < pages.length; j++) {
       const position = rotation + j;
       const page = position % logical.length;
       const slot = position % pages.length;
       if (this.slotPages[slot] === page) continue;
-      for (const block of logical[page]!) await this.upload(block, slot);
+      for (const block of logical[page]!) {
+        const { source, z0, planes, offset: at } = block;
+        const placed = { page: pages[slot]!, at, z0, planes };
+        wanted.set(source, [...(wanted.get(source) ?? []), placed]);
+      }
       this.slotPages[slot] = page;
+    }
+    for (const [source, ranges] of wanted) {
+      if ("fill" in source) await source.fill(ranges);
+      else await this.upload(source, ranges);
     }
     this.rotation = rotation;
     this.writeTable();
@@ -148,21 +174,21 @@ export class VolumeStore {
     for (const t of [...this.pages, this.table]) this.memory.release(t);
   }
 
-  private async upload(block: Block, slot: number): Promise<void> {
-    const [nx, ny] = block.source.size;
-    const data = await block.source.load();
-    const from = block.z0 * nx * ny;
-    const count = block.planes * nx * ny;
-    const cut = (values: Float32Array) => values.subarray(from, from + count);
-    const page = this.pages[slot]!;
-    let at = block.offset;
-    const put = (words: Float32Array | Uint32Array) => {
-      this.memory.write(page, words, at);
-      at += words.length;
-    };
-    if (this.half) put(packHalf(cut(data.visit1), cut(data.visit2)));
-    else for (const visit of [data.visit1, data.visit2]) put(cut(visit));
-    for (const label of data.labels) put(packBits(label.subarray(from, from + count)));
+  private async upload(source: VolumeSource, ranges: readonly PageRange[]): Promise<void> {
+    const plane = source.size[0] * source.size[1];
+    const { visit1, visit2, labels } = await source.load();
+    for (const { page, at: start, z0, planes } of ranges) {
+      const cut = <T extends Float32Array | Uint8Array>(values: T) =>
+        values.subarray(z0 * plane, (z0 + planes) * plane) as T;
+      let at = start;
+      const put = (words: Float32Array | Uint32Array) => {
+        this.memory.write(page, words, at);
+        at += words.length;
+      };
+      if (this.half) put(packHalf(cut(visit1), cut(visit2)));
+      else for (const visit of [visit1, visit2]) put(cut(visit));
+      for (const label of labels) put(packBits(cut(label)));
+    }
   }
 
   private writeTable(): void {
@@ -189,7 +215,7 @@ function tableRow(block: Block, variant: number, slot: number, half: boolean): n
   return [slot, visit(first), visit(second), label, block.planes, ny, nx, flags];
 }
 
-function blockWords(source: VolumeSource, planes: number, half: boolean): number {
+function blockWords(source: StoredPair, planes: number, half: boolean): number {
   const count = planes * source.size[0] * source.size[1];
   return (half ? 1 : 2) * count + source.lesions.length * Math.ceil(count / 32);
 }
@@ -199,7 +225,7 @@ const wordsOf = (half: boolean) => (blocks: readonly Block[]) =>
 
 /** Patients → slabs → pages of at most `most` words, in order. */
 function layOut(
-  sources: readonly VolumeSource[],
+  sources: readonly (VolumeSource | DeviceSource)[],
   most: number,
   { half, patch }: StoreOptions,
 ): Block[][] {
@@ -225,7 +251,7 @@ function layOut(
   return pages;
 }
 
-function slabs(source: VolumeSource, most: number, half: boolean, patch: number) {
+function slabs(source: StoredPair, most: number, half: boolean, patch: number) {
   const total = source.size[2];
   if (blockWords(source, total, half) <= most) return [{ z0: 0, planes: total }];
   const perPlane = blockWords(source, 32, half) / 32;
@@ -245,7 +271,7 @@ function slabs(source: VolumeSource, most: number, half: boolean, patch: number)
 }
 
 function storedVolume(
-  source: VolumeSource,
+  source: StoredPair,
   variant: number,
   z0: number,
   planes: number,

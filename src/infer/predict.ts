@@ -1,49 +1,76 @@
 /** From two visits to a lesion mask on the first visit's own grid. */
 import { sameGrid } from "../data/affine";
-import { resampleOnDevice } from "../data/preprocess";
+import type { DeviceVolume } from "../data/device_volume";
+import { DeviceResampler } from "../data/resample_device";
 import type { Grid, Mask, Volume } from "../data/volume";
-import type { VolumeSource } from "../data/volume_store";
+import type { DeviceSource, VolumeSource } from "../data/volume_store";
 import { capabilities } from "../gpu/capabilities";
 import type { Memory } from "../gpu/memory";
 import { patchesPerDispatch } from "../nn/unet3d";
 import type { ModelInfo } from "./model";
-import { type Network, predictVolume, type SlidingWindowOptions } from "./sliding_window";
+import {
+  type Network,
+  predictOnDevice,
+  type SlidingWindowOptions,
+  type Stage,
+} from "./sliding_window";
 
 /** Probabilities of at least this are lesion. */
 export const THRESHOLD = 0.5;
 
-/** Windows per run of the network: enough to fill the adapter. */
-function windowBatch(memory: Memory, { unet, patch }: ModelInfo): number {
-  const { maxBindingBytes, kind } = capabilities(memory.device);
-  return patchesPerDispatch(unet, patch, maxBindingBytes, kind === "hardware" ? 32 : 8);
-}
+/** Most windows per run of the network: enough to fill the adapter, and little waste at the end. */
+const BATCH = { lavapipe: 8, swiftshader: 8, hardware: 32 };
 
-export type Hooks = Pick<SlidingWindowOptions, "onProgress" | "signal">;
+export interface PredictOptions extends Pick<SlidingWindowOptions, "onProgress" | "signal"> {
+  /** Most windows per run of the network; fewer where a binding holds fewer. */
+  readonly batch?: number;
+  /** Called when the device has ended a stage, or a part of one. */
+  readonly onStage?: (stage: Stage | "mapping back") => void;
+}
 
 /**
  * Probability map on `native`: predicted on the network's grid, averaged over windows, and mapped
- * back trilinearly.
+ * back trilinearly, all on the device.
  * @param source the prepared visits, on grid `grid`
  */
 export async function predictProbability(
   memory: Memory,
   network: Network,
   model: ModelInfo,
-  source: VolumeSource,
+  source: VolumeSource | DeviceSource,
   grid: Grid,
   native: Grid,
-  hooks: Hooks = {},
+  options: PredictOptions = {},
 ): Promise<Volume> {
-  const { patch, stride } = model;
-  const batch = windowBatch(memory, model);
-  const data = await predictVolume(memory, network, source, { patch, stride, batch, ...hooks });
-  const { size, affine } = native;
-  if (sameGrid(grid, native)) return { size, affine, data };
-  const mapped = await resampleOnDevice(memory, data, grid, native, "trilinear");
-  return { size, affine, data: mapped };
+  const { patch, stride, unet } = model;
+  const { maxBindingBytes, kind } = capabilities(memory.device);
+  const most = options.batch ?? BATCH[kind];
+  const batch = patchesPerDispatch(unet, patch, maxBindingBytes, most);
+  const windows = { ...options, patch, stride, batch };
+  const mean = await predictOnDevice(memory, network, source, windows);
+  try {
+    const data = await onGrid(memory, mean, grid, native);
+    options.onStage?.("mapping back");
+    return { size: native.size, affine: native.affine, data };
+  } finally {
+    mean.release();
+  }
+}
+
+/** A volume on grid `from`, on the host and on grid `to`. */
+async function onGrid(memory: Memory, volume: DeviceVolume, from: Grid, to: Grid) {
+  if (sameGrid(from, to)) return volume.read();
+  const resampler = await DeviceResampler.create(memory, from, to, "trilinear");
+  try {
+    return await resampler.read((first, count, target) => volume.copyPlanes(first, count, target));
+  } finally {
+    resampler.release();
+  }
 }
 
 /** 1 where the probability reaches the threshold. */
 export function thresholded({ size, affine, data }: Volume, threshold = THRESHOLD): Mask {
-  return { size, affine, data: Uint8Array.from(data, (p) => (p >= threshold ? 1 : 0)) };
+  const mask = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i++) mask[i] = data[i]! >= threshold ? 1 : 0;
+  return { size, affine, data: mask };
 }

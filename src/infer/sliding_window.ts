@@ -6,20 +6,24 @@
 import { gatherPatches } from "../../kernels/gather_patches";
 import { NO_WINDOW, overlapAdd } from "../../kernels/overlap_add";
 import { overlapDivide } from "../../kernels/overlap_divide";
-import { windowRange } from "../../kernels/window_range";
 import { writeSlice } from "../../kernels/write_slice";
 import { Graph } from "../core/graph";
 import { state, type Tensor } from "../core/tensor";
-import type { Size3 } from "../data/volume";
-import { type VolumeSource, VolumeStore } from "../data/volume_store";
+import { DeviceVolume } from "../data/device_volume";
+import { type DeviceSource, type VolumeSource, VolumeStore } from "../data/volume_store";
 import { capabilities } from "../gpu/capabilities";
 import { InFlight } from "../gpu/in_flight";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
-import { coverage, type Window, windowGrid } from "./windows";
+import { constantKeys } from "./constant_windows";
+import { COLUMNS, coverage, locate, type Window, windowGrid } from "./windows";
 
 /** Records a network: x (n, 2, p, p, p) → probabilities (n, 1, p, p, p). */
 export type Network = (g: Graph, x: Tensor) => Tensor;
+
+/** What a prediction's time goes into. The first windows wait for drivers that compile late. */
+export type Stage = "volumes" | "constant windows" | "compiling, first windows" | Repeated | "mean";
+type Repeated = "network" | "overlap";
 
 export interface SlidingWindowOptions {
   readonly patch: number;
@@ -28,15 +32,13 @@ export interface SlidingWindowOptions {
   readonly batch: number;
   /** Compute constant windows one by one all the same; for tests. */
   readonly everyWindow?: boolean;
-  /** Called with the number of windows that are done. */
+  /** Called with the number of windows that are handed to the device. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Called when the device has ended a stage, or a part of one. */
+  readonly onStage?: (stage: Stage) => void;
   /** Ends the prediction with the signal's reason. */
   readonly signal?: AbortSignal;
 }
-
-const COLUMNS = 4;
-/** Windows whose range one dispatch measures. */
-const RANGE_BATCH = 512;
 
 /**
  * Probabilities on the grid of `source`, x fastest.
@@ -45,22 +47,43 @@ const RANGE_BATCH = 512;
 export async function predictVolume(
   memory: Memory,
   network: Network,
-  source: VolumeSource,
+  source: VolumeSource | DeviceSource,
   options: SlidingWindowOptions,
 ): Promise<Float32Array> {
-  const store = VolumeStore.create(memory, [source], {
-    half: false,
-    budget: Number.MAX_SAFE_INTEGER,
-    patch: options.patch,
-  });
-  await store.rotateTo(0);
-  const windows = windowGrid(source.size, options.patch, options.stride);
-  const run = new Prediction(memory, store, source.size, options);
+  const mean = await predictOnDevice(memory, network, source, options);
   try {
+    return await mean.read();
+  } finally {
+    mean.release();
+  }
+}
+
+/** As predictVolume; the volume stays on the device, and the caller releases it. */
+export async function predictOnDevice(
+  memory: Memory,
+  network: Network,
+  source: VolumeSource | DeviceSource,
+  options: SlidingWindowOptions,
+): Promise<DeviceVolume> {
+  const { patch, stride } = options;
+  const stored = { half: false, budget: Number.MAX_SAFE_INTEGER, patch };
+  const store = VolumeStore.create(memory, [source], stored);
+  const windows = windowGrid(source.size, patch, stride);
+  const sum = new DeviceVolume(memory, "sum", source.size);
+  const run = new Prediction(memory, store, sum, options);
+  try {
+    await store.rotateTo(0);
+    await run.ended("volumes");
+    const keys = await constantKeys(memory, store, windows, patch);
+    await run.ended("constant windows");
     await run.compile(network);
-    const keys = await run.constantKeys(windows);
     await run.computeWindows(windows, keys);
-    return await run.average();
+    await run.average();
+    await run.ended("mean");
+    return sum;
+  } catch (error) {
+    sum.release();
+    throw error;
   } finally {
     run.release();
     store.release();
@@ -74,8 +97,6 @@ class Prediction {
   private readonly coords: Tensor;
   private readonly list: Tensor;
   private readonly predicted: Tensor;
-  /** The sum over windows, in slabs of planes that one binding holds. */
-  private readonly pages: readonly { readonly z0: number; readonly sum: Tensor }[];
   private forward!: Program;
   private accumulate!: Program;
   private done = 0;
@@ -83,7 +104,8 @@ class Prediction {
   constructor(
     private readonly memory: Memory,
     private readonly store: VolumeStore,
-    private readonly size: Size3,
+    /** The sum over windows, at last their mean. */
+    private readonly sum: DeviceVolume,
     private readonly options: SlidingWindowOptions,
   ) {
     const { batch, patch } = options;
@@ -91,12 +113,26 @@ class Prediction {
     this.coords = this.state("window_coords", [batch, COLUMNS], "u32");
     this.list = this.state("windows", [batch, COLUMNS], "u32");
     this.predicted = this.state("predicted", [batch, 1, patch, patch, patch]);
-    const [nx, ny, nz] = size;
-    const most = Math.floor(capabilities(memory.device).maxBindingBytes / (4 * nx * ny));
-    this.pages = Array.from({ length: Math.ceil(nz / most) }, (_, i) => {
-      const planes = Math.min(most, nz - i * most);
-      return { z0: i * most, sum: this.state(`sum${i}`, [planes, ny, nx]) };
-    });
+  }
+
+  /** Waits for the device and reports the stage. */
+  async ended(stage: Stage): Promise<void> {
+    if (!this.options.onStage) return;
+    await this.memory.device.idle();
+    this.options.onStage(stage);
+  }
+
+  /** Reports the stage once the device has come so far; does not wait. */
+  private passed(stage: Repeated): void {
+    const { onStage } = this.options;
+    if (!onStage) return;
+    const reported = this.done === 0 ? "compiling, first windows" : stage;
+    const { queue } = this.memory.device.device;
+    // A lost device is reported by the next wait.
+    queue.onSubmittedWorkDone().then(
+      () => onStage(reported),
+      () => undefined,
+    );
   }
 
   private state(name: string, shape: readonly number[], dtype: "f32" | "u32" = "f32"): Tensor {
@@ -128,43 +164,11 @@ class Prediction {
     g.apply(writeSlice, { dst: predicted, src: network(g, x!) }, { offset: 0 });
     this.forward = await this.program(g, "predict");
     const add = this.graph();
-    for (const { z0, sum } of this.pages) {
-      const where = { size: this.patchSize, z0, D: this.size[2] };
+    for (const { z0, tensor: sum } of this.sum.slabs) {
+      const where = { size: this.patchSize, z0, D: this.sum.size[2] };
       add.apply(overlapAdd, { p: predicted, windows: list, sum }, where);
     }
     this.accumulate = await this.program(add, "overlap");
-  }
-
-  /** Row of the volume table and z within it: the first slab that holds the whole window. */
-  private locate([z, y, x]: Window): number[] {
-    const { patch } = this.options;
-    const slabs = this.store.resident;
-    const slab = slabs.find((s) => z + patch <= s.z0 + s.size[2]) ?? slabs.at(-1)!;
-    return [slab.row, z - slab.z0, y, x];
-  }
-
-  /**
-   * For each window the key of its input when both channels are constant, else undefined.
-   * Windows with equal keys have equal inputs.
-   */
-  async constantKeys(windows: readonly Window[]): Promise<(string | undefined)[]> {
-    const coords = this.state("range_coords", [RANGE_BATCH, COLUMNS], "u32");
-    const g = this.graph();
-    const attrs = { size: this.patchSize, half: this.store.half };
-    const { range } = g.apply(windowRange, { ...this.store.bindings, coords }, attrs);
-    const program = await this.program(g, "window_range", [range!]);
-    const keys: (string | undefined)[] = [];
-    for (let from = 0; from < windows.length; from += RANGE_BATCH) {
-      const part = windows.slice(from, from + RANGE_BATCH);
-      this.memory.write(coords, Int32Array.from(part.flatMap((w) => this.locate(w))));
-      program.run();
-      const values = await this.memory.readF32(range!, program.bufferOf(range!));
-      for (let i = 0; i < part.length; i++) {
-        const [min1, max1, min2, max2] = values.subarray(i * 4, i * 4 + 4);
-        keys.push(min1 === max1 && min2 === max2 ? `${min1} ${min2}` : undefined);
-      }
-    }
-    return keys;
   }
 
   /** The varying windows in grid order, then the constant ones: one network run per distinct key. */
@@ -195,12 +199,13 @@ class Prediction {
     groups: readonly (readonly number[])[],
     total: number,
   ): Promise<void> {
-    const { batch, signal, onProgress } = this.options;
+    const { batch, patch, signal, onProgress } = this.options;
     signal?.throwIfAborted();
     const coords = new Int32Array(batch * COLUMNS);
-    coords.set(groups.flatMap((group) => this.locate(windows[group[0]!]!)));
+    coords.set(groups.flatMap((group) => locate(this.store, windows[group[0]!]!, patch)));
     this.memory.write(this.coords, coords);
     this.forward.run();
+    this.passed("network");
     const targets = groups
       .flatMap((group, row) => group.map((i) => ({ i, row })))
       .map(({ i, row }) => [...windows[i]!, row]);
@@ -210,15 +215,16 @@ class Prediction {
       rows.set(part.flat());
       this.memory.write(this.list, rows);
       this.accumulate.run();
+      this.passed("overlap");
       await this.inFlight.submitted();
       this.done += part.length;
       onProgress?.(this.done, total);
     }
   }
 
-  /** The sums divided by each voxel's window count. */
-  async average(): Promise<Float32Array> {
-    const [nx, ny, nz] = this.size;
+  /** Divides the sums by each voxel's window count. */
+  async average(): Promise<void> {
+    const [nx, ny, nz] = this.sum.size;
     const { patch, stride } = this.options;
     const counts = { countZ: nz, countY: ny, countX: nx };
     const tensors: Record<string, Tensor> = {};
@@ -226,15 +232,12 @@ class Prediction {
       tensors[name] = this.state(name, [n]);
       this.memory.write(tensors[name], coverage(n, patch, stride));
     }
-    const result = new Float32Array(nx * ny * nz);
-    for (const { z0, sum } of this.pages) {
-      const g = this.graph();
-      const { y } = g.apply(overlapDivide, { ...tensors, sum }, { z0 });
-      const program = await this.program(g, "overlap_divide", [y!]);
-      program.run();
-      result.set(await this.memory.readF32(y!, program.bufferOf(y!)), z0 * nx * ny);
+    const g = this.graph();
+    for (const { z0, tensor } of this.sum.slabs) {
+      g.apply(overlapDivide, { ...tensors, sum: tensor }, { z0 });
     }
-    return result;
+    const program = await this.program(g, "overlap_divide");
+    program.run();
   }
 
   release(): void {

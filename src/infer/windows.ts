@@ -1,5 +1,6 @@
 /** Where the windows of a sliding-window prediction lie, and how often each voxel is covered. */
 import type { Size3 } from "../data/volume";
+import type { VolumeStore } from "../data/volume_store";
 
 /** First voxel of a window: z, y, x. */
 export type Window = readonly [z: number, y: number, x: number];
@@ -29,4 +30,14 @@ export function coverage(size: number, patch: number, stride: number): Float32Ar
     for (let i = start; i < Math.min(size, start + patch); i++) counts[i]! += 1;
   }
   return counts;
+}
+
+/** Numbers in a row of window positions for kernels. */
+export const COLUMNS = 4;
+
+/** Row of the volume table, then z in it, y, x: in the first slab that holds the whole window. */
+export function locate(store: VolumeStore, [z, y, x]: Window, patch: number): number[] {
+  const slabs = store.resident;
+  const slab = slabs.find((s) => z + patch <= s.z0 + s.size[2]) ?? slabs.at(-1)!;
+  return [slab.row, z - slab.z0, y, x];
 }

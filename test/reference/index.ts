@@ -17,7 +17,6 @@ import type { Reference } from "./reference";
 import { reluReference } from "./relu";
 import { resampleReference } from "./resample";
 import { sigmoidReference } from "./sigmoid";
-import { standardiseReference } from "./standardise";
 import { takeRowsReference } from "./take_rows";
 import { topBReference } from "./top_b";
 import { upsample3dReference } from "./upsample3d";
@@ -42,7 +41,6 @@ export const references: readonly Reference<unknown>[] = [
   reluReference,
   resampleReference,
   sigmoidReference,
-  standardiseReference,
   takeRowsReference,
   topBReference,
   upsample3dReference,

@@ -24,11 +24,11 @@ export const overlapDivideReference = defineReference({
   },
   forward({ sum, countZ, countY, countX }, shapes, { z0 }) {
     const [, H = 0, W = 0] = shapes.sum!;
-    const y = sum!.map((value, i) => {
+    const mean = sum!.map((value, i) => {
       const [z, row, column] = [Math.floor(i / (H * W)), Math.floor(i / W) % H, i % W];
       return value / (countZ![z0 + z!]! * countY![row!]! * countX![column!]!);
     });
-    return { y };
+    return { sum: mean };
   },
   // One division, which WGSL allows to be 2.5 units in the last place off.
   bound: (_name, { sum }) => sum!.map((value) => 4 * 2 ** -24 * Math.abs(value)),

@@ -25,6 +25,8 @@ const geometries: Record<string, { x: Shape } & Geometry> = {
   far: { x: [1, 2, 1001], size: [1, 2, 960], scale: [1, 1, 25 / 24], offset: [0, 0, 0.33] },
   // Every second or fourth coordinate lies half-way between two voxels.
   ties: { x: [5, 7, 6], size: [4, 15, 25], scale: [1, 0.5, 0.25], offset: [0.5, 0, -0.5] },
+  // More planes than a thread does.
+  deep: { x: [7, 2, 3], size: [75, 3, 5], scale: [0.091, 0.5, 0.7], offset: [-0.3, 0.2, 0] },
 };
 const cases = Object.entries(geometries).flatMap(([id, { x, ...geometry }]) =>
   (["trilinear", "nearest"] as const).map(
@@ -35,6 +37,9 @@ const cases = Object.entries(geometries).flatMap(([id, { x, ...geometry }]) =>
     }),
   ),
 );
+const standardised: readonly Case<ResampleAttrs>[] = cases
+  .filter(({ id }) => /^(deep|coarser)/.test(id))
+  .map((c) => ({ ...c, id: `${c.id}_standardised`, inputs: { ...c.inputs, params: [2] } }));
 
 /** Voxels of one axis and their weights at coordinate c. */
 function weights(c: number, size: number, mode: ResampleAttrs["mode"]): [number, number][] {
@@ -50,8 +55,9 @@ function weights(c: number, size: number, mode: ResampleAttrs["mode"]): [number,
 
 export const resampleReference = defineReference<ResampleAttrs>({
   op: resample,
-  cases,
-  forward({ x }, shapes, { size, scale, offset, mode }) {
+  cases: [...cases, ...standardised],
+  data: (_c, rng) => ({ params: Float64Array.of(10 + rng.normal(), 1 / 17) }),
+  forward({ x, params }, shapes, { size, scale, offset, mode }) {
     const [D = 0, H = 0, W = 0] = shapes.x!;
     const y = new Float64Array(elements(size));
     for (let i = 0; i < y.length; i++) {
@@ -63,11 +69,14 @@ export const resampleReference = defineReference<ResampleAttrs>({
           for (const [x1, wx] of weights(cx, W, mode))
             y[i]! += wz * wy * wx * x![(z * H + y1) * W + x1]!;
     }
-    return { y };
+    return { y: params ? y.map((value) => (value - params[0]!) * params[1]!) : y };
   },
   // The weights round to float32 and the coordinates are good to 1e-7; nearest is exact.
-  bound: (_name, { x }, _shapes, { mode }) =>
-    mode === "nearest" ? 0 : 16 * 2 ** -24 * Math.max(...x!.map(Math.abs)),
+  bound(_name, { x, params }, _shapes, { mode }) {
+    if (mode === "nearest" && !params) return 0;
+    const [mean = 0, rstd = 1] = params ?? [];
+    return 16 * 2 ** -24 * (Math.max(...x!.map(Math.abs)) + Math.abs(mean)) * rstd;
+  },
   cost: (_shapes, { size, mode }) => ({
     flops: (mode === "nearest" ? 0 : 9) * elements(size),
     bytes: 4 * elements(size),
