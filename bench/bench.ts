@@ -1,0 +1,102 @@
+/** What every part of a benchmark run works with. */
+import { UserError } from "../src/core/errors";
+import { type Device, openDevice } from "../src/gpu/device";
+import { makeTrainConfig, type PresetName, type TrainConfig } from "../src/train/config";
+import { Controls, measureCeilings } from "./ceilings";
+import { RecordingMemory } from "./record";
+import type { Ceilings } from "./report/schema";
+import { Stopwatch } from "./timing";
+
+export interface Settings {
+  readonly adapter?: string;
+  readonly presets: readonly PresetName[];
+  readonly repetitions: number;
+  /** The paper's sizes, also where they take minutes. */
+  readonly full: boolean;
+  readonly filter?: RegExp;
+  /** Pick → variant, for the recorded training programs. */
+  readonly variants: Readonly<Record<string, string>>;
+  /** Patches per dispatch of the kernels' table; sizes of the steps. Absent: by adapter. */
+  readonly patches?: number;
+  readonly pool?: number;
+  readonly batch?: number;
+  readonly volume?: number;
+}
+
+/** For larger presets, what a processor does in seconds; a GPU gets their own sizes. */
+const SMALL_POOL = 16;
+const SMALL_BATCH = 4;
+
+/** Patches per dispatch, pool and batch, and the edge of the predicted cube in voxels. */
+export interface Sizes {
+  readonly patches: number;
+  readonly pool: number;
+  readonly batch: number;
+  readonly volume: number;
+}
+
+export class Bench {
+  private constructor(
+    readonly settings: Settings,
+    readonly device: Device,
+    readonly memory: RecordingMemory,
+    readonly stopwatch: Stopwatch,
+    readonly ceilings: Ceilings,
+    readonly controls: Controls,
+  ) {}
+
+  /** Opens the adapter and measures its ceilings. */
+  static async open(settings: Settings): Promise<Bench> {
+    const device = await openDevice({ adapter: settings.adapter });
+    console.log(device.describe());
+    const memory = new RecordingMemory(device);
+    const stopwatch = await Stopwatch.create(device);
+    const ceilings = await measureCeilings(memory, stopwatch, settings.repetitions);
+    const controls = await Controls.create(memory, stopwatch);
+    return new Bench(settings, device, memory, stopwatch, ceilings, controls);
+  }
+
+  get isSoftware(): boolean {
+    return this.device.info.type === "software";
+  }
+
+  /** Sizes for a preset: its own on a GPU or with --full, else what takes seconds. */
+  sizes(preset: PresetName): Sizes {
+    const { full, patches, pool, batch, volume } = this.settings;
+    const config = makeTrainConfig(preset, {});
+    const whole = full || !this.isSoftware || config.pool <= SMALL_POOL;
+    return {
+      patches: patches ?? (this.isSoftware ? SMALL_BATCH : config.chunk),
+      pool: pool ?? (whole ? config.pool : SMALL_POOL),
+      batch: batch ?? (whole ? config.batch : SMALL_BATCH),
+      volume: volume ?? (this.isSoftware ? (full ? 128 : 80) : 256),
+    };
+  }
+
+  config(preset: PresetName, changes: Partial<TrainConfig> = {}): TrainConfig {
+    const { pool, batch } = this.sizes(preset);
+    return makeTrainConfig(preset, { pool, batch, ...changes });
+  }
+
+  /** The rows that the filter leaves. */
+  select<T extends { readonly id: string }>(rows: readonly T[]): T[] {
+    const { filter } = this.settings;
+    return rows.filter(({ id }) => !filter || filter.test(id));
+  }
+
+  close(): void {
+    this.controls.release();
+    this.memory.dispose();
+    this.stopwatch.destroy();
+    this.device.destroy();
+  }
+}
+
+/** `conv3d=tiled` of the command line. */
+export function parseVariant(text: string): readonly [pick: string, name: string] {
+  const [pick, name, ...more] = text.split("=");
+  if (!pick || !name || more.length > 0) {
+    throw new UserError(`--variant ${text}: expected pick=name, such as conv3d=tiled`);
+  }
+  return [pick, name];
+}

@@ -1,0 +1,166 @@
+/** `bun run bench`: see docs/performance.md. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { Argument } from "commander";
+import { version as dawnVersion } from "webgpu/package.json";
+import { version } from "../package.json";
+import { ADAPTER_OPTION, makeCommand } from "../src/cli/command";
+import { runMain } from "../src/cli/main";
+import { listOption, numberOption } from "../src/cli/options";
+import { UserError } from "../src/core/errors";
+import { setNativeEnv } from "../src/platform/native";
+import { PRESETS, type PresetName } from "../src/train/config";
+import { Bench, parseVariant, type Settings } from "./bench";
+import { measureKernels } from "./kernels";
+import { measureLatency } from "./latency";
+import { compareReports, comparisonLines } from "./report/compare";
+import { writeDocs } from "./report/docs";
+import { REPORT_VERSION, type Report, readReport, reportSchema } from "./report/schema";
+import { ceilingLines, kernelLine, latencyLine, scalingLines, stepLines } from "./report/text";
+import { measureScaling } from "./scaling";
+import { measureSteps } from "./steps";
+
+const PARTS = ["ceilings", "kernels", "steps", "latency", "scaling"] as const;
+type Part = (typeof PARTS)[number];
+const DOCS = join(import.meta.dir, "../docs/performance.md");
+
+interface Options {
+  adapter?: string;
+  preset: string[];
+  repetitions: number;
+  full?: boolean;
+  filter?: string;
+  variant: string[];
+  patches?: number;
+  pool?: number;
+  batch?: number;
+  volume?: number;
+  coldCache?: boolean;
+  json?: string;
+  compare?: string;
+  docs?: boolean;
+}
+
+const parts = new Argument("[parts...]", "what to measure; default: kernels steps latency");
+const command = makeCommand(
+  "bench",
+  "Measures the adapter's ceilings, every kernel of the recorded programs, whole steps, the first " +
+    "step's latency, and how cost grows.",
+)
+  .addArgument(parts.choices(PARTS))
+  .option(...ADAPTER_OPTION)
+  .option("--preset <names>", "paper, small or both", listOption, ["paper", "small"])
+  .option("--repetitions <n>", "timed repetitions of each row", numberOption, 5)
+  .option("--full", "the presets' own sizes also on a software adapter: minutes")
+  .option("--filter <regex>", "only rows whose name matches")
+  .option("--variant <pick=name>", "variant of a kernel in training, repeatable", collect, [])
+  .option("--patches <n>", "patches of a dispatch in the table of kernels", numberOption)
+  .option("--pool <n>", "B̄ of the steps", numberOption)
+  .option("--batch <n>", "B of the steps", numberOption)
+  .option("--volume <n>", "edge of the predicted cube, voxels", numberOption)
+  .option("--cold-cache", "compile every kernel anew (Mesa's cache in an empty folder)")
+  .option("--json <file>", "write everything as JSON")
+  .option("--compare <file>", "ratio of each row to an earlier --json file")
+  .option("--docs", "put tables and pictures into docs/performance.md");
+command.parse();
+await runMain(() => main(command.args as Part[], command.opts<Options>()));
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+function settingsOf(options: Options): Settings {
+  const names = Object.keys(PRESETS);
+  const unknown = options.preset.find((name) => !names.includes(name));
+  if (unknown) throw new UserError(`--preset ${unknown}: expected ${names.join(" or ")}`);
+  let filter: RegExp | undefined;
+  try {
+    filter = options.filter === undefined ? undefined : new RegExp(options.filter);
+  } catch (error) {
+    throw new UserError(`--filter ${options.filter}: ${(error as Error).message}`);
+  }
+  for (const name of ["repetitions", "patches", "pool", "batch", "volume"] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isInteger(value) && value > 0)) {
+      throw new UserError(`--${name} ${value}: expected a positive whole number`);
+    }
+  }
+  const { adapter, repetitions, full = false, patches, pool, batch, volume } = options;
+  const variants = Object.fromEntries(options.variant.map(parseVariant));
+  const presets = options.preset as PresetName[];
+  const sizes = { patches, pool, batch, volume };
+  return { adapter, presets, repetitions, full, filter, variants, ...sizes };
+}
+
+function emptyReport(bench: Bench, options: Options): Report {
+  const { name, driver, kind, backend } = bench.device.info;
+  const [first] = cpus();
+  return {
+    version: REPORT_VERSION,
+    date: new Date().toISOString(),
+    adapter: { name, driver, kind, backend },
+    versions: { voxgrad: version, bun: Bun.version, webgpu: dawnVersion },
+    cpu: { model: first?.model ?? "unknown", cores: cpus().length },
+    settings: {
+      repetitions: options.repetitions,
+      patches: bench.sizes(bench.settings.presets[0]!).patches,
+      ...(options.coldCache && { cache: "cold" }),
+      ...(options.filter && { filter: options.filter }),
+      ...Object.fromEntries(options.variant.map(parseVariant)),
+    },
+    ceilings: bench.ceilings,
+    kernels: [],
+    unusedOps: [],
+    steps: [],
+    latency: [],
+    scaling: [],
+  };
+}
+
+function print(lines: readonly string[]): void {
+  console.log(lines.join("\n"));
+}
+
+async function measure(bench: Bench, report: Report, wanted: ReadonlySet<Part>): Promise<void> {
+  if (wanted.has("kernels")) {
+    const measured = await measureKernels(bench, (row) => print([kernelLine(row)]));
+    Object.assign(report, measured);
+  }
+  if (wanted.has("steps")) report.steps = await measureSteps(bench, (row) => print(stepLines(row)));
+  if (wanted.has("latency")) {
+    report.latency = await measureLatency(bench, (row) => print([latencyLine(row)]));
+  }
+  if (wanted.has("scaling")) {
+    report.scaling = await measureScaling(bench, (row) => print(scalingLines(row)));
+  }
+}
+
+async function main(args: readonly Part[], options: Options): Promise<void> {
+  const settings = settingsOf(options);
+  const before = options.compare === undefined ? undefined : readReport(options.compare);
+  const cache = options.coldCache ? mkdtempSync(join(tmpdir(), "voxgrad-bench-")) : undefined;
+  if (cache) setNativeEnv("MESA_SHADER_CACHE_DIR", cache);
+  try {
+    const bench = await Bench.open(settings);
+    print(ceilingLines(bench.ceilings));
+    const report = emptyReport(bench, options);
+    await measure(bench, report, new Set(args.length > 0 ? args : ["kernels", "steps", "latency"]));
+    bench.close();
+    finish(report, options, before);
+  } finally {
+    if (cache) rmSync(cache, { recursive: true });
+  }
+}
+
+function finish(report: Report, options: Options, before?: Report): void {
+  const rows = [report.kernels, report.steps, report.latency, report.scaling];
+  if (options.filter && rows.every((list) => list.length === 0)) {
+    throw new UserError(`--filter ${options.filter}: no row matches; try part of a kernel's name`);
+  }
+  if (before) print(comparisonLines(compareReports(before, report)));
+  if (options.json) {
+    writeFileSync(options.json, `${JSON.stringify(reportSchema.parse(report), null, 1)}\n`);
+  }
+  if (options.docs) writeDocs(report, DOCS);
+}

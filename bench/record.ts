@@ -1,0 +1,110 @@
+/**
+ * The programs that training and inference really run, as lists of dispatches. A new or fused kernel
+ * is in them, and so in the benchmarks, without a line of its own.
+ */
+import { type Dispatch, Graph } from "../src/core/graph";
+import type { Tensor } from "../src/core/tensor";
+import { preparePair } from "../src/data/preprocess";
+import type { Volume } from "../src/data/volume";
+import { VolumeStore } from "../src/data/volume_store";
+import { capabilities } from "../src/gpu/capabilities";
+import { Memory } from "../src/gpu/memory";
+import { Program } from "../src/gpu/program";
+import { unetNetwork } from "../src/infer/model";
+import { predictVolume } from "../src/infer/sliding_window";
+import { unetParameters } from "../src/nn/parameters";
+import { flatParameters } from "../src/nn/weights";
+import type { TrainConfig } from "../src/train/config";
+import { makeTrainState, recordIteration, unetConfig } from "../src/train/iteration";
+import { cube } from "./noise";
+
+export interface Recording {
+  readonly name: string;
+  readonly dispatches: readonly Dispatch[];
+  /** It has run, so the driver may have compiled its kernels. */
+  readonly hasRun: boolean;
+}
+
+/** A memory that remembers every program compiled with it, how often it ran, and its tables. */
+export class RecordingMemory extends Memory {
+  /** Runs of each program, in order of compilation. */
+  readonly runs = new Map<Program, number>();
+  private readonly kept: Tensor[] = [];
+
+  override async checked<T>(what: string, make: () => T): Promise<T> {
+    const made = await super.checked(what, make);
+    if (made instanceof Program) this.count(made);
+    return made;
+  }
+
+  private count(program: Program): void {
+    const run = program.run.bind(program);
+    this.runs.set(program, 0);
+    program.run = () => {
+      this.runs.set(program, this.runs.get(program)! + 1);
+      run();
+    };
+  }
+
+  /** Zeros instead of tables and positions would send kernels elsewhere than in real runs. */
+  override release(t: Tensor): void {
+    if (t.dtype === "f32") super.release(t);
+    else this.kept.push(t);
+  }
+
+  /** Releases the tables as well. */
+  dispose(): void {
+    for (const t of this.kept.splice(0)) super.release(t);
+  }
+}
+
+const VOLUME = 64;
+
+/** One iteration of Algorithm 1, as the trainer records it; nothing is compiled. */
+export async function recordTraining(
+  memory: Memory,
+  config: TrainConfig,
+  variants: Readonly<Record<string, string>>,
+): Promise<Recording> {
+  const options = { half: config.volumePrecision === "f16", budget: 2 ** 30, patch: config.patch };
+  const store = VolumeStore.create(memory, [cube(VOLUME)], options);
+  await store.rotateTo(0);
+  const train = makeTrainState(unetParameters(unetConfig(config)), config);
+  const g = new Graph(capabilities(memory.device), { variants });
+  recordIteration(g, memory, store, train, config);
+  return { name: `${config.preset} iteration`, dispatches: g.dispatches, hasRun: false };
+}
+
+/** All that ran on a memory, each program once. */
+function recorded(memory: RecordingMemory, name: string): Recording {
+  const dispatches = [...memory.runs.keys()].flatMap((program) => program.dispatches);
+  return { name, dispatches, hasRun: true };
+}
+
+/** A sliding-window prediction. Its windows are constant, so that the network runs just once. */
+export async function recordWindows(
+  memory: RecordingMemory,
+  config: TrainConfig,
+  batch: number,
+): Promise<Recording> {
+  const unet = unetConfig(config);
+  const { named } = flatParameters("w", unetParameters(unet));
+  const { patch, stride } = config;
+  const source = cube(VOLUME, true);
+  memory.runs.clear();
+  await predictVolume(memory, unetNetwork(named, unet), source, { patch, stride, batch });
+  return recorded(memory, `${config.preset} windows`);
+}
+
+/** Resampling and normalisation of a pair of slices twice as thick as they are wide. */
+export async function recordPreparation(memory: RecordingMemory): Promise<Recording> {
+  const [nx, ny, nz] = [128, 128, 64] as const;
+  const affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1];
+  const data = Float32Array.from({ length: nx * ny * nz }, (_, i) => i % 97);
+  const image: Volume = { size: [nx, ny, nz], affine, data };
+  const options = { spacing: 1, normalisation: "volume" } as const;
+  const pair = { time1: image, time2: image };
+  memory.runs.clear();
+  await preparePair(memory, pair, ["1", "2"], options);
+  return recorded(memory, "preparation");
+}

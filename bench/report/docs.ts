@@ -1,0 +1,213 @@
+/** Puts what was measured between the markers of docs/performance.md, and the pictures beside it. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { bandwidth } from "../ceilings";
+import { drawRoofline, drawScaling, machineOf } from "./pictures";
+import type { KernelRow, Report, StepRow } from "./schema";
+import { digits, latencyOf, mebibytes, nonConvolution, percent, plusMinus } from "./text";
+
+type Cell = string | number;
+
+/** A Markdown table; the first column is text, the others are numbers. */
+export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  const line = (cells: readonly Cell[]) => `| ${cells.join(" | ")} |`;
+  const rule = head.map((_, i) => (i === 0 ? "---" : "--:"));
+  return [line(head), `|${rule.join("|")}|`, ...rows.map(line)].join("\n");
+}
+
+/** Rows below this share of the time are summed up in one. */
+const LEAST_SHARE = 0.005;
+
+function ceilingsPart({ ceilings: c }: Report): string {
+  const rows: Cell[][] = [
+    ["multiply-adds in registers, f32", `${digits(c.f32Gflops)} GFLOP/s`],
+    ["multiply-adds in registers, f16", c.f16Gflops ? `${digits(c.f16Gflops)} GFLOP/s` : "no f16"],
+    ["copy by a shader, `vec4f`", `${digits(c.copyVec4Gbs)} GB/s`],
+    ["copy by a shader, `f32`", `${digits(c.copyF32Gbs)} GB/s`],
+    ["`copyBufferToBuffer`", `${digits(c.copyBufferGbs)} GB/s`],
+    ["a dispatch that waits for the one before", `${digits(c.dispatchMicroseconds)} µs`],
+    ["a submission", `${digits(c.submitMicroseconds)} µs`],
+  ];
+  return table(["ceiling", "measured"], rows);
+}
+
+function kernelTable(rows: readonly KernelRow[], program: string): string {
+  const time = (row: KernelRow) => row.milliseconds * (row.launches[program] ?? 0);
+  const used = rows.filter((row) => time(row) > 0).sort((a, b) => time(b) - time(a));
+  const total = used.reduce((sum, row) => sum + time(row), 0);
+  const shown = used.filter((row) => time(row) >= LEAST_SHARE * total);
+  const rest = used.slice(shown.length);
+  const cells = shown.map((row): Cell[] => [
+    `\`${row.id}\``,
+    row.launches[program]!,
+    percent(time(row) / total),
+    digits(row.milliseconds),
+    plusMinus(row.spread),
+    row.flops > 0 ? digits(row.gflops) : "",
+    digits(row.gbs),
+    row.roofline.toFixed(2),
+    row.compileSeconds === null ? "" : digits(row.compileSeconds),
+  ]);
+  if (rest.length > 0) {
+    const sum = rest.reduce((all, row) => all + time(row), 0);
+    const launches = rest.reduce((all, row) => all + row.launches[program]!, 0);
+    cells.push([
+      `${rest.length} smaller ones`,
+      launches,
+      percent(sum / total),
+      "",
+      "",
+      "",
+      "",
+      "",
+      "",
+    ]);
+  }
+  const head = [
+    "kernel",
+    "launches",
+    "share",
+    "ms",
+    "±",
+    "GFLOP/s",
+    "GB/s",
+    "roofline",
+    "compile s",
+  ];
+  return table(head, cells);
+}
+
+function kernelsPart({ kernels, unusedOps, ceilings, settings }: Report): string {
+  const programs = [...new Set(kernels.flatMap(({ launches }) => Object.keys(launches)))];
+  const tables = programs
+    .filter((name) => name.startsWith("paper") || !programs.some((p) => p.startsWith("paper")))
+    .map((name) => `**${name}**\n\n${kernelTable(kernels, name)}`);
+  const unused = unusedOps.map((name) => `\`${name}\``).join(", ");
+  return [
+    `Dispatches of ${settings.patches ?? "32"} patches. Bandwidth of the roofline: ` +
+      `${digits(bandwidth(ceilings))} GB/s. Registered but in none of these programs: ${unused || "nothing"}.`,
+    "![Roofline](roofline.png)",
+    ...tables,
+  ].join("\n\n");
+}
+
+function stepCells(row: StepRow): Cell[] {
+  return [
+    row.id,
+    digits(row.milliseconds / 1000),
+    plusMinus(row.spread),
+    digits((1000 * row.patches) / row.milliseconds),
+    digits(row.flops / row.milliseconds / 1e6),
+    percent(row.hostMilliseconds / row.milliseconds),
+    percent(nonConvolution(row)),
+    digits(row.bytes / 1e9),
+    mebibytes(row.plannedBytes),
+    mebibytes(row.allocatedBytes),
+  ];
+}
+
+function breakdownTable(row: StepRow): string {
+  const total = row.kernels.reduce((sum, k) => sum + k.milliseconds, 0);
+  const shown = row.kernels.filter((k) => k.milliseconds >= LEAST_SHARE * total);
+  const rest = total - shown.reduce((sum, k) => sum + k.milliseconds, 0);
+  const cells = shown.map((k): Cell[] => [
+    `\`${k.label}\``,
+    k.count,
+    digits(k.milliseconds),
+    percent(k.milliseconds / total),
+    k.flops > 0 ? digits(k.flops / k.milliseconds / 1e6) : "",
+    digits(k.bytes / k.milliseconds / 1e6),
+  ]);
+  const others = row.kernels.length - shown.length;
+  if (others > 0) cells.push([`${others} others`, "", digits(rest), percent(rest / total), "", ""]);
+  return table(["kernel", "launches", "ms", "share", "GFLOP/s", "GB/s"], cells);
+}
+
+function stepsPart({ steps }: Report): string {
+  const head = [
+    ...["step", "s", "±", "patches/s", "GFLOP/s", "host", "no convolution"],
+    ...["GB moved", "temporaries", "all buffers"],
+  ];
+  const detailed = steps.filter(
+    ({ id, preset }) => preset === "paper" && /iteration|windows/.test(id),
+  );
+  const tables = (detailed.length > 0 ? detailed : steps).map(
+    (row) => `**${row.id}**, by kernel (${row.timedBy})\n\n${breakdownTable(row)}`,
+  );
+  return [table(head, steps.map(stepCells)), ...tables].join("\n\n");
+}
+
+function latencyPart({ latency }: Report): string {
+  const rows = latency.map((row): Cell[] => [
+    row.id,
+    digits(latencyOf(row)),
+    digits(row.openSeconds),
+    digits(row.createSeconds),
+    digits(row.firstStepSeconds),
+    digits(row.steadyStepSeconds),
+  ]);
+  const head = [
+    "",
+    "latency s",
+    "opening s",
+    "recording, compiling s",
+    "first step s",
+    "usual step s",
+  ];
+  return table(head, rows);
+}
+
+function scalingPart({ scaling }: Report): string {
+  const tables = scaling.map((row) => {
+    const cells = row.points.map((p): Cell[] => [
+      p.label,
+      digits(p.flops / 1e9),
+      digits(p.seconds),
+      digits(p.flops / p.seconds / 1e9),
+      mebibytes(p.bytes),
+    ]);
+    return [
+      `**${row.variable}** (${row.what}): time grows with slope ${row.timeSlope.toFixed(2)}, memory ` +
+        `with ${row.memorySlope.toFixed(2)}; time against operations ${row.workSlope.toFixed(2)}.`,
+      table([row.variable, "GFLOP", "s", "GFLOP/s", "memory"], cells),
+    ].join("\n\n");
+  });
+  return ["![How cost grows](scaling.png)", ...tables].join("\n\n");
+}
+
+const PARTS = {
+  ceilings: ceilingsPart,
+  kernels: kernelsPart,
+  steps: stepsPart,
+  latency: latencyPart,
+  scaling: scalingPart,
+} as const;
+type Part = keyof typeof PARTS;
+
+/** Replaces what lies between `<!-- bench: part -->` and `<!-- end: part -->`. */
+export function replacePart(text: string, part: string, content: string): string {
+  const [begin, end] = [`<!-- bench: ${part} -->`, `<!-- end: ${part} -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`there is no ${begin} … ${end}`);
+  return `${text.slice(0, from + begin.length)}\n\n${content}\n\n${text.slice(to)}`;
+}
+
+function provenance(report: Report): string {
+  const versions = Object.entries(report.versions).map(([name, version]) => `${name} ${version}`);
+  const settings = Object.entries(report.settings).map(([name, value]) => `${name} ${value}`);
+  return `*${[machineOf(report), report.adapter.driver, ...versions, ...settings].join(", ")}.*`;
+}
+
+/** Parts that were not measured stay as they are. */
+export function writeDocs(report: Report, file: string): void {
+  let text = readFileSync(file, "utf8");
+  const measured = (part: Part) => part === "ceilings" || report[part].length > 0;
+  for (const part of Object.keys(PARTS) as Part[]) {
+    if (!measured(part)) continue;
+    text = replacePart(text, part, `${provenance(report)}\n\n${PARTS[part](report)}`);
+  }
+  writeFileSync(file, text);
+  const beside = (name: string) => join(dirname(file), name);
+  if (report.kernels.length > 0) drawRoofline(report, beside("roofline.png"));
+  if (report.scaling.length > 0) drawScaling(report, beside("scaling.png"));
+}

@@ -1,0 +1,136 @@
+/** The roofline and how cost grows, as pictures. */
+import { bandwidth } from "../ceilings";
+import { type Dataset, drawPanels, PALETTE, type Panel, type Point } from "./chart";
+import type { KernelRow, Report, ScalingSeries } from "./schema";
+import { digits } from "./text";
+
+/** What was measured, where: the line beside a picture's title. */
+export function machineOf({ adapter, cpu, date }: Report): string {
+  const where = adapter.kind === "hardware" ? "" : `, ${cpu.cores} cores of ${cpu.model}`;
+  return `${adapter.name}${where}, ${date.slice(0, 10)}`;
+}
+
+const LINE = { showLine: true, pointRadius: 0, borderWidth: 1.5, pointStyle: "line" } as const;
+
+/** y = min(peak, rate · x) over the range of x. */
+function roof(label: string, peak: number, rate: number, dash: number[], xs: readonly number[]) {
+  const at = (x: number): Point => ({ x, y: Math.min(peak, rate * x) });
+  const [low, high] = [xs[0]!, xs.at(-1)!];
+  const knee = peak / rate;
+  const corners = knee > low && knee < high ? [low, knee, high] : [low, high];
+  const data = corners.map(at);
+  return { ...LINE, label, data, borderColor: "#374151", borderDash: dash } satisfies Dataset;
+}
+
+/** Ops by the time of all their launches, the greatest first; the last colour is for the rest. */
+function byOp(rows: readonly KernelRow[]): [name: string, rows: KernelRow[]][] {
+  const weight = (all: readonly KernelRow[]) =>
+    all.reduce((sum, row) => sum + row.milliseconds * launchesOf(row), 0);
+  const groups = [...Map.groupBy(rows, ({ op }) => op)].sort((a, b) => weight(b[1]) - weight(a[1]));
+  const named = groups.slice(0, PALETTE.length - 1);
+  const rest = groups.slice(named.length).flatMap(([, all]) => all);
+  return rest.length > 0 ? [...named, ["others", rest]] : named;
+}
+
+const launchesOf = ({ launches }: KernelRow): number =>
+  Object.values(launches).reduce((sum, n) => sum + n, 0);
+
+/** Every kernel over its intensity; larger points take more of the time. */
+export function drawRoofline(report: Report, path: string): void {
+  const { ceilings } = report;
+  const rows = report.kernels.filter(({ flops }) => flops > 0);
+  const total = rows.reduce((sum, row) => sum + row.milliseconds * launchesOf(row), 0);
+  const radius = (row: KernelRow) =>
+    3 + 22 * Math.sqrt((row.milliseconds * launchesOf(row)) / total);
+  const kernels = byOp(rows).map(([label, all], i): Dataset => {
+    const shown = all.toSorted((a, b) => radius(b) - radius(a));
+    return {
+      label,
+      data: shown.map((row) => ({ x: row.flops / row.bytes, y: row.gflops })),
+      pointRadius: shown.map(radius),
+      backgroundColor: `${PALETTE[i]!}90`,
+      borderColor: PALETTE[i]!,
+    };
+  });
+  const intensities = rows.map(({ flops, bytes }) => flops / bytes);
+  const xs = [0.5 * Math.min(0.2, ...intensities), 2 * Math.max(100, ...intensities)] as const;
+  const rate = bandwidth(ceilings);
+  const datasets = [
+    roof(`peak, copies at ${digits(rate)} GB/s`, ceilings.f32Gflops, rate, [], xs),
+    roof(
+      `copies in a shader at ${digits(ceilings.copyVec4Gbs)} GB/s`,
+      ceilings.f32Gflops,
+      ceilings.copyVec4Gbs,
+      [6, 5],
+      xs,
+    ),
+    ...kernels,
+  ];
+  const low = Math.min(...rows.map(({ gflops }) => gflops));
+  const panel: Panel = {
+    title: `Roofline: f32 peak ${digits(ceilings.f32Gflops)} GFLOP/s`,
+    x: "intensity, operations per byte (every tensor moved once)",
+    y: "GFLOP/s (convolutions: of the direct method)",
+    datasets,
+    xRange: xs,
+    yRange: [low / 2, 2 * ceilings.f32Gflops],
+  };
+  const heading = { title: "Kernels of training and inference", note: machineOf(report) };
+  drawPanels([panel], path, heading, { columns: 1, width: 1100, height: 680 });
+}
+
+/** A straight line of slope 1 through the first point: growth in proportion. */
+function proportional(points: readonly Point[]): Point[] {
+  const [first, last] = [points[0]!, points.at(-1)!];
+  return [first, { x: last.x, y: (first.y * last.x) / first.x }];
+}
+
+function scalingPanel(
+  { variable, points, timeSlope, memorySlope }: ScalingSeries,
+  quantity: "seconds" | "bytes",
+): Panel {
+  const isTime = quantity === "seconds";
+  const data = points.map((p) => ({
+    x: p.value,
+    y: isTime ? p.seconds : p.bytes / 2 ** 20,
+  }));
+  const slope = isTime ? timeSlope : memorySlope;
+  const colour = PALETTE[isTime ? 0 : 1];
+  const xs = data.map(({ x }) => x);
+  const ys = [...data, ...proportional(data)].map(({ y }) => y);
+  return {
+    title: `${isTime ? "Time" : "Memory"} against ${variable}: slope ${slope.toFixed(2)}`,
+    x: variable,
+    y: isTime ? "seconds" : "MiB",
+    datasets: [
+      {
+        label: "measured",
+        data,
+        showLine: true,
+        borderColor: colour,
+        backgroundColor: colour,
+        pointRadius: 5,
+      },
+      {
+        ...LINE,
+        label: "in proportion",
+        data: proportional(data),
+        borderColor: "#9ca3af",
+        borderDash: [6, 5],
+      },
+    ],
+    xRange: [0.85 * Math.min(...xs), 1.18 * Math.max(...xs)],
+    yRange: [0.7 * Math.min(...ys), 1.4 * Math.max(...ys)],
+    xTicks: new Map(points.map(({ value, label }) => [value, label])),
+  };
+}
+
+/** Time and memory of each series, one below the other. */
+export function drawScaling(report: Report, path: string): void {
+  const panels = (["seconds", "bytes"] as const).flatMap((quantity) =>
+    report.scaling.map((series) => scalingPanel(series, quantity)),
+  );
+  const heading = { title: "How cost grows", note: machineOf(report) };
+  const columns = report.scaling.length;
+  drawPanels(panels, path, heading, { columns, width: 460, height: 380 });
+}

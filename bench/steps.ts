@@ -1,0 +1,111 @@
+/** Whole steps: time, host time, memory, bytes moved, and which kernels the time goes to. */
+import type { PresetName } from "../src/train/config";
+import type { Bench } from "./bench";
+import { breakdown, compileAgain, merged, timedBy } from "./breakdown";
+import { totalCost } from "./cost";
+import { cube } from "./noise";
+import type { StepRow } from "./report/schema";
+import { forwardPass, type StepWork, slidingWindows, trainingStep } from "./step_work";
+import { median } from "./timing";
+
+interface Step {
+  readonly id: string;
+  readonly preset: PresetName;
+  readonly make: () => StepWork | Promise<StepWork>;
+}
+
+/** Windows of a run of the network: what `predict` takes. */
+export const windowBatch = (bench: Bench): number => (bench.isSoftware ? 8 : 32);
+
+function stepsOfPreset(bench: Bench, preset: PresetName): Step[] {
+  const { device } = bench;
+  const { pool, batch, volume } = bench.sizes(preset);
+  const name = (what: string) => `${preset} ${what}`;
+  const config = bench.config(preset);
+  return [
+    {
+      id: name(`forward ${pool}`),
+      preset,
+      make: () => forwardPass(device, config, pool),
+    },
+    {
+      id: name(`train ${batch}`),
+      preset,
+      make: () => trainingStep(device, bench.config(preset, { sampler: "uniform" })),
+    },
+    {
+      id: name(`iteration ${pool}/${batch}`),
+      preset,
+      make: () => trainingStep(device, config),
+    },
+    {
+      id: name(`windows ${volume}³`),
+      preset,
+      make: () => slidingWindows(device, config, cube(volume), windowBatch(bench)),
+    },
+  ];
+}
+
+async function measureStep(bench: Bench, { id, preset, make }: Step): Promise<StepRow> {
+  const { device, stopwatch, controls, settings } = bench;
+  const work = await make();
+  const hosts: number[] = [];
+  const run = async () => {
+    const start = performance.now();
+    const before = process.threadCpuUsage();
+    await work.submit();
+    const { user, system } = process.threadCpuUsage(before);
+    hosts.push((user + system) / 1000);
+    await device.idle();
+    return performance.now() - start;
+  };
+  await run(); // compiles
+  hosts.length = 0;
+  const { milliseconds, spread, control } = await controls.beside(run, settings.repetitions);
+  const allocatedBytes = work.allocatedBytes();
+  const parts = [];
+  let [dispatches, flops, bytes, plannedBytes] = [0, 0, 0, 0];
+  for (const [program, runs] of [...work.programs()]) {
+    const { memory } = work;
+    const live = work.keepsPrograms ? program : await compileAgain(memory, program);
+    live.run(); // the first run of new buffers is slow
+    parts.push(await breakdown(memory, stopwatch, live, runs));
+    if (live !== program) live.destroy();
+    const cost = totalCost(program.dispatches);
+    dispatches += runs * program.dispatches.length;
+    flops += runs * cost.flops;
+    bytes += runs * cost.bytes;
+    plannedBytes += program.stats.plannedBytes;
+  }
+  work.release();
+  return {
+    id,
+    preset,
+    patches: work.patches,
+    milliseconds,
+    spread,
+    control,
+    hostMilliseconds: median(hosts),
+    dispatches,
+    flops,
+    bytes,
+    plannedBytes,
+    allocatedBytes,
+    kernels: merged(parts),
+    timedBy: timedBy(work.memory),
+  };
+}
+
+/** @param onRow gets each row as it is done */
+export async function measureSteps(
+  bench: Bench,
+  onRow: (row: StepRow) => void,
+): Promise<StepRow[]> {
+  const steps = bench.settings.presets.flatMap((preset) => stepsOfPreset(bench, preset));
+  const rows: StepRow[] = [];
+  for (const step of bench.select(steps)) {
+    rows.push(await measureStep(bench, step));
+    onRow(rows.at(-1)!);
+  }
+  return rows;
+}
