@@ -76,7 +76,10 @@ const caps = capabilities(device);
 console.log(device.describe());
 
 const newGraph = () =>
-  new Graph(caps, options.variant ? { variants: { conv3d: options.variant } } : {});
+  new Graph(
+    caps,
+    options.variant ? { variants: { conv3d: options.variant, conv3d_dw: options.variant } } : {},
+  );
 
 /** Milliseconds of one run, waited for, and what it cost: see the head of this file. */
 async function time(program: Program): Promise<{ ms: number; cost: number }> {
@@ -113,11 +116,12 @@ function record(g: Graph, [cin, cout, edge, k]: Layer, direction: string): numbe
   const y = filled("y", [n, cout, edge, edge, edge]);
   const w = filled("w", [cout, cin, k, k, k]);
   const b = filled("b", [cout]);
-  const forward = g.pick("conv3d", preferred(convVariants, caps));
-  const weights = g.pick("conv3d", preferred(weightGradientVariants, caps));
-  if (direction === "forward") forward.emit(g, { x, w, b, y }, geometryOf(x, y, w));
-  else if (direction === "dx") forward.emit(g, { x: y, w, y: x }, geometryOf(y, x, w));
-  else weights.emit(g, { x, dy: y, dw: w }, geometryOf(x, y, w), false);
+  const geometry = direction === "dx" ? geometryOf(y, x, w) : geometryOf(x, y, w);
+  const forward = g.pick("conv3d", preferred(convVariants, caps), geometry);
+  const weights = g.pick("conv3d_dw", preferred(weightGradientVariants, caps), geometry);
+  if (direction === "forward") forward.emit(g, { x, w, b, y }, geometry);
+  else if (direction === "dx") forward.emit(g, { x: y, w, y: x }, geometry);
+  else weights.emit(g, { x, dy: y, dw: w }, geometry, false);
   for (const t of g.dispatches.flatMap((d) => d.tensors)) used.add(t);
   return 2 * n * cin * cout * edge ** 3 * k ** 3;
 }

@@ -30,30 +30,30 @@ function checkShapes(x: Tensor, w: Tensor, b: Tensor): void {
  */
 export const conv3d = defineOp({
   name: "conv3d",
-  variants: { conv3d: convVariants },
+  variants: { conv3d: convVariants, conv3d_dx: convVariants, conv3d_dw: weightGradientVariants },
   forward(g, { x, w, b }) {
     if (!x || !w || !b) throw new Error("conv3d: needs x, w and b");
     checkShapes(x, w, b);
     const [n, , ...space] = x.shape;
     const y = g.tensor("conv", [n!, w.shape[0]!, ...space]);
-    g.pick("conv3d", preferred(convVariants, g.caps)).emit(g, { x, w, b, y }, geometryOf(x, y, w));
+    const geometry = geometryOf(x, y, w);
+    g.pick("conv3d", preferred(convVariants, g.caps), geometry).emit(g, { x, w, b, y }, geometry);
     return { y };
   },
   backward(g, { inputs: { x, w, b }, needs }, { y: dy }) {
     const grads: Record<string, Tensor> = {};
     if (needs.has("x")) {
       const { tensor: dx } = g.into(x!);
-      g.pick("conv3d", preferred(convVariants, g.caps)).emit(
-        g,
-        { x: dy!, w: w!, y: dx },
-        geometryOf(dy!, dx, w!),
-      );
+      const geometry = geometryOf(dy!, dx, w!);
+      const variant = g.pick("conv3d_dx", preferred(convVariants, g.caps), geometry);
+      variant.emit(g, { x: dy!, w: w!, y: dx }, geometry);
       grads.x = dx;
     }
     if (needs.has("w")) {
       const { tensor: dw, accumulate } = g.into(w!);
-      const variant = g.pick("conv3d", preferred(weightGradientVariants, g.caps));
-      variant.emit(g, { x: x!, dy: dy!, dw }, geometryOf(x!, dy!, w!), accumulate);
+      const geometry = geometryOf(x!, dy!, w!);
+      const variant = g.pick("conv3d_dw", preferred(weightGradientVariants, g.caps), geometry);
+      variant.emit(g, { x: x!, dy: dy!, dw }, geometry, accumulate);
       grads.w = dw;
     }
     if (needs.has("b")) {

@@ -9,6 +9,7 @@ import type { Capabilities, Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
+import { emitWinograd, winogradFits, winogradSupported } from "./conv3d_winograd";
 
 /** Sizes of a convolution from CIN to COUT channels, as the shaders name them. */
 export type Geometry = Readonly<Record<"N" | "CIN" | "COUT" | "D" | "H" | "W" | "K", number>>;
@@ -26,7 +27,7 @@ export interface ConvTensors {
   readonly y: Tensor;
 }
 
-export interface ConvVariant extends Variant {
+export interface ConvVariant extends Variant<Geometry> {
   readonly emit: (g: Graph, t: ConvTensors, geometry: Geometry) => void;
 }
 
@@ -130,6 +131,7 @@ function emitTiled(g: Graph, t: ConvTensors, geometry: Geometry): void {
 }
 
 export const convVariants: readonly ConvVariant[] = [
+  { name: "winograd", supported: winogradSupported, fits: winogradFits, emit: emitWinograd },
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   { name: "tiled", supported: () => true, emit: emitTiled },
@@ -137,7 +139,10 @@ export const convVariants: readonly ConvVariant[] = [
 ];
 
 /** In order of preference: workgroup memory is fast on GPUs and the slowest way on processors. */
-export function preferred<V extends Variant>(variants: readonly V[], caps: Capabilities): V[] {
+export function preferred<V extends { readonly name: string }>(
+  variants: readonly V[],
+  caps: Capabilities,
+): V[] {
   const rank = (v: V) => (caps.kind === "hardware" && v.name === "tiled" ? 0 : 1);
   return variants.toSorted((a, b) => rank(a) - rank(b));
 }

@@ -10,6 +10,7 @@ import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, elements } from "../src/core/tensor";
 import { directFlops, type Geometry } from "./conv3d_forward";
+import { emitWinogradWeightGradient, winogradFits, winogradSupported } from "./conv3d_winograd";
 
 export interface GradientTensors {
   readonly x: Tensor;
@@ -17,7 +18,7 @@ export interface GradientTensors {
   readonly dw: Tensor;
 }
 
-export interface WeightGradientVariant extends Variant {
+export interface WeightGradientVariant extends Variant<Geometry> {
   readonly emit: (g: Graph, t: GradientTensors, geometry: Geometry, accumulate: boolean) => void;
 }
 
@@ -134,6 +135,12 @@ function emitTiled(g: Graph, t: GradientTensors, geometry: Geometry, accumulate:
 }
 
 export const weightGradientVariants: readonly WeightGradientVariant[] = [
+  {
+    name: "winograd",
+    supported: winogradSupported,
+    fits: winogradFits,
+    emit: emitWinogradWeightGradient,
+  },
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   { name: "tiled", supported: () => true, emit: emitTiled },

@@ -102,7 +102,7 @@ function gradientFaults(flat: Float32Array, set: (typeof SETS)[number]): string[
 
 for (const [adapter, variants] of [
   ["lavapipe", {}],
-  ["lavapipe", { conv3d: "plain" }],
+  ["lavapipe", { conv3d: "plain", conv3d_dx: "plain", conv3d_dw: "plain" }],
   ["swiftshader", {}],
   ["hardware", {}],
 ] as const) {

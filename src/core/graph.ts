@@ -11,6 +11,8 @@ export interface Dispatch {
   /** In binding order. */
   readonly tensors: readonly Tensor[];
   readonly args: readonly number[];
+  /** Consts and args by name: what a kernel's grid and cost are functions of. */
+  readonly sizes: Consts;
   /** `op/kernel`, for errors and profiles. */
   readonly label: string;
   /** The variant that the op picked before, if any. */
@@ -27,10 +29,15 @@ interface Target {
   written: boolean;
 }
 
-/** One implementation of an op on an adapter; the first supported one that is preferred runs. */
-export interface Variant {
+/** Sizes that decide which implementation is fastest, or possible. */
+export type Problem = Readonly<Record<string, number>>;
+
+/** One implementation of an op on an adapter; the first that can do a problem is preferred. */
+export interface Variant<P extends Problem = Problem> {
   readonly name: string;
   readonly supported: (caps: Capabilities) => boolean;
+  /** Whether it can do sizes like these; all, if absent. */
+  readonly fits?: (problem: P) => boolean;
 }
 
 export interface GraphOptions {
@@ -78,7 +85,16 @@ export class Graph {
     });
     const label = `${this.opName}/${kernel.name}`;
     const { variant } = this;
-    this.dispatches.push({ kernel, consts, tensors: bound, args: argValues, label, variant });
+    const sizes = { ...consts, ...args };
+    this.dispatches.push({
+      kernel,
+      consts,
+      tensors: bound,
+      args: argValues,
+      sizes,
+      label,
+      variant,
+    });
   }
 
   /** Applies an op: emits its forward kernels and, where a gradient may flow, tapes the call. */
@@ -179,15 +195,17 @@ export class Graph {
     }
   }
 
-  /** The variant that runs: an override, else the first supported one. */
-  pick<V extends Variant>(op: string, variants: readonly V[]): V {
+  /** The variant that runs: an override if it can do the problem, else the first that can. */
+  pick<P extends Problem, V extends Variant<P>>(op: string, variants: readonly V[], problem: P): V {
     const wanted = this.options.variants?.[op];
     const usable = variants.filter((v) => v.supported(this.caps));
-    const chosen = wanted ? usable.find((v) => v.name === wanted) : usable[0];
-    if (!chosen) {
+    if (wanted && !usable.some((v) => v.name === wanted)) {
       const names = usable.map((v) => v.name).join(", ");
-      throw new Error(`${op}: no variant ${wanted ?? ""} on this adapter; it has ${names}`);
+      throw new Error(`${op}: no variant ${wanted} on this adapter; it has ${names}`);
     }
+    const fitting = usable.filter((v) => v.fits?.(problem) ?? true);
+    const chosen = fitting.find((v) => v.name === wanted) ?? fitting[0];
+    if (!chosen) throw new Error(`${op}: no variant can do ${JSON.stringify(problem)}`);
     this.variant = chosen.name;
     return chosen;
   }

@@ -18,14 +18,15 @@ export interface Kernel {
   readonly views?: readonly string[];
   /** Needs the `subgroups` feature. */
   readonly subgroups?: boolean;
-  readonly grid: (consts: Consts) => Grid;
+  /** Workgroups, from consts and args. */
+  readonly grid: (sizes: Consts) => Grid;
   /**
    * Floating-point operations of one launch, for benchmarks; of a convolution those of the direct
    * one, whatever the algorithm. Absent: it only moves data.
    */
-  readonly flops?: (consts: Consts) => number;
+  readonly flops?: (sizes: Consts) => number;
   /** Bytes that one launch moves, where that is not every bound tensor once. */
-  readonly bytes?: (consts: Consts) => number;
+  readonly bytes?: (sizes: Consts) => number;
 }
 
 const MAX_STORAGE_BUFFERS = 8;

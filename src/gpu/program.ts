@@ -62,7 +62,7 @@ function checkLimits(dispatches: readonly Dispatch[], limits: GPUSupportedLimits
           `MiB, this adapter binds at most ${(most / 2 ** 20).toFixed(0)} MiB; use smaller batches`,
       );
     }
-    const grid = d.kernel.grid(d.consts);
+    const grid = d.kernel.grid(d.sizes);
     if (grid.some((n) => n > limits.maxComputeWorkgroupsPerDimension || n < 1)) {
       throw new Error(`${d.label}: grid ${grid.join("×")} passes the adapter's workgroup limit`);
     }
@@ -194,5 +194,5 @@ function bind(
     entries.push({ binding: entries.length, resource });
   }
   const group = memory.device.device.createBindGroup({ label: d.label, layout, entries });
-  return { pipeline, group, grid: d.kernel.grid(d.consts), label: d.label };
+  return { pipeline, group, grid: d.kernel.grid(d.sizes), label: d.label };
 }

@@ -1,0 +1,210 @@
+/**
+ * 3×3×3 convolution by Winograd's minimal filtering F(4, 3) along z (Winograd 1980; Lavin & Gray
+ * 2016), for subgroups of 8: half the multiplications of the direct one, and each a 2-D convolution
+ * of transformed planes. With d six planes of the input, g the kernel's three, y four of the output:
+ *
+ *   y = Aᵀ[(G g) ⊙ (Bᵀ d)],   dg = Gᵀ[(A dy) ⊙ (Bᵀ d)]
+ *
+ * at the points 0, ±3/4, ±3/2 and ∞, whose rounding error is the least of those we tried
+ * (docs/convolution.md). Samples go through in chunks, so that transformed planes stay few.
+ */
+
+import convWgsl from "../shaders/conv3d_winograd.wgsl" with { type: "text" };
+import dwWgsl from "../shaders/conv3d_winograd_dw.wgsl" with { type: "text" };
+import reduceWgsl from "../shaders/conv3d_winograd_dw_reduce.wgsl" with { type: "text" };
+import gradientWgsl from "../shaders/conv3d_winograd_gradient.wgsl" with { type: "text" };
+import inputWgsl from "../shaders/conv3d_winograd_input.wgsl" with { type: "text" };
+import weightsWgsl from "../shaders/conv3d_winograd_weights.wgsl" with { type: "text" };
+import type { Graph } from "../src/core/graph";
+import type { Capabilities, Consts } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
+import type { Tensor } from "../src/core/tensor";
+import { channelLayout } from "../src/core/tensor";
+import type { ConvTensors, Geometry } from "./conv3d_forward";
+import type { GradientTensors } from "./conv3d_weights";
+
+/** Output channels, and lanes, of a subgroup; and input channels of the weight gradient's. */
+const LANES = 8;
+/** Output planes of a transform, and the transformed ones. */
+const OUT = 4;
+const PLANES = 6;
+const WG = 64;
+/** Most bytes of a chunk's transformed planes. */
+const CHUNK_BYTES = 2 ** 25;
+
+const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
+const tilesZ = (c: Consts) => ceilDiv(num(c, "D"), OUT);
+
+export function winogradSupported(caps: Capabilities): boolean {
+  return caps.subgroupSize === LANES;
+}
+
+/** Rows are read in vectors of four. */
+export function winogradFits({ K, W }: Geometry): boolean {
+  return K === 3 && W % 4 === 0;
+}
+
+const TRANSFORM_ARGS = ["FIRST", "COUNT", "C", "CT", "C0", "CG", "D", "H", "W4"] as const;
+const transformGrid = (c: Consts) =>
+  grid1d(product(c, "COUNT", "C", "H", "W4") * tilesZ(c), num(c, "WG"));
+const directFlops = (c: Consts) => 2 * 27 * product(c, "COUNT", "CIN", "COUT", "D", "H", "W");
+
+const input = defineKernel({
+  name: "conv3d_winograd_input",
+  source: inputWgsl,
+  bindings: { x: "read", stats: "read", weight: "read", bias: "read", v: "read_write" },
+  args: TRANSFORM_ARGS,
+  views: ["x"],
+  grid: transformGrid,
+});
+
+const gradient = defineKernel({
+  name: "conv3d_winograd_gradient",
+  source: gradientWgsl,
+  bindings: {
+    ...{ dy: "read", x: "read", stats: "read", means: "read", weight: "read", bias: "read" },
+    ...{ d: "read_write", v: "read_write" },
+  },
+  args: TRANSFORM_ARGS,
+  views: ["dy"],
+  grid: transformGrid,
+});
+
+const weights = defineKernel({
+  name: "conv3d_winograd_weights",
+  source: weightsWgsl,
+  bindings: { w: "read", u: "read_write" },
+  args: ["CIN", "COUT"],
+  grid: (c) => grid1d(ceilDiv(num(c, "COUT"), LANES) * num(c, "CIN") * 96, num(c, "WG")),
+});
+
+const conv = defineKernel({
+  name: "conv3d_winograd",
+  source: convWgsl,
+  subgroups: true,
+  bindings: {
+    ...{ v: "read", v4: "read", u: "read", b: "read" },
+    ...{ y: "read_write", parts: "read_write" },
+  },
+  args: ["FIRST", "COUNT", "CIN", "COUT", "D", "H", "W"],
+  grid(c) {
+    const tiles = ceilDiv(num(c, "W"), num(c, "TX")) * ceilDiv(num(c, "H"), 8) * tilesZ(c);
+    return grid1d(num(c, "COUNT") * tiles * ceilDiv(num(c, "COUT"), LANES), 1);
+  },
+  flops: directFlops,
+});
+
+const dwTasks = (CIN: number, COUT: number) => PLANES * ceilDiv(CIN, LANES) * ceilDiv(COUT, LANES);
+
+const dw = defineKernel({
+  name: "conv3d_winograd_dw",
+  source: dwWgsl,
+  subgroups: true,
+  bindings: { v: "read", v4: "read", d: "read", parts: "read_write" },
+  args: ["COUNT", "CIN", "COUT", "ZT", "H", "W", "SPLITS"],
+  grid: (c) => grid1d(dwTasks(num(c, "CIN"), num(c, "COUT")) * num(c, "SPLITS"), 1),
+  flops: (c) => 2 * 27 * OUT * product(c, "COUNT", "CIN", "COUT", "ZT", "H", "W"),
+});
+
+const reduce = defineKernel({
+  name: "conv3d_winograd_dw_reduce",
+  source: reduceWgsl,
+  bindings: { parts: "read", dw: "read_write" },
+  args: ["ROWS", "SPLITS"],
+  grid: (c) => grid1d(num(c, "ROWS") * 9, num(c, "WG")),
+});
+
+interface Chunk {
+  readonly FIRST: number;
+  readonly COUNT: number;
+}
+
+/** The batch in parts whose transformed planes of `channels` channels take at most CHUNK_BYTES. */
+function chunks({ N, D, H, W }: Geometry, channels: number): Chunk[] {
+  const each = 4 * channels * ceilDiv(D, OUT) * PLANES * H * W;
+  const most = Math.max(1, Math.floor(CHUNK_BYTES / each));
+  const parts = ceilDiv(N, most);
+  return Array.from({ length: parts }, (_, i) => {
+    const FIRST = Math.floor((i * N) / parts);
+    return { FIRST, COUNT: Math.floor(((i + 1) * N) / parts) - FIRST };
+  });
+}
+
+function transformed(g: Graph, name: string, { COUNT }: Chunk, C: number, geometry: Geometry) {
+  const { D, H, W } = geometry;
+  return g.tensor(name, [COUNT, C, ceilDiv(D, OUT), PLANES, H, W]);
+}
+
+function transformArgs(t: Tensor, chunk: Chunk, { D, H, W }: Geometry) {
+  return { ...chunk, C: t.shape[1]!, ...channelLayout(t), CG: 1, D, H, W4: W / 4 };
+}
+
+function transformInput(g: Graph, x: Tensor, chunk: Chunk, geometry: Geometry): Tensor {
+  const v = transformed(g, "winograd_input", chunk, x.shape[1]!, geometry);
+  const args = transformArgs(x, chunk, geometry);
+  g.emit(input, { x, stats: v0(x), weight: v0(x), bias: v0(x), v }, { NORM: false, WG }, args);
+  return v;
+}
+
+/** A stand-in for a binding that the specialised kernel does not read. */
+const v0 = (x: Tensor) => x.channels?.base ?? x;
+
+function transformWeights(g: Graph, w: Tensor, TRANSPOSED: boolean, CIN: number, COUT: number) {
+  const u = g.tensor("winograd_weights", [ceilDiv(COUT, LANES), PLANES, CIN, 3, LANES, 4]);
+  g.emit(weights, { w, u }, { TRANSPOSED, WG }, { CIN, COUT });
+  return u;
+}
+
+/** y from the transformed planes `v` of a chunk; without `b` none is added. */
+function convolve(
+  g: Graph,
+  { v, u, b, y }: { v: Tensor; u: Tensor; b?: Tensor; y: Tensor },
+  chunk: Chunk,
+  { CIN, COUT, D, H, W }: Geometry,
+): void {
+  const parts = g.tensor("unused", [1]);
+  const consts = { TX: W >= 16 ? 16 : 8, BIAS: Boolean(b), STATS: false };
+  g.emit(conv, { v, v4: v, u, b: b ?? u, y, parts }, consts, { ...chunk, CIN, COUT, D, H, W });
+}
+
+/** y = conv(x, w) + b, or, without `b`, dx from dy. */
+export function emitWinograd(g: Graph, { x, w, b, y }: ConvTensors, geometry: Geometry): void {
+  const { CIN, COUT } = geometry;
+  const u = transformWeights(g, w, !b, CIN, COUT);
+  for (const chunk of chunks(geometry, CIN)) {
+    const v = transformInput(g, x, chunk, geometry);
+    convolve(g, { v, u, b, y }, chunk, geometry);
+  }
+}
+
+/** Subgroups that share the work of a chunk's weight gradient. */
+const SUBGROUPS = 128;
+
+export function emitWinogradWeightGradient(
+  g: Graph,
+  { x, dy, dw: into }: GradientTensors,
+  geometry: Geometry,
+  accumulate: boolean,
+): void {
+  const { CIN, COUT, D, H, W } = geometry;
+  const ZT = ceilDiv(D, OUT);
+  let ACCUMULATE = accumulate;
+  for (const chunk of chunks(geometry, CIN + COUT)) {
+    const v = transformInput(g, x, chunk, geometry);
+    const d = transformed(g, "winograd_gradient", chunk, COUT, geometry);
+    const unused = g.tensor("unused", [4]);
+    const not = v0(dy);
+    g.emit(
+      gradient,
+      { dy, x: not, stats: not, means: not, weight: not, bias: not, d, v: unused },
+      { NORM: false, DX: false, WG },
+      transformArgs(dy, chunk, geometry),
+    );
+    const { COUNT } = chunk;
+    const SPLITS = Math.min(COUNT * ZT, ceilDiv(SUBGROUPS, dwTasks(CIN, COUT)));
+    const parts = g.tensor("dw_partial", [SPLITS, PLANES, COUT, CIN, 9]);
+    g.emit(dw, { v, v4: v, d, parts }, {}, { COUNT, CIN, COUT, ZT, H, W, SPLITS });
+    g.emit(reduce, { parts, dw: into }, { ACCUMULATE, WG }, { ROWS: CIN * COUT, SPLITS });
+    ACCUMULATE = true;
+  }
+}
