@@ -1,7 +1,7 @@
 /** What every part of a benchmark run works with. */
 import { UserError } from "../src/core/errors";
 import { type Device, openDevice } from "../src/gpu/device";
-import { makeTrainConfig, type PresetName, type TrainConfig } from "../src/train/config";
+import { makeTrainConfig, PRESETS, type PresetName, type TrainConfig } from "../src/train/config";
 import { Controls, measureCeilings } from "./ceilings";
 import { RecordingMemory } from "./record";
 import type { Ceilings } from "./report/schema";
@@ -60,15 +60,20 @@ export class Bench {
     return this.device.info.type === "software";
   }
 
+  /** Whether the preset's pool and batch are too large for this adapter. */
+  isScaled(preset: PresetName): boolean {
+    return this.isSoftware && !this.settings.full && PRESETS[preset].pool > SMALL_POOL;
+  }
+
   /** Sizes for a preset: its own on a GPU or with --full, else what takes seconds. */
   sizes(preset: PresetName): Sizes {
     const { full, patches, pool, batch, volume } = this.settings;
     const config = makeTrainConfig(preset, {});
-    const whole = full || !this.isSoftware || config.pool <= SMALL_POOL;
+    const scaled = this.isScaled(preset);
     return {
       patches: patches ?? (this.isSoftware ? SMALL_BATCH : config.chunk),
-      pool: pool ?? (whole ? config.pool : SMALL_POOL),
-      batch: batch ?? (whole ? config.batch : SMALL_BATCH),
+      pool: pool ?? (scaled ? SMALL_POOL : config.pool),
+      batch: batch ?? (scaled ? SMALL_BATCH : config.batch),
       volume: volume ?? (this.isSoftware ? (full ? 128 : 80) : 256),
     };
   }

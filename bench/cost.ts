@@ -8,10 +8,10 @@ export interface Cost {
 }
 
 /** The kernel's own account; of the bytes, where it gives none, every bound tensor once. */
-export function costOf({ kernel, consts, tensors }: Dispatch): Cost {
+export function costOf({ kernel, sizes, tensors }: Dispatch): Cost {
   const bound = new Map(tensors.map((t) => [t.id, byteLength(t)]));
   const all = [...bound.values()].reduce((sum, n) => sum + n, 0);
-  return { flops: kernel.flops?.(consts) ?? 0, bytes: kernel.bytes?.(consts) ?? all };
+  return { flops: kernel.flops?.(sizes) ?? 0, bytes: kernel.bytes?.(sizes) ?? all };
 }
 
 export function totalCost(dispatches: readonly Dispatch[]): Cost {

@@ -39,7 +39,7 @@ async function measureRow(bench: Bench, row: DispatchRow): Promise<KernelRow> {
     op: opOf(dispatch.label),
     kernel: dispatch.kernel.name,
     ...(dispatch.variant && { variant: dispatch.variant }),
-    consts: dispatch.consts,
+    sizes: dispatch.sizes,
     launches,
     ...cost,
     milliseconds,

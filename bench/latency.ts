@@ -8,9 +8,15 @@ import type { LatencyRow } from "./report/schema";
 
 type Seconds = Omit<LatencyRow, "id" | "cache">;
 
+/** Where the preset is scaled down, its chunks stay of one size: another size is other kernels. */
+function latencySizes(bench: Bench, preset: PresetName): { pool: number; batch: number } {
+  const { pool, batch } = bench.sizes(preset);
+  return bench.isScaled(preset) ? { pool: batch, batch } : { pool, batch };
+}
+
 /** Runs first_step.ts with the drivers' caches of compiled kernels in `cache`. */
 async function firstStep(bench: Bench, preset: PresetName, cache: string): Promise<Seconds> {
-  const { pool, batch } = bench.sizes(preset);
+  const { pool, batch } = latencySizes(bench, preset);
   const script = join(import.meta.dir, "first_step.ts");
   const args = [preset, String(pool), String(batch), bench.settings.adapter ?? ""];
   const child = Bun.spawn([process.execPath, script, ...args], {

@@ -25,15 +25,16 @@ export interface Recording {
   readonly hasRun: boolean;
 }
 
-/** A memory that remembers every program compiled with it, how often it ran, and its tables. */
+/** A memory that can remember which programs ran on it, how often, and the tables they read. */
 export class RecordingMemory extends Memory {
   /** Runs of each program, in order of compilation. */
   readonly runs = new Map<Program, number>();
   private readonly kept: Tensor[] = [];
+  private recording = false;
 
   override async checked<T>(what: string, make: () => T): Promise<T> {
     const made = await super.checked(what, make);
-    if (made instanceof Program) this.count(made);
+    if (made instanceof Program && this.recording) this.count(made);
     return made;
   }
 
@@ -46,13 +47,25 @@ export class RecordingMemory extends Memory {
     };
   }
 
-  /** Zeros instead of tables and positions would send kernels elsewhere than in real runs. */
-  override release(t: Tensor): void {
-    if (t.dtype === "f32") super.release(t);
-    else this.kept.push(t);
+  /** Remembers what `run` does, and nothing from before. */
+  async record(run: () => Promise<unknown>): Promise<void> {
+    this.dispose();
+    this.runs.clear();
+    this.recording = true;
+    try {
+      await run();
+    } finally {
+      this.recording = false;
+    }
   }
 
-  /** Releases the tables as well. */
+  /** Zeros instead of tables and positions would send kernels elsewhere than in real runs. */
+  override release(t: Tensor): void {
+    if (this.recording && t.dtype !== "f32") this.kept.push(t);
+    else super.release(t);
+  }
+
+  /** Releases the tables of the last recording. */
   dispose(): void {
     for (const t of this.kept.splice(0)) super.release(t);
   }
@@ -91,8 +104,9 @@ export async function recordWindows(
   const { named } = flatParameters("w", unetParameters(unet));
   const { patch, stride } = config;
   const source = cube(VOLUME, true);
-  memory.runs.clear();
-  await predictVolume(memory, unetNetwork(named, unet), source, { patch, stride, batch });
+  await memory.record(() =>
+    predictVolume(memory, unetNetwork(named, unet), source, { patch, stride, batch }),
+  );
   return recorded(memory, `${config.preset} windows`);
 }
 
@@ -104,7 +118,6 @@ export async function recordPreparation(memory: RecordingMemory): Promise<Record
   const image: Volume = { size: [nx, ny, nz], affine, data };
   const options = { spacing: 1, normalisation: "volume" } as const;
   const pair = { time1: image, time2: image };
-  memory.runs.clear();
-  await preparePair(memory, pair, ["1", "2"], options);
+  await memory.record(() => preparePair(memory, pair, ["1", "2"], options));
   return recorded(memory, "preparation");
 }

@@ -1,6 +1,5 @@
 /** The distinct dispatches of recorded programs, each with a name of its own. Pure. */
 import type { Dispatch } from "../src/core/graph";
-import type { Consts } from "../src/core/kernel";
 import { channelLayout, elements, type Shape, storageOf, type Tensor } from "../src/core/tensor";
 import { type Cost, costOf } from "./cost";
 import type { Recording } from "./record";
@@ -15,14 +14,16 @@ export interface DispatchRow {
   readonly hasRun: boolean;
 }
 
-/** Equal for dispatches that differ only in buffers and in their few runtime arguments. */
-export function keyOf({ label, kernel, consts, tensors }: Dispatch): string {
+/** Equal for dispatches that differ only in buffers and in arguments that change no work: offsets. */
+export function keyOf(dispatch: Dispatch): string {
+  const { label, kernel, consts, sizes, tensors } = dispatch;
   const storages = tensors.map((t) => storageOf(t).id);
   const bound = tensors.map((t, i) => {
     const { CT, C0 } = channelLayout(t);
     return [t.shape, t.dtype, CT, C0, storages.indexOf(storages[i]!)];
   });
-  return JSON.stringify([label, Bun.hash(kernel.source).toString(36), consts, bound]);
+  const work = [kernel.grid(sizes), costOf(dispatch)];
+  return JSON.stringify([label, Bun.hash(kernel.source).toString(36), consts, bound, work]);
 }
 
 /** `4×16×32³`: the last three sizes as a cube where they are one. */
@@ -46,12 +47,13 @@ function nameOf({ label, kernel, tensors }: Dispatch): string {
   return [label, [read, written].filter((s) => s !== "").join(" → ")].join(" ");
 }
 
-/** The consts that tell a dispatch from others of the same name: `ACCUMULATE=true`. */
-function distinguishing(consts: Consts, others: readonly Consts[]): string {
-  const differing = Object.keys(consts).filter((name) =>
-    others.some((other) => other[name] !== consts[name]),
-  );
-  return differing.map((name) => `${name}=${consts[name]}`).join(" ");
+/** What tells a dispatch from others of the same name, consts or else args: `ACCUMULATE=true`. */
+function distinguishing({ consts, sizes }: Dispatch, others: readonly Dispatch[]): string {
+  const differing = (names: readonly string[]) =>
+    names.filter((name) => others.some((other) => other.sizes[name] !== sizes[name]));
+  const found = differing(Object.keys(consts));
+  const shown = found.length > 0 ? found : differing(Object.keys(sizes));
+  return shown.map((name) => `${name}=${sizes[name]}`).join(" ");
 }
 
 /** The rows of one recording after another; a dispatch that an earlier one had adds no row. */
@@ -75,8 +77,8 @@ export class RowBook {
     const byName = Map.groupBy(known.values(), ({ dispatch }) => nameOf(dispatch));
     return added.map(({ row, key }) => {
       const base = nameOf(row.dispatch);
-      const consts = byName.get(base)!.map(({ dispatch }) => dispatch.consts);
-      const wanted = [base, distinguishing(row.dispatch.consts, consts)].join(" ").trim();
+      const others = byName.get(base)!.map(({ dispatch }) => dispatch);
+      const wanted = [base, distinguishing(row.dispatch, others)].join(" ").trim();
       const named = Object.assign(row, { id: unique(wanted, this.ids) });
       this.rows.set(key, named);
       return named;

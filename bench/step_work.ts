@@ -124,10 +124,8 @@ export function slidingWindows(
       return patches;
     },
     async submit() {
-      memory.dispose();
-      memory.runs.clear();
       const options = { patch, stride, batch, onProgress };
-      await predictVolume(memory, unetNetwork(named, unet), source, options);
+      await memory.record(() => predictVolume(memory, unetNetwork(named, unet), source, options));
     },
     programs: () => memory.runs,
     keepsPrograms: false,

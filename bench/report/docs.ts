@@ -46,7 +46,7 @@ function kernelTable(rows: readonly KernelRow[], program: string): string {
     row.flops > 0 ? digits(row.gflops) : "",
     digits(row.gbs),
     row.roofline.toFixed(2),
-    row.compileSeconds === null ? "" : digits(row.compileSeconds),
+    row.compileSeconds === null ? "" : row.compileSeconds.toFixed(2),
   ]);
   if (rest.length > 0) {
     const sum = rest.reduce((all, row) => all + time(row), 0);
@@ -77,14 +77,34 @@ function kernelTable(rows: readonly KernelRow[], program: string): string {
   return table(head, cells);
 }
 
+/** Rows that no iteration has: of prediction and preparation. */
+function otherKernels(rows: readonly KernelRow[]): string {
+  const cells = rows.map((row): Cell[] => [
+    `\`${row.id}\``,
+    digits(row.milliseconds),
+    plusMinus(row.spread),
+    row.flops > 0 ? digits(row.gflops) : "",
+    digits(row.gbs),
+    row.roofline.toFixed(2),
+  ]);
+  return table(["kernel", "ms", "±", "GFLOP/s", "GB/s", "roofline"], cells);
+}
+
+/** The paper's iteration, or the only one that was measured. */
 function kernelsPart({ kernels, unusedOps, ceilings, settings }: Report): string {
+  const isIteration = (name: string) => name.endsWith(" iteration");
   const programs = [...new Set(kernels.flatMap(({ launches }) => Object.keys(launches)))];
-  const tables = programs
-    .filter((name) => name.startsWith("paper") || !programs.some((p) => p.startsWith("paper")))
-    .map((name) => `**${name}**\n\n${kernelTable(kernels, name)}`);
+  const iterations = programs.filter(isIteration).sort();
+  const shown = iterations.filter((name) => name.startsWith("paper"));
+  const tables = (shown.length > 0 ? shown : iterations).map(
+    (name) => `**${name}**\n\n${kernelTable(kernels, name)}`,
+  );
+  const others = kernels.filter(({ launches }) => !Object.keys(launches).some(isIteration));
+  if (others.length > 0)
+    tables.push(`**prediction and preparation only**\n\n${otherKernels(others)}`);
   const unused = unusedOps.map((name) => `\`${name}\``).join(", ");
   return [
-    `Dispatches of ${settings.patches ?? "32"} patches. Bandwidth of the roofline: ` +
+    `Dispatches of ${settings.patches} patches. Bandwidth of the roofline: ` +
       `${digits(bandwidth(ceilings))} GB/s. Registered but in none of these programs: ${unused || "nothing"}.`,
     "![Roofline](roofline.png)",
     ...tables,
@@ -107,6 +127,7 @@ function stepCells(row: StepRow): Cell[] {
 }
 
 function breakdownTable(row: StepRow): string {
+  const peak = row.control.gflops;
   const total = row.kernels.reduce((sum, k) => sum + k.milliseconds, 0);
   const shown = row.kernels.filter((k) => k.milliseconds >= LEAST_SHARE * total);
   const rest = total - shown.reduce((sum, k) => sum + k.milliseconds, 0);
@@ -116,11 +137,13 @@ function breakdownTable(row: StepRow): string {
     digits(k.milliseconds),
     percent(k.milliseconds / total),
     k.flops > 0 ? digits(k.flops / k.milliseconds / 1e6) : "",
+    k.flops > 0 ? (k.flops / k.milliseconds / 1e6 / peak).toFixed(2) : "",
     digits(k.bytes / k.milliseconds / 1e6),
   ]);
   const others = row.kernels.length - shown.length;
-  if (others > 0) cells.push([`${others} others`, "", digits(rest), percent(rest / total), "", ""]);
-  return table(["kernel", "launches", "ms", "share", "GFLOP/s", "GB/s"], cells);
+  if (others > 0)
+    cells.push([`${others} others`, "", digits(rest), percent(rest / total), "", "", ""]);
+  return table(["kernel", "launches", "ms", "share", "GFLOP/s", "of peak", "GB/s"], cells);
 }
 
 function stepsPart({ steps }: Report): string {

@@ -35,13 +35,17 @@ function byOp(rows: readonly KernelRow[]): [name: string, rows: KernelRow[]][] {
 const launchesOf = ({ launches }: KernelRow): number =>
   Object.values(launches).reduce((sum, n) => sum + n, 0);
 
+/** Kernels that take less of the time are left out: what they show is the cost of a launch. */
+const LEAST_SHARE = 2e-4;
+
 /** Every kernel over its intensity; larger points take more of the time. */
 export function drawRoofline(report: Report, path: string): void {
   const { ceilings } = report;
-  const rows = report.kernels.filter(({ flops }) => flops > 0);
-  const total = rows.reduce((sum, row) => sum + row.milliseconds * launchesOf(row), 0);
-  const radius = (row: KernelRow) =>
-    3 + 22 * Math.sqrt((row.milliseconds * launchesOf(row)) / total);
+  const timeOf = (row: KernelRow) => row.milliseconds * launchesOf(row);
+  const total = report.kernels.reduce((sum, row) => sum + timeOf(row), 0);
+  const rows = report.kernels.filter((row) => row.flops > 0 && timeOf(row) > LEAST_SHARE * total);
+  if (rows.length === 0) return;
+  const radius = (row: KernelRow) => 3 + 22 * Math.sqrt(timeOf(row) / total);
   const kernels = byOp(rows).map(([label, all], i): Dataset => {
     const shown = all.toSorted((a, b) => radius(b) - radius(a));
     return {
@@ -58,7 +62,7 @@ export function drawRoofline(report: Report, path: string): void {
   const datasets = [
     roof(`peak, copies at ${digits(rate)} GB/s`, ceilings.f32Gflops, rate, [], xs),
     roof(
-      `copies in a shader at ${digits(ceilings.copyVec4Gbs)} GB/s`,
+      `dashed: copies in a shader at ${digits(ceilings.copyVec4Gbs)} GB/s`,
       ceilings.f32Gflops,
       ceilings.copyVec4Gbs,
       [6, 5],
@@ -79,27 +83,22 @@ export function drawRoofline(report: Report, path: string): void {
   drawPanels([panel], path, heading, { columns: 1, width: 1100, height: 680 });
 }
 
-/** A straight line of slope 1 through the first point: growth in proportion. */
-function proportional(points: readonly Point[]): Point[] {
-  const [first, last] = [points[0]!, points.at(-1)!];
-  return [first, { x: last.x, y: (first.y * last.x) / first.x }];
-}
-
-function scalingPanel(
-  { variable, points, timeSlope, memorySlope }: ScalingSeries,
-  quantity: "seconds" | "bytes",
-): Panel {
+function scalingPanel(series: ScalingSeries, quantity: "seconds" | "bytes"): Panel {
+  const { variable, points, timeSlope, memorySlope, workSlope } = series;
   const isTime = quantity === "seconds";
-  const data = points.map((p) => ({
-    x: p.value,
-    y: isTime ? p.seconds : p.bytes / 2 ** 20,
-  }));
-  const slope = isTime ? timeSlope : memorySlope;
+  const [first] = points;
+  const data = points.map((p) => ({ x: p.value, y: isTime ? p.seconds : p.bytes / 2 ** 20 }));
+  // Time should grow with the work, memory with the variable.
+  const growth = points.map((p) => (isTime ? p.flops / first!.flops : p.value / first!.value));
+  const expected = data.map(({ x }, i) => ({ x, y: data[0]!.y * growth[i]! }));
+  const title = isTime
+    ? `Time: slope ${timeSlope.toFixed(2)}, against operations ${workSlope.toFixed(2)}`
+    : `Memory: slope ${memorySlope.toFixed(2)}`;
   const colour = PALETTE[isTime ? 0 : 1];
   const xs = data.map(({ x }) => x);
-  const ys = [...data, ...proportional(data)].map(({ y }) => y);
+  const ys = [...data, ...expected].map(({ y }) => y);
   return {
-    title: `${isTime ? "Time" : "Memory"} against ${variable}: slope ${slope.toFixed(2)}`,
+    title,
     x: variable,
     y: isTime ? "seconds" : "MiB",
     datasets: [
@@ -113,8 +112,8 @@ function scalingPanel(
       },
       {
         ...LINE,
-        label: "in proportion",
-        data: proportional(data),
+        label: isTime ? "in proportion to operations" : "in proportion",
+        data: expected,
         borderColor: "#9ca3af",
         borderDash: [6, 5],
       },
@@ -132,5 +131,5 @@ export function drawScaling(report: Report, path: string): void {
   );
   const heading = { title: "How cost grows", note: machineOf(report) };
   const columns = report.scaling.length;
-  drawPanels(panels, path, heading, { columns, width: 460, height: 380 });
+  drawPanels(panels, path, heading, { columns, width: 500, height: 380 });
 }

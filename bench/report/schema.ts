@@ -32,7 +32,8 @@ const kernelRow = z.object({
   op: z.string(),
   kernel: z.string(),
   variant: z.string().optional(),
-  consts: z.record(z.string(), z.union([z.number(), z.boolean()])),
+  /** Consts and args. */
+  sizes: z.record(z.string(), z.union([z.number(), z.boolean()])),
   /** Launches in one run of each recorded program. */
   launches: z.record(z.string(), count),
   flops: amount,
