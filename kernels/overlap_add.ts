@@ -14,7 +14,7 @@ const kernel = defineKernel({
 });
 
 const WG = 64;
-const VPT = 8;
+const VPT = 32;
 
 /** Source row of a row of `windows` that stands for no window. */
 export const NO_WINDOW = 0xffffffff;

@@ -26,7 +26,7 @@ export const windowRange = defineOp<PatchAttrs>({
     const [PD, PH, PW] = size;
     const N = coords.shape[0]!;
     const range = g.tensor("window_range", [N, 4]);
-    const consts = { N, PD, PH, PW, HALF: half, WG: 256 };
+    const consts = { N, PD, PH, PW, HALF: half, WG: 64 };
     emitPerPage(g, kernel, pages, { table, coords, range }, consts);
     return { range };
   },

@@ -23,7 +23,7 @@ const H: u32 = 8u;
 const W: u32 = 8u;
 const CHUNKS: u32 = 1u; // ⌈PD / VPT⌉ · PH · PW / WG, rounded up
 const WG: u32 = 64u;
-const VPT: u32 = 8u;
+const VPT: u32 = 32u; // at most the bits of a word
 const NONE: u32 = 0xffffffffu;
 
 // Where the voxel lies in window w along y and x, or a negative number when outside.
@@ -57,6 +57,9 @@ fn main(
   for (var k = 0u; k < VPT; k++) {
     let z = at.x + i32(k);
     mine |= select(0u, 1u << k, first + k < PD && z >= 0 && z < i32(PLANES));
+  }
+  if (mine == 0u) {
+    return;
   }
   for (var j = 0u; j < n; j++) {
     let other = windows[j];

@@ -17,7 +17,7 @@ const PD: u32 = 4u;
 const PH: u32 = 4u;
 const PW: u32 = 4u;
 const HALF: bool = false;
-const WG: u32 = 256u;
+const WG: u32 = 64u;
 
 var<workgroup> least: array<vec2f, WG>;
 var<workgroup> greatest: array<vec2f, WG>;

@@ -11,6 +11,8 @@ const shapes = (rows: number, n: number, size: Shape, sum: Shape): Record<string
   sum,
 });
 const odd: OverlapAttrs = { size: [9, 4, 5], z0: 0, D: 11 };
+/** Taller than the column of planes that a thread does. */
+const tall: OverlapAttrs = { size: [67, 2, 3], z0: 20, D: 100 };
 const flat: OverlapAttrs = { size: [1, 3, 2], z0: 3, D: 9 };
 
 /** Calls `visit` with an element of sum and one of p, window by window. */
@@ -40,6 +42,7 @@ export const overlapAddReference = defineReference<OverlapAttrs>({
   cases: [
     { id: "odd_whole_volume", inputs: shapes(9, 7, odd.size, [11, 9, 13]), attrs: odd },
     { id: "slab", inputs: shapes(6, 6, odd.size, [4, 7, 8]), attrs: { ...odd, z0: 5 } },
+    { id: "tall_windows", inputs: shapes(7, 7, tall.size, [70, 4, 5]), attrs: tall },
     { id: "flat_windows", inputs: shapes(30, 40, flat.size, [6, 5, 4]), attrs: flat },
     { id: "all_on_one_place", inputs: shapes(5, 5, odd.size, [11, 9, 13]), attrs: odd },
     { id: "volume_smaller", inputs: shapes(2, 2, odd.size, [3, 2, 3]), attrs: { ...odd, D: 3 } },
