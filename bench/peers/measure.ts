@@ -1,6 +1,6 @@
 /** One work on voxgrad and on a peer: compared first, then timed in turns. */
 import { readSafetensors } from "../../src/data/safetensors";
-import { type Comparison, compare, TOLERANCE } from "./compare";
+import { type Comparison, compare } from "./compare";
 import type { EngineProcess } from "./process";
 import type { MemoryUse, Prepared, PrepareRequest, Timed, Unavailable, Variant } from "./protocol";
 
@@ -58,12 +58,11 @@ export async function measure(
     if ("unavailable" in prepared) return { status: "unavailable", reason: prepared.unavailable };
     const { note } = prepared;
     const [ours, theirs] = [reference.outputs, request.outputs].map((p) => readSafetensors(p));
-    const comparison = compare(ours!.tensors, theirs!.tensors);
-    const allowed = variant.reduced ? TOLERANCE.reduced : TOLERANCE.float32;
-    if (comparison.deviation > allowed) {
-      const off = comparison.deviation.toExponential(1);
-      const reason = `${comparison.worst} deviates by ${off}, allowed ${allowed}`;
-      return { status: "wrong", reason, note, comparison };
+    const comparison = compare(ours!.tensors, theirs!.tensors, variant.reduced);
+    const { worst, deviation, allowed, fault } = comparison;
+    if (deviation > allowed) {
+      const off = fault ?? `deviates by ${deviation.toExponential(1)}, allowed ${allowed}`;
+      return { status: "wrong", reason: `${worst}: ${off}`, note, comparison };
     }
     const times = await takeTurns(reference.engine, peer, seconds, hold);
     const memory = await hold(() => peer.ask<MemoryUse>({ do: "memory" }));

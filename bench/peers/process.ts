@@ -24,6 +24,7 @@ export class EngineProcess {
       createInterface({ input: Readable.fromWeb(stream as never) });
     this.answers = lines(this.child.stdout)[Symbol.asyncIterator]();
     this.drained = this.keepErrors(lines(this.child.stderr));
+    open.add(this);
   }
 
   private async keepErrors(lines: AsyncIterable<string>): Promise<void> {
@@ -34,10 +35,13 @@ export class EngineProcess {
   }
 
   /**
-   * Sends a request and waits for its answer.
+   * Sends a request and waits for its answer. Between requests the process is stopped: Dawn's Node
+   * binding spins while any promise of a device is pending, the one of its loss always is, and the
+   * threads of OpenMP spin for a while too; all that would slow the engine that is being timed.
    * @throws Error with the engine's own message, or what it last wrote to stderr if it died
    */
   async ask<T>(request: Request): Promise<T | Unavailable> {
+    this.child.kill("SIGCONT");
     this.child.stdin.write(`${JSON.stringify(request)}\n`);
     this.child.stdin.flush();
     const impatience = setTimeout(() => this.child.kill("SIGKILL"), PATIENCE_MS);
@@ -45,6 +49,7 @@ export class EngineProcess {
       return await this.answer<T>();
     } finally {
       clearTimeout(impatience);
+      this.child.kill("SIGSTOP");
     }
   }
 
@@ -70,8 +75,14 @@ export class EngineProcess {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  async close(): Promise<void> {
-    if (this.alive) this.child.stdin.end();
-    await this.child.exited;
+  /** Ends the process; it has nothing to save. */
+  close(): void {
+    this.child.kill("SIGKILL");
   }
 }
+
+const open = new Set<EngineProcess>();
+process.on("exit", () => {
+  for (const each of open) each.close(); // a stopped process would stay for good
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));

@@ -25,8 +25,13 @@ export type Request =
   | { readonly do: "memory" }
   | { readonly do: "release" };
 
-/** Numbers are of the engine's own memory, bytes by what they are for. */
-export type MemoryUse = Readonly<Record<string, number>>;
+/** Memory of one run, bytes; empty where an engine cannot tell. */
+export interface MemoryUse {
+  /** The most that its allocator had given out at once. */
+  readonly peak?: number;
+  /** Where no allocator tells: what must be there at once, by what it is for. */
+  readonly parts?: Readonly<Record<string, number>>;
+}
 
 export interface Hello {
   /** Engine, version and what it computes on. */
@@ -39,6 +44,8 @@ export interface Variant {
   readonly name: string;
   /** Whether anything but float32 multiplies and adds: compared with a wider tolerance. */
   readonly reduced: boolean;
+  /** Works that it is measured on; without this, all. */
+  readonly kinds?: readonly Work["kind"][];
 }
 
 /** Why an engine, or one work of it, cannot be had: ends up in the table. */

@@ -89,7 +89,7 @@ await runMain(async () => {
     try {
       await measureAll(session, chosen);
     } finally {
-      await session.close();
+      session.close();
     }
     const { versions, rows } = session;
     await writeReport({ ...machine(), versions, rows }, options);

@@ -87,9 +87,10 @@ export class Session {
     const reference = { engine: this.ours, outputs };
     for (const each of this.started.filter(({ peer }) => takes(peer))) {
       for (const variant of each.variants) {
+        if (variant.kinds && !variant.kinds.includes(work.kind)) continue;
         const outputs = join(folder, "peer.safetensors");
         const asked = { ...request, variant: variant.name, outputs };
-        await this.row(each, variant, asked, reference, memory.allocated);
+        await this.row(each, variant, asked, reference, memory.peak);
       }
     }
     await this.ours.ask({ do: "release" });
@@ -128,8 +129,8 @@ export class Session {
     process.stderr.write(`${what}: ${status}${times}${why}\n`);
   }
 
-  async close(): Promise<void> {
-    const processes = this.started.flatMap((each) => each.process ?? []);
-    await Promise.all([this.ours, ...processes].map((each) => each.close()));
+  close(): void {
+    this.ours.close();
+    for (const { process } of this.started) process?.close();
   }
 }

@@ -105,21 +105,23 @@ export function notes(rows: readonly Row[]): string[] {
 
 const MIB = 2 ** 20;
 
-/** Memory of voxgrad and of the peers that told theirs, MiB. */
+/** Memory of voxgrad and of the peers that told theirs. */
 export function memoryMarkdown(rows: readonly Row[]): string {
-  const lines = rows.flatMap((row) => {
-    const parts = Object.entries(row.memory ?? {});
-    if (parts.length === 0 || row.ourBytes === undefined) return [];
-    const total = parts.reduce((sum, [, bytes]) => sum + bytes, 0);
-    const mib = (bytes: number) => (bytes / MIB).toFixed(0);
-    const list = parts.map(([name, bytes]) => `${name} ${(bytes / MIB).toFixed(1)}`).join(", ");
-    const engine = `${row.title}: ${row.variant}`;
-    const share = short(row.ourBytes / total);
-    return [[workName(row.work), engine, mib(total), list, mib(row.ourBytes), share]];
+  const mib = (bytes: number | undefined) => (bytes === undefined ? "" : short(bytes / MIB));
+  const lines = rows.flatMap(({ work, title, variant, memory, ourBytes }) => {
+    const { peak, parts } = memory ?? {};
+    const list = Object.entries(parts ?? {});
+    const needed = parts && list.reduce((sum, [, bytes]) => sum + bytes, 0);
+    const basis = needed ?? peak; // where there is a GPU, its allocator's count
+    if (!basis || !ourBytes) return [];
+    const named = list.map(([name, bytes]) => `${name} ${mib(bytes)}`).join(", ");
+    const engine = `${title}: ${variant}`;
+    const share = short(ourBytes / basis);
+    return [[workName(work), engine, mib(needed), named, mib(peak), mib(ourBytes), share]];
   });
   if (lines.length === 0) return "";
-  const header = ["work", "engine", "MiB", "of which", "voxgrad MiB", "voxgrad / engine"];
-  return layOut([header, ...lines]);
+  const header = ["work", "engine", "needed, MiB", "of which", "peak, MiB", "voxgrad, MiB"];
+  return layOut([[...header, "voxgrad ÷ engine"], ...lines]);
 }
 
 /** Rows of cells as a Markdown table, the first row its head, columns padded. */

@@ -18,13 +18,27 @@ LEARNING_RATE, EPSILON, MU = 1e-3, 1e-5, 0.999
 
 
 class Setting:
-    """One way to do a work: "compile, channels_last_3d, bf16"; "eager" and "f32" go unsaid."""
+    """One way to do a work, named like "compile, channels_last_3d, bf16"; float32 goes unsaid."""
 
-    def __init__(self, compiled, layout, precision):
+    def __init__(self, compiled, layout, precision, chunk):
         self.compiled, self.layout, self.precision = compiled, layout, precision
+        self.chunk = chunk
         words = ["compile" if compiled else "eager"]
         words += ["channels_last_3d"] if layout == torch.channels_last_3d else []
-        self.name = ", ".join(words + ([precision] if precision != "f32" else []))
+        words += [precision] if precision != "f32" else []
+        self.name = ", ".join(words + ([f"chunks of {chunk}"] if chunk else []))
+
+    def describe(self):
+        """As the driver wants it: the works that this is a way of its own to do."""
+        kinds = ["iteration"] if self.chunk else ["network", "iteration"]
+        plain = not self.chunk and not self.compiled
+        kinds += ["conv"] if plain else []
+        return {"name": self.name, "reduced": self.precision != "f32", "kinds": kinds}
+
+    def chunks(self, count):
+        """Ranges of at most `chunk` patches."""
+        size = self.chunk or count
+        return [slice(i, min(i + size, count)) for i in range(0, count, size)]
 
     def activate(self):
         tf32 = self.precision == "tf32"
@@ -46,7 +60,9 @@ def settings():
     compiled = [False, True] if hasattr(torch, "compile") else [False]
     layouts = [torch.contiguous_format, torch.channels_last_3d]
     precisions = ["f32", "tf32", "bf16"] if DEVICE == "cuda" else ["f32", "bf16"]
-    product = itertools.product(compiled, layouts, precisions)
+    # A large batch leaves the caches of a processor; in small parts the gradients are added up.
+    chunks = [None] if DEVICE == "cuda" else [None, 4]
+    product = itertools.product(compiled, layouts, precisions, chunks)
     return {setting.name: setting for setting in (Setting(*choice) for choice in product)}
 
 
@@ -61,6 +77,25 @@ def model_of(inputs, setting):
     state = {k[len(prefix) :]: v for k, v in inputs.items() if k.startswith(prefix)}
     model.load_state_dict(state, strict=True)
     return model.to(DEVICE, memory_format=setting.layout)
+
+
+def size_of(tensors):
+    return sum(t.numel() * t.element_size() for t in tensors)
+
+
+def saved_bytes(forward, model):
+    """Bytes of the storages that autograd keeps of `forward` for backward, without parameters."""
+    saved = {}
+
+    def keep(t):
+        storage = t.storage()
+        saved[storage.data_ptr()] = storage.nbytes()
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        forward()
+    own = {p.storage().data_ptr() for p in model.parameters()}
+    return sum(count for pointer, count in saved.items() if pointer not in own)
 
 
 class Convolution:
@@ -112,39 +147,35 @@ class Training:
     def train(self, x, y):
         """Loss of each patch."""
         self.optimiser.zero_grad(set_to_none=True)
-        with self.setting.autocast():
-            logits = self.function(x)
-        loss = dice_per_patch(logits.float(), y, EPSILON)
-        loss.mean().backward()
+        losses = []
+        for part in self.setting.chunks(len(x)):
+            loss = self.losses(self.function, x[part], y[part])
+            (loss.sum() / len(x)).backward()
+            losses.append(loss.detach())
         self.optimiser.step()
-        return loss.detach()
+        return torch.cat(losses)
 
-    def memory(self, run):
-        """Bytes of one `run`: what lives beside the saved tensors, and what the device saw."""
-        saved = {}
+    def losses(self, network, x, y):
+        with self.setting.autocast():
+            logits = network(x)
+        return dice_per_patch(logits.float(), y, EPSILON)
 
-        def keep(t):
-            storage = t.storage()
-            saved[storage.data_ptr()] = storage.nbytes()
-            return t
-
+    def memory(self):
+        """Bytes of one run: on a GPU the allocator's peak, else what autograd and Adam keep."""
         if DEVICE == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-            run()
+            self.run()
             synchronize()
-            return {"max_memory_allocated": torch.cuda.max_memory_allocated()}
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
-            run()
-        own = {p.data_ptr() for p in self.model.parameters()}
-        parameters = sum(p.numel() * p.element_size() for p in self.model.parameters())
-        adam = [t for state in self.optimiser.state.values() for t in state.values()]
-        return {
-            "saved": sum(n for pointer, n in saved.items() if pointer not in own),
-            "parameters": parameters,
-            "gradients": parameters,
-            "adam": sum(t.numel() * t.element_size() for t in adam if torch.is_tensor(t)),
-        }
+            return {"peak": torch.cuda.max_memory_allocated()}
+        x, y = self.example()
+        part = self.setting.chunks(len(x))[0]
+        saved = saved_bytes(lambda: self.losses(self.function, x[part], y[part]), self.model)
+        parameters = size_of(self.model.parameters())
+        moments = [t for state in self.optimiser.state.values() for t in state.values()]
+        parts = {"saved": saved, "parameters": parameters, "gradients": parameters}
+        parts["Adam"] = size_of(t for t in moments if torch.is_tensor(t))
+        return {"parts": parts}
 
 
 class Step(Training):
@@ -162,8 +193,8 @@ class Step(Training):
         out["loss2"] = self.run()
         return out
 
-    def memory(self):
-        return super().memory(self.run)
+    def example(self):
+        return self.x, self.y
 
 
 class Iteration(Training):
@@ -186,9 +217,9 @@ class Iteration(Training):
 
     def run(self):
         x, y = self.cut(self.coords[self.t % len(self.coords)])
-        with torch.no_grad(), self.setting.autocast():
-            logits = self.rank(x)
-        errors = dice_per_patch(logits.float(), y, EPSILON)
+        with torch.no_grad():
+            parts = self.setting.chunks(len(x))
+            errors = torch.cat([self.losses(self.rank, x[part], y[part]) for part in parts])
         hardest = errors.topk(self.batch).indices
         loss = self.train(self.setting.place(x[hardest]), y[hardest])
         mu = min(MU, (1 + self.t) / (10 + self.t))
@@ -204,9 +235,14 @@ class Iteration(Training):
         loss, errors = (torch.stack(list(values)) for values in zip(*pairs))
         return {"loss": loss, "pool_error": errors}
 
+    def example(self):
+        return self.cut(self.coords[0][: self.batch])
+
     def memory(self):
-        use = super().memory(self.run)
-        return use if DEVICE == "cuda" else {**use, "momentum": use["parameters"]}
+        use = super().memory()
+        if "parts" in use:
+            use["parts"]["momentum"] = size_of(self.momentum.parameters())
+        return use
 
 
 WORKS = {"conv": Convolution, "iteration": Iteration}
@@ -228,7 +264,7 @@ class Session:
 
     def hello(self, _request):
         where = torch.cuda.get_device_name() if DEVICE == "cuda" else f"CPU, {THREADS} threads"
-        variants = [{"name": s.name, "reduced": s.precision != "f32"} for s in self.settings.values()]
+        variants = [setting.describe() for setting in self.settings.values()]
         return {"version": f"PyTorch {torch.__version__} on {where}", "variants": variants}
 
     def prepare(self, request):

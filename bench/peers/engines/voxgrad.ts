@@ -59,7 +59,7 @@ class Bench {
 function replay(bench: Bench, program: Program, outputs: Tensors, before?: () => void): Job {
   return {
     outputs,
-    memory: () => ({ allocated: bench.memory.allocatedBytes }),
+    memory: () => ({ peak: bench.memory.allocatedBytes }),
     release: () => bench.release(program),
     async run(count) {
       for (let i = 0; i < count; i++) {
@@ -161,7 +161,7 @@ async function iteration({ pool, batch }: IterationWork): Promise<Job> {
   return {
     outputs,
     run,
-    memory: () => ({ allocated: memory.allocatedBytes }),
+    memory: () => ({ peak: memory.allocatedBytes }),
     release() {
       trainer.program.destroy();
       const { student, momentum, gradient, m, v, step, coords, log } = trainer.state;
