@@ -7,6 +7,7 @@ const kernel = defineKernel({
   name: "moments",
   source: wgsl,
   bindings: { x: "read", mask: "read", partials: "read_write" },
+  args: ["S", "PIECES"],
   grid: (c) => grid1d(num(c, "PIECES"), 1),
   flops: (c) => 4 * num(c, "S"),
 });
@@ -34,8 +35,8 @@ export const moments = defineOp<MomentsAttrs>({
     }
     const PIECES = Math.ceil(S / PIECE);
     const partials = g.tensor("moments", [PIECES, 3]);
-    const consts = { S, PIECES, MASKED: mask !== undefined, NONZERO: nonzero, PIECE, WG: 64 };
-    g.emit(kernel, { x: x!, mask: mask ?? x!, partials }, consts);
+    const consts = { MASKED: mask !== undefined, NONZERO: nonzero, PIECE, WG: 64 };
+    g.emit(kernel, { x: x!, mask: mask ?? x!, partials }, consts, { S, PIECES });
     return { partials };
   },
 });

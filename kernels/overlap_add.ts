@@ -7,7 +7,7 @@ const kernel = defineKernel({
   name: "overlap_add",
   source: wgsl,
   bindings: { p: "read", windows: "read", total: "read_write" },
-  args: ["z0"],
+  args: ["z0", "N", "PLANES", "H", "W"],
   grid: (c) => grid1d(num(c, "N") * num(c, "CHUNKS"), 1),
   flops: (c) => product(c, "N", "PD", "PH", "PW"),
   bytes: (c) => 12 * product(c, "N", "PD", "PH", "PW"),
@@ -50,8 +50,9 @@ export const overlapAdd = defineOp<OverlapAttrs>({
       );
     }
     const CHUNKS = Math.ceil((Math.ceil(PD / VPT) * PH * PW) / WG);
-    const consts = { N, PD, PH, PW, PLANES, H, W, CHUNKS, WG, VPT };
-    g.emit(kernel, { p: p!, windows: windows!, total: sum! }, consts, { z0 });
+    const consts = { PD, PH, PW, CHUNKS, WG, VPT };
+    const args = { z0, N, PLANES, H, W };
+    g.emit(kernel, { p: p!, windows: windows!, total: sum! }, consts, args);
     return {};
   },
 });

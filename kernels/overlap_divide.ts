@@ -1,5 +1,5 @@
 import wgsl from "../shaders/overlap_divide.wgsl" with { type: "text" };
-import { defineKernel, grid1d, num, product } from "../src/core/kernel";
+import { defineKernel, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import { elements, showShape } from "../src/core/tensor";
 
@@ -12,11 +12,12 @@ const kernel = defineKernel({
     countY: "read",
     countX: "read",
   },
-  args: ["z0"],
-  grid: (c) => {
-    const columns = Math.ceil(num(c, "PLANES") / num(c, "VPT")) * num(c, "H") * num(c, "W");
-    return grid1d(columns, num(c, "WG"));
-  },
+  args: ["z0", "PLANES", "H", "W"],
+  grid: (c) => [
+    Math.ceil(num(c, "W") / num(c, "WG")),
+    num(c, "H"),
+    Math.ceil(num(c, "PLANES") / num(c, "VPT")),
+  ],
   flops: (c) => 3 * product(c, "PLANES", "H", "W"),
   bytes: (c) => 8 * product(c, "PLANES", "H", "W"),
 });
@@ -39,7 +40,7 @@ export const overlapDivide = defineOp<{ readonly z0: number }>({
       );
     }
     const tensors = { total: sum!, countZ: countZ!, countY: countY!, countX: countX! };
-    g.emit(kernel, tensors, { PLANES, H, W, WG: 64, VPT: 8 }, { z0 });
+    g.emit(kernel, tensors, { WG: 64, VPT: 8 }, { z0, PLANES, H, W });
     return {};
   },
 });

@@ -1,5 +1,5 @@
 import wgsl from "../shaders/resample.wgsl" with { type: "text" };
-import { defineKernel, grid1d, num, product } from "../src/core/kernel";
+import { defineKernel, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import { elements, showShape, type Tensor } from "../src/core/tensor";
 
@@ -13,11 +13,12 @@ const kernel = defineKernel({
   name: "resample",
   source: wgsl,
   bindings: { x: "read", params: "read", y: "read_write" },
-  args: [...parts("scale"), ...parts("offset")],
-  grid: (c) => {
-    const columns = Math.ceil(num(c, "D2") / num(c, "VPT")) * num(c, "H2") * num(c, "W2");
-    return grid1d(columns, num(c, "WG"));
-  },
+  args: ["D", "H", "W", "D2", "H2", "W2", ...parts("scale"), ...parts("offset")],
+  grid: (c) => [
+    Math.ceil(num(c, "W2") / num(c, "WG")),
+    num(c, "H2"),
+    Math.ceil(num(c, "D2") / num(c, "VPT")),
+  ],
   flops: (c) => ((c.LINEAR ? 9 : 0) + (c.STANDARDISE ? 2 : 0)) * product(c, "D2", "H2", "W2"),
   bytes: (c) => 4 * (product(c, "D", "H", "W") + product(c, "D2", "H2", "W2")),
 });
@@ -81,8 +82,10 @@ export const resample = defineOp<ResampleAttrs>({
     const y = out ?? g.tensor("resampled", size);
     const [D2, H2, W2] = size;
     const STANDARDISE = params !== undefined;
-    const consts = { D, H, W, D2, H2, W2, LINEAR, STANDARDISE, WG: 64, VPT: 32 };
-    g.emit(kernel, { x: x!, params: params ?? x!, y }, consts, Object.assign({}, ...args));
+    const consts = { LINEAR, STANDARDISE, WG: 64, VPT: 32 };
+    const sizes = { D, H, W, D2, H2, W2 };
+    const tensors = { x: x!, params: params ?? x!, y };
+    g.emit(kernel, tensors, consts, Object.assign(sizes, ...args));
     return { y };
   },
 });

@@ -6,8 +6,12 @@
 @group(0) @binding(1) var<storage, read> mask: array<f32>;
 @group(0) @binding(2) var<storage, read_write> partials: array<f32>;
 
-const S: u32 = 64u;
-const PIECES: u32 = 1u;
+struct Args {
+  S: u32,
+  PIECES: u32,
+}
+@group(0) @binding(3) var<uniform> args: Args;
+
 const MASKED: bool = false;
 const NONZERO: bool = false;
 const PIECE: u32 = 8192u;
@@ -47,11 +51,11 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let piece = wid.y * nwg.x + wid.x;
-  if (piece >= PIECES) {
+  if (piece >= args.PIECES) {
     return;
   }
   let start = piece * PIECE;
-  let end = min(start + PIECE, S);
+  let end = min(start + PIECE, args.S);
   var sum = vec2f(0.0); // count, Σx
   for (var i = start + lane; i < end; i += WG) {
     if (taken(i)) {

@@ -11,16 +11,16 @@
 
 struct Args {
   z0: u32,
+  N: u32,
+  PLANES: u32,
+  H: u32,
+  W: u32,
 }
 @group(0) @binding(3) var<uniform> args: Args;
 
-const N: u32 = 2u;
 const PD: u32 = 4u;
 const PH: u32 = 4u;
 const PW: u32 = 4u;
-const PLANES: u32 = 8u;
-const H: u32 = 8u;
-const W: u32 = 8u;
 const CHUNKS: u32 = 1u; // ⌈PD / VPT⌉ · PH · PW / WG, rounded up
 const WG: u32 = 64u;
 const VPT: u32 = 32u; // at most the bits of a word
@@ -45,18 +45,18 @@ fn main(
   let n = group / CHUNKS;
   let column = (group % CHUNKS) * WG + lane;
   let first = column / (PH * PW) * VPT;
-  if (n >= N || first >= PD || windows[n].w == NONE) {
+  if (n >= args.N || first >= PD || windows[n].w == NONE) {
     return;
   }
   let inside = vec3u(first, column / PW % PH, column % PW);
   let at = bitcast<vec3i>(windows[n].xyz) + vec3i(inside) - vec3i(i32(args.z0), 0, 0);
-  if (any(at.yz < vec2i(0)) || at.y >= i32(H) || at.z >= i32(W)) {
+  if (any(at.yz < vec2i(0)) || at.y >= i32(args.H) || at.z >= i32(args.W)) {
     return;
   }
   var mine = 0u; // bit k: plane k of the column is this thread's
   for (var k = 0u; k < VPT; k++) {
     let z = at.x + i32(k);
-    mine |= select(0u, 1u << k, first + k < PD && z >= 0 && z < i32(PLANES));
+    mine |= select(0u, 1u << k, first + k < PD && z >= 0 && z < i32(args.PLANES));
   }
   if (mine == 0u) {
     return;
@@ -75,13 +75,13 @@ fn main(
     return;
   }
   var sum: array<f32, VPT>;
-  let base = (at.x * i32(H) + at.y) * i32(W) + at.z;
+  let base = (at.x * i32(args.H) + at.y) * i32(args.W) + at.z;
   for (var k = 0u; k < VPT; k++) {
     if ((mine & (1u << k)) != 0u) {
-      sum[k] = total[base + i32(k * H * W)];
+      sum[k] = total[base + i32(k * args.H * args.W)];
     }
   }
-  for (var j = n; j < N; j++) {
+  for (var j = n; j < args.N; j++) {
     let other = windows[j];
     let z = at.x + i32(args.z0) - bitcast<i32>(other.x);
     let yx = offset_in(other, at);
@@ -96,7 +96,7 @@ fn main(
   }
   for (var k = 0u; k < VPT; k++) {
     if ((mine & (1u << k)) != 0u) {
-      total[base + i32(k * H * W)] = sum[k];
+      total[base + i32(k * args.H * args.W)] = sum[k];
     }
   }
 }

@@ -5,13 +5,16 @@
 // Coordinates are fixed point, 32 bits before and 32 behind the point, in pieces of 16 bits so that
 // products fit: exact but for the rounding of scale and offset, at most i · 2⁻³³ voxels (1e-7 at
 // i = 1000; float32 would lose 1e-4 there, and ties of nearest).
-// A thread does a column of VPT planes and keeps the two planes of x that it interpolates between.
+// Workgroups: (⌈W2 / WG⌉, H2, ⌈D2 / VPT⌉). A thread does a column of VPT planes and keeps the two
+// planes of x that it interpolates between.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-// By axis z, y, x: whole part (i32 bits), upper and lower 16 bits of the fraction.
+// Sizes, voxels. By axis z, y, x: whole part (i32 bits), upper and lower 16 bits of the fraction.
 struct Args {
+  D: u32, H: u32, W: u32,
+  D2: u32, H2: u32, W2: u32,
   scale_z: u32, scale_z_high: u32, scale_z_low: u32,
   scale_y: u32, scale_y_high: u32, scale_y_low: u32,
   scale_x: u32, scale_x_high: u32, scale_x_low: u32,
@@ -21,12 +24,6 @@ struct Args {
 }
 @group(0) @binding(3) var<uniform> args: Args;
 
-const D: u32 = 4u;
-const H: u32 = 4u;
-const W: u32 = 4u;
-const D2: u32 = 8u;
-const H2: u32 = 8u;
-const W2: u32 = 8u;
 const LINEAR: bool = true;
 const STANDARDISE: bool = false;
 const WG: u32 = 64u;
@@ -48,11 +45,11 @@ fn sample(i: u32, scale: vec3u, offset: vec3u, size: u32) -> Sample {
 }
 
 fn plane(z: u32, sy: Sample, sx: Sample) -> f32 {
-  let low = (z * H + sy.low) * W;
+  let low = (z * args.H + sy.low) * args.W;
   if (!LINEAR) {
     return x[low + sx.low];
   }
-  let high = (z * H + sy.high) * W;
+  let high = (z * args.H + sy.high) * args.W;
   let a = mix(x[low + sx.low], x[low + sx.high], sx.t);
   let b = mix(x[high + sx.low], x[high + sx.high], sx.t);
   return mix(a, b, sy.t);
@@ -61,25 +58,25 @@ fn plane(z: u32, sy: Sample, sx: Sample) -> f32 {
 @compute @workgroup_size(WG)
 fn main(
   @builtin(workgroup_id) wid: vec3u,
-  @builtin(num_workgroups) nwg: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let column = (wid.y * nwg.x + wid.x) * WG + lane;
-  let pixel = column % (H2 * W2);
-  let first = column / (H2 * W2) * VPT;
+  let column = wid.x * WG + lane;
+  if (column >= args.W2) {
+    return;
+  }
   let scale_z = vec3u(args.scale_z, args.scale_z_high, args.scale_z_low);
   let offset_z = vec3u(args.offset_z, args.offset_z_high, args.offset_z_low);
   let sy = sample(
-    pixel / W2,
+    wid.y,
     vec3u(args.scale_y, args.scale_y_high, args.scale_y_low),
     vec3u(args.offset_y, args.offset_y_high, args.offset_y_low),
-    H,
+    args.H,
   );
   let sx = sample(
-    pixel % W2,
+    column,
     vec3u(args.scale_x, args.scale_x_high, args.scale_x_low),
     vec3u(args.offset_x, args.offset_x_high, args.offset_x_low),
-    W,
+    args.W,
   );
   var mean = 0.0;
   var rstd = 1.0;
@@ -87,12 +84,13 @@ fn main(
     mean = params[0];
     rstd = params[1];
   }
-  var low_z = D; // the planes held in low and high; D: none yet
-  var high_z = D;
+  var low_z = args.D; // the planes held in low and high; D: none yet
+  var high_z = args.D;
   var low = 0.0;
   var high = 0.0;
-  for (var z = first; z < min(first + VPT, D2); z++) {
-    let sz = sample(z, scale_z, offset_z, D);
+  let first = wid.z * VPT;
+  for (var z = first; z < min(first + VPT, args.D2); z++) {
+    let sz = sample(z, scale_z, offset_z, args.D);
     if (sz.low != low_z) {
       if (LINEAR && sz.low == high_z) {
         low = high;
@@ -106,6 +104,6 @@ fn main(
       high_z = sz.high;
     }
     let value = select(low, mix(low, high, sz.t), LINEAR);
-    y[z * (H2 * W2) + pixel] = select(value, (value - mean) * rstd, STANDARDISE);
+    y[(z * args.H2 + wid.y) * args.W2 + column] = select(value, (value - mean) * rstd, STANDARDISE);
   }
 }
