@@ -1,21 +1,26 @@
 /** Which kernels the time of a program goes to. */
-import { Graph } from "../src/core/graph";
-import { capabilities } from "../src/gpu/capabilities";
 import type { Memory } from "../src/gpu/memory";
 import { profile } from "../src/gpu/profile";
-import { Program } from "../src/gpu/program";
+import type { Program } from "../src/gpu/program";
 import { totalCost } from "./cost";
 import type { KernelShare } from "./report/schema";
 import { keyOf } from "./rows";
 import { median, type Stopwatch, stepsOf } from "./timing";
 
-/** Repetitions of each distinct step where there are no timestamps. */
+/** Repetitions, but not of programs that take longer than this. */
 const REPETITIONS = 3;
+const LONG_MS = 5000;
 
-/** Milliseconds by label, slowest first: from timestamps around every dispatch of one run. */
+/** Milliseconds by label: medians, from timestamps around every dispatch of whole runs. */
 async function stamped(memory: Memory, program: Program): Promise<Map<string, number>> {
-  const rows = await profile(memory, program);
-  return new Map(rows.map(({ label, milliseconds }) => [label, milliseconds]));
+  const times = new Map<string, number[]>();
+  const start = performance.now();
+  for (let i = 0; i < REPETITIONS && performance.now() - start < LONG_MS; i++) {
+    for (const { label, milliseconds } of await profile(memory, program)) {
+      times.set(label, [...(times.get(label) ?? []), milliseconds]);
+    }
+  }
+  return new Map([...times].map(([label, all]) => [label, median(all)]));
 }
 
 /** The same by the clock: each distinct step many times over, one after the other. */
@@ -65,13 +70,6 @@ export async function breakdown(
       bytes: runs * bytes,
     };
   });
-}
-
-/** A program of the same dispatches, in place of one that has been destroyed. */
-export function compileAgain(memory: Memory, { dispatches, name }: Program): Promise<Program> {
-  const g = new Graph(capabilities(memory.device));
-  g.dispatches.push(...dispatches);
-  return Program.compile(memory, g, name);
 }
 
 /** Shares of several programs as one list, slowest first. */

@@ -14,14 +14,22 @@ import { PRESETS, type PresetName } from "../src/train/config";
 import { Bench, parseVariant, type Settings } from "./bench";
 import { measureKernels } from "./kernels";
 import { measureLatency } from "./latency";
+import { measureLayers } from "./layers";
 import { compareReports, comparisonLines } from "./report/compare";
 import { writeDocs } from "./report/docs";
 import { REPORT_VERSION, type Report, readReport, reportSchema } from "./report/schema";
-import { ceilingLines, kernelLine, latencyLine, scalingLines, stepLines } from "./report/text";
+import {
+  ceilingLines,
+  kernelLine,
+  latencyLine,
+  layerLine,
+  scalingLines,
+  stepLines,
+} from "./report/text";
 import { measureScaling } from "./scaling";
 import { measureSteps } from "./steps";
 
-const PARTS = ["ceilings", "kernels", "steps", "latency", "scaling"] as const;
+const PARTS = ["ceilings", "kernels", "layers", "steps", "latency", "scaling"] as const;
 type Part = (typeof PARTS)[number];
 const DOCS = join(import.meta.dir, "../docs/performance.md");
 
@@ -42,10 +50,10 @@ interface Options {
   docs?: boolean;
 }
 
-const parts = new Argument("[parts...]", "what to measure; default: kernels steps latency");
+const parts = new Argument("[parts...]", "what to measure; default: all but scaling");
 const command = makeCommand(
   "bench",
-  "Measures the adapter's ceilings, every kernel of the recorded programs, whole steps, the first " +
+  "Measures the adapter's ceilings, every kernel of the recorded programs, convolutions, whole steps, the first " +
     "step's latency, and how cost grows.",
 )
   .addArgument(parts.choices(PARTS))
@@ -112,6 +120,7 @@ function emptyReport(bench: Bench, options: Options): Report {
     ceilings: bench.ceilings,
     kernels: [],
     unusedOps: [],
+    layers: [],
     steps: [],
     latency: [],
     scaling: [],
@@ -126,6 +135,9 @@ async function measure(bench: Bench, report: Report, wanted: ReadonlySet<Part>):
   if (wanted.has("kernels")) {
     const measured = await measureKernels(bench, (row) => print([kernelLine(row)]));
     Object.assign(report, measured);
+  }
+  if (wanted.has("layers")) {
+    report.layers = await measureLayers(bench, (row) => print([layerLine(row)]));
   }
   if (wanted.has("steps")) report.steps = await measureSteps(bench, (row) => print(stepLines(row)));
   if (wanted.has("latency")) {
@@ -145,7 +157,11 @@ async function main(args: readonly Part[], options: Options): Promise<void> {
     const bench = await Bench.open(settings);
     print(ceilingLines(bench.ceilings));
     const report = emptyReport(bench, options);
-    await measure(bench, report, new Set(args.length > 0 ? args : ["kernels", "steps", "latency"]));
+    await measure(
+      bench,
+      report,
+      new Set(args.length > 0 ? args : ["kernels", "layers", "steps", "latency"]),
+    );
     bench.close();
     finish(report, options, before);
   } finally {
@@ -154,7 +170,7 @@ async function main(args: readonly Part[], options: Options): Promise<void> {
 }
 
 function finish(report: Report, options: Options, before?: Report): void {
-  const rows = [report.kernels, report.steps, report.latency, report.scaling];
+  const rows = [report.kernels, report.layers, report.steps, report.latency, report.scaling];
   if (options.filter && rows.every((list) => list.length === 0)) {
     throw new UserError(`--filter ${options.filter}: no row matches; try part of a kernel's name`);
   }

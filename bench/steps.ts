@@ -1,7 +1,8 @@
 /** Whole steps: time, host time, memory, bytes moved, and which kernels the time goes to. */
 import type { PresetName } from "../src/train/config";
 import type { Bench } from "./bench";
-import { breakdown, compileAgain, merged, timedBy } from "./breakdown";
+import { breakdown, merged, timedBy } from "./breakdown";
+import { compileDispatches } from "./clone";
 import { totalCost } from "./cost";
 import { cube } from "./noise";
 import type { StepRow } from "./report/schema";
@@ -67,7 +68,9 @@ async function measureStep(bench: Bench, { id, preset, make }: Step): Promise<St
   let [dispatches, flops, bytes, plannedBytes] = [0, 0, 0, 0];
   for (const [program, runs] of [...work.programs()]) {
     const { memory } = work;
-    const live = work.keepsPrograms ? program : await compileAgain(memory, program);
+    const live = work.keepsPrograms
+      ? program
+      : await compileDispatches(memory, program.dispatches, program.name);
     live.run(); // the first run of new buffers is slow
     parts.push(await breakdown(memory, stopwatch, live, runs));
     if (live !== program) live.destroy();

@@ -7,15 +7,18 @@ import { parseVariant } from "../bench/bench";
 import { DispatchClone } from "../bench/clone";
 import { costOf, totalCost } from "../bench/cost";
 import { rooflineShare } from "../bench/kernels";
+import { convolutionLayers } from "../bench/layers";
 import { type Recording, RecordingMemory, recordTraining } from "../bench/record";
 import { compareReports, comparisonLines } from "../bench/report/compare";
-import { replacePart, table } from "../bench/report/docs";
+import { replacePart } from "../bench/report/docs";
 import { type KernelRow, type Report, readReport, type StepRow } from "../bench/report/schema";
+import { table } from "../bench/report/tables";
 import { compactShape, RowBook } from "../bench/rows";
 import { logSlope } from "../bench/scaling";
 import { quantile, spreadOf, stepsOf } from "../bench/timing";
 import { UserError } from "../src/core/errors";
 import { elements } from "../src/core/tensor";
+import { capabilities } from "../src/gpu/capabilities";
 import { unetParameters } from "../src/nn/parameters";
 import { makeTrainConfig, type TrainConfig } from "../src/train/config";
 import { unetConfig } from "../src/train/iteration";
@@ -116,6 +119,15 @@ describe("rows", () => {
   });
 });
 
+test("layers: every distinct convolution, forward and both gradients, none of the image", () => {
+  const layers = convolutionLayers(capabilities(device), config, 4);
+  expect(new Set(layers.map(({ id }) => id)).size).toBe(layers.length);
+  const first = layers.filter(({ shapes }) => shapes.startsWith("4×2×32³"));
+  expect(first.map(({ id }) => id.split(" ")[1])).toEqual(["forward", "dw"]);
+  const widest = layers.filter(({ shapes }) => shapes === "4×48×32³ → 4×16×32³, 3³");
+  expect(widest.map(({ id }) => id.split(" ")[1])).toEqual(["forward", "dx", "dw"]);
+});
+
 const control = { gflops: 100, gbs: 10 };
 
 function kernelRow(id: string, milliseconds: number, changes: Partial<KernelRow> = {}): KernelRow {
@@ -169,6 +181,7 @@ function report(parts: Partial<Report>): Report {
     },
     kernels: [],
     unusedOps: [],
+    layers: [],
     steps: [],
     latency: [],
     scaling: [],

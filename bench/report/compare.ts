@@ -1,7 +1,6 @@
 /** Two reports side by side, row by row, with the drift of the machine taken out. Pure. */
-import { opOf } from "../cost";
 import type { Control, Report, StepRow } from "./schema";
-import { digits, percent } from "./text";
+import { digits, percent, shareByOp } from "./text";
 
 interface Timed {
   readonly id: string;
@@ -54,23 +53,18 @@ function comparedRow(before: Timed, after: Timed): ComparedRow {
 /** A step, and the part of each op in it: these stay comparable when kernels are replaced. */
 function stepAndOps(step: StepRow): Timed[] {
   const { id, milliseconds, flops, bytes, control } = step;
-  const byOp = Map.groupBy(step.kernels, ({ label }) => opOf(label));
-  const parts = [...byOp].map(([op, kernels]) => {
-    const sum = (key: "milliseconds" | "flops" | "bytes") =>
-      kernels.reduce((total, k) => total + k[key], 0);
-    return {
-      id: `${id}: ${op}`,
-      milliseconds: sum("milliseconds"),
-      flops: sum("flops"),
-      bytes: sum("bytes"),
-      control,
-    };
-  });
+  const parts = shareByOp(step.kernels).map((op) => ({
+    id: `${id}: ${op.label}`,
+    milliseconds: op.milliseconds,
+    flops: op.flops,
+    bytes: op.bytes,
+    control,
+  }));
   return [{ id, milliseconds, flops, bytes, control }, ...parts];
 }
 
 function timedRows(report: Report): Map<string, Timed> {
-  const rows: Timed[] = [...report.kernels, ...report.steps.flatMap(stepAndOps)];
+  const rows: Timed[] = [...report.kernels, ...report.layers, ...report.steps.flatMap(stepAndOps)];
   return new Map(rows.map((row) => [row.id, row]));
 }
 

@@ -47,6 +47,26 @@ const kernelRow = z.object({
   compileSeconds: amount.nullable(),
 });
 
+/** One direction of one convolution, with all that it launches. */
+const layerRow = z.object({
+  id: z.string(),
+  preset: z.string(),
+  /** `forward`, or the gradient: `dx`, `dw`. */
+  direction: z.string(),
+  shapes: z.string(),
+  variants: z.array(z.string()),
+  dispatches: count,
+  /** Of the direct convolution. */
+  flops: amount,
+  bytes: amount,
+  ...timing,
+  gflops: amount,
+  /** Of the FMA peak beside the row; fewer operations than the direct method's can pass it. */
+  peakShare: amount,
+  roofline: amount,
+  compileSeconds: amount,
+});
+
 const kernelShare = z.object({
   label: z.string(),
   count,
@@ -121,6 +141,7 @@ export const reportSchema = z.object({
   kernels: z.array(kernelRow),
   /** Registered ops that no recorded program uses. */
   unusedOps: z.array(z.string()),
+  layers: z.array(layerRow),
   steps: z.array(stepRow),
   latency: z.array(latencyRow),
   scaling: z.array(scalingSeries),
@@ -130,6 +151,7 @@ export type Report = z.infer<typeof reportSchema>;
 export type Ceilings = z.infer<typeof ceilings>;
 export type Control = z.infer<typeof control>;
 export type KernelRow = z.infer<typeof kernelRow>;
+export type LayerRow = z.infer<typeof layerRow>;
 export type KernelShare = z.infer<typeof kernelShare>;
 export type StepRow = z.infer<typeof stepRow>;
 export type LatencyRow = z.infer<typeof latencyRow>;

@@ -1,6 +1,14 @@
 /** Rows of a report as lines for a terminal. */
-import { isConvolution } from "../cost";
-import type { Ceilings, KernelRow, LatencyRow, ScalingSeries, StepRow } from "./schema";
+import { isConvolution, opOf } from "../cost";
+import type {
+  Ceilings,
+  KernelRow,
+  KernelShare,
+  LatencyRow,
+  LayerRow,
+  ScalingSeries,
+  StepRow,
+} from "./schema";
 
 /** Three significant digits, without an exponent. */
 export function digits(value: number): string {
@@ -37,6 +45,15 @@ export function kernelLine(row: KernelRow): string {
   );
 }
 
+export function layerLine(row: LayerRow): string {
+  return (
+    `${row.id.padEnd(46)}${digits(row.milliseconds).padStart(8)} ms ` +
+    `${plusMinus(row.spread).padEnd(6)}${digits(row.gflops).padStart(7)} GFLOP/s  ` +
+    `${row.peakShare.toFixed(2)} of peak  ${row.variants.join("+").padEnd(12)}` +
+    `${row.dispatches} dispatches  compile ${row.compileSeconds.toFixed(2)} s`
+  );
+}
+
 /** Share of a step that is no convolution. */
 export function nonConvolution({ kernels }: Pick<StepRow, "kernels">): number {
   const total = kernels.reduce((sum, k) => sum + k.milliseconds, 0);
@@ -44,25 +61,51 @@ export function nonConvolution({ kernels }: Pick<StepRow, "kernels">): number {
   return total > 0 ? rest.reduce((sum, k) => sum + k.milliseconds, 0) / total : 0;
 }
 
+/** A group of kernels, as one. */
+export interface OpShare extends KernelShare {
+  readonly kernels: readonly KernelShare[];
+}
+
+/** Kernels under their ops, each slowest first. */
+export function shareByOp(kernels: readonly KernelShare[]): OpShare[] {
+  const groups = [...Map.groupBy(kernels, ({ label }) => opOf(label))].map(([label, all]) => {
+    const sum = (key: "count" | "milliseconds" | "flops" | "bytes") =>
+      all.reduce((total, k) => total + k[key], 0);
+    const [count, milliseconds] = [sum("count"), sum("milliseconds")];
+    return { label, count, milliseconds, flops: sum("flops"), bytes: sum("bytes"), kernels: all };
+  });
+  return groups.sort((a, b) => b.milliseconds - a.milliseconds);
+}
+
+function shareLine(k: KernelShare, total: number, indent: string): string {
+  const rate = k.flops > 0 ? `${digits(k.flops / k.milliseconds / 1e6)} GFLOP/s` : "";
+  return (
+    `${(indent + k.label).padEnd(48)}${String(k.count).padStart(6)}${digits(k.milliseconds).padStart(10)} ms` +
+    `${percent(k.milliseconds / total).padStart(8)}${rate.padStart(18)}` +
+    `${digits(k.bytes / k.milliseconds / 1e6).padStart(9)} GB/s`
+  );
+}
+
 export function stepLines(row: StepRow): string[] {
   const seconds = row.milliseconds / 1000;
   const total = row.kernels.reduce((sum, k) => sum + k.milliseconds, 0);
-  const head =
-    `${row.id}: ${digits(row.milliseconds)} ms ${plusMinus(row.spread)}, ` +
-    `${digits(row.patches / seconds)} patches/s, ${digits(row.flops / row.milliseconds / 1e6)} GFLOP/s, ` +
-    `host ${percent(row.hostMilliseconds / row.milliseconds)}, ` +
-    `no convolution ${percent(nonConvolution(row))}, ${digits(row.bytes / 1e9)} GB moved, ` +
-    `${mebibytes(row.plannedBytes)} of temporaries, ${mebibytes(row.allocatedBytes)} in all, ` +
-    `${row.dispatches} dispatches; kernels by ${row.timedBy} add up to ${percent(total / row.milliseconds)}`;
-  const lines = row.kernels.map((k) => {
-    const rate = k.flops > 0 ? digits(k.flops / k.milliseconds / 1e6) : "";
-    return (
-      `  ${k.label.padEnd(46)}${String(k.count).padStart(6)}${digits(k.milliseconds).padStart(10)} ms` +
-      `${percent(k.milliseconds / total).padStart(8)}${rate.padStart(8)}${rate ? " GFLOP/s" : "        "}` +
-      `${digits(k.bytes / k.milliseconds / 1e6).padStart(7)} GB/s`
-    );
-  });
-  return [head, ...lines];
+  const facts = [
+    `${digits(row.milliseconds)} ms ${plusMinus(row.spread)}`,
+    `${digits(row.patches / seconds)} patches/s`,
+    `${digits(row.flops / row.milliseconds / 1e6)} GFLOP/s`,
+    `host ${percent(row.hostMilliseconds / row.milliseconds)}`,
+    `no convolution ${percent(nonConvolution(row))}`,
+    `${digits(row.bytes / 1e9)} GB moved`,
+    `${mebibytes(row.plannedBytes)} of temporaries`,
+    `${mebibytes(row.allocatedBytes)} in all`,
+    `${row.dispatches} dispatches`,
+    `kernels by ${row.timedBy} add up to ${percent(total / row.milliseconds)}`,
+  ];
+  const lines = shareByOp(row.kernels).flatMap((op) => [
+    shareLine(op, total, "  "),
+    ...(op.kernels.length > 1 ? op.kernels.map((k) => shareLine(k, total, "    ")) : []),
+  ]);
+  return [`${row.id}: ${facts.join(", ")}`, ...lines];
 }
 
 /** Seconds until the first step is done, less a usual step. */
