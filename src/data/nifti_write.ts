@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { gzip, type ZlibOptions } from "node:zlib";
 import { UserError } from "../core/errors";
 import { determinant } from "./affine";
 import { type Affine, type Grid, type Mask, type Volume, voxelSize } from "./volume";
@@ -15,6 +15,8 @@ const UNITS_MM = 2;
 const XFORM_ALIGNED = 2;
 /** Size of maps and masks hardly depends on the level, time does: 3 is the knee. */
 const GZIP_LEVEL = 3;
+/** Bytes that zlib gives back at a time; its 16 KiB cost a tenth of the time. */
+const CHUNK = 2 ** 20;
 
 /**
  * Writes a mask as NIfTI-1, uint8, gzip by the extension: `.nii` or `.nii.gz`. The file appears
@@ -58,7 +60,9 @@ async function writeImage(
   writeHeader(new DataView(file.buffer), grid, datatype, 8 * data.BYTES_PER_ELEMENT);
   file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), HEADER_BYTES);
   const compress = path.toLowerCase().endsWith(".gz");
-  await writeAtomically(path, compress ? await promisify(gzip)(file, { level: GZIP_LEVEL }) : file);
+  const deflate = promisify<Uint8Array, ZlibOptions, Uint8Array>(gzip);
+  const options = { level: GZIP_LEVEL, chunkSize: CHUNK };
+  await writeAtomically(path, compress ? await deflate(file, options) : file);
 }
 
 /** Fills the first 352 bytes; offsets as in nifti1.h. Fields not set here stay 0: "unknown". */
