@@ -9,7 +9,7 @@ export const REPORT_VERSION = 1;
 const amount = z.number().min(0);
 const count = z.number().int().min(0);
 
-/** Rates of the control kernels beside a row: medians, in GFLOP/s and GB/s. */
+/** Best rates of the control kernels beside a row, in GFLOP/s and GB/s. */
 const control = z.object({ gflops: amount, gbs: amount });
 
 /** Median milliseconds, and the difference of the quartiles as a share of it. */
