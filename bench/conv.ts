@@ -6,13 +6,15 @@
  */
 import { Command } from "commander";
 import { conv3d } from "../kernels/conv3d";
-import { convVariants, geometryOf, preferred } from "../kernels/conv3d_forward";
+import { convVariants, type Geometry, geometryOf } from "../kernels/conv3d_forward";
 import { weightGradientVariants } from "../kernels/conv3d_weights";
+import { preferred } from "../kernels/defaults";
 import { UserError } from "../src/core/errors";
 import { Graph } from "../src/core/graph";
 import { Philox } from "../src/core/random";
 import type { Tensor } from "../src/core/tensor";
 import { elements, state } from "../src/core/tensor";
+import type { Variant } from "../src/core/variant";
 import { capabilities } from "../src/gpu/capabilities";
 import { openDevice } from "../src/gpu/device";
 import { Memory } from "../src/gpu/memory";
@@ -117,8 +119,10 @@ function record(g: Graph, [cin, cout, edge, k]: Layer, direction: string): numbe
   const w = filled("w", [cout, cin, k, k, k]);
   const b = filled("b", [cout]);
   const geometry = direction === "dx" ? geometryOf(y, x, w) : geometryOf(x, y, w);
-  const forward = g.pick("conv3d", preferred(convVariants, caps), geometry);
-  const weights = g.pick("conv3d_dw", preferred(weightGradientVariants, caps), geometry);
+  const pick = <V extends Variant<Geometry>>(op: string, variants: readonly V[]) =>
+    g.pick(op, preferred(op, variants, caps, geometry), geometry);
+  const forward = pick("conv3d", convVariants);
+  const weights = pick("conv3d_dw", weightGradientVariants);
   if (direction === "forward") forward.emit(g, { x, w, b, y }, geometry);
   else if (direction === "dx") forward.emit(g, { x: y, w, y: x }, geometry);
   else weights.emit(g, { x, dy: y, dw: w }, geometry, false);

@@ -1,8 +1,10 @@
 import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import { showShape } from "../src/core/tensor";
-import { convVariants, geometryOf, preferred } from "./conv3d_forward";
+import { convVariants, geometryOf } from "./conv3d_forward";
+import { conv3dTrials } from "./conv3d_trials";
 import { emitBiasGradient, weightGradientVariants } from "./conv3d_weights";
+import { preferred } from "./defaults";
 
 /** @throws Error naming what does not fit together */
 function checkShapes(x: Tensor, w: Tensor, b: Tensor): void {
@@ -31,13 +33,15 @@ function checkShapes(x: Tensor, w: Tensor, b: Tensor): void {
 export const conv3d = defineOp({
   name: "conv3d",
   variants: { conv3d: convVariants, conv3d_dx: convVariants, conv3d_dw: weightGradientVariants },
+  trials: conv3dTrials,
   forward(g, { x, w, b }) {
     if (!x || !w || !b) throw new Error("conv3d: needs x, w and b");
     checkShapes(x, w, b);
     const [n, , ...space] = x.shape;
     const y = g.tensor("conv", [n!, w.shape[0]!, ...space]);
     const geometry = geometryOf(x, y, w);
-    g.pick("conv3d", preferred(convVariants, g.caps), geometry).emit(g, { x, w, b, y }, geometry);
+    const variants = preferred("conv3d", convVariants, g.caps, geometry);
+    g.pick("conv3d", variants, geometry).emit(g, { x, w, b, y }, geometry);
     return { y };
   },
   backward(g, { inputs: { x, w, b }, needs }, { y: dy }) {
@@ -45,15 +49,15 @@ export const conv3d = defineOp({
     if (needs.has("x")) {
       const { tensor: dx } = g.into(x!);
       const geometry = geometryOf(dy!, dx, w!);
-      const variant = g.pick("conv3d_dx", preferred(convVariants, g.caps), geometry);
-      variant.emit(g, { x: dy!, w: w!, y: dx }, geometry);
+      const variants = preferred("conv3d_dx", convVariants, g.caps, geometry);
+      g.pick("conv3d_dx", variants, geometry).emit(g, { x: dy!, w: w!, y: dx }, geometry);
       grads.x = dx;
     }
     if (needs.has("w")) {
       const { tensor: dw, accumulate } = g.into(w!);
       const geometry = geometryOf(x!, dy!, w!);
-      const variant = g.pick("conv3d_dw", preferred(weightGradientVariants, g.caps), geometry);
-      variant.emit(g, { x: x!, dy: dy!, dw }, geometry, accumulate);
+      const variants = preferred("conv3d_dw", weightGradientVariants, g.caps, geometry);
+      g.pick("conv3d_dw", variants, geometry).emit(g, { x: x!, dy: dy!, dw }, geometry, accumulate);
       grads.w = dw;
     }
     if (needs.has("b")) {

@@ -5,7 +5,7 @@ import plainWgsl from "../shaders/conv3d_plain.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup.wgsl" with { type: "text" };
 import tiledWgsl from "../shaders/conv3d_tiled.wgsl" with { type: "text" };
 import type { Graph, Variant } from "../src/core/graph";
-import type { Capabilities, Consts } from "../src/core/kernel";
+import type { Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
@@ -137,12 +137,3 @@ export const convVariants: readonly ConvVariant[] = [
   { name: "tiled", supported: () => true, emit: emitTiled },
   { name: "naive", supported: () => true, emit: emitNaive },
 ];
-
-/** In order of preference: workgroup memory is fast on GPUs and the slowest way on processors. */
-export function preferred<V extends { readonly name: string }>(
-  variants: readonly V[],
-  caps: Capabilities,
-): V[] {
-  const rank = (v: V) => (caps.kind === "hardware" && v.name === "tiled" ? 0 : 1);
-  return variants.toSorted((a, b) => rank(a) - rank(b));
-}

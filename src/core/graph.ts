@@ -3,6 +3,9 @@ import type { Capabilities, Consts, Kernel } from "./kernel";
 import type { Call, Op, Tensors } from "./op";
 import type { DType, Shape, Tensor } from "./tensor";
 import { elements, makeTensor, showShape, storageOf } from "./tensor";
+import type { Choices, Picked, Problem, Variant } from "./variant";
+
+export type { Problem, Variant } from "./variant";
 
 /** One kernel launch, fully described: everything but buffers. */
 export interface Dispatch {
@@ -29,24 +32,17 @@ interface Target {
   written: boolean;
 }
 
-/** Sizes that decide which implementation is fastest, or possible. */
-export type Problem = Readonly<Record<string, number>>;
-
-/** One implementation of an op on an adapter; the first that can do a problem is preferred. */
-export interface Variant<P extends Problem = Problem> {
-  readonly name: string;
-  readonly supported: (caps: Capabilities) => boolean;
-  /** Whether it can do sizes like these; all, if absent. */
-  readonly fits?: (problem: P) => boolean;
-}
-
 export interface GraphOptions {
-  /** op name → variant name: overrides the choice (tests, tuner). */
+  /** op name → variant name: overrides the choice (tests, benchmarks). */
   readonly variants?: Readonly<Record<string, string>>;
+  /** What was found to be fastest (src/tune): goes before the order of preference. */
+  readonly choices?: Choices;
 }
 
 export class Graph {
   readonly dispatches: Dispatch[] = [];
+  /** Every choice of a variant, in order. */
+  readonly picks: Picked[] = [];
   private readonly tape: TapeEntry[] = [];
   private readonly targets = new Map<number, Target>();
   private readonly tracked = new Set<number>();
@@ -195,7 +191,10 @@ export class Graph {
     }
   }
 
-  /** The variant that runs: an override if it can do the problem, else the first that can. */
+  /**
+   * The variant that runs: an override if it can do the problem, else what `choices` says if that
+   * can, else the first that can.
+   */
   pick<P extends Problem, V extends Variant<P>>(op: string, variants: readonly V[], problem: P): V {
     const wanted = this.options.variants?.[op];
     const usable = variants.filter((v) => v.supported(this.caps));
@@ -204,8 +203,11 @@ export class Graph {
       throw new Error(`${op}: no variant ${wanted} on this adapter; it has ${names}`);
     }
     const fitting = usable.filter((v) => v.fits?.(problem) ?? true);
-    const chosen = fitting.find((v) => v.name === wanted) ?? fitting[0];
+    const named = (name: string | undefined) => fitting.find((v) => v.name === name);
+    const chosen = named(wanted) ?? named(this.options.choices?.(op, problem)) ?? fitting[0];
     if (!chosen) throw new Error(`${op}: no variant can do ${JSON.stringify(problem)}`);
+    const candidates = fitting.map((v) => v.name);
+    this.picks.push({ op, problem, candidates, chosen: chosen.name });
     this.variant = chosen.name;
     return chosen;
   }

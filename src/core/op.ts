@@ -1,6 +1,8 @@
 /** What an op is: kernels put together, with a rule for shapes and one for gradients. */
-import type { Graph, Variant } from "./graph";
+import type { Graph } from "./graph";
 import type { Tensor } from "./tensor";
+import type { Trial } from "./trial";
+import type { Variant } from "./variant";
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 
@@ -19,6 +21,8 @@ export interface Op<A = Record<string, never>> {
   readonly mutates?: readonly string[];
   /** What the op lets `g.pick` choose from, by the name given there: tests run each of them. */
   readonly variants?: Readonly<Record<string, readonly Variant[]>>;
+  /** How one of them runs by itself, by the same name: what the tuner can choose for. */
+  readonly trials?: Readonly<Record<string, Trial>>;
   /**
    * Checks shapes, makes the output tensors and emits the kernels. Outputs that only the backward
    * rule reads (statistics, argmax) are outputs like any other.
