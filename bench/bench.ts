@@ -1,11 +1,11 @@
 /** What every part of a benchmark run works with. */
 import { UserError } from "../src/core/errors";
 import { type Device, openDevice } from "../src/gpu/device";
+import { Stopwatch } from "../src/gpu/stopwatch";
 import { makeTrainConfig, PRESETS, type PresetName, type TrainConfig } from "../src/train/config";
 import { Controls, measureCeilings } from "./ceilings";
 import { RecordingMemory } from "./record";
 import type { Ceilings } from "./report/schema";
-import { Stopwatch } from "./timing";
 
 export interface Settings {
   readonly adapter?: string;

@@ -2,10 +2,10 @@
 import type { Memory } from "../src/gpu/memory";
 import { profile } from "../src/gpu/profile";
 import type { Program } from "../src/gpu/program";
+import { median, type Stopwatch, stepsOf } from "../src/gpu/stopwatch";
 import { totalCost } from "./cost";
 import type { KernelShare } from "./report/schema";
 import { keyOf } from "./rows";
-import { median, type Stopwatch, stepsOf } from "./timing";
 
 /** Repetitions, but not of programs that take longer than this. */
 const REPETITIONS = 3;

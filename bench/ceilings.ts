@@ -8,9 +8,9 @@ import { state, type Tensor } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";
 import type { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
+import { median, type Stopwatch, spreadOf, stepsOf, type Work } from "../src/gpu/stopwatch";
 import { copyF32, copyVec4, emptyKernel, fmaF16, fmaF32 } from "./ceiling_kernels";
 import type { Ceilings, Control } from "./report/schema";
-import { median, type Stopwatch, spreadOf, stepsOf, type Work } from "./timing";
 
 /** Enough threads, and bytes that no GPU's cache holds. */
 const SIZES = {

@@ -1,5 +1,6 @@
 /** Every distinct dispatch of the recorded programs, by itself, next to the controls. */
 import { ops } from "../kernels/index";
+import { stepsOf } from "../src/gpu/stopwatch";
 import type { PresetName } from "../src/train/config";
 import { makeTrainConfig } from "../src/train/config";
 import type { Bench } from "./bench";
@@ -9,7 +10,6 @@ import { type Cost, opOf } from "./cost";
 import { type Recording, recordPreparation, recordTraining, recordWindows } from "./record";
 import type { Ceilings, Control, KernelRow } from "./report/schema";
 import { type DispatchRow, RowBook } from "./rows";
-import { stepsOf } from "./timing";
 
 /**
  * GFLOP/s (or, for what computes nothing, GB/s) over what min(peak, bandwidth × intensity) allows.

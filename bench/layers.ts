@@ -9,6 +9,7 @@ import type { Op, Tensors } from "../src/core/op";
 import { channelLayout, elements, state, type Tensor } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";
 import { Program } from "../src/gpu/program";
+import { stepsOf } from "../src/gpu/stopwatch";
 import { unetParameters } from "../src/nn/parameters";
 import { unet3d } from "../src/nn/unet3d";
 import { flatParameters } from "../src/nn/weights";
@@ -20,7 +21,6 @@ import { isConvolution, totalCost } from "./cost";
 import { rooflineShare } from "./kernels";
 import type { LayerRow } from "./report/schema";
 import { compactShape } from "./rows";
-import { stepsOf } from "./timing";
 
 interface Call {
   readonly op: Op<unknown>;

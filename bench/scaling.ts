@@ -1,4 +1,6 @@
 /** How time and memory grow with patch size, batch, filters and volume. */
+
+import { median } from "../src/gpu/stopwatch";
 import type { TrainConfig } from "../src/train/config";
 import { makeTrainConfig } from "../src/train/config";
 import type { Bench } from "./bench";
@@ -7,7 +9,6 @@ import { cube } from "./noise";
 import type { ScalingPoint, ScalingSeries } from "./report/schema";
 import { type StepWork, slidingWindows, trainingStep } from "./step_work";
 import { windowBatch } from "./steps";
-import { median } from "./timing";
 
 type Filters = TrainConfig["filters"];
 

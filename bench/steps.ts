@@ -1,4 +1,6 @@
 /** Whole steps: time, host time, memory, bytes moved, and which kernels the time goes to. */
+
+import { median } from "../src/gpu/stopwatch";
 import type { PresetName } from "../src/train/config";
 import type { Bench } from "./bench";
 import { breakdown, merged, timedBy } from "./breakdown";
@@ -7,7 +9,6 @@ import { totalCost } from "./cost";
 import { cube } from "./noise";
 import type { StepRow } from "./report/schema";
 import { forwardPass, type StepWork, slidingWindows, trainingStep } from "./step_work";
-import { median } from "./timing";
 
 interface Step {
   readonly id: string;

@@ -15,10 +15,10 @@ import { type KernelRow, type Report, readReport, type StepRow } from "../bench/
 import { table } from "../bench/report/tables";
 import { compactShape, RowBook } from "../bench/rows";
 import { logSlope } from "../bench/scaling";
-import { quantile, spreadOf, stepsOf } from "../bench/timing";
 import { UserError } from "../src/core/errors";
 import { elements } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";
+import { quantile, spreadOf, stepsOf } from "../src/gpu/stopwatch";
 import { unetParameters } from "../src/nn/parameters";
 import { makeTrainConfig, type TrainConfig } from "../src/train/config";
 import { unetConfig } from "../src/train/iteration";

@@ -1,6 +1,6 @@
 /** Times of work on a device: by timestamp queries where there are, else by the clock. */
-import type { Device } from "../src/gpu/device";
-import type { Program } from "../src/gpu/program";
+import type { Device } from "./device";
+import type { Program } from "./program";
 
 /** Something that can be recorded any number of times into one submission. */
 export interface Work {
