@@ -1,6 +1,15 @@
 /** Prepared patients on disk: resampling and normalising is done once per content and settings. */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "../core/errors";
@@ -16,16 +25,19 @@ import type { VisitData, VolumeSource } from "./volume_store";
 import { labelOnGrid, lesionVoxels, voxelCount } from "./working_grid";
 
 /** Raise when what lies in the files changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 interface Header {
   readonly grid: Grid;
+  readonly native: Grid;
   readonly lesions: readonly (readonly number[])[];
   readonly notes: readonly string[];
 }
 
 export interface PreparedPatient extends VolumeSource {
   readonly grid: Grid;
+  /** The grid of visit 1. */
+  readonly native: Grid;
   /** What was decided by rule while reading; to be shown to the user. */
   readonly notes: readonly string[];
 }
@@ -41,11 +53,12 @@ export async function preparePatient(
 ): Promise<PreparedPatient> {
   const path = cacheDir("prepared", `${await keyOf(patient, options)}.bin`);
   const header = readHeader(path) ?? (await prepare(memory, patient, options, path));
-  const { grid, notes } = header;
+  const { grid, native, notes } = header;
   return {
     id: patient.id,
     size: grid.size,
     grid,
+    native,
     notes,
     lesions: header.lesions.map((indices) => Uint32Array.from(indices)),
     load: () => loadVisits(path, header),
@@ -76,7 +89,8 @@ async function prepare(
   const labels: Uint8Array[] = [];
   for (const mask of masks) labels.push(await labelOnGrid(memory, mask, grid));
   const lesions = labels.map((label) => [...lesionVoxels(label)]);
-  const header = { grid, lesions, notes: data.notes };
+  const native = { size: data.time1.size, affine: data.time1.affine };
+  const header = { grid, native, lesions, notes: data.notes };
   writeAtomically(path, header, [visit1, visit2, ...labels]);
   return header;
 }
@@ -93,12 +107,20 @@ async function readTwin(path: string, { time1 }: PatientData): Promise<Mask> {
 /** The header is JSON in a file of its own, written last; the voxels are in the `.bin`. */
 const headerPath = (path: string) => `${path}.json`;
 
-function writeAtomically(path: string, header: Header, arrays: readonly ArrayBufferView[]): void {
+function writeAtomically(
+  path: string,
+  header: Header,
+  arrays: readonly (Float32Array | Uint8Array)[],
+): void {
   const temporary = `${path}.${process.pid}.tmp`;
-  const parts = arrays.map((a) => new Uint8Array(a.buffer, a.byteOffset, a.byteLength));
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(temporary, Buffer.concat(parts));
+    const file = openSync(temporary, "w");
+    try {
+      for (const array of arrays) writeFileSync(file, array);
+    } finally {
+      closeSync(file);
+    }
     renameSync(temporary, path);
     writeFileSync(temporary, JSON.stringify(header));
     renameSync(temporary, headerPath(path));

@@ -1,6 +1,8 @@
 /** Scores weights on whole validation patients, on their native grids. */
 
+import { sameGrid } from "../data/affine";
 import type { Patient } from "../data/cohort";
+import { readMask } from "../data/nifti_read";
 import { loadPatient } from "../data/patient";
 import type { PreparedPatient } from "../data/prepared_cache";
 import type { Mask } from "../data/volume";
@@ -24,12 +26,16 @@ export interface Score {
   readonly perPatient: Readonly<Record<string, number>>;
 }
 
+/** With the truth on the grid of visit 1; the images are not read again. */
 export async function validationPatient(
   patient: Patient,
   prepared: PreparedPatient,
 ): Promise<ValidationPatient> {
-  const { truth } = await loadPatient(patient);
-  return { patient, prepared, truth };
+  const mask = await readMask(patient.truth);
+  const { native } = prepared;
+  if (sameGrid(mask, native)) return { patient, prepared, truth: { ...mask, ...native } };
+  // Resampling asks the headers of the images too.
+  return { patient, prepared, truth: (await loadPatient(patient)).truth };
 }
 
 /** Predicts every patient. @throws the signal's reason when interrupted */
