@@ -2,12 +2,12 @@
  * The programs that training and inference really run, as lists of dispatches. A new or fused kernel
  * is in them, and so in the benchmarks, without a line of its own.
  */
-import { type Dispatch, Graph } from "../src/core/graph";
+import type { Dispatch } from "../src/core/graph";
 import type { Tensor } from "../src/core/tensor";
 import { preparePair } from "../src/data/preprocess";
 import type { Volume } from "../src/data/volume";
 import { VolumeStore } from "../src/data/volume_store";
-import { capabilities } from "../src/gpu/capabilities";
+import { graphFor } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
 import { unetNetwork } from "../src/infer/model";
@@ -83,7 +83,7 @@ export async function recordTraining(
   const store = VolumeStore.create(memory, [cube(VOLUME)], options);
   await store.rotateTo(0);
   const train = makeTrainState(unetParameters(unetConfig(config)), config);
-  const g = new Graph(capabilities(memory.device), { variants });
+  const g = graphFor(memory.device, { variants });
   recordIteration(g, memory, store, train, config);
   return { name: `${config.preset} iteration`, dispatches: g.dispatches, hasRun: false };
 }

@@ -1,9 +1,9 @@
 /** What users wait for, made ready to be run again and again: a forward pass, a step, a volume. */
-import { Graph, storagesOf } from "../src/core/graph";
+import { storagesOf } from "../src/core/graph";
 import { state } from "../src/core/tensor";
 import type { VolumeSource } from "../src/data/volume_store";
 import { VolumeStore } from "../src/data/volume_store";
-import { capabilities } from "../src/gpu/capabilities";
+import { capabilities, graphFor } from "../src/gpu/capabilities";
 import type { Device } from "../src/gpu/device";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
@@ -78,7 +78,7 @@ export async function forwardPass(
   const { patch, chunk } = config;
   const most = patchesPerDispatch(unet, patch, caps.maxBindingBytes, Math.min(chunk, count));
   const x = state("patches", [most, unet.inChannels, patch, patch, patch]);
-  const g = new Graph(caps);
+  const g = graphFor(device);
   const chunks = Math.ceil(count / most);
   g.noGrad(() => {
     for (let i = 0; i < chunks; i++) unet3d(g, named, x, unet);

@@ -1,4 +1,5 @@
 /** What a device offers to kernels, in the form in which they choose their variant. */
+import { Graph, type GraphOptions } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
 import type { Device } from "./device";
 
@@ -14,4 +15,9 @@ export function capabilities(device: Device): Capabilities {
     maxInvocations: limits.maxComputeInvocationsPerWorkgroup,
     maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
   };
+}
+
+/** A new graph for a device, with the variants that were chosen for it. */
+export function graphFor(device: Device, options: GraphOptions = {}): Graph {
+  return new Graph(capabilities(device), { choices: device.choices, ...options });
 }

@@ -1,3 +1,4 @@
+import type { Choices } from "../core/variant";
 import type { DriverSource } from "../platform/vulkan";
 import { type AdapterDescription, describeAdapter, startLine } from "./adapter";
 import {
@@ -190,6 +191,8 @@ export class Device {
   readonly subgroupSize: AdapterDescription["subgroupSize"];
   /** Resolves when the device is lost (not when it is destroyed), naming the last submission. */
   readonly lost: Promise<Error>;
+  /** What the tuner found for this adapter; graphs of graphFor (capabilities.ts) use it. */
+  choices: Choices | undefined;
 
   readonly #sleeps: boolean;
   readonly #lavapipeRefusal: string | undefined;

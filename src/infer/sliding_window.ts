@@ -7,11 +7,11 @@ import { gatherPatches } from "../../kernels/gather_patches";
 import { NO_WINDOW, overlapAdd } from "../../kernels/overlap_add";
 import { overlapDivide } from "../../kernels/overlap_divide";
 import { writeSlice } from "../../kernels/write_slice";
-import { Graph } from "../core/graph";
+import type { Graph } from "../core/graph";
 import { state, type Tensor } from "../core/tensor";
 import { DeviceVolume } from "../data/device_volume";
 import { type DeviceSource, type VolumeSource, VolumeStore } from "../data/volume_store";
-import { capabilities } from "../gpu/capabilities";
+import { graphFor } from "../gpu/capabilities";
 import { InFlight } from "../gpu/in_flight";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
@@ -142,7 +142,7 @@ class Prediction {
   }
 
   private graph(): Graph {
-    return new Graph(capabilities(this.memory.device));
+    return graphFor(this.memory.device);
   }
 
   private async program(g: Graph, name: string, keep: Tensor[] = []): Promise<Program> {

@@ -1,7 +1,6 @@
 /** The state of a training run on the device and one step of it; no files, no clock. */
-import { Graph } from "../core/graph";
 import type { VolumeStore } from "../data/volume_store";
-import { capabilities } from "../gpu/capabilities";
+import { graphFor } from "../gpu/capabilities";
 import { InFlight } from "../gpu/in_flight";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
@@ -65,7 +64,7 @@ export class Trainer {
   ): Promise<Trainer> {
     const specs = unetParameters(unetConfig(config));
     const state = makeTrainState(specs, config);
-    const g = new Graph(capabilities(memory.device));
+    const g = graphFor(memory.device);
     recordIteration(g, memory, store, state, config);
     const program = await Program.compile(memory, g, "iteration");
     let iteration = 0;
