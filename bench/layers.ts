@@ -3,11 +3,11 @@
  * one direction launches, packing, transforms and sums included.
  */
 import { add } from "../kernels/add";
-import { Graph, type GraphOptions } from "../src/core/graph";
+import { Graph } from "../src/core/graph";
 import type { Capabilities } from "../src/core/kernel";
 import type { Op, Tensors } from "../src/core/op";
 import { channelLayout, elements, state, type Tensor } from "../src/core/tensor";
-import { capabilities } from "../src/gpu/capabilities";
+import { capabilities, graphFor } from "../src/gpu/capabilities";
 import { Program } from "../src/gpu/program";
 import { stepsOf } from "../src/gpu/stopwatch";
 import { unetParameters } from "../src/nn/parameters";
@@ -77,14 +77,8 @@ export function convolutionLayers(
   return [...layers.values()];
 }
 
-/** Dispatches of a layer on copies of its tensors. */
-function recordLayer(
-  caps: Capabilities,
-  options: GraphOptions,
-  { call, gradient }: Layer,
-  copies: TensorCopies,
-): { graph: Graph; made: Tensor[] } {
-  const graph = new Graph(caps, options);
+/** Records a layer into `graph`, on copies of its tensors; the other tensors it made. */
+function recordLayer(graph: Graph, { call, gradient }: Layer, copies: TensorCopies): Tensor[] {
   const inputs = Object.fromEntries(
     Object.entries(call.inputs).map(([name, t]) => [name, copies.of(t)]),
   );
@@ -100,14 +94,14 @@ function recordLayer(
     made.push(dy);
     graph.backward(new Map([[y!, dy]]), add);
   }
-  return { graph, made };
+  return made;
 }
 
 async function measureLayer(bench: Bench, preset: string, layer: Layer): Promise<LayerRow> {
   const { memory, stopwatch, controls, ceilings, settings, device } = bench;
   const copies = new TensorCopies(memory);
-  const { variants } = settings;
-  const { graph, made } = recordLayer(capabilities(device), { variants }, layer, copies);
+  const graph = graphFor(device, { variants: settings.variants });
+  const made = recordLayer(graph, layer, copies);
   const { call, gradient, id, shapes } = layer;
   const start = performance.now();
   const program = await Program.compile(memory, graph, id);
