@@ -1,3 +1,4 @@
+import type { Graph } from "../src/core/graph";
 import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import { showShape } from "../src/core/tensor";
@@ -5,6 +6,7 @@ import { convVariants, geometryOf } from "./conv3d_forward";
 import { conv3dTrials } from "./conv3d_trials";
 import { emitBiasGradient, weightGradientVariants } from "./conv3d_weights";
 import { preferred } from "./defaults";
+import { normalisedOf, normGradientOf } from "./normalised";
 
 /** @throws Error naming what does not fit together */
 function checkShapes(x: Tensor, w: Tensor, b: Tensor): void {
@@ -25,46 +27,92 @@ function checkShapes(x: Tensor, w: Tensor, b: Tensor): void {
   }
 }
 
+export interface ConvAttrs {
+  /** Asks for the moments that a group normalisation of y can use, where they come for free. */
+  readonly moments?: boolean;
+}
+
 /**
  * 3-D convolution with zero padding and stride 1, PyTorch's Conv3d(kernel_size=k, padding=k//2)
  * with k = 3 or 1: y (N, COUT, D, H, W) from x (N, CIN, D, H, W), w (COUT, CIN, k, k, k) and
  * b (COUT). x may be a channel view. Variants and measurements: docs/convolution.md.
  */
-export const conv3d = defineOp({
+export const conv3d = defineOp<ConvAttrs>({
   name: "conv3d",
   variants: { conv3d: convVariants, conv3d_dx: convVariants, conv3d_dw: weightGradientVariants },
   trials: conv3dTrials,
-  forward(g, { x, w, b }) {
+  defers: ["x", "dy"],
+  forward(g, { x, w, b }, { moments: wanted }) {
     if (!x || !w || !b) throw new Error("conv3d: needs x, w and b");
     checkShapes(x, w, b);
     const [n, , ...space] = x.shape;
     const y = g.tensor("conv", [n!, w.shape[0]!, ...space]);
     const geometry = geometryOf(x, y, w);
-    const variants = preferred("conv3d", convVariants, g.caps, geometry);
-    g.pick("conv3d", variants, geometry).emit(g, { x, w, b, y }, geometry);
-    return { y };
+    const variant = g.pick("conv3d", preferred("conv3d", convVariants, g.caps, geometry), geometry);
+    const outputs: Record<string, Tensor> = { y };
+    if (wanted && variant.momentParts && g.options.fuse !== false) {
+      outputs.moments = g.tensor("moments", [n!, w.shape[0]!, variant.momentParts(geometry), 3]);
+    }
+    variant.emit(g, { x: readable(g, variant, x), w, b, ...outputs, y }, geometry);
+    return outputs;
   },
-  backward(g, { inputs: { x, w, b }, needs }, { y: dy }) {
+  backward(g, { inputs, needs }, { y: dy }) {
+    const [x, w, b] = [inputs.x!, inputs.w!, inputs.b!];
     const grads: Record<string, Tensor> = {};
-    if (needs.has("x")) {
-      const { tensor: dx } = g.into(x!);
-      const geometry = geometryOf(dy!, dx, w!);
-      const variants = preferred("conv3d_dx", convVariants, g.caps, geometry);
-      g.pick("conv3d_dx", variants, geometry).emit(g, { x: dy!, w: w!, y: dx }, geometry);
-      grads.x = dx;
-    }
-    if (needs.has("w")) {
-      const { tensor: dw, accumulate } = g.into(w!);
-      const geometry = geometryOf(x!, dy!, w!);
-      const variants = preferred("conv3d_dw", weightGradientVariants, g.caps, geometry);
-      g.pick("conv3d_dw", variants, geometry).emit(g, { x: x!, dy: dy!, dw }, geometry, accumulate);
-      grads.w = dw;
-    }
     if (needs.has("b")) {
-      const { tensor: db, accumulate } = g.into(b!);
+      const { tensor: db, accumulate } = g.into(b);
       emitBiasGradient(g, dy!, db, accumulate);
       grads.b = db;
     }
+    const dx = needs.has("x") ? g.into(x).tensor : undefined;
+    if (dx) grads.x = dx;
+    if (needs.has("w")) {
+      const { tensor: dw, accumulate } = g.into(w);
+      grads.w = dw;
+      emitGradients(g, { x, dy: dy!, w, dw, dx }, accumulate);
+    } else if (dx) emitInputGradient(g, dy!, w, dx);
     return grads;
   },
 });
+
+/** `t` as a variant can read it. */
+const readable = (g: Graph, { fuses }: { readonly fuses?: boolean }, t: Tensor) =>
+  fuses && (normalisedOf(t) || normGradientOf(t)) ? t : g.real(t);
+
+function pickInputGradient(g: Graph, dy: Tensor, w: Tensor, dx: Tensor) {
+  const geometry = geometryOf(dy, dx, w);
+  const variant = g.pick(
+    "conv3d_dx",
+    preferred("conv3d_dx", convVariants, g.caps, geometry),
+    geometry,
+  );
+  return { geometry, variant };
+}
+
+function emitInputGradient(g: Graph, dy: Tensor, w: Tensor, dx: Tensor): void {
+  const { geometry, variant } = pickInputGradient(g, dy, w, dx);
+  variant.emit(g, { x: g.real(dy), w, y: dx }, geometry);
+}
+
+/** dw and, where there is one, dx; together if both go through the same transform of dy. */
+function emitGradients(
+  g: Graph,
+  t: Readonly<Record<"x" | "dy" | "w" | "dw", Tensor>> & { readonly dx?: Tensor },
+  accumulate: boolean,
+): void {
+  const geometry = geometryOf(t.x, t.dy, t.w);
+  const variant = g.pick(
+    "conv3d_dw",
+    preferred("conv3d_dw", weightGradientVariants, g.caps, geometry),
+    geometry,
+  );
+  const [x, dy] = [readable(g, variant, t.x), readable(g, variant, t.dy)];
+  const { dx, w, dw } = t;
+  if (!dx) variant.emit(g, { x, dy, dw }, geometry, accumulate);
+  else if (variant.both && pickInputGradient(g, dy, w, dx).variant.name === variant.name) {
+    variant.both(g, { x, dy, w, dw, dx }, geometry, accumulate);
+  } else {
+    variant.emit(g, { x, dy, dw }, geometry, accumulate);
+    emitInputGradient(g, t.dy, w, dx);
+  }
+}

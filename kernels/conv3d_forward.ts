@@ -9,7 +9,7 @@ import type { Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
-import { emitWinograd, winogradFits, winogradSupported } from "./conv3d_winograd";
+import { emitWinograd, winogradFits, winogradSupported, winogradTiles } from "./conv3d_winograd";
 
 /** Sizes of a convolution from CIN to COUT channels, as the shaders name them. */
 export type Geometry = Readonly<Record<"N" | "CIN" | "COUT" | "D" | "H" | "W" | "K", number>>;
@@ -25,9 +25,15 @@ export interface ConvTensors {
   readonly w: Tensor;
   readonly b?: Tensor;
   readonly y: Tensor;
+  /** Where y's moments go, if they are wanted: (N, COUT, T, 3), see group_norm_merge.wgsl. */
+  readonly moments?: Tensor;
 }
 
 export interface ConvVariant extends Variant<Geometry> {
+  /** Reads x behind a normalisation (kernels/normalised.ts). */
+  readonly fuses?: boolean;
+  /** Parts T of a channel of which it can leave the moments (ConvTensors.moments); absent: none. */
+  readonly momentParts?: (geometry: Geometry) => number;
   readonly emit: (g: Graph, t: ConvTensors, geometry: Geometry) => void;
 }
 
@@ -131,7 +137,14 @@ function emitTiled(g: Graph, t: ConvTensors, geometry: Geometry): void {
 }
 
 export const convVariants: readonly ConvVariant[] = [
-  { name: "winograd", supported: winogradSupported, fits: winogradFits, emit: emitWinograd },
+  {
+    name: "winograd",
+    supported: winogradSupported,
+    fits: winogradFits,
+    fuses: true,
+    momentParts: winogradTiles,
+    emit: emitWinograd,
+  },
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   { name: "tiled", supported: () => true, emit: emitTiled },

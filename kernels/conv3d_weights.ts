@@ -1,6 +1,7 @@
 /** Kernels for the gradients of a convolution's weights and biases. */
 import dbWgsl from "../shaders/conv3d_db.wgsl" with { type: "text" };
 import naiveWgsl from "../shaders/conv3d_naive_dw.wgsl" with { type: "text" };
+import normDbWgsl from "../shaders/conv3d_norm_db.wgsl" with { type: "text" };
 import plainWgsl from "../shaders/conv3d_plain_dw.wgsl" with { type: "text" };
 import reduceWgsl from "../shaders/conv3d_reduce.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup_dw.wgsl" with { type: "text" };
@@ -10,7 +11,14 @@ import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, elements } from "../src/core/tensor";
 import { directFlops, type Geometry } from "./conv3d_forward";
-import { emitWinogradWeightGradient, winogradFits, winogradSupported } from "./conv3d_winograd";
+import {
+  emitWinogradBackward,
+  emitWinogradWeightGradient,
+  winogradFits,
+  winogradSupported,
+} from "./conv3d_winograd";
+import type { NormGradient } from "./normalised";
+import { normGradientOf } from "./normalised";
 
 export interface GradientTensors {
   readonly x: Tensor;
@@ -19,7 +27,16 @@ export interface GradientTensors {
 }
 
 export interface WeightGradientVariant extends Variant<Geometry> {
+  /** Reads x and dy behind normalisations (kernels/normalised.ts). */
+  readonly fuses?: boolean;
   readonly emit: (g: Graph, t: GradientTensors, geometry: Geometry, accumulate: boolean) => void;
+  /** The input's gradient too, cheaper than apart. */
+  readonly both?: (g: Graph, t: BothGradients, geometry: Geometry, accumulate: boolean) => void;
+}
+
+export interface BothGradients extends GradientTensors {
+  readonly w: Tensor;
+  readonly dx: Tensor;
 }
 
 const naive = defineKernel({
@@ -139,7 +156,9 @@ export const weightGradientVariants: readonly WeightGradientVariant[] = [
     name: "winograd",
     supported: winogradSupported,
     fits: winogradFits,
+    fuses: true,
     emit: emitWinogradWeightGradient,
+    both: emitWinogradBackward,
   },
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
@@ -155,8 +174,39 @@ const bias = defineKernel({
   flops: (c) => product(c, "ROWS", "S"),
 });
 
+const normBias = defineKernel({
+  name: "conv3d_norm_db",
+  source: normDbWgsl,
+  bindings: {
+    ...{ sums: "read", stats: "read", means: "read", weight: "read", channel_means: "read" },
+    db: "read_write",
+  },
+  args: ["N", "C", "CG", "S"],
+  grid: (c) => grid1d(num(c, "C"), num(c, "WG")),
+});
+
+/** The same where dy is the gradient behind a normalisation that knows its channels' means. */
+function emitNormBiasGradient(
+  g: Graph,
+  { inputs: { sums, stats, means, weight, x }, groups }: NormGradient,
+  channelMeans: Tensor,
+  db: Tensor,
+  ACCUMULATE: boolean,
+): void {
+  const [N = 0, C = 0, ...space] = x.shape;
+  const tensors = { sums, stats, means, weight, channel_means: channelMeans, db };
+  const args = { N, C, CG: C / groups, S: elements(space) };
+  g.emit(normBias, tensors, { ACCUMULATE, WG: 64 }, args);
+}
+
 /** db[co] = Σ_{n, voxels} dy; dy: (N, COUT, D, H, W). */
-export function emitBiasGradient(g: Graph, dy: Tensor, db: Tensor, accumulate: boolean): void {
+export function emitBiasGradient(g: Graph, given: Tensor, db: Tensor, accumulate: boolean): void {
+  const norm = normGradientOf(given);
+  if (norm?.channelMeans) {
+    emitNormBiasGradient(g, norm, norm.channelMeans, db, accumulate);
+    return;
+  }
+  const dy = g.real(given);
   const [N = 0, COUT = 0, ...space] = dy.shape;
   const parts = g.tensor("db_partial", [N, COUT]);
   g.emit(bias, { dy, parts }, { ROWS: N * COUT, S: elements(space), WG: 64 });

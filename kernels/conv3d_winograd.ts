@@ -22,6 +22,7 @@ import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
 import type { ConvTensors, Geometry } from "./conv3d_forward";
 import type { GradientTensors } from "./conv3d_weights";
+import { normalisedOf, normGradientOf } from "./normalised";
 
 /** Output channels, and lanes, of a subgroup; and input channels of the weight gradient's. */
 const LANES = 8;
@@ -30,7 +31,7 @@ const OUT = 4;
 const PLANES = 6;
 const WG = 64;
 /** Most bytes of a chunk's transformed planes. */
-const CHUNK_BYTES = 2 ** 25;
+const CHUNK_BYTES = 2 ** 23;
 
 const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 const tilesZ = (c: Consts) => ceilDiv(num(c, "D"), OUT);
@@ -45,8 +46,7 @@ export function winogradFits({ K, W }: Geometry): boolean {
 }
 
 const TRANSFORM_ARGS = ["FIRST", "COUNT", "C", "CT", "C0", "CG", "D", "H", "W4"] as const;
-const transformGrid = (c: Consts) =>
-  grid1d(product(c, "COUNT", "C", "H", "W4") * tilesZ(c), num(c, "WG"));
+const transformGrid = (c: Consts) => grid1d(product(c, "COUNT", "C", "H", "W4"), num(c, "WG"));
 const directFlops = (c: Consts) => 2 * 27 * product(c, "COUNT", "CIN", "COUT", "D", "H", "W");
 
 const input = defineKernel({
@@ -135,19 +135,42 @@ function transformed(g: Graph, name: string, { COUNT }: Chunk, C: number, geomet
   return g.tensor(name, [COUNT, C, ceilDiv(D, OUT), PLANES, H, W]);
 }
 
-function transformArgs(t: Tensor, chunk: Chunk, { D, H, W }: Geometry) {
-  return { ...chunk, C: t.shape[1]!, ...channelLayout(t), CG: 1, D, H, W4: W / 4 };
+function transformArgs(t: Tensor, chunk: Chunk, { D, H, W }: Geometry, groups: number) {
+  const C = t.shape[1]!;
+  return { ...chunk, C, ...channelLayout(t), CG: C / groups, D, H, W4: W / 4 };
 }
 
+/** Bᵀ x of a chunk; x may be deferred behind a normalisation. */
 function transformInput(g: Graph, x: Tensor, chunk: Chunk, geometry: Geometry): Tensor {
   const v = transformed(g, "winograd_input", chunk, x.shape[1]!, geometry);
-  const args = transformArgs(x, chunk, geometry);
-  g.emit(input, { x, stats: v0(x), weight: v0(x), bias: v0(x), v }, { NORM: false, WG }, args);
+  const norm = normalisedOf(x);
+  const from = norm?.inputs ?? { x, stats: plain(x), weight: plain(x), bias: plain(x) };
+  const args = transformArgs(from.x, chunk, geometry, norm?.groups ?? 1);
+  g.emit(input, { ...from, v }, { NORM: Boolean(norm), WG }, args);
   return v;
 }
 
-/** A stand-in for a binding that the specialised kernel does not read. */
-const v0 = (x: Tensor) => x.channels?.base ?? x;
+/** A dy and Bᵀ dy of a chunk, the latter if asked for; dy may be deferred behind a normalisation. */
+function transformGradient(
+  g: Graph,
+  dy: Tensor,
+  DX: boolean,
+  chunk: Chunk,
+  geometry: Geometry,
+): { d: Tensor; v: Tensor } {
+  const d = transformed(g, "winograd_gradient", chunk, dy.shape[1]!, geometry);
+  const v = DX ? transformed(g, "winograd_input", chunk, dy.shape[1]!, geometry) : unused(g);
+  const norm = normGradientOf(dy);
+  const rest = plain(dy);
+  const from = norm?.inputs ?? { dy, x: rest, stats: rest, means: rest, weight: rest, bias: rest };
+  const args = transformArgs(from.dy, chunk, geometry, norm?.groups ?? 1);
+  g.emit(gradient, { ...from, d, v }, { NORM: Boolean(norm), DX, WG }, args);
+  return { d, v };
+}
+
+/** Stand-ins for bindings that the specialised kernel does not touch: to read, and to write. */
+const plain = (x: Tensor) => x.channels?.base ?? x;
+const unused = (g: Graph) => g.tensor("unused", [4]);
 
 function transformWeights(g: Graph, w: Tensor, TRANSPOSED: boolean, CIN: number, COUT: number) {
   const u = g.tensor("winograd_weights", [ceilDiv(COUT, LANES), PLANES, CIN, 3, LANES, 4]);
@@ -155,56 +178,81 @@ function transformWeights(g: Graph, w: Tensor, TRANSPOSED: boolean, CIN: number,
   return u;
 }
 
-/** y from the transformed planes `v` of a chunk; without `b` none is added. */
+/** Voxels along x of a tile: two rows' loads at once where a row is long enough. */
+const tileX = (W: number) => (W >= 16 ? 16 : 8);
+
+/** Tiles that the subgroups of a block of output channels share out among them. */
+export const winogradTiles = ({ D, H, W }: Geometry) =>
+  ceilDiv(W, tileX(W)) * ceilDiv(H, 8) * ceilDiv(D, OUT);
+
+type Convolved = Omit<ConvTensors, "x" | "w"> & Readonly<Record<"v" | "u", Tensor>>;
+
+/** y from the transformed planes `v` of a chunk. */
 function convolve(
   g: Graph,
-  { v, u, b, y }: { v: Tensor; u: Tensor; b?: Tensor; y: Tensor },
+  { v, u, b, y, moments }: Convolved,
   chunk: Chunk,
   { CIN, COUT, D, H, W }: Geometry,
 ): void {
-  const parts = g.tensor("unused", [1]);
-  const consts = { TX: W >= 16 ? 16 : 8, BIAS: Boolean(b), STATS: false };
+  const consts = { TX: tileX(W), BIAS: Boolean(b), STATS: Boolean(moments) };
+  const parts = moments ?? unused(g);
   g.emit(conv, { v, v4: v, u, b: b ?? u, y, parts }, consts, { ...chunk, CIN, COUT, D, H, W });
 }
 
 /** y = conv(x, w) + b, or, without `b`, dx from dy. */
-export function emitWinograd(g: Graph, { x, w, b, y }: ConvTensors, geometry: Geometry): void {
+export function emitWinograd(
+  g: Graph,
+  { x, w, b, y, moments }: ConvTensors,
+  geometry: Geometry,
+): void {
   const { CIN, COUT } = geometry;
   const u = transformWeights(g, w, !b, CIN, COUT);
   for (const chunk of chunks(geometry, CIN)) {
     const v = transformInput(g, x, chunk, geometry);
-    convolve(g, { v, u, b, y }, chunk, geometry);
+    convolve(g, { v, u, b, y, moments }, chunk, geometry);
   }
 }
 
 /** Subgroups that share the work of a chunk's weight gradient. */
 const SUBGROUPS = 128;
 
-export function emitWinogradWeightGradient(
+interface BackwardTensors extends GradientTensors {
+  readonly w: Tensor;
+  /** Where the input's gradient goes, if it is wanted. */
+  readonly dx?: Tensor;
+}
+
+/** dw and, if wanted, dx; `geometry` is the forward convolution's. */
+export function emitWinogradBackward(
   g: Graph,
-  { x, dy, dw: into }: GradientTensors,
+  { x, dy, dw: into, w, dx }: BackwardTensors,
   geometry: Geometry,
   accumulate: boolean,
 ): void {
   const { CIN, COUT, D, H, W } = geometry;
+  const back = { ...geometry, CIN: COUT, COUT: CIN };
   const ZT = ceilDiv(D, OUT);
+  const u = dx && transformWeights(g, w, true, COUT, CIN);
   let ACCUMULATE = accumulate;
   for (const chunk of chunks(geometry, CIN + COUT)) {
-    const v = transformInput(g, x, chunk, geometry);
-    const d = transformed(g, "winograd_gradient", chunk, COUT, geometry);
-    const unused = g.tensor("unused", [4]);
-    const not = v0(dy);
-    g.emit(
-      gradient,
-      { dy, x: not, stats: not, means: not, weight: not, bias: not, d, v: unused },
-      { NORM: false, DX: false, WG },
-      transformArgs(dy, chunk, geometry),
-    );
+    const { d, v } = transformGradient(g, dy, Boolean(dx), chunk, geometry);
+    if (dx && u) convolve(g, { v, u, y: dx }, chunk, back);
+    const vx = transformInput(g, x, chunk, geometry);
     const { COUNT } = chunk;
     const SPLITS = Math.min(COUNT * ZT, ceilDiv(SUBGROUPS, dwTasks(CIN, COUT)));
     const parts = g.tensor("dw_partial", [SPLITS, PLANES, COUT, CIN, 9]);
-    g.emit(dw, { v, v4: v, d, parts }, {}, { COUNT, CIN, COUT, ZT, H, W, SPLITS });
+    g.emit(dw, { v: vx, v4: vx, d, parts }, {}, { COUNT, CIN, COUT, ZT, H, W, SPLITS });
     g.emit(reduce, { parts, dw: into }, { ACCUMULATE, WG }, { ROWS: CIN * COUT, SPLITS });
     ACCUMULATE = true;
   }
+}
+
+/** The weight gradient alone. */
+export function emitWinogradWeightGradient(
+  g: Graph,
+  t: GradientTensors,
+  geometry: Geometry,
+  accumulate: boolean,
+): void {
+  emitWinogradBackward(g, { ...t, w: t.dw }, geometry, accumulate);
 }

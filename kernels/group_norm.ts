@@ -1,13 +1,16 @@
 import applyWgsl from "../shaders/group_norm_apply.wgsl" with { type: "text" };
 import dxWgsl from "../shaders/group_norm_dx.wgsl" with { type: "text" };
+import mergeWgsl from "../shaders/group_norm_merge.wgsl" with { type: "text" };
 import paramsWgsl from "../shaders/group_norm_params.wgsl" with { type: "text" };
 import statsWgsl from "../shaders/group_norm_stats.wgsl" with { type: "text" };
 import sumsWgsl from "../shaders/group_norm_sums.wgsl" with { type: "text" };
+import type { Graph } from "../src/core/graph";
 import type { Capabilities, Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
-import type { Tensor } from "../src/core/tensor";
+import type { Deferred, Tensor } from "../src/core/tensor";
 import { channelLayout, elements, showShape } from "../src/core/tensor";
+import type { Normalised, NormGradient } from "./normalised";
 import { byWidth, widthFor } from "./width";
 
 export interface GroupNormAttrs {
@@ -17,6 +20,8 @@ export interface GroupNormAttrs {
   readonly eps: number;
   /** Applies ReLU to the result. */
   readonly relu: boolean;
+  /** x's moments, (N, C, T, 3), see group_norm_merge.wgsl: what makes x may know them. */
+  readonly moments?: Tensor;
   /** Where y goes instead of a new tensor: of x's shape, a channel view perhaps. */
   readonly out?: Tensor;
 }
@@ -30,6 +35,14 @@ const stats = byWidth(
     flops: (c) => 4 * product(c, "NG", "M"),
   }),
 );
+
+const merge = defineKernel({
+  name: "group_norm_merge",
+  source: mergeWgsl,
+  bindings: { parts: "read", stats: "read_write", channel_means: "read_write" },
+  args: ["NG", "CG", "T"],
+  grid: (c) => grid1d(num(c, "NG"), num(c, "WG")),
+});
 
 /** One workgroup per chunk of a channel. */
 const chunks = (c: Consts) => {
@@ -120,16 +133,50 @@ function mapping(S: number, { kind }: Capabilities): Record<string, number | boo
   return { WG, ITEMS: Math.min(4, Math.ceil(S / WG)), STRIDED: kind === "hardware" };
 }
 
+/** Mean and 1/√(variance + eps) of each group, (N, groups, 2), and channel means where known. */
+function statistics(
+  g: Graph,
+  x: Tensor,
+  { groups, eps, moments }: GroupNormAttrs,
+): { stats: Tensor; channelMeans?: Tensor } {
+  const { N, C, S, WIDTH, CG } = sizes(x, groups);
+  const into = g.tensor("stats", [N, groups, 2]);
+  if (!moments) {
+    const consts = { NG: N * groups, M: CG * S, WIDTH, EPS: eps, WG: reducers(CG * S, g.caps) };
+    g.emit(stats(WIDTH), { x, stats: into }, consts);
+    return { stats: into };
+  }
+  const channelMeans = g.tensor("channel_means", [N, C]);
+  const tensors = { parts: moments, stats: into, channel_means: channelMeans };
+  g.emit(merge, tensors, { EPS: eps, WG: 64 }, { NG: N * groups, CG, T: moments.shape[2]! });
+  return { stats: into, channelMeans };
+}
+
+function normalised(
+  inputs: Normalised["inputs"],
+  { groups, relu, out }: GroupNormAttrs,
+): Normalised {
+  const { x } = inputs;
+  const { N, C, S, WIDTH, CG } = sizes(x, groups);
+  const write = (g: Graph, y: Tensor) => {
+    const { CT: Y_CT, C0: Y_C0 } = channelLayout(y);
+    const consts = { N, C, S, CG, Y_CT, Y_C0, RELU: relu, ...mapping(S, g.caps) };
+    g.emit(apply(WIDTH), { ...inputs, y }, consts);
+  };
+  return { kind: "normalised", inputs, groups, relu, out, write };
+}
+
 /**
  * Group normalisation (Wu & He 2018) over (C/groups, D, H, W), with scale and shift per channel and
- * a ReLU on request. x: (N, C, …), weight, bias: (C) → y: (N, C, …), stats: (N, groups, 2) = mean
- * and 1/√(biased variance + eps).
+ * a ReLU on request. x: (N, C, …), weight, bias: (C) → y: (N, C, …), deferred (kernels/normalised.ts),
+ * stats: (N, groups, 2) = mean and 1/√(biased variance + eps).
  */
 export const groupNorm = defineOp<GroupNormAttrs>({
   name: "groupNorm",
-  forward(g, { x, weight, bias }, { groups, eps, relu, out }) {
+  forward(g, { x, weight, bias }, attrs) {
     if (!x || !weight || !bias) throw new Error("groupNorm: expected inputs x, weight and bias");
-    const { N, C, S, WIDTH, CG } = sizes(x, groups);
+    const { groups, out } = attrs;
+    const { C, CG } = sizes(x, groups);
     if (!Number.isInteger(CG)) {
       throw new Error(`groupNorm: ${groups} groups do not divide the ${C} channels of x`);
     }
@@ -142,24 +189,20 @@ export const groupNorm = defineOp<GroupNormAttrs>({
     if (out && showShape(out.shape) !== showShape(x.shape)) {
       throw new Error(`groupNorm: x is ${showShape(x.shape)}, out ${showShape(out.shape)}`);
     }
-    const y = out ?? g.tensor("normed", x.shape);
-    const moments = g.tensor("stats", [N, groups, 2]);
-    const group = { NG: N * groups, M: CG * S, WIDTH, EPS: eps, WG: reducers(CG * S, g.caps) };
-    g.emit(stats(WIDTH), { x, stats: moments }, group);
-    const { CT: Y_CT, C0: Y_C0 } = channelLayout(y);
-    const consts = { N, C, S, CG, Y_CT, Y_C0, RELU: relu, ...mapping(S, g.caps) };
-    g.emit(apply(WIDTH), { x, stats: moments, weight, bias, y }, consts);
-    return { y, stats: moments };
+    const found = statistics(g, x, attrs);
+    const inputs = { x, stats: found.stats, weight, bias };
+    return { y: g.defer("normed", x.shape, normalised(inputs, attrs)), ...found };
   },
   backward(g, { inputs, outputs, attrs, needs }, { y: dy }) {
     const [x, weight, bias] = [inputs.x!, inputs.weight!, inputs.bias!];
-    const { N, C, S, WIDTH, CG } = sizes(x, attrs.groups);
+    const { groups, relu } = attrs;
+    const { N, C, S, WIDTH, CG } = sizes(x, groups);
     const { CT: DY_CT, C0: DY_C0 } = channelLayout(dy!);
-    const consts = { N, C, S, CG, DY_CT, DY_C0, RELU: attrs.relu };
+    const consts = { N, C, S, CG, DY_CT, DY_C0, RELU: relu };
     const read = { x, dy: dy!, stats: outputs.stats!, weight, bias };
     const partial = g.tensor("sums", [N, C, 2]);
     g.emit(sums(WIDTH), { ...read, sums: partial }, { ...consts, WIDTH, WG: reducers(S, g.caps) });
-    const means = g.tensor("means", [N, attrs.groups, 2]);
+    const means = g.tensor("means", [N, groups, 2]);
     const gradient = (name: string, t: Tensor) =>
       needs.has(name) ? g.into(t) : { tensor: g.tensor(`d${name}`, t.shape), accumulate: false };
     const [w, b] = [gradient("weight", weight), gradient("bias", bias)];
@@ -173,8 +216,15 @@ export const groupNorm = defineOp<GroupNormAttrs>({
     );
     const grads: Record<string, Tensor> = { weight: w.tensor, bias: b.tensor };
     if (needs.has("x")) {
-      grads.x = g.tensor("dx", x.shape);
-      g.emit(dx(WIDTH), { ...read, means, dx: grads.x }, { ...consts, ...mapping(S, g.caps) });
+      const made: NormGradient | Deferred = {
+        kind: relu ? "normGradient" : "gradient",
+        inputs: { ...read, means, sums: partial },
+        channelMeans: outputs.channelMeans,
+        groups,
+        write: (g, into) =>
+          g.emit(dx(WIDTH), { ...read, means, dx: into }, { ...consts, ...mapping(S, g.caps) }),
+      };
+      grads.x = g.defer("dx", x.shape, made);
     }
     return grads;
   },

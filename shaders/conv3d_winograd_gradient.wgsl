@@ -4,7 +4,8 @@
 // dy: (N, C, D, H, W), a channel view (CT channels a sample, first C0), W4 = W / 4, of which samples
 // [FIRST, FIRST + COUNT) are read; d, v: (COUNT, C, ceil(D / 4), 6, H, W). Planes outside are zero.
 // NORM: dy is the gradient behind a group normalisation with ReLU of x (group_norm_dx.wgsl), and is
-// taken back through it first. A thread does four neighbours along x.
+// taken back through it first. A thread does four neighbours along x and walks along z, as in
+// conv3d_winograd_input.wgsl.
 @group(0) @binding(0) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> stats: array<f32>;
@@ -36,6 +37,26 @@ const B: f32 = 1.5;
 const AA: f32 = A * A;
 const BB: f32 = B * B;
 
+var<private> base: u32;
+var<private> xBase: u32;
+var<private> mean: f32;
+var<private> scale: f32;
+var<private> shift: f32;
+var<private> constant: f32;
+var<private> slope: f32;
+
+// Plane z; zero behind the last.
+fn load(z: u32) -> vec4f {
+  let offset = min(z, args.D - 1u) * args.H * args.W4;
+  var value = dy[base + offset];
+  if (NORM) {
+    let centred = x[xBase + offset] - mean;
+    value = select(vec4f(), value, centred * scale + shift > vec4f());
+    value = scale * value - constant - slope * centred;
+  }
+  return select(vec4f(), value, z < args.D);
+}
+
 @compute @workgroup_size(WG)
 fn main(
   @builtin(workgroup_id) wid: vec3u,
@@ -44,20 +65,13 @@ fn main(
 ) {
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
   let plane = args.H * args.W4;
-  let tiles = (args.D + 3u) / 4u;
-  if (i >= args.COUNT * args.C * tiles * plane) {
+  let nc = i / plane;
+  if (nc >= args.COUNT * args.C) {
     return;
   }
-  let at = i % plane;
-  let tile = i / plane % tiles;
-  let nc = i / (plane * tiles);
+  let at = i - nc * plane;
   let n = args.FIRST + nc / args.C;
   let c = nc % args.C;
-  var mean = 0.0;
-  var scale = 0.0;
-  var shift = 0.0;
-  var constant = 0.0;
-  var slope = 0.0;
   if (NORM) {
     let group = 2u * ((n * args.C + c) / args.CG);
     mean = stats[group];
@@ -67,41 +81,40 @@ fn main(
     constant = rstd * means[group];
     slope = rstd * rstd * means[group + 1u];
   }
-  let base = (n * args.CT + args.C0 + c) * args.D * plane + at;
-  let xBase = (n * args.C + c) * args.D * plane + at;
-  var g: array<vec4f, 6>; // planes 4 · tile − 1 and on
-  for (var p = select(1u, 0u, DX); p < select(5u, 6u, DX); p++) {
-    let z = 4u * tile + p - 1u; // wraps to a large number before the first plane
-    let offset = min(z, args.D - 1u) * plane;
-    var value = dy[base + offset];
-    if (NORM) {
-      let centred = x[xBase + offset] - mean;
-      value = select(vec4f(), value, centred * scale + shift > vec4f());
-      value = scale * value - constant - slope * centred;
+  base = (n * args.CT + args.C0 + c) * args.D * plane + at;
+  xBase = (n * args.C + c) * args.D * plane + at;
+  let tiles = (args.D + 3u) / 4u;
+  var g0 = vec4f(); // planes 4 · tile − 1 and on
+  var g1 = load(0u);
+  for (var tile = 0u; tile < tiles; tile++) {
+    let g2 = load(4u * tile + 1u);
+    let g3 = load(4u * tile + 2u);
+    let g4 = load(4u * tile + 3u);
+    let g5 = load(4u * tile + 4u);
+    let to = (nc * tiles + tile) * 6u * plane + at;
+    let evenA = g1 + AA * g3;
+    let oddA = A * (g2 + AA * g4);
+    let evenB = g1 + BB * g3;
+    let oddB = B * (g2 + BB * g4);
+    d[to] = g1;
+    d[to + plane] = evenA + oddA;
+    d[to + 2u * plane] = evenA - oddA;
+    d[to + 3u * plane] = evenB + oddB;
+    d[to + 4u * plane] = evenB - oddB;
+    d[to + 5u * plane] = g4;
+    if (DX) {
+      let evenVA = g4 - BB * g2;
+      let oddVA = A * (g3 - BB * g1);
+      let evenVB = g4 - AA * g2;
+      let oddVB = B * (g3 - AA * g1);
+      v[to] = AA * BB * g0 - (AA + BB) * g2 + g4;
+      v[to + plane] = evenVA + oddVA;
+      v[to + 2u * plane] = evenVA - oddVA;
+      v[to + 3u * plane] = evenVB + oddVB;
+      v[to + 4u * plane] = evenVB - oddVB;
+      v[to + 5u * plane] = AA * BB * g1 - (AA + BB) * g3 + g5;
     }
-    g[p] = select(vec4f(), value, z < args.D);
-  }
-  let to = (nc * tiles + tile) * 6u * plane + at;
-  let evenA = g[1] + AA * g[3];
-  let oddA = A * (g[2] + AA * g[4]);
-  let evenB = g[1] + BB * g[3];
-  let oddB = B * (g[2] + BB * g[4]);
-  d[to] = g[1];
-  d[to + plane] = evenA + oddA;
-  d[to + 2u * plane] = evenA - oddA;
-  d[to + 3u * plane] = evenB + oddB;
-  d[to + 4u * plane] = evenB - oddB;
-  d[to + 5u * plane] = g[4];
-  if (DX) {
-    let evenVA = g[4] - BB * g[2];
-    let oddVA = A * (g[3] - BB * g[1]);
-    let evenVB = g[4] - AA * g[2];
-    let oddVB = B * (g[3] - AA * g[1]);
-    v[to] = AA * BB * g[0] - (AA + BB) * g[2] + g[4];
-    v[to + plane] = evenVA + oddVA;
-    v[to + 2u * plane] = evenVA - oddVA;
-    v[to + 3u * plane] = evenVB + oddVB;
-    v[to + 4u * plane] = evenVB - oddVB;
-    v[to + 5u * plane] = AA * BB * g[1] - (AA + BB) * g[3] + g[5];
+    g0 = g4;
+    g1 = g5;
   }
 }

@@ -3,7 +3,8 @@
 // x: (N, C, D, H, W), a channel view (CT channels a sample, first C0), W4 = W / 4, of which samples
 // [FIRST, FIRST + COUNT) are read; v: (COUNT, C, ceil(D / 4), 6, H, W). Planes outside x are zero.
 // NORM: x is normalised first, max((x − mean) · rstd · weight + bias, 0) with stats: (N, G, 2) =
-// mean and rstd of groups of CG channels. A thread does four neighbours along x.
+// mean and rstd of groups of CG channels. A thread does four neighbours along x and walks along z, so
+// that each plane is loaded once (and few numbers are divided by sizes, which is slow on processors).
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> stats: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -31,6 +32,20 @@ const B: f32 = 1.5;
 const AA: f32 = A * A;
 const BB: f32 = B * B;
 
+var<private> base: u32;
+var<private> mean: f32;
+var<private> scale: f32;
+var<private> shift: f32;
+
+// Plane z; zero outside, where numbers before the first wrap to large ones.
+fn load(z: u32) -> vec4f {
+  var value = x[base + min(z, args.D - 1u) * args.H * args.W4];
+  if (NORM) {
+    value = max((value - mean) * scale + shift, vec4f());
+  }
+  return select(vec4f(), value, z < args.D);
+}
+
 @compute @workgroup_size(WG)
 fn main(
   @builtin(workgroup_id) wid: vec3u,
@@ -39,43 +54,40 @@ fn main(
 ) {
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
   let plane = args.H * args.W4;
-  let tiles = (args.D + 3u) / 4u;
-  if (i >= args.COUNT * args.C * tiles * plane) {
+  let nc = i / plane;
+  if (nc >= args.COUNT * args.C) {
     return;
   }
-  let at = i % plane;
-  let tile = i / plane % tiles;
-  let nc = i / (plane * tiles);
+  let at = i - nc * plane;
   let n = args.FIRST + nc / args.C;
   let c = nc % args.C;
-  var mean = 0.0;
-  var scale = 1.0;
-  var shift = 0.0;
   if (NORM) {
     let group = 2u * ((n * args.C + c) / args.CG);
     mean = stats[group];
     scale = stats[group + 1u] * weight[c];
     shift = bias[c];
   }
-  let base = (n * args.CT + args.C0 + c) * args.D * plane + at;
-  var d: array<vec4f, 6>;
-  for (var p = 0u; p < 6u; p++) {
-    let z = 4u * tile + p - 1u; // wraps to a large number before the first plane
-    var value = x[base + min(z, args.D - 1u) * plane];
-    if (NORM) {
-      value = max((value - mean) * scale + shift, vec4f());
-    }
-    d[p] = select(vec4f(), value, z < args.D);
+  base = (n * args.CT + args.C0 + c) * args.D * plane + at;
+  let tiles = (args.D + 3u) / 4u;
+  var d0 = vec4f();
+  var d1 = load(0u);
+  for (var tile = 0u; tile < tiles; tile++) {
+    let d2 = load(4u * tile + 1u);
+    let d3 = load(4u * tile + 2u);
+    let d4 = load(4u * tile + 3u);
+    let d5 = load(4u * tile + 4u);
+    let evenA = d4 - BB * d2;
+    let oddA = A * (d3 - BB * d1);
+    let evenB = d4 - AA * d2;
+    let oddB = B * (d3 - AA * d1);
+    let to = (nc * tiles + tile) * 6u * plane + at;
+    v[to] = AA * BB * d0 - (AA + BB) * d2 + d4;
+    v[to + plane] = evenA + oddA;
+    v[to + 2u * plane] = evenA - oddA;
+    v[to + 3u * plane] = evenB + oddB;
+    v[to + 4u * plane] = evenB - oddB;
+    v[to + 5u * plane] = AA * BB * d1 - (AA + BB) * d3 + d5;
+    d0 = d4;
+    d1 = d5;
   }
-  let evenA = d[4] - BB * d[2];
-  let oddA = A * (d[3] - BB * d[1]);
-  let evenB = d[4] - AA * d[2];
-  let oddB = B * (d[3] - AA * d[1]);
-  let to = (nc * tiles + tile) * 6u * plane + at;
-  v[to] = AA * BB * d[0] - (AA + BB) * d[2] + d[4];
-  v[to + plane] = evenA + oddA;
-  v[to + 2u * plane] = evenA - oddA;
-  v[to + 3u * plane] = evenB + oddB;
-  v[to + 4u * plane] = evenB - oddB;
-  v[to + 5u * plane] = AA * BB * d[1] - (AA + BB) * d[3] + d[5];
 }

@@ -155,12 +155,12 @@ export class OpGraph {
       backward:
         op.backward &&
         ((g, call, grads) => {
-          application.gradients = op.backward!(g, call, grads);
+          application.gradients = written(g, op.backward!(g, call, grads));
           return application.gradients;
         }),
     };
     const outputs = this.graph.apply(spy, this.inputs, this.trial.case.attrs);
-    this.applications.push(Object.assign(application, { outputs }));
+    this.applications.push(Object.assign(application, { outputs: written(this.graph, outputs) }));
   }
 
   private differentiate(): void {
@@ -197,6 +197,11 @@ export class OpGraph {
     for (const t of all) memory.release(t);
     return new Readback(all, before, new Map(all.map((t, i) => [t.id, words[i]!])));
   }
+}
+
+/** The tensors in memory, where an op left them to its readers. */
+function written(g: Graph, tensors: Tensors): Tensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, g.real(t)]));
 }
 
 /** All buffers of a run before and after it, guard words included. */

@@ -100,20 +100,23 @@ function gradientFaults(flat: Float32Array, set: (typeof SETS)[number]): string[
   });
 }
 
-for (const [adapter, variants] of [
+const PLAIN = { conv3d: "plain", conv3d_dx: "plain", conv3d_dw: "plain" };
+
+for (const [adapter, options] of [
   ["lavapipe", {}],
-  ["lavapipe", { conv3d: "plain", conv3d_dx: "plain", conv3d_dw: "plain" }],
+  ["lavapipe", { fuse: false }],
+  ["lavapipe", { variants: PLAIN }],
   ["swiftshader", {}],
   ["hardware", {}],
 ] as const) {
   const device = await testDevice(adapter);
   if (!device) continue;
-  const variant = Object.entries(variants).map(([op, name]) => ` ${op}=${name}`);
-  describe(`${adapter}${variant}`, () => {
+  const how = Object.keys(options).length > 0 ? ` ${JSON.stringify(options)}` : "";
+  describe(`${adapter}${how}`, () => {
     for (const set of SETS) {
       test(`${set.set}: logits, losses and every gradient`, async () => {
         const memory = new Memory(device);
-        const net = await network(memory, set, { variants });
+        const net = await network(memory, set, options);
         net.program.run();
         const logits = await memory.readF32(net.logits, net.program.bufferOf(net.logits));
         expect(deviation(logits, stored(`${set.set}/logits`).data)).toBeLessThan(1e-5);
@@ -126,7 +129,7 @@ for (const [adapter, variants] of [
 
     test("main: ten steps of Adam with EMA", async () => {
       const memory = new Memory(device);
-      await tenSteps(await network(memory, SETS[0], { variants }));
+      await tenSteps(await network(memory, SETS[0], options));
     });
   });
 }

@@ -1,8 +1,8 @@
 /** Records kernels symbolically, and the tape of ops for reverse-mode differentiation. */
 import type { Capabilities, Consts, Kernel } from "./kernel";
 import type { Call, Op, Tensors } from "./op";
-import type { DType, Shape, Tensor } from "./tensor";
-import { elements, makeTensor, showShape, storageOf } from "./tensor";
+import type { Deferred, DType, Shape, Tensor } from "./tensor";
+import { deferredTensor, elements, makeTensor, showShape, storageOf } from "./tensor";
 import type { Choices, Picked, Problem, Variant } from "./variant";
 
 export type { Problem, Variant } from "./variant";
@@ -37,6 +37,8 @@ export interface GraphOptions {
   readonly variants?: Readonly<Record<string, string>>;
   /** What was found to be fastest (src/tune): goes before the order of preference. */
   readonly choices?: Choices;
+  /** False writes every tensor where it is made: the path that tests compare with. */
+  readonly fuse?: boolean;
 }
 
 export class Graph {
@@ -46,6 +48,8 @@ export class Graph {
   private readonly tape: TapeEntry[] = [];
   private readonly targets = new Map<number, Target>();
   private readonly tracked = new Set<number>();
+  /** Deferred tensors that are in memory by now. */
+  private readonly written = new Map<number, Tensor>();
   private recording = true;
   private opName = "graph";
   private variant: string | undefined;
@@ -60,12 +64,45 @@ export class Graph {
     return makeTensor(name, shape, "temp", dtype);
   }
 
+  /**
+   * A tensor that its maker need not write: readers compute it from what it is made of, or have it
+   * written with `real`. Without fusion it is written at once.
+   */
+  defer(name: string, shape: Shape, deferred: Deferred): Tensor {
+    const t = deferredTensor(name, shape, deferred);
+    return this.options.fuse === false ? this.real(t) : t;
+  }
+
+  /** `t` in memory: written now if it was deferred and nobody had it written before. */
+  real(t: Tensor): Tensor {
+    if (!t.deferred) return t;
+    const before = this.written.get(t.id);
+    if (before) return before;
+    const into = this.claim(t);
+    const { opName, variant } = this;
+    t.deferred.write(this, into);
+    this.opName = opName;
+    this.variant = variant;
+    return into;
+  }
+
+  /** Says that a kernel of the caller writes the deferred `t`; where it has to. */
+  claim(t: Tensor): Tensor {
+    const { deferred, ...plain } = t;
+    const into = deferred?.out ? { ...deferred.out, id: t.id } : plain;
+    this.written.set(t.id, into);
+    return into;
+  }
+
   /** Records one kernel launch. `tensors` are given by binding name, `args` by field name. */
   emit(kernel: Kernel, tensors: Tensors, consts: Consts, args: Record<string, number> = {}): void {
     const names = Object.keys(kernel.bindings);
     const bound = names.map((name) => {
       const t = tensors[name];
       if (!t) throw new Error(`${this.opName}/${kernel.name}: binding ${name} has no tensor`);
+      if (t.deferred) {
+        throw new Error(`${this.opName}/${kernel.name}: ${name} (${t.name}) is not written`);
+      }
       if (t.channels && !kernel.views?.includes(name)) {
         throw new Error(
           `${this.opName}/${kernel.name}: binding ${name} cannot take a channel view`,
@@ -94,11 +131,12 @@ export class Graph {
   }
 
   /** Applies an op: emits its forward kernels and, where a gradient may flow, tapes the call. */
-  apply<A>(op: Op<A>, inputs: Tensors, attrs: A): Tensors {
+  apply<A>(op: Op<A>, given: Tensors, attrs: A): Tensors {
     const outer = this.opName;
     this.opName = op.name;
     this.variant = undefined;
     try {
+      const inputs = this.readable(given, op.defers);
       const outputs = op.forward(this, inputs, attrs);
       const needs = new Set<string>();
       for (const [name, t] of Object.entries(inputs)) if (this.tracked.has(t.id)) needs.add(name);
@@ -111,6 +149,14 @@ export class Graph {
     } finally {
       this.opName = outer;
     }
+  }
+
+  /** Every tensor in memory but those that the op reads deferred. */
+  private readable(tensors: Tensors, defers: readonly string[] = []): Tensors {
+    const entries = Object.entries(tensors);
+    return Object.fromEntries(
+      entries.map(([name, t]) => [name, defers.includes(name) ? t : this.real(t)]),
+    );
   }
 
   /** Runs `body` without taping. */
@@ -175,7 +221,12 @@ export class Graph {
     if (Object.keys(dys).length === 0) return;
     this.opName = `${op.name}.backward`;
     this.variant = undefined;
-    const dxs = op.backward!(this, call, dys);
+    const defers = (op.defers ?? []).filter((name) => name.startsWith("d"));
+    const readable = this.readable(
+      dys,
+      defers.map((name) => name.slice(1)),
+    );
+    const dxs = op.backward!(this, call, readable);
     this.opName = "graph";
     for (const name of call.needs) {
       const x = call.inputs[name]!;

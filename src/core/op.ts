@@ -19,6 +19,11 @@ export interface Op<A = Record<string, never>> {
   readonly name: string;
   /** Inputs that the op changes in place (optimiser state, accumulators). */
   readonly mutates?: readonly string[];
+  /**
+   * Inputs (`x`) and gradients of outputs (`dy` for `y`) that may come unwritten (Tensor.deferred);
+   * all others are written before the op sees them.
+   */
+  readonly defers?: readonly string[];
   /** What the op lets `g.pick` choose from, by the name given there: tests run each of them. */
   readonly variants?: Readonly<Record<string, readonly Variant[]>>;
   /** How one of them runs by itself, by the same name: what the tuner can choose for. */

@@ -2,6 +2,8 @@
  * Symbolic tensors: a name, a shape and a type, no data. Activations are (N, C, D, H, W) with x
  * fastest, as in PyTorch; storage is given to them when a graph is planned (src/gpu/plan.ts).
  */
+import type { Graph } from "./graph";
+
 export type DType = "f32" | "u32" | "i32";
 export type Shape = readonly number[];
 
@@ -19,6 +21,22 @@ export interface Tensor {
   readonly range?: { readonly base: Tensor; readonly offset: number };
   /** Channels [first, first + C) of `base` (N, CT, …): rows of one sample stay contiguous. */
   readonly channels?: { readonly base: Tensor; readonly first: number };
+  /** Set while nothing has written the tensor: what it is made of. See `Graph.real`. */
+  readonly deferred?: Deferred;
+}
+
+/**
+ * A tensor that is a cheap map of others, and is not written until a reader needs it in memory:
+ * readers that can compute it from `inputs` on the way save a pass over memory.
+ */
+export interface Deferred {
+  /** Which map: readers know some of them. */
+  readonly kind: string;
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  /** Where it goes when it is written; a new temporary if absent. */
+  readonly out?: Tensor;
+  /** Emits the kernels that write it to `into`. */
+  readonly write: (g: Graph, into: Tensor) => void;
 }
 
 let nextId = 1;
@@ -35,6 +53,11 @@ export function makeTensor(
     }
   }
   return { id: nextId++, name, shape: [...shape], dtype, kind };
+}
+
+/** A temporary that is not written yet. */
+export function deferredTensor(name: string, shape: Shape, deferred: Deferred): Tensor {
+  return { ...makeTensor(name, shape), deferred };
 }
 
 /** A tensor that lives across program runs. */

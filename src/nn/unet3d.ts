@@ -10,6 +10,7 @@ import { groupNorm } from "../../kernels/group_norm";
 import { maxPool3d } from "../../kernels/max_pool3d";
 import { upsample3d } from "../../kernels/upsample3d";
 import type { Graph } from "../core/graph";
+import type { Tensors } from "../core/op";
 import { channelsOf, showShape, type Tensor } from "../core/tensor";
 
 export interface UNetConfig {
@@ -53,7 +54,7 @@ export function unet3d(g: Graph, params: ParameterTensors, x: Tensor, config: UN
   const dec2 = net.block("dec2", net.join(skip2, up2));
   const up1 = net.up(dec2, channelsOf(cat1, f0, f1));
   const dec1 = net.block("dec1", net.join(skip1, up1));
-  return net.conv("head", dec1);
+  return net.conv("head", dec1).y!;
 }
 
 class Layers {
@@ -69,9 +70,9 @@ class Layers {
     return found;
   }
 
-  conv(name: string, x: Tensor): Tensor {
+  conv(name: string, x: Tensor, moments = false): Tensors {
     const [w, b] = [this.param(`${name}.weight`), this.param(`${name}.bias`)];
-    return this.g.apply(conv3d, { x, w, b }, {}).y!;
+    return this.g.apply(conv3d, { x, w, b }, { moments });
   }
 
   /** 2 × (convolution → group norm → ReLU); the last result is written to `out` if given. */
@@ -81,8 +82,9 @@ class Layers {
     for (const i of [1, 2]) {
       const weight = this.param(`${name}.norm${i}.weight`);
       const bias = this.param(`${name}.norm${i}.bias`);
-      const attrs = { groups, eps, relu: true, out: i === 2 ? out : undefined };
-      y = this.g.apply(groupNorm, { x: this.conv(`${name}.conv${i}`, y), weight, bias }, attrs).y!;
+      const { y: x, moments } = this.conv(`${name}.conv${i}`, y, true);
+      const attrs = { groups, eps, relu: true, moments, out: i === 2 ? out : undefined };
+      y = this.g.apply(groupNorm, { x: x!, weight, bias }, attrs).y!;
     }
     return y;
   }
