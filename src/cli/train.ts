@@ -21,6 +21,7 @@ import {
   refuseExistingRun,
   truncateMetrics,
 } from "../train/run_folder";
+import { lockRunFolder } from "../train/run_lock";
 import { Trainer } from "../train/trainer";
 import { type ValidationPatient, validationPatient } from "../train/validate";
 import { ADAPTER_OPTION, makeCommand, say } from "./command";
@@ -86,7 +87,8 @@ async function train(options: Options): Promise<void> {
   const memory = new Memory(device);
   say(device.describe());
   const resumed = options.resume === undefined ? undefined : openRunFolder(options.resume);
-  if (!resumed && options.out !== undefined) refuseExistingRun(options.out);
+  if (resumed) lockRunFolder(resumed.path);
+  else if (options.out !== undefined) refuseExistingRun(options.out);
   const config = resumed ? resumedConfig(resumed, options) : newConfig(device, options);
   const data = options.data ?? (resumed && (resumed.split as unknown as Split).data);
   const cohort = await openData(config, data);
@@ -220,7 +222,10 @@ function newFolder(cohort: Cohort, config: TrainConfig, arms: Arms, options: Opt
     train: arms.train.map(({ id }) => id),
     val: arms.val.map(({ id }) => id),
   };
-  return createRunFolder(options.out ?? defaultRunPath(config.preset), config, { ...split });
+  const path = options.out ?? defaultRunPath(config.preset);
+  const folder = createRunFolder(path, config, { ...split });
+  lockRunFolder(path);
+  return folder;
 }
 
 /** Resamples and normalises everyone, or finds them in the cache. */
