@@ -1,9 +1,10 @@
 /** Which kernels the time of a program goes to. */
+
+import { totalCost } from "../src/core/cost";
 import type { Memory } from "../src/gpu/memory";
 import { profile } from "../src/gpu/profile";
 import type { Program } from "../src/gpu/program";
 import { median, type Stopwatch, stepsOf } from "../src/gpu/stopwatch";
-import { totalCost } from "./cost";
 import type { KernelShare } from "./report/schema";
 import { keyOf } from "./rows";
 

@@ -1,12 +1,13 @@
 /** Every distinct dispatch of the recorded programs, by itself, next to the controls. */
 import { ops } from "../kernels/index";
+import type { Cost } from "../src/core/cost";
 import { stepsOf } from "../src/gpu/stopwatch";
 import type { PresetName } from "../src/train/config";
 import { makeTrainConfig } from "../src/train/config";
 import type { Bench } from "./bench";
 import { bandwidth } from "./ceilings";
 import { DispatchClone } from "./clone";
-import { type Cost, opOf } from "./cost";
+import { opOf } from "./cost";
 import { type Recording, recordPreparation, recordTraining, recordWindows } from "./record";
 import type { Ceilings, Control, KernelRow } from "./report/schema";
 import { type DispatchRow, RowBook } from "./rows";

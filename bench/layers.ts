@@ -3,6 +3,7 @@
  * one direction launches, packing, transforms and sums included.
  */
 import { add } from "../kernels/add";
+import { totalCost } from "../src/core/cost";
 import { Graph } from "../src/core/graph";
 import type { Capabilities } from "../src/core/kernel";
 import type { Op, Tensors } from "../src/core/op";
@@ -17,7 +18,7 @@ import { makeTrainConfig, type TrainConfig } from "../src/train/config";
 import { unetConfig } from "../src/train/iteration";
 import type { Bench } from "./bench";
 import { TensorCopies } from "./copies";
-import { isConvolution, totalCost } from "./cost";
+import { isConvolution } from "./cost";
 import { rooflineShare } from "./kernels";
 import type { LayerRow } from "./report/schema";
 import { compactShape } from "./rows";

@@ -1,7 +1,8 @@
 /** The distinct dispatches of recorded programs, each with a name of its own. Pure. */
+
+import { type Cost, costOf } from "../src/core/cost";
 import type { Dispatch } from "../src/core/graph";
 import { channelLayout, elements, type Shape, storageOf, type Tensor } from "../src/core/tensor";
-import { type Cost, costOf } from "./cost";
 import type { Recording } from "./record";
 
 export interface DispatchRow {

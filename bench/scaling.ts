@@ -1,10 +1,10 @@
 /** How time and memory grow with patch size, batch, filters and volume. */
 
+import { totalCost } from "../src/core/cost";
 import { median } from "../src/gpu/stopwatch";
 import type { TrainConfig } from "../src/train/config";
 import { makeTrainConfig } from "../src/train/config";
 import type { Bench } from "./bench";
-import { totalCost } from "./cost";
 import { cube } from "./noise";
 import type { ScalingPoint, ScalingSeries } from "./report/schema";
 import { type StepWork, slidingWindows, trainingStep } from "./step_work";

@@ -1,11 +1,11 @@
 /** Whole steps: time, host time, memory, bytes moved, and which kernels the time goes to. */
 
+import { totalCost } from "../src/core/cost";
 import { median } from "../src/gpu/stopwatch";
 import type { PresetName } from "../src/train/config";
 import type { Bench } from "./bench";
 import { breakdown, merged, timedBy } from "./breakdown";
 import { compileDispatches } from "./clone";
-import { totalCost } from "./cost";
 import { cube } from "./noise";
 import type { StepRow } from "./report/schema";
 import { forwardPass, type StepWork, slidingWindows, trainingStep } from "./step_work";

@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseVariant } from "../bench/bench";
 import { DispatchClone } from "../bench/clone";
-import { costOf, totalCost } from "../bench/cost";
 import { rooflineShare } from "../bench/kernels";
 import { convolutionLayers } from "../bench/layers";
 import { type Recording, RecordingMemory, recordTraining } from "../bench/record";
@@ -15,6 +14,7 @@ import { type KernelRow, type Report, readReport, type StepRow } from "../bench/
 import { table } from "../bench/report/tables";
 import { compactShape, RowBook } from "../bench/rows";
 import { logSlope } from "../bench/scaling";
+import { costOf, totalCost } from "../src/core/cost";
 import { UserError } from "../src/core/errors";
 import { elements } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";
