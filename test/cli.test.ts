@@ -119,6 +119,9 @@ describe("predict and evaluate", () => {
     const args = ["-t1", t1!, "-t2", t2!, "-o", out, "--weights", weights];
     const { err, code } = await run("predict", ...args, "--probability", probability);
     expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+    for (const stage of ["reading images", "network", "writing", "total"]) {
+      expect(err).toMatch(new RegExp(`^${stage} +\\d+\\.\\d\\d s +\\d+\\.\\d %$`, "m"));
+    }
     const [image, mask, map] = [
       await readVolume(t1!),
       await readMask(out),
@@ -153,6 +156,7 @@ describe("predict and evaluate", () => {
     await expectRefusal(/broken\.nii\.gz/, "predict", ...files(broken, t2!));
     await expectRefusal(/safetensors/, "predict", ...files(t1!, t2!, t1!));
     await expectRefusal(/required option/, "predict", "-t1", t1!);
+    await expectRefusal(/--batch.*at least 1/, "predict", ...files(t1!, t2!), "--batch", "0");
     const flat = join(folder, "flat.nii");
     const image = await readVolume(t1!);
     await writeVolume(flat, { ...image, data: new Float32Array(image.data.length).fill(3) });

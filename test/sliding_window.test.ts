@@ -1,5 +1,5 @@
 /** Overlap-averaged inference: coverage, identity, constant windows, slabs. */
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, spyOn, test } from "bun:test";
 import { conv3d } from "../kernels/conv3d";
 import { sigmoid } from "../kernels/sigmoid";
 import type { Graph } from "../src/core/graph";
@@ -8,8 +8,9 @@ import { state, type Tensor } from "../src/core/tensor";
 import type { Size3 } from "../src/data/volume";
 import type { VolumeSource } from "../src/data/volume_store";
 import { Memory } from "../src/gpu/memory";
+import { Program } from "../src/gpu/program";
 import { type Network, predictVolume } from "../src/infer/sliding_window";
-import { coverage, windowGrid, windowStarts } from "../src/infer/windows";
+import { coverage, type Window, windowGrid, windowStarts } from "../src/infer/windows";
 import { defaultDevice } from "./test_devices";
 
 const PATCH = 8;
@@ -97,6 +98,15 @@ describe("identity network", () => {
   }
 });
 
+/** How often a program of this name runs during `action`. */
+async function runsOf(name: string, action: () => Promise<unknown>): Promise<number> {
+  const run = spyOn(Program.prototype, "run");
+  await action();
+  const count = run.mock.contexts.filter((program) => (program as Program).name === name).length;
+  run.mockRestore();
+  return count;
+}
+
 test("constant windows are computed once per distinct input, with the same bits", async () => {
   const size: Size3 = [40, 21, 26];
   const [visit1, visit2] = [1, 2].map((seed) => noise(40 * 21 * 26, seed));
@@ -112,6 +122,43 @@ test("constant windows are computed once per distinct input, with the same bits"
   };
   const [once, every] = [await run(false), await run(true)];
   expect(once).toEqual(every);
+  const key = ([z, y, x]: Window) =>
+    x + PATCH <= 12 ? "left" : x >= 30 ? "right" : `${[z, y, x]}`;
+  const windows = windowGrid(size, PATCH, STRIDE);
+  const distinct = new Set(windows.map(key)).size;
+  expect(distinct).toBeLessThan(windows.length);
+  expect(await runsOf("predict", () => run(false))).toBe(Math.ceil(distinct / 4));
+  expect(await runsOf("predict", () => run(true))).toBe(Math.ceil(windows.length / 4));
+});
+
+test("the size of the batches changes no bit", async () => {
+  const size: Size3 = [26, 15, 17];
+  const [visit1, visit2] = [3, 4].map((seed) => noise(26 * 15 * 17, seed));
+  const network = edgy();
+  const run = (batch: number) => {
+    const options = { patch: PATCH, stride: STRIDE, batch };
+    return predictVolume(memory, network, source(size, visit1!, visit2!), options);
+  };
+  const one = await run(1);
+  for (const batch of [3, 16]) expect(await run(batch)).toEqual(one);
+});
+
+test("stages come in order, and every window's network run and addition is one", async () => {
+  const stages: string[] = [];
+  const options = {
+    patch: PATCH,
+    stride: STRIDE,
+    batch: 4,
+    onStage: (s: string) => stages.push(s),
+  };
+  const size: Size3 = [20, 14, 8];
+  await predictVolume(memory, identity(), source(size, noise(20 * 14 * 8, 5)), options);
+  const first = "compiling, first windows";
+  expect(windowGrid(size, PATCH, STRIDE).length).toBe(6);
+  expect(stages).toEqual([
+    ...["volumes", "constant windows", first, first],
+    ...["network", "overlap", "mean"],
+  ]);
 });
 
 test("an aborted signal ends the prediction with its reason", async () => {

@@ -1,10 +1,9 @@
 /** Two visits as the network sees them: resampled to cubes and z-normalised, on the device. */
 import { mergeMoments, moments } from "../../kernels/moments";
 import { UserError } from "../core/errors";
-import { Graph } from "../core/graph";
 import type { Tensors } from "../core/op";
 import { rangeOf, state, type Tensor } from "../core/tensor";
-import { capabilities } from "../gpu/capabilities";
+import { graphFor } from "../gpu/capabilities";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { copyElements, placeIn } from "../gpu/transfer";
@@ -181,7 +180,7 @@ class Measure {
     if (found) return found;
     const [, ny = 1, nx = 1] = this.slab.shape;
     const taken = (t: Tensor) => rangeOf(t, `${t.name}_part`, 0, [planes, ny, nx]);
-    const g = new Graph(capabilities(this.memory.device));
+    const g = graphFor(this.memory.device);
     const x = taken(this.slab);
     const inputs: Tensors = this.mask ? { x, mask: taken(this.mask) } : { x };
     const partials = g.apply(moments, inputs, { nonzero: this.mode === "nonzero" }).partials!;

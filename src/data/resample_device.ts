@@ -1,9 +1,8 @@
 /** Resampling between two grids of the same axes on the device, slab by slab along z. */
 import { resample } from "../../kernels/resample";
-import { Graph } from "../core/graph";
 import type { Tensors } from "../core/op";
 import { state, type Tensor } from "../core/tensor";
-import { capabilities } from "../gpu/capabilities";
+import { graphFor } from "../gpu/capabilities";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { placeIn, readInto } from "../gpu/transfer";
@@ -68,12 +67,11 @@ export class DeviceResampler {
     const input = state("resample_input", [planes, fy, fx]);
     const output = state("resample_output", [depth, ny, nx]);
     const inputs: Tensors = params ? { x: input, params } : { x: input };
-    const caps = capabilities(memory.device);
     const step = async (i: number): Promise<Step> => {
       const z0 = i * depth;
       const ends = [z0, z0 + depth - 1].map((z) => scale[2] * z + offset[2]);
       const first = Math.min(Math.max(Math.floor(Math.min(...ends)) - 1, 0), fz - planes);
-      const g = new Graph(caps);
+      const g = graphFor(memory.device);
       const attrs = {
         size: [depth, ny, nx] as const,
         mode,

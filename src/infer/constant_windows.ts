@@ -1,10 +1,9 @@
 /** Which windows of a volume hold one constant value: their predictions need one network run each. */
 import type { PatchAttrs } from "../../kernels/gather_patches";
 import { windowRange } from "../../kernels/window_range";
-import { Graph } from "../core/graph";
 import { state } from "../core/tensor";
 import type { VolumeStore } from "../data/volume_store";
-import { capabilities } from "../gpu/capabilities";
+import { graphFor } from "../gpu/capabilities";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { COLUMNS, locate, type Window } from "./windows";
@@ -46,7 +45,7 @@ async function keysOf(
 ): Promise<Key[]> {
   if (windows.length === 0) return [];
   const coords = state("range_coords", [BATCH, COLUMNS], "u32");
-  const g = new Graph(capabilities(memory.device));
+  const g = graphFor(memory.device);
   const attrs: PatchAttrs = { size: [edge, edge, edge], half: store.half };
   const { range } = g.apply(windowRange, { ...store.bindings, coords }, attrs);
   const program = await Program.compile(memory, g, "window_range", [range!]);

@@ -1,0 +1,88 @@
+/** From two visits to a probability on the first visit's grid, without leaving the device. */
+import { afterAll, expect, test } from "bun:test";
+import { conv3d } from "../kernels/conv3d";
+import type { Graph } from "../src/core/graph";
+import { Philox } from "../src/core/random";
+import { state, type Tensor } from "../src/core/tensor";
+import { DeviceVolume } from "../src/data/device_volume";
+import { DevicePair } from "../src/data/preprocess";
+import { DeviceResampler, resampleOnDevice } from "../src/data/resample_device";
+import type { Volume } from "../src/data/volume";
+import type { PageRange } from "../src/data/volume_store";
+import { Memory } from "../src/gpu/memory";
+import { predictProbability, thresholded } from "../src/infer/predict";
+import { defaultDevice } from "./test_devices";
+
+const device = await defaultDevice();
+const memory = new Memory(device);
+afterAll(() => device.destroy());
+
+const random = new Philox(5);
+const image = (): Volume => ({
+  size: [23, 19, 8],
+  affine: [-0.8, 0, 0, 3, 0, -0.8, 0, 4, 0, 0, 2.5, -5, 0, 0, 0, 1],
+  data: Float32Array.from({ length: 23 * 19 * 8 }, () => 100 + 30 * random.normal()),
+});
+const pair = { time1: image(), time2: image() };
+
+/** Gives back half the first visit. */
+function half(g: Graph, x: Tensor): Tensor {
+  const [w, b] = [state("w", [1, 2, 1, 1, 1]), state("b", [1])];
+  memory.write(w, new Float32Array([0.5, 0]));
+  return g.apply(conv3d, { x, w, b }, {}).y!;
+}
+
+test("prepared, predicted and mapped back: what the host's detour gives", async () => {
+  const options = { spacing: 1, normalisation: "volume" } as const;
+  const visits = await DevicePair.create(memory, pair, ["a", "b"], options);
+  const { grid } = visits;
+  const fill = (ranges: readonly PageRange[]) => visits.fill(ranges);
+  const source = { id: "a", size: grid.size, lesions: [], fill };
+  const filters = [8, 8, 8] as const;
+  const unet = { inChannels: 2, filters, groups: 8, epsilon: 1e-5, alignCorners: true };
+  const model = { unet, patch: 8, stride: 6, ...options } as const;
+  const found = await predictProbability(memory, half, model, source, grid, pair.time1);
+  const visit1 = await visits.read(0);
+  const halves = visit1.map((v) => v / 2);
+  const expected = await resampleOnDevice(memory, halves, grid, pair.time1, "trilinear");
+  expect(found.size).toEqual(pair.time1.size);
+  expect(found.affine).toEqual(pair.time1.affine);
+  expect(Math.max(...found.data.map((v, i) => Math.abs(v - expected[i]!)))).toBeLessThan(2e-6);
+  visits.release();
+});
+
+test("a volume in slabs on the device: read, cut and resampled as a whole one", async () => {
+  const { size, data } = pair.time1;
+  const plane = size[0] * size[1];
+  const volume = new DeviceVolume(memory, "test", size, 3 * plane);
+  expect(volume.slabs.map(({ z0, planes }) => [z0, planes])).toEqual([
+    [0, 3],
+    [3, 3],
+    [6, 2],
+  ]);
+  for (const { z0, planes, tensor } of volume.slabs) {
+    memory.write(tensor, data.subarray(z0 * plane, (z0 + planes) * plane));
+  }
+  expect(await volume.read()).toEqual(data);
+  const cut = state("cut", [5, size[1], size[0]]);
+  volume.copyPlanes(2, 5, cut);
+  expect(await memory.readF32(cut)).toEqual(data.slice(2 * plane, 7 * plane));
+  const grid = { ...pair.time1, affine: pair.time1.affine.map((v, i) => (i === 10 ? 1.25 : v)) };
+  const resampler = await DeviceResampler.create(memory, pair.time1, grid, "trilinear", {
+    most: 8 * plane,
+  });
+  const resampled = await resampler.read((first, count, target) =>
+    volume.copyPlanes(first, count, target),
+  );
+  const whole = await resampleOnDevice(memory, data, pair.time1, grid, "trilinear");
+  expect(Math.max(...resampled.map((v, i) => Math.abs(v - whole[i]!)))).toBeLessThan(1e-3);
+  resampler.release();
+  volume.release();
+  memory.release(cut);
+});
+
+test("a probability of the threshold is lesion", () => {
+  const grid = { size: [3, 1, 1], affine: pair.time1.affine } as const;
+  const mask = thresholded({ ...grid, data: new Float32Array([0.25, 0.5, 0.75]) }, 0.5);
+  expect([...mask.data]).toEqual([0, 1, 1]);
+});
