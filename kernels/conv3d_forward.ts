@@ -9,6 +9,7 @@ import type { Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
+import { emitPoint, pointFits } from "./conv3d_point";
 import { emitWinograd, winogradFits, winogradSupported, winogradTiles } from "./conv3d_winograd";
 
 /** Sizes of a convolution from CIN to COUT channels, as the shaders name them. */
@@ -137,6 +138,7 @@ function emitTiled(g: Graph, t: ConvTensors, geometry: Geometry): void {
 }
 
 export const convVariants: readonly ConvVariant[] = [
+  { name: "point", supported: () => true, fits: pointFits, fuses: true, emit: emitPoint },
   {
     name: "winograd",
     supported: winogradSupported,

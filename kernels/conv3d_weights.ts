@@ -11,6 +11,7 @@ import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, elements } from "../src/core/tensor";
 import { directFlops, type Geometry } from "./conv3d_forward";
+import { emitPointWeightParts, pointFits } from "./conv3d_point";
 import {
   emitWinogradBackward,
   emitWinogradWeightGradient,
@@ -151,7 +152,18 @@ function emitTiled(g: Graph, t: GradientTensors, geometry: Geometry, accumulate:
   emitReduce(g, parts, dw, accumulate);
 }
 
+/** conv3d_point_dw reads x behind a normalisation, but dy in memory. */
+function emitPointWeights(
+  g: Graph,
+  { x, dy, dw }: GradientTensors,
+  geometry: Geometry,
+  accumulate: boolean,
+): void {
+  emitReduce(g, emitPointWeightParts(g, { x, dy: g.real(dy) }, geometry), dw, accumulate);
+}
+
 export const weightGradientVariants: readonly WeightGradientVariant[] = [
+  { name: "point", supported: () => true, fits: pointFits, fuses: true, emit: emitPointWeights },
   {
     name: "winograd",
     supported: winogradSupported,

@@ -20,7 +20,7 @@ export const DEFAULTS: Readonly<Record<Capabilities["kind"], readonly Rule[]>> =
   swiftshader: [],
   // Not measured yet: workgroup memory and many threads are what GPUs want.
   hardware: [
-    { ops: ["conv3d", "conv3d_dx", "conv3d_dw"], use: "tiled" },
+    { ops: ["conv3d", "conv3d_dx", "conv3d_dw"], when: { K: [3, 3] }, use: "tiled" },
     { ops: ["upsample3d", "upsample3d_dx"], use: "rows4" },
   ],
 };

@@ -2,6 +2,7 @@ import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import { showShape } from "../src/core/tensor";
 import { preferred } from "./defaults";
+import { normalisedOf } from "./normalised";
 import { upsampleTrials } from "./upsample3d_trials";
 import type { UpsampleSizes } from "./upsample3d_variants";
 import { upsampleGradientVariants, upsampleVariants } from "./upsample3d_variants";
@@ -26,6 +27,7 @@ export const upsample3d = defineOp<UpsampleAttrs>({
   name: "upsample3d",
   variants: { upsample3d: upsampleVariants, upsample3d_dx: upsampleGradientVariants },
   trials: upsampleTrials,
+  defers: ["x"],
   forward(g, { x }, attrs) {
     if (x?.shape.length !== 5) {
       throw new Error(`upsample3d: x is ${x && showShape(x.shape)}; expected N×C×D×H×W`);
@@ -39,7 +41,8 @@ export const upsample3d = defineOp<UpsampleAttrs>({
     const y = out ?? g.tensor("upsampled", shape);
     const sizes = sizesOf(x, attrs);
     const variants = preferred("upsample3d", upsampleVariants, g.caps, sizes);
-    g.pick("upsample3d", variants, sizes).emit(g, x, y, sizes);
+    const variant = g.pick("upsample3d", variants, sizes);
+    variant.emit(g, variant.fuses && normalisedOf(x) ? x : g.real(x), y, sizes);
     return { y };
   },
   backward(g, { inputs, attrs }, { y: dy }) {

@@ -2,8 +2,13 @@
 // be a channel view; both in vectors along x. As upsample3d.wgsl, but a thread makes the 2×2×8
 // outputs of four x cells and walks along z: a plane of x is loaded and interpolated once and
 // serves the planes below and above it too. One thread per (n, c, chunk of RUN planes, y, four x).
+// NORM: x is normalised first, max((x − mean) · rstd · weight + bias, 0) with stats: (N, G, 2) = mean
+// and rstd of groups of CG channels.
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(1) var<storage, read> stats: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
 
 const N: u32 = 2u;
 const C: u32 = 4u;
@@ -13,6 +18,8 @@ const W: u32 = 4u;
 const Y_CT: u32 = 4u;
 const Y_C0: u32 = 0u;
 const ALIGN: bool = true; // align_corners
+const NORM: bool = false;
+const CG: u32 = 2u;
 const RUN: u32 = 4u;
 const WG: u32 = 64u;
 
@@ -33,10 +40,22 @@ struct Row {
   odd: vec4f,
 }
 
+var<private> mean: f32;
+var<private> scale: f32;
+var<private> shift: f32;
+
+fn load(at: u32) -> vec4f {
+  let value = x[at];
+  if (NORM) {
+    return max((value - mean) * scale + shift, vec4f());
+  }
+  return value;
+}
+
 fn row(base: u32, k: u32, below: vec4f, above: vec4f) -> Row {
-  let here = x[base + k];
-  let left = x[base + max(k, 1u) - 1u].w;
-  let right = x[base + min(k + 1u, W4 - 1u)].x;
+  let here = load(base + k);
+  let left = load(base + max(k, 1u) - 1u).w;
+  let right = load(base + min(k + 1u, W4 - 1u)).x;
   let even = here + below * (vec4f(left, here.xyz) - here);
   return Row(even, here + above * (vec4f(here.yzw, right) - here));
 }
@@ -76,6 +95,12 @@ fn main(
   let at = vec2u(i % W4, i / W4 % H);
   let start = i / (W4 * H) % CHUNKS * RUN;
   let nc = i / (W4 * H * CHUNKS);
+  if (NORM) {
+    let group = 2u * (nc / CG);
+    mean = stats[group];
+    scale = stats[group + 1u] * weight[nc % C];
+    shift = bias[nc % C];
+  }
   let k = 4u * at.x;
   let wx = transpose(
     mat4x2f(weights(k, W), weights(k + 1u, W), weights(k + 2u, W), weights(k + 3u, W)),

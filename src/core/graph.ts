@@ -73,6 +73,11 @@ export class Graph {
     return this.options.fuse === false ? this.real(t) : t;
   }
 
+  /** Whether nothing needs to write `t` any more. */
+  isWritten(t: Tensor): boolean {
+    return !t.deferred || this.written.has(t.id);
+  }
+
   /** `t` in memory: written now if it was deferred and nobody had it written before. */
   real(t: Tensor): Tensor {
     if (!t.deferred) return t;
@@ -86,7 +91,7 @@ export class Graph {
     return into;
   }
 
-  /** Says that a kernel of the caller writes the deferred `t`; where it has to. */
+  /** Where the caller, who has a kernel for it, writes the deferred `t`, which nobody else will. */
   claim(t: Tensor): Tensor {
     const { deferred, ...plain } = t;
     const into = deferred?.out ? { ...deferred.out, id: t.id } : plain;

@@ -1,0 +1,81 @@
+/** 1×1×1 convolutions: every kernel reads each value of x once per output channel, and that is all. */
+
+import pointWgsl from "../shaders/conv3d_point.wgsl" with { type: "text" };
+import pointDwWgsl from "../shaders/conv3d_point_dw.wgsl" with { type: "text" };
+import type { Graph } from "../src/core/graph";
+import type { Consts } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
+import type { Tensor } from "../src/core/tensor";
+import { channelLayout } from "../src/core/tensor";
+import type { ConvTensors, Geometry } from "./conv3d_forward";
+import type { GradientTensors } from "./conv3d_weights";
+import { normalisedOf } from "./normalised";
+
+const ARGS = ["N", "CIN", "COUT", "CT", "C0", "CG", "S4"] as const;
+const flops = (c: Consts) => 8 * product(c, "N", "CIN", "COUT", "S4");
+/** Vectors of a thread. */
+const RUN = 4;
+
+/** Voxels are read in vectors of four. */
+export function pointFits({ K, D, H, W }: Geometry): boolean {
+  return K === 1 && (D * H * W) % 4 === 0;
+}
+
+const point = defineKernel({
+  name: "conv3d_point",
+  source: pointWgsl,
+  bindings: {
+    ...{ x: "read", w: "read", b: "read", stats: "read", weight: "read", bias: "read" },
+    y: "read_write",
+  },
+  args: ARGS,
+  views: ["x"],
+  grid: (c) => grid1d(product(c, "N", "COUT") * Math.ceil(num(c, "S4") / RUN), num(c, "WG")),
+  flops,
+});
+
+const pointDw = defineKernel({
+  name: "conv3d_point_dw",
+  source: pointDwWgsl,
+  bindings: {
+    ...{ x: "read", dy: "read", stats: "read", weight: "read", bias: "read" },
+    parts: "read_write",
+  },
+  args: ARGS,
+  views: ["x"],
+  grid: (c) => grid1d(product(c, "N", "COUT", "CIN"), 1),
+  flops,
+});
+
+/** x, or what it is normalised from, with the sizes that both kernels take. */
+function source(given: Tensor, { N, CIN, COUT, D, H, W }: Geometry) {
+  const norm = normalisedOf(given);
+  const x = norm?.inputs.x ?? given;
+  const rest = x.channels?.base ?? x; // bound, not read
+  const from = norm?.inputs ?? { x, stats: rest, weight: rest, bias: rest };
+  const CG = CIN / (norm?.groups ?? 1);
+  return {
+    from,
+    NORM: Boolean(norm),
+    args: { N, CIN, COUT, ...channelLayout(x), CG, S4: (D * H * W) / 4 },
+  };
+}
+
+/** y = w x + b, or, without `b`, dx = wᵀ dy. */
+export function emitPoint(g: Graph, { x, w, b, y }: ConvTensors, geometry: Geometry): void {
+  const { from, NORM, args } = source(x, geometry);
+  const how = { TRANSPOSED: !b, BIAS: Boolean(b), NORM, WG: 64, RUN };
+  g.emit(point, { ...from, w, b: b ?? w, y }, how, args);
+}
+
+/** Sums over the voxels of each sample: (N, COUT, CIN, 1, 1, 1). */
+export function emitPointWeightParts(
+  g: Graph,
+  { x, dy }: Pick<GradientTensors, "x" | "dy">,
+  geometry: Geometry,
+): Tensor {
+  const { from, NORM, args } = source(x, geometry);
+  const parts = g.tensor("dw_partial", [geometry.N, geometry.COUT, geometry.CIN]);
+  g.emit(pointDw, { ...from, dy, parts }, { NORM, WG: 64 }, args);
+  return parts;
+}

@@ -1,0 +1,78 @@
+// Weight gradient of a 1×1×1 convolution, a sample at a time: parts: (N, COUT, CIN) = Σ_voxels dy · x.
+// x: (N, CIN, S4) in vectors of four voxels, a channel view (CT channels a sample, first C0); dy:
+// (N, COUT, S4). NORM: x is normalised first, as in conv3d_winograd_input.wgsl. A workgroup does one
+// element; conv3d_reduce sums the samples.
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read> stats: array<f32>;
+@group(0) @binding(3) var<storage, read> weight: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read_write> parts: array<f32>;
+
+struct Args {
+  N: u32,
+  CIN: u32,
+  COUT: u32,
+  CT: u32,
+  C0: u32,
+  CG: u32,
+  S4: u32,
+}
+@group(0) @binding(6) var<uniform> args: Args;
+
+const NORM: bool = false;
+const WG: u32 = 64u;
+const ROWS: u32 = 8u;
+
+var<workgroup> partial: array<f32, WG>;
+var<workgroup> rows: array<f32, ROWS>;
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = wid.y * nwg.x + wid.x;
+  if (i >= args.N * args.COUT * args.CIN) {
+    return; // the whole workgroup, so that the barriers below stay uniform
+  }
+  let ci = i % args.CIN;
+  let nco = i / args.CIN;
+  let n = nco / args.COUT;
+  var mean = 0.0;
+  var scale = 1.0;
+  var shift = 0.0;
+  if (NORM) {
+    let group = 2u * ((n * args.CIN + ci) / args.CG);
+    mean = stats[group];
+    scale = stats[group + 1u] * weight[ci];
+    shift = bias[ci];
+  }
+  let base = (n * args.CT + args.C0 + ci) * args.S4;
+  var sum = vec4f();
+  for (var s = lane; s < args.S4; s += WG) {
+    var value = x[base + s];
+    if (NORM) {
+      value = max((value - mean) * scale + shift, vec4f());
+    }
+    sum += value * dy[nco * args.S4 + s];
+  }
+  partial[lane] = sum.x + sum.y + sum.z + sum.w;
+  workgroupBarrier();
+  if (lane < ROWS) {
+    var row = 0.0;
+    for (var k = lane; k < WG; k += ROWS) {
+      row += partial[k];
+    }
+    rows[lane] = row;
+  }
+  workgroupBarrier();
+  if (lane == 0u) {
+    var total = 0.0;
+    for (var k = 0u; k < ROWS; k++) {
+      total += rows[k];
+    }
+    parts[i] = total;
+  }
+}
