@@ -5,6 +5,7 @@
 import { openDevice } from "../src/gpu/device";
 import type { PresetName } from "../src/train/config";
 import { makeTrainConfig } from "../src/train/config";
+import { cube } from "./noise";
 import { trainingStep } from "./step_work";
 
 const [preset, pool, batch, adapter] = process.argv.slice(2);
@@ -17,8 +18,9 @@ async function seconds<T>(part: () => Promise<T>): Promise<readonly [T, number]>
   return [value, (performance.now() - start) / 1000];
 }
 
+const source = cube(64);
 const [device, openSeconds] = await seconds(() => openDevice({ adapter, quiet: true }));
-const [step, createSeconds] = await seconds(() => trainingStep(device, config));
+const [step, createSeconds] = await seconds(() => trainingStep(device, config, source));
 const once = async () => {
   await step.submit();
   await device.idle();

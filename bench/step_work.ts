@@ -33,13 +33,18 @@ export interface StepWork {
   readonly release: () => void;
 }
 
+/** Edge of the volume that patches are cut from, voxels. */
 const VOLUME = 64;
 
-/** A trainer on a small volume of noise: an iteration, or with the uniform sampler a plain step. */
-export async function trainingStep(device: Device, config: TrainConfig): Promise<StepWork> {
+/** A trainer on one volume: an iteration, or with the uniform sampler a plain step. */
+export async function trainingStep(
+  device: Device,
+  config: TrainConfig,
+  source = cube(VOLUME),
+): Promise<StepWork> {
   const memory = new Memory(device);
   const half = config.volumePrecision === "f16";
-  const store = VolumeStore.create(memory, [cube(VOLUME)], {
+  const store = VolumeStore.create(memory, [source], {
     half,
     budget: 2 ** 30,
     patch: config.patch,

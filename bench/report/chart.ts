@@ -61,7 +61,7 @@ function decadeLabel(value: string | number): string {
 
 function options({ title, x, y, xRange, yRange, xTicks, datasets }: Panel) {
   const font = { family: FONT, size: 13 };
-  const ticks = { color: QUIET, font, callback: decadeLabel, maxRotation: 0 };
+  const ticks = { color: QUIET, font, callback: decadeLabel, maxRotation: 0, autoSkip: false };
   const axis = (text: string, range?: readonly [number, number]) => ({
     type: "logarithmic" as const,
     grid: { color: GRID },
