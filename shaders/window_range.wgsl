@@ -43,18 +43,20 @@ fn main(
   let corner = bitcast<vec3i>(vec3u(coords[n * 4u + 1u], coords[n * 4u + 2u], coords[n * 4u + 3u]));
   var low = vec2f(3.4028234e38);
   var high = -low;
-  for (var s = lane; s < PD * PH * PW; s += WG) {
-    let at = corner + vec3i(vec3u(s / (PH * PW), (s / PW) % PH, s % PW));
-    let inside = clamp(at, vec3i(0), size - 1);
-    let voxel = u32((inside.x * size.y + inside.y) * size.z + inside.z);
-    var pair: vec2f;
-    if (HALF) {
-      pair = unpack2x16float(page[base1 + voxel]);
-    } else {
-      pair = bitcast<vec2f>(vec2u(page[base1 + voxel], page[base2 + voxel]));
+  for (var row = lane; row < PD * PH; row += WG) {
+    let zy = clamp(corner.xy + vec2i(vec2u(row / PH, row % PH)), vec2i(0), size.xy - 1);
+    let start = (zy.x * size.y + zy.y) * size.z;
+    for (var x = 0u; x < PW; x++) {
+      let voxel = u32(start + clamp(corner.z + i32(x), 0, size.z - 1));
+      var pair: vec2f;
+      if (HALF) {
+        pair = unpack2x16float(page[base1 + voxel]);
+      } else {
+        pair = bitcast<vec2f>(vec2u(page[base1 + voxel], page[base2 + voxel]));
+      }
+      low = min(low, pair);
+      high = max(high, pair);
     }
-    low = min(low, pair);
-    high = max(high, pair);
   }
   least[lane] = low;
   greatest[lane] = high;
