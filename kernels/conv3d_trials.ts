@@ -63,6 +63,7 @@ const volume = ({ N, D, H, W }: Geometry, channels: number) => [N, channels, D, 
 
 const forward: Trial<Geometry, ConvVariant> = {
   batch: "N",
+  kind: ["K"],
   inputs(geometry) {
     const { CIN, COUT, K } = geometry;
     return { x: volume(geometry, CIN), w: [COUT, CIN, K, K, K], b: [COUT] };
@@ -90,6 +91,7 @@ const inputGradient: Trial<Geometry, ConvVariant> = {
 
 const weightGradient: Trial<Geometry, WeightGradientVariant> = {
   batch: "N",
+  kind: ["K"],
   inputs: (geometry) => ({
     x: volume(geometry, geometry.CIN),
     dy: volume(geometry, geometry.COUT),

@@ -11,6 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/core": [],
   "src/platform": ["src/core"],
   "src/gpu": ["src/core", "src/platform"],
+  "src/tune": ["src/core", "src/gpu"],
   kernels: ["src/core", "shaders"],
   "src/nn": ["kernels", "src/core"],
   "src/optim": ["kernels", "src/core"],
@@ -24,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders of the engine: no Bun, no Node, no file system, no package. */
-const PURE = ["src/core", "src/gpu", "kernels", "src/nn", "src/optim"];
+const PURE = ["src/core", "src/gpu", "src/tune", "kernels", "src/nn", "src/optim"];
 
 const files = new Map<string, string>();
 for (const pattern of ["src/**/*.ts", "kernels/**/*.ts"]) {

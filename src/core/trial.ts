@@ -20,6 +20,8 @@ export interface Exact {
 export interface Trial<P extends Problem = Problem, V extends Variant<P> = Variant<P>> {
   /** The size that time is proportional to: lowered where a run would take long. */
   readonly batch?: keyof P & string;
+  /** Sizes that say which problems are of a kind: what is far behind on some is so on the others. */
+  readonly kind?: readonly (keyof P & string)[];
   /** Shapes of the float32 inputs. */
   inputs(problem: P): Readonly<Record<string, Shape>>;
   /** What an input is made of random numbers in ±1; absent: of themselves. */

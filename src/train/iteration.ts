@@ -94,11 +94,15 @@ export interface Iteration {
   readonly loss: Tensor;
 }
 
+/** As much of a memory and of a store of volumes as recording needs: the real ones, or stand-ins. */
+export type RecordingMemory = Pick<Memory, "write">;
+export type RecordingStore = Pick<VolumeStore, "bindings" | "half">;
+
 /** Records one iteration into `g`. */
 export function recordIteration(
   g: Graph,
-  memory: Memory,
-  store: VolumeStore,
+  memory: RecordingMemory,
+  store: RecordingStore,
   train: TrainState,
   config: TrainConfig,
 ): Iteration {
@@ -135,8 +139,8 @@ class Recorder {
 
   constructor(
     private readonly g: Graph,
-    private readonly memory: Memory,
-    private readonly store: VolumeStore,
+    private readonly memory: RecordingMemory,
+    private readonly store: RecordingStore,
     private readonly config: TrainConfig,
   ) {
     this.unet = unetConfig(config);

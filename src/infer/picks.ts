@@ -1,0 +1,20 @@
+/** Which variants a prediction lets choose from: recorded with nothing on any device. */
+import { Graph } from "../core/graph";
+import type { Capabilities } from "../core/kernel";
+import { state } from "../core/tensor";
+import type { Picked } from "../core/variant";
+import { unetParameters } from "../nn/parameters";
+import { flatParameters } from "../nn/weights";
+import { type ModelInfo, unetNetwork } from "./model";
+
+/** @param batch windows per run of the network */
+export function windowPicks(
+  caps: Capabilities,
+  { unet, patch }: ModelInfo,
+  batch: number,
+): readonly Picked[] {
+  const g = new Graph(caps);
+  const network = unetNetwork(flatParameters("w", unetParameters(unet)).named, unet);
+  network(g, state("windows", [batch, unet.inChannels, patch, patch, patch]));
+  return g.picks;
+}

@@ -1,0 +1,17 @@
+/** Which variants an iteration lets choose from: recorded with nothing on any device. */
+import { Graph } from "../core/graph";
+import type { Capabilities } from "../core/kernel";
+import { state } from "../core/tensor";
+import type { Picked } from "../core/variant";
+import { unetParameters } from "../nn/parameters";
+import type { TrainConfig } from "./config";
+import { makeTrainState, recordIteration, unetConfig } from "./iteration";
+
+export function iterationPicks(caps: Capabilities, config: TrainConfig): readonly Picked[] {
+  const g = new Graph(caps);
+  const bindings = { table: state("table", [1, 8], "u32"), page0: state("page0", [1], "u32") };
+  const store = { bindings, half: config.volumePrecision === "f16" };
+  const train = makeTrainState(unetParameters(unetConfig(config)), config);
+  recordIteration(g, { write: () => {} }, store, train, config);
+  return g.picks;
+}

@@ -1,0 +1,156 @@
+/** From the choices that graphs made to the tasks of the tuner. */
+import { totalCost } from "../core/cost";
+import type { Graph } from "../core/graph";
+import type { Capabilities } from "../core/kernel";
+import type { Op } from "../core/op";
+import { elements } from "../core/tensor";
+import type { Trial } from "../core/trial";
+import { type Choices, type Picked, type Problem, problemKey, type Variant } from "../core/variant";
+import { graphFor } from "../gpu/capabilities";
+import type { Device } from "../gpu/device";
+import type { Memory } from "../gpu/memory";
+import { specialise } from "../gpu/shader";
+import type { Stopwatch } from "../gpu/stopwatch";
+import { keyOf, type Task } from "./task";
+import { inputsOf, TrialBench } from "./trial_bench";
+
+/** What one timed run should compute and read at most: a few milliseconds of a good kernel. */
+const MOST: Readonly<Record<Capabilities["kind"], { flops: number; bytes: number }>> = {
+  lavapipe: { flops: 5e8, bytes: 3e7 },
+  swiftshader: { flops: 2.5e8, bytes: 3e7 },
+  hardware: { flops: 1e11, bytes: 4e9 },
+};
+
+interface Tunable {
+  readonly trial: Trial;
+  readonly variants: readonly Variant[];
+}
+
+/** A choice between the variants of an op. */
+export interface OpTask extends Task {
+  readonly op: string;
+  /** What it settles: one problem, or several that differ in the batch. */
+  readonly problems: Problem[];
+  /** Name of the size that the batch is. */
+  readonly batch: string | undefined;
+  weight: number;
+}
+
+/** The tasks behind the choices of graphs, each once; choices without alternative make none. */
+export async function opTasks(
+  device: Device,
+  ops: readonly Op<never>[],
+  picks: readonly Picked[],
+): Promise<OpTask[]> {
+  const tunables = new Map<string, Tunable>();
+  for (const { trials = {}, variants = {} } of ops) {
+    for (const [name, trial] of Object.entries(trials)) {
+      tunables.set(name, { trial, variants: variants[name] ?? [] });
+    }
+  }
+  const tasks = new Map<string, OpTask>();
+  for (const { picked, count } of distinct(picks)) {
+    const tunable = tunables.get(picked.op);
+    if (!tunable || picked.candidates.length < 2) continue;
+    const made = await taskOf(device, tunable, picked, count);
+    const found = tasks.get(made.key);
+    if (found) {
+      found.problems.push(picked.problem);
+      found.weight += made.weight;
+    } else tasks.set(made.key, made);
+  }
+  return [...tasks.values()];
+}
+
+function distinct(picks: readonly Picked[]): { readonly picked: Picked; readonly count: number }[] {
+  const found = new Map<string, { picked: Picked; count: number }>();
+  for (const picked of picks) {
+    const key = [problemKey(picked.op, picked.problem), ...picked.candidates].join();
+    const before = found.get(key);
+    if (before) before.count++;
+    else found.set(key, { picked, count: 1 });
+  }
+  return [...found.values()];
+}
+
+async function taskOf(
+  device: Device,
+  { trial, variants }: Tunable,
+  { op, problem, candidates }: Picked,
+  count: number,
+): Promise<OpTask> {
+  const named = candidates.map((name) => variants.find((v) => v.name === name)!);
+  const record = (variant: Variant, sizes: Problem) => {
+    const g = graphFor(device);
+    trial.record(g, variant, inputsOf(trial, sizes), sizes);
+    return g;
+  };
+  const { batch } = trial;
+  const load = loadOf(trial, problem, record(named[0]!, problem));
+  const timed = reduced(problem, batch, load);
+  const sources = named.map((variant) => sourcesOf(record(variant, timed)));
+  const label = problemKey(op, timed);
+  return {
+    op,
+    label,
+    kind: problemKey(
+      op,
+      Object.fromEntries((trial.kind ?? []).map((name) => [name, timed[name]!])),
+    ),
+    candidates,
+    key: await keyOf(device, label, candidates, sources),
+    weight: count * load,
+    problems: [problem],
+    batch,
+    open(memory: Memory, stopwatch: Stopwatch) {
+      const bench = new TrialBench(memory, stopwatch, trial, timed);
+      const contestants = named.map((variant) => bench.contestant(variant));
+      return { contestants, release: () => bench.release() };
+    },
+  };
+}
+
+/** How much a run is, in the most that one timed run should be; proportional to the batch. */
+function loadOf(trial: Trial, problem: Problem, { caps, dispatches }: Graph): number {
+  const most = MOST[caps.kind];
+  const inputs = Object.values(trial.inputs(problem)).map((shape) => 4 * elements(shape));
+  const bytes = inputs.reduce((sum, n) => sum + n, 0);
+  return Math.max(totalCost(dispatches).flops / most.flops, bytes / most.bytes);
+}
+
+/** The problem with a smaller batch, a power of two, where a run would take long. */
+function reduced(problem: Problem, batch: string | undefined, load: number): Problem {
+  if (batch === undefined || load <= 1) return problem;
+  const fits = problem[batch]! / load;
+  return { ...problem, [batch]: 2 ** Math.max(0, Math.floor(Math.log2(fits))) };
+}
+
+/** Everything that decides what a recorded graph computes and how. */
+function sourcesOf({ dispatches }: Graph): unknown {
+  return dispatches.map(({ kernel, consts, args, sizes }) => [
+    specialise(kernel, consts),
+    args,
+    kernel.grid(sizes),
+  ]);
+}
+
+/** What is known of the tasks, as a graph asks for it. Of other batches the nearest one's counts. */
+export function choicesOf(tasks: readonly OpTask[]): Choices {
+  const known = new Map<string, { readonly size: number; readonly chosen: string }[]>();
+  const batches = new Map(tasks.map(({ op, batch }) => [op, batch]));
+  const keyAndSize = (op: string, problem: Problem) => {
+    const { [batches.get(op) ?? ""]: size = 1, ...rest } = problem;
+    return { key: problemKey(op, rest), size };
+  };
+  for (const { op, problems, entry } of tasks) {
+    for (const problem of entry ? problems : []) {
+      const { key, size } = keyAndSize(op, problem);
+      known.set(key, [...(known.get(key) ?? []), { size, chosen: entry!.chosen }]);
+    }
+  }
+  return (op, problem) => {
+    const { key, size } = keyAndSize(op, problem);
+    const distance = (entry: { size: number }) => Math.abs(Math.log(entry.size / size));
+    return known.get(key)?.toSorted((a, b) => distance(a) - distance(b))[0]?.chosen;
+  };
+}

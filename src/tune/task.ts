@@ -1,0 +1,88 @@
+/** A choice to be made, its place in the cache, and what was found. */
+import type { Device } from "../gpu/device";
+import type { Memory } from "../gpu/memory";
+import type { Stopwatch } from "../gpu/stopwatch";
+import type { Contestant, Score } from "./contest";
+import { winner } from "./contest";
+
+/** Raised when what is measured, or how, changes. */
+const VERSION = 1;
+
+/** What a choice between candidates came to: one file of the cache. */
+export interface Entry {
+  readonly version: number;
+  readonly adapter: string;
+  readonly label: string;
+  readonly chosen: string;
+  readonly scores: readonly Score[];
+}
+
+/** Where entries are kept between runs; `read` gives undefined for what is not there. */
+export interface TuneStore {
+  read(key: string): Promise<unknown>;
+  write(key: string, value: object): Promise<void>;
+  /** Takes a line for the user about what cannot be used. */
+  readonly warn: (line: string) => void;
+}
+
+export interface Task {
+  /** The op and its sizes. */
+  readonly label: string;
+  /** In order of preference: the first is the default. */
+  readonly candidates: readonly string[];
+  /** Name in the cache: of the adapter, its driver, the shaders, the problem and the candidates. */
+  readonly key: string;
+  /** Tasks of one kind: what is far behind on some of them is not tried on others. */
+  readonly kind: string;
+  /** How much of a run depends on it, in any unit: the heaviest are tuned first. */
+  readonly weight: number;
+  /** What is known. */
+  entry?: Entry;
+  /** Makes everything that the candidates share. */
+  open(memory: Memory, stopwatch: Stopwatch): Heat;
+}
+
+export interface Heat {
+  readonly contestants: readonly Contestant[];
+  release(): void;
+}
+
+/** Adapter and driver, in their own words. */
+export function adapterText({ info }: Device): string {
+  return [info.name, info.driver, info.backend].join(", ");
+}
+
+/** A key of 32 hexadecimal digits for anything that JSON can hold. */
+export async function keyOf(device: Device, ...parts: readonly unknown[]): Promise<string> {
+  const { features, subgroupSize } = device;
+  const from = [VERSION, adapterText(device), [...features].sort(), subgroupSize, ...parts];
+  const bytes = new TextEncoder().encode(JSON.stringify(from));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The entry of finished scores; undefined when every candidate was refused. */
+export function entryOf(device: Device, task: Task, scores: readonly Score[]): Entry | undefined {
+  const chosen = winner(scores);
+  if (chosen === undefined) return undefined;
+  return { version: VERSION, adapter: adapterText(device), label: task.label, chosen, scores };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
+
+function isScore(value: unknown): value is Score {
+  if (!isObject(value) || typeof value.name !== "string") return false;
+  if (typeof value.refused === "string" || value.skipped === true) return true;
+  return [value.milliseconds, value.least].every((ms) => typeof ms === "number" && ms >= 0);
+}
+
+/** What a store gave, if it is an entry for these candidates. */
+export function parseEntry(value: unknown, { candidates }: Task): Entry | undefined {
+  if (!isObject(value) || value.version !== VERSION || !Array.isArray(value.scores))
+    return undefined;
+  const { chosen, scores } = value;
+  if (!candidates.some((name) => name === chosen) || !scores.every(isScore)) return undefined;
+  const names = scores.map(({ name }: Score) => name);
+  return names.join() === candidates.join() ? (value as unknown as Entry) : undefined;
+}

@@ -1,0 +1,101 @@
+/** One problem of an op on the device: the inputs that its variants share, and each one's program. */
+import { type Graph, storagesOf } from "../core/graph";
+import type { Tensors } from "../core/op";
+import { state, type Tensor } from "../core/tensor";
+import type { Trial, Values } from "../core/trial";
+import type { Problem, Variant } from "../core/variant";
+import { graphFor } from "../gpu/capabilities";
+import type { Memory } from "../gpu/memory";
+import { Program } from "../gpu/program";
+import { type Stopwatch, stepsOf } from "../gpu/stopwatch";
+import { type Contestant, Refused, type Runner } from "./contest";
+import { fillWith, noiseAt, writeRepeated } from "./noise";
+import { Verifier } from "./verifier";
+
+/** A NaN with a mark: what a kernel forgets to write shows. */
+const POISON = new Uint32Array(2 ** 20).fill(0x7fc0dead);
+/** Between the beginnings of the inputs in the noise. */
+const SHIFT = 104729;
+
+/** The inputs of a trial as tensors that need no device until they are filled. */
+export function inputsOf(trial: Trial, problem: Problem): Tensors {
+  const shapes = Object.entries(trial.inputs(problem));
+  return Object.fromEntries(shapes.map(([name, shape]) => [name, state(name, shape)]));
+}
+
+export class TrialBench {
+  private readonly inputs: Tensors;
+  private readonly verifier: Verifier;
+
+  constructor(
+    private readonly memory: Memory,
+    private readonly stopwatch: Stopwatch,
+    private readonly trial: Trial,
+    private readonly problem: Problem,
+  ) {
+    this.inputs = inputsOf(trial, problem);
+    const values: Record<string, Values[string]> = {};
+    for (const [k, [name, t]] of Object.entries(this.inputs).entries()) {
+      const fill = trial.fill?.[name] ?? ((random: number) => random);
+      fillWith(memory, t, fill, k * SHIFT);
+      values[name] = noiseAt(fill, k * SHIFT);
+    }
+    this.verifier = new Verifier((output, i) => trial.exact(values, problem, output, i));
+  }
+
+  contestant(variant: Variant): Contestant {
+    return { name: variant.name, start: () => this.start(variant) };
+  }
+
+  private async start(variant: Variant): Promise<Runner> {
+    const { memory, stopwatch, trial, problem } = this;
+    const g = graphFor(memory.device);
+    const outputs = trial.record(g, variant, this.inputs, problem);
+    const program = await this.compiled(g, variant.name, Object.values(outputs));
+    const reason = this.verifier.judge(variant.name, await this.read(g, program, outputs));
+    if (reason !== undefined) {
+      program.destroy();
+      throw new Refused(reason);
+    }
+    const work = stepsOf(program);
+    return {
+      time: (times) => stopwatch.time(work, times),
+      timesFor: (milliseconds) => stopwatch.timesFor(work, milliseconds),
+      wrong: () => this.verifier.overruling(variant.name),
+      release: () => program.destroy(),
+    };
+  }
+
+  /** A kernel that a driver does not take is out; a lost device is an error. */
+  private async compiled(g: Graph, name: string, keep: readonly Tensor[]): Promise<Program> {
+    try {
+      return await Program.compile(this.memory, g, name, keep);
+    } catch (error) {
+      this.memory.device.check();
+      throw new Refused(`does not compile: ${(error as Error).message.split("\n")[0]}`);
+    }
+  }
+
+  /** Runs the program once on poisoned memory. */
+  private async read(
+    g: Graph,
+    program: Program,
+    outputs: Tensors,
+  ): Promise<Map<string, Float32Array>> {
+    const { memory } = this;
+    const temporary = storagesOf(g.dispatches).filter((t) => t.kind === "temp");
+    for (const buffer of new Set(temporary.map((t) => program.bufferOf(t)))) {
+      writeRepeated(memory, buffer, POISON, buffer.size / 4);
+    }
+    program.run();
+    const read = new Map<string, Float32Array>();
+    for (const [name, t] of Object.entries(outputs)) {
+      read.set(name, await memory.readF32(t, program.bufferOf(t)));
+    }
+    return read;
+  }
+
+  release(): void {
+    for (const t of Object.values(this.inputs)) this.memory.release(t);
+  }
+}
