@@ -1,6 +1,7 @@
 /** Whole steps: time, host time, memory, bytes moved, and which kernels the time goes to. */
 
 import { totalCost } from "../src/core/cost";
+import type { Device } from "../src/gpu/device";
 import { median } from "../src/gpu/stopwatch";
 import type { PresetName } from "../src/train/config";
 import type { Bench } from "./bench";
@@ -48,16 +49,40 @@ function stepsOfPreset(bench: Bench, preset: PresetName): Step[] {
   ];
 }
 
-async function measureStep(bench: Bench, { id, preset, make }: Step): Promise<StepRow> {
+/** Milliseconds of processor time of this thread since `before`. */
+function hostMs(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.threadCpuUsage(before);
+  return (user + system) / 1000;
+}
+
+/** From now on adds up the processor time that `device` spends waiting; returns its reading. */
+function countWaiting(device: Device): () => number {
+  let waiting = 0;
+  const wait = device.wait.bind(device);
+  device.wait = async (promise) => {
+    const before = process.threadCpuUsage();
+    try {
+      return await wait(promise);
+    } finally {
+      waiting += hostMs(before);
+    }
+  };
+  return () => waiting;
+}
+
+async function measureStep(
+  bench: Bench,
+  { id, preset, make }: Step,
+  waiting: () => number,
+): Promise<StepRow> {
   const { device, stopwatch, controls, settings } = bench;
   const work = await make();
   const hosts: number[] = [];
   const run = async () => {
     const start = performance.now();
-    const before = process.threadCpuUsage();
+    const [before, waited] = [process.threadCpuUsage(), waiting()];
     await work.submit();
-    const { user, system } = process.threadCpuUsage(before);
-    hosts.push((user + system) / 1000);
+    hosts.push(Math.max(0, hostMs(before) - (waiting() - waited)));
     await device.idle();
     return performance.now() - start;
   };
@@ -106,9 +131,10 @@ export async function measureSteps(
   onRow: (row: StepRow) => void,
 ): Promise<StepRow[]> {
   const steps = bench.settings.presets.flatMap((preset) => stepsOfPreset(bench, preset));
+  const waiting = countWaiting(bench.device);
   const rows: StepRow[] = [];
   for (const step of bench.select(steps)) {
-    rows.push(await measureStep(bench, step));
+    rows.push(await measureStep(bench, step, waiting));
     onRow(rows.at(-1)!);
   }
   return rows;

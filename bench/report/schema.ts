@@ -82,7 +82,7 @@ const stepRow = z.object({
   /** Patches that went through the network, forward or both ways. */
   patches: count,
   ...timing,
-  /** Processor time of the host thread until everything was submitted, a volume's waits included. */
+  /** Processor time of the host thread until everything was submitted, without its waiting. */
   hostMilliseconds: amount,
   dispatches: count,
   flops: amount,
