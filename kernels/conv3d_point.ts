@@ -28,7 +28,7 @@ const point = defineKernel({
     ...{ x: "read", w: "read", b: "read", stats: "read", weight: "read", bias: "read" },
     y: "read_write",
   },
-  args: ARGS,
+  args: [...ARGS, "TRANSPOSED", "BIAS", "NORM"],
   views: ["x"],
   grid: (c) => grid1d(product(c, "N", "COUT") * Math.ceil(num(c, "S4") / RUN), num(c, "WG")),
   flops,
@@ -64,8 +64,8 @@ function source(given: Tensor, { N, CIN, COUT, D, H, W }: Geometry) {
 /** y = w x + b, or, without `b`, dx = wᵀ dy. */
 export function emitPoint(g: Graph, { x, w, b, y }: ConvTensors, geometry: Geometry): void {
   const { from, NORM, args } = source(x, geometry);
-  const how = { TRANSPOSED: !b, BIAS: Boolean(b), NORM, WG: 64, RUN };
-  g.emit(point, { ...from, w, b: b ?? w, y }, how, args);
+  const flags = { TRANSPOSED: Number(!b), BIAS: Number(Boolean(b)), NORM: Number(NORM) };
+  g.emit(point, { ...from, w, b: b ?? w, y }, { WG: 64, RUN }, { ...args, ...flags });
 }
 
 /** Sums over the voxels of each sample: (N, COUT, CIN, 1, 1, 1). */

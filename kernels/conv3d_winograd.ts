@@ -65,7 +65,7 @@ const gradient = defineKernel({
     ...{ dy: "read", x: "read", stats: "read", means: "read", weight: "read", bias: "read" },
     ...{ d: "read_write", v: "read_write" },
   },
-  args: TRANSFORM_ARGS,
+  args: [...TRANSFORM_ARGS, "DX"],
   views: ["dy"],
   grid: transformGrid,
 });
@@ -86,7 +86,7 @@ const conv = defineKernel({
     ...{ v: "read", v4: "read", u: "read", b: "read" },
     ...{ y: "read_write", parts: "read_write" },
   },
-  args: ["FIRST", "COUNT", "CIN", "COUT", "D", "H", "W"],
+  args: ["FIRST", "COUNT", "CIN", "COUT", "D", "H", "W", "BIAS", "STATS"],
   grid(c) {
     const tiles = ceilDiv(num(c, "W"), num(c, "TX")) * ceilDiv(num(c, "H"), 8) * tilesZ(c);
     return grid1d(num(c, "COUNT") * tiles * ceilDiv(num(c, "COUT"), LANES), 1);
@@ -164,7 +164,7 @@ function transformGradient(
   const rest = plain(dy);
   const from = norm?.inputs ?? { dy, x: rest, stats: rest, means: rest, weight: rest, bias: rest };
   const args = transformArgs(from.dy, chunk, geometry, norm?.groups ?? 1);
-  g.emit(gradient, { ...from, d, v }, { NORM: Boolean(norm), DX, WG }, args);
+  g.emit(gradient, { ...from, d, v }, { NORM: Boolean(norm), WG }, { ...args, DX: Number(DX) });
   return { d, v };
 }
 
@@ -194,9 +194,10 @@ function convolve(
   chunk: Chunk,
   { CIN, COUT, D, H, W }: Geometry,
 ): void {
-  const consts = { TX: tileX(W), BIAS: Boolean(b), STATS: Boolean(moments) };
   const parts = moments ?? unused(g);
-  g.emit(conv, { v, v4: v, u, b: b ?? u, y, parts }, consts, { ...chunk, CIN, COUT, D, H, W });
+  const wanted = { BIAS: Number(Boolean(b)), STATS: Number(Boolean(moments)) };
+  const args = { ...chunk, CIN, COUT, D, H, W, ...wanted };
+  g.emit(conv, { v, v4: v, u, b: b ?? u, y, parts }, { TX: tileX(W) }, args);
 }
 
 /** y = conv(x, w) + b, or, without `b`, dx from dy. */

@@ -8,6 +8,7 @@ const sumsKernel = defineKernel({
   name: "dice_sums",
   source: sumsSource,
   bindings: { logits: "read", labels: "read", loss: "read_write", sums: "read_write" },
+  args: ["N", "S"],
   grid: (c) => grid1d(num(c, "N"), 1),
   flops: (c) => 8 * product(c, "N", "S"),
 });
@@ -45,8 +46,8 @@ export const diceLoss = defineOp<DiceAttrs>({
     const [N = 1, ...rest] = logits.shape;
     const loss = g.tensor("loss", [N]);
     const sums = g.tensor("dice_sums", [N, 3]);
-    const consts = { N, S: elements(rest), EPSILON: epsilon, WG: 256 };
-    g.emit(sumsKernel, { logits, labels: target, loss, sums }, consts);
+    const tensors = { logits, labels: target, loss, sums };
+    g.emit(sumsKernel, tensors, { EPSILON: epsilon, WG: 256 }, { N, S: elements(rest) });
     return { loss, sums };
   },
   backward(g, { inputs, outputs, attrs }, { loss: dloss }) {

@@ -11,7 +11,7 @@ const kernel = defineKernel({
   name: "gather_patches",
   source: wgsl,
   bindings: { page: "read", table: "read", coords: "read", x: "read_write", y: "read_write" },
-  args: ["page"],
+  args: ["page", "N"],
   grid: (c) => grid1d(num(c, "N") * num(c, "CHUNKS"), 1),
   bytes: (c) => 4 * product(c, "N", "PD", "PH", "PW") * ((c.HALF ? 1 : 2) + 2 + (c.LABEL ? 1 : 0)),
 });
@@ -50,9 +50,10 @@ export function emitPerPage(
   pages: readonly Tensor[],
   tensors: Tensors,
   consts: Consts,
+  args: Readonly<Record<string, number>> = {},
 ): void {
   for (const [i, page] of pages.entries())
-    g.emit(kernel, { ...tensors, page }, consts, { page: i });
+    g.emit(kernel, { ...tensors, page }, consts, { ...args, page: i });
 }
 
 /**
@@ -72,8 +73,8 @@ export const gatherPatches = defineOp<PatchAttrs & { readonly label: boolean }>(
     // Without labels the binding still needs a buffer; nothing is written to it.
     const y = g.tensor("patch_labels", label ? [N, 1, ...size] : [1]);
     const CHUNKS = Math.ceil((PD * PH * PW) / (WG * VPT));
-    const consts = { N, PD, PH, PW, CHUNKS, HALF: half, LABEL: label, WG, VPT };
-    emitPerPage(g, kernel, pages, { table, coords, x, y }, consts);
+    const consts = { PD, PH, PW, CHUNKS, HALF: half, LABEL: label, WG, VPT };
+    emitPerPage(g, kernel, pages, { table, coords, x, y }, consts, { N });
     const outputs: Tensors = label ? { x, y } : { x };
     return outputs;
   },

@@ -74,6 +74,7 @@ const sums = byWidth(
     name: "group_norm_sums",
     source: sumsWgsl,
     bindings: { ...backwardInputs, sums: "read_write" },
+    args: ["N", "C", "S", "CG", "DY_CT", "DY_C0"],
     views: ["dy"],
     grid: (c) => grid1d(num(c, "N") * num(c, "C"), 1),
     flops: (c) => 5 * product(c, "N", "C", "S"),
@@ -87,6 +88,7 @@ const params = defineKernel({
     ...{ sums: "read", weight: "read", means: "read_write" },
     ...{ dweight: "read_write", dbias: "read_write" },
   },
+  args: ["N", "C", "CG", "M"],
   grid(c) {
     const [N, C, CG] = [num(c, "N"), num(c, "C"), num(c, "CG")];
     return grid1d(Math.max(C, (N * C) / CG), num(c, "WG"));
@@ -198,10 +200,11 @@ export const groupNorm = defineOp<GroupNormAttrs>({
     const { groups, relu } = attrs;
     const { N, C, S, WIDTH, CG } = sizes(x, groups);
     const { CT: DY_CT, C0: DY_C0 } = channelLayout(dy!);
-    const consts = { N, C, S, CG, DY_CT, DY_C0, RELU: relu };
+    const places = { N, C, S, CG, DY_CT, DY_C0 };
     const read = { x, dy: dy!, stats: outputs.stats!, weight, bias };
     const partial = g.tensor("sums", [N, C, 2]);
-    g.emit(sums(WIDTH), { ...read, sums: partial }, { ...consts, WIDTH, WG: reducers(S, g.caps) });
+    const threads = { WIDTH, RELU: relu, WG: reducers(S, g.caps) };
+    g.emit(sums(WIDTH), { ...read, sums: partial }, threads, places);
     const means = g.tensor("means", [N, groups, 2]);
     const gradient = (name: string, t: Tensor) =>
       needs.has(name) ? g.into(t) : { tensor: g.tensor(`d${name}`, t.shape), accumulate: false };
@@ -209,10 +212,8 @@ export const groupNorm = defineOp<GroupNormAttrs>({
     g.emit(
       params,
       { sums: partial, weight, means, dweight: w.tensor, dbias: b.tensor },
-      {
-        ...{ N, C, CG, M: CG * S * WIDTH, WG: 64 },
-        ...{ ACC_WEIGHT: w.accumulate, ACC_BIAS: b.accumulate },
-      },
+      { ACC_WEIGHT: w.accumulate, ACC_BIAS: b.accumulate, WG: 64 },
+      { N, C, CG, M: CG * S * WIDTH },
     );
     const grads: Record<string, Tensor> = { weight: w.tensor, bias: b.tensor };
     if (needs.has("x")) {
@@ -222,7 +223,11 @@ export const groupNorm = defineOp<GroupNormAttrs>({
         channelMeans: outputs.channelMeans,
         groups,
         write: (g, into) =>
-          g.emit(dx(WIDTH), { ...read, means, dx: into }, { ...consts, ...mapping(S, g.caps) }),
+          g.emit(
+            dx(WIDTH),
+            { ...read, means, dx: into },
+            { ...places, RELU: relu, ...mapping(S, g.caps) },
+          ),
       };
       grads.x = g.defer("dx", x.shape, made);
     }

@@ -4,7 +4,7 @@ import dxWgsl from "../shaders/upsample3d_dx.wgsl" with { type: "text" };
 import rowsWgsl from "../shaders/upsample3d_rows.wgsl" with { type: "text" };
 import rowsDxWgsl from "../shaders/upsample3d_rows_dx.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
-import type { Consts, Kernel } from "../src/core/kernel";
+import type { Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
@@ -17,22 +17,29 @@ const cells = (c: Consts) => grid1d(product(c, "N", "C", "D", "H", "W"), num(c, 
 /** One thread per RUN planes of four cells along x. */
 const runs = (c: Consts) => {
   const chunks = Math.ceil(num(c, "D") / num(c, "RUN"));
-  const rows = num(c, "N") * num(c, "C") * chunks * num(c, "H");
-  return grid1d((rows * num(c, "W")) / 4, num(c, "WG"));
+  return grid1d(product(c, "N", "C", "H", "W4") * chunks, num(c, "WG"));
 };
 
 /** 3.5 operations for each of the eight results of a cell: neighbours share interpolations. */
-const flops = (c: Consts) => 28 * product(c, "N", "C", "D", "H", "W");
+const cellFlops = (c: Consts) => 28 * product(c, "N", "C", "D", "H", "W");
+const rowFlops = (c: Consts) => 112 * product(c, "N", "C", "D", "H", "W4");
 
-const io = { bindings: { x: "read", y: "read_write" }, views: ["y"] } as const;
-const cell = defineKernel({ name: "upsample3d", source: wgsl, ...io, grid: cells, flops });
+const cell = defineKernel({
+  name: "upsample3d",
+  source: wgsl,
+  bindings: { x: "read", y: "read_write" },
+  views: ["y"],
+  grid: cells,
+  flops: cellFlops,
+});
 const rows = defineKernel({
   name: "upsample3d_rows",
   source: rowsWgsl,
   bindings: { x: "read", stats: "read", weight: "read", bias: "read", y: "read_write" },
+  args: ["N", "C", "CG", "D", "H", "W4", "Y_CT", "Y_C0", "RUN"],
   views: ["y"],
   grid: runs,
-  flops,
+  flops: rowFlops,
 });
 
 const ioDx = { bindings: { dy: "read", dx: "read_write" }, views: ["dy"] } as const;
@@ -41,14 +48,15 @@ const cellDx = defineKernel({
   source: dxWgsl,
   ...ioDx,
   grid: cells,
-  flops,
+  flops: cellFlops,
 });
 const rowsDx = defineKernel({
   name: "upsample3d_rows_dx",
   source: rowsDxWgsl,
   ...ioDx,
+  args: ["N", "C", "D", "H", "W4", "DY_CT", "DY_C0", "RUN"],
   grid: runs,
-  flops,
+  flops: rowFlops,
 });
 
 /** Sizes of the smaller tensor; ALIGN: 1 for align_corners. */
@@ -61,45 +69,51 @@ export interface UpsampleVariant extends Variant<UpsampleSizes> {
   readonly emit: (g: Graph, from: Tensor, to: Tensor, sizes: UpsampleSizes) => void;
 }
 
-type Emit = (consts: (sizes: UpsampleSizes) => Consts) => UpsampleVariant["emit"];
+type Emit = UpsampleVariant["emit"];
 
-/** The kernels read where y, or dy, lies in a wider tensor. */
-const emitRows: Emit = (consts) => (g, x, y, sizes) => {
-  const { CT: Y_CT, C0: Y_C0 } = channelLayout(y);
-  const norm = normalisedOf(x);
-  const from = norm?.inputs ?? { x, stats: x, weight: x, bias: x }; // bound, not read
-  const how = { NORM: Boolean(norm), CG: sizes.C / (norm?.groups ?? 1) };
-  g.emit(rows, { ...from, y }, { ...sizes, ...consts(sizes), ...how, Y_CT, Y_C0 });
-};
-const emitCells: Emit = (consts) => (g, x, y, sizes) => {
-  const { CT: Y_CT, C0: Y_C0 } = channelLayout(y);
-  g.emit(cell, { x, y }, { ...sizes, ...consts(sizes), Y_CT, Y_C0 });
-};
-const emitGradient =
-  (kernel: Kernel): Emit =>
-  (consts) =>
-  (g, dy, dx, sizes) => {
-    const { CT: DY_CT, C0: DY_C0 } = channelLayout(dy);
-    g.emit(kernel, { dy, dx }, { ...sizes, ...consts(sizes), DY_CT, DY_C0 });
+/** Where y, or dy, lies in a wider tensor. */
+const inY = (y: Tensor) => ({ Y_CT: channelLayout(y).CT, Y_C0: channelLayout(y).C0 });
+const inDy = (dy: Tensor) => ({ DY_CT: channelLayout(dy).CT, DY_C0: channelLayout(dy).C0 });
+const align = ({ ALIGN }: UpsampleSizes) => ({ ALIGN: ALIGN === 1, WG: 64 });
+
+function walkArgs({ N, C, D, H, W }: UpsampleSizes, run: number) {
+  return { N, C, D, H, W4: W / 4, RUN: Math.min(D, run) };
+}
+
+const emitRows =
+  (run: number): Emit =>
+  (g, x, y, sizes) => {
+    const norm = normalisedOf(x);
+    const from = norm?.inputs ?? { x, stats: x, weight: x, bias: x }; // bound, not read
+    const CG = sizes.C / (norm?.groups ?? 1);
+    const args = { ...walkArgs(sizes, run), ...inY(y), CG };
+    g.emit(rows, { ...from, y }, { ...align(sizes), NORM: Boolean(norm) }, args);
   };
+const emitRowsDx =
+  (run: number): Emit =>
+  (g, dy, dx, sizes) =>
+    g.emit(rowsDx, { dy, dx }, align(sizes), { ...walkArgs(sizes, run), ...inDy(dy) });
+const emitCells: Emit = (g, x, y, sizes) =>
+  g.emit(cell, { x, y }, { ...sizes, ...align(sizes), ...inY(y) });
+const emitCellsDx: Emit = (g, dy, dx, sizes) =>
+  g.emit(cellDx, { dy, dx }, { ...sizes, ...align(sizes), ...inDy(dy) });
 
 /** Long walks share interpolated planes; short ones make more threads, which GPUs want. */
-function variantsOf(byRows: Emit, byCells: Emit, fuses: boolean): readonly UpsampleVariant[] {
+function variantsOf(
+  byRows: (run: number) => Emit,
+  byCells: Emit,
+  fuses: boolean,
+): readonly UpsampleVariant[] {
   const supported = () => true;
   const walk = (run: number): UpsampleVariant => ({
     name: `rows${run}`,
     supported,
     fits: ({ W }) => widthFor(W) === 4,
     fuses,
-    emit: byRows(({ D }) => ({ RUN: Math.min(D, run), WG: 64 })),
+    emit: byRows(run),
   });
-  const any = { name: "cells", supported, emit: byCells(() => ({ WG: 64 })) };
-  return [walk(16), walk(4), any];
+  return [walk(16), walk(4), { name: "cells", supported, emit: byCells }];
 }
 
 export const upsampleVariants = variantsOf(emitRows, emitCells, true);
-export const upsampleGradientVariants = variantsOf(
-  emitGradient(rowsDx),
-  emitGradient(cellDx),
-  false,
-);
+export const upsampleGradientVariants = variantsOf(emitRowsDx, emitCellsDx, false);

@@ -7,7 +7,7 @@ const kernel = defineKernel({
   name: "write_slice",
   source: wgsl,
   bindings: { src: "read", dst: "read_write" },
-  args: ["offset"],
+  args: ["offset", "COUNT"],
   grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
   bytes: (c) => 8 * num(c, "COUNT"),
 });
@@ -24,7 +24,7 @@ export const writeSlice = defineOp<{ readonly offset: number }>({
           `(${showShape(dst!.shape)})`,
       );
     }
-    g.emit(kernel, { src: src!, dst: dst! }, { COUNT, WG: 64 }, { offset });
+    g.emit(kernel, { src: src!, dst: dst! }, { WG: 64 }, { offset, COUNT });
     return {};
   },
 });

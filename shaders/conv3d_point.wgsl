@@ -19,12 +19,12 @@ struct Args {
   C0: u32,
   CG: u32,
   S4: u32,
+  TRANSPOSED: u32, // 1 or 0, as these two: not constants, for every pipeline takes time to compile
+  BIAS: u32,
+  NORM: u32,
 }
 @group(0) @binding(7) var<uniform> args: Args;
 
-const TRANSPOSED: bool = false;
-const BIAS: bool = true;
-const NORM: bool = false;
 const WG: u32 = 64u;
 const RUN: u32 = 4u;
 
@@ -45,11 +45,11 @@ fn main(
   let co = row - n * args.COUT;
   var sums: array<vec4f, RUN>;
   for (var ci = 0u; ci < args.CIN; ci++) {
-    let factor = w[select(co * args.CIN + ci, ci * args.COUT + co, TRANSPOSED)];
+    let factor = w[select(co * args.CIN + ci, ci * args.COUT + co, args.TRANSPOSED == 1u)];
     var mean = 0.0;
     var scale = 1.0;
     var shift = 0.0;
-    if (NORM) {
+    if (args.NORM == 1u) {
       let group = 2u * ((n * args.CIN + ci) / args.CG);
       mean = stats[group];
       scale = stats[group + 1u] * weight[ci];
@@ -58,13 +58,13 @@ fn main(
     let base = (n * args.CT + args.C0 + ci) * args.S4;
     for (var k = 0u; k < RUN; k++) {
       var value = x[base + min(first + k * runs, args.S4 - 1u)];
-      if (NORM) {
+      if (args.NORM == 1u) {
         value = max((value - mean) * scale + shift, vec4f());
       }
       sums[k] += factor * value;
     }
   }
-  if (BIAS) {
+  if (args.BIAS == 1u) {
     for (var k = 0u; k < RUN; k++) {
       sums[k] += b[co];
     }

@@ -26,12 +26,12 @@ struct Args {
   D: u32,
   H: u32,
   W: u32,
+  BIAS: u32, // 1 or 0, as STATS: not constants, for every pipeline costs a second to compile
+  STATS: u32,
 }
 @group(0) @binding(6) var<uniform> args: Args;
 
 const TX: u32 = 8u; // 8 or 16
-const BIAS: bool = true;
-const STATS: bool = false;
 
 const A: f32 = 0.75;
 const B: f32 = 1.5;
@@ -197,7 +197,7 @@ fn main(
   let co = block * LANES + lane;
   if (co < args.COUT) {
     var shift = 0.0;
-    if (BIAS) {
+    if (args.BIAS == 1u) {
       shift = b[co];
     }
     let channel = (args.FIRST + n) * args.COUT + co;
@@ -214,7 +214,7 @@ fn main(
           let at = p * P + q * 4u;
           let four = vec4f(total[at], total[at + 1u], total[at + 2u], total[at + 3u]);
           y[(((channel * D) + z) * H + yy) * W / 4u + xx / 4u] = four + shift;
-          if (STATS) {
+          if (args.STATS == 1u) {
             // Differences from one of the values: sums of squares of the values would cancel.
             let off = four - first;
             count += 4.0;
@@ -224,7 +224,7 @@ fn main(
         }
       }
     }
-    if (STATS) {
+    if (args.STATS == 1u) {
       let at = 3u * (channel * tilesX * tilesY * tilesZ + tile);
       parts[at] = count;
       parts[at + 1u] = shift + first + sum / count;

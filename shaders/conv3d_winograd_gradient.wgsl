@@ -25,11 +25,11 @@ struct Args {
   D: u32,
   H: u32,
   W4: u32,
+  DX: u32, // 1 or 0
 }
 @group(0) @binding(8) var<uniform> args: Args;
 
 const NORM: bool = false;
-const DX: bool = true;
 const WG: u32 = 64u;
 
 const A: f32 = 0.75;
@@ -102,7 +102,7 @@ fn main(
     d[to + 3u * plane] = evenB + oddB;
     d[to + 4u * plane] = evenB - oddB;
     d[to + 5u * plane] = g4;
-    if (DX) {
+    if (args.DX == 1u) {
       let evenVA = g4 - BB * g2;
       let oddVA = A * (g3 - BB * g1);
       let evenVB = g4 - AA * g2;

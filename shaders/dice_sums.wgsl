@@ -7,8 +7,12 @@
 @group(0) @binding(2) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(3) var<storage, read_write> sums: array<f32>;
 
-const N: u32 = 2u;
-const S: u32 = 64u;
+struct Args {
+  N: u32,
+  S: u32,
+}
+@group(0) @binding(4) var<uniform> args: Args;
+
 const EPSILON: f32 = 1e-5f;
 const WG: u32 = 256u;
 
@@ -27,13 +31,13 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let n = wid.y * nwg.x + wid.x;
-  if (n >= N) {
+  if (n >= args.N) {
     return;
   }
   var sum = vec3f(0.0);
-  for (var i = lane; i < S; i += WG) {
-    let p = sigmoid(logits[n * S + i]);
-    let y = labels[n * S + i];
+  for (var i = lane; i < args.S; i += WG) {
+    let p = sigmoid(logits[n * args.S + i]);
+    let y = labels[n * args.S + i];
     sum += vec3f(p * y, p, y);
   }
   partial[lane] = sum;

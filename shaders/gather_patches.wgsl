@@ -13,10 +13,10 @@
 
 struct Args {
   page: u32,
+  N: u32,
 }
 @group(0) @binding(5) var<uniform> args: Args;
 
-const N: u32 = 2u;
 const PD: u32 = 4u;
 const PH: u32 = 4u;
 const PW: u32 = 4u;
@@ -35,7 +35,7 @@ fn main(
 ) {
   let group = wid.y * nwg.x + wid.x;
   let n = group / CHUNKS;
-  if (n >= N) {
+  if (n >= args.N) {
     return;
   }
   let row = coords[n * 4u] * 8u;

@@ -7,10 +7,14 @@
 @group(0) @binding(3) var<storage, read_write> dweight: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dbias: array<f32>;
 
-const N: u32 = 2u;
-const C: u32 = 4u;
-const CG: u32 = 2u; // channels of a group
-const M: u32 = 64u;
+struct Args {
+  N: u32,
+  C: u32,
+  CG: u32,
+  M: u32,
+}
+@group(0) @binding(5) var<uniform> args: Args;
+
 const ACC_WEIGHT: bool = false;
 const ACC_BIAS: bool = false;
 const WG: u32 = 64u;
@@ -18,10 +22,10 @@ const WG: u32 = 64u;
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x;
-  if (i < C) {
+  if (i < args.C) {
     var sum = vec2f();
-    for (var n = 0u; n < N; n++) {
-      let at = 2u * (n * C + i);
+    for (var n = 0u; n < args.N; n++) {
+      let at = 2u * (n * args.C + i);
       sum += vec2f(sums[at], sums[at + 1u]);
     }
     if (ACC_BIAS) {
@@ -33,12 +37,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     dbias[i] = sum.x;
     dweight[i] = sum.y;
   }
-  if (i < N * C / CG) {
+  if (i < args.N * args.C / args.CG) {
     var sum = vec2f();
-    for (var k = i * CG; k < (i + 1u) * CG; k++) {
-      sum += weight[k % C] * vec2f(sums[2u * k], sums[2u * k + 1u]);
+    for (var k = i * args.CG; k < (i + 1u) * args.CG; k++) {
+      sum += weight[k % args.C] * vec2f(sums[2u * k], sums[2u * k + 1u]);
     }
-    means[2u * i] = sum.x / f32(M);
-    means[2u * i + 1u] = sum.y / f32(M);
+    means[2u * i] = sum.x / f32(args.M);
+    means[2u * i + 1u] = sum.y / f32(args.M);
   }
 }

@@ -9,13 +9,17 @@ alias V = vec4f; // or f32
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read_write> sums: array<f32>;
 
-const N: u32 = 2u;
-const C: u32 = 4u;
-const S: u32 = 32u; // vectors of a channel
+struct Args {
+  N: u32,
+  C: u32,
+  S: u32,
+  CG: u32,
+  DY_CT: u32,
+  DY_C0: u32,
+}
+@group(0) @binding(6) var<uniform> args: Args;
+
 const WIDTH: u32 = 4u; // elements of V
-const CG: u32 = 2u; // channels of a group
-const DY_CT: u32 = 4u;
-const DY_C0: u32 = 0u;
 const RELU: bool = true;
 const WG: u32 = 64u;
 const ROWS: u32 = 8u;
@@ -35,19 +39,19 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let nc = wid.y * nwg.x + wid.x;
-  if (nc >= N * C) {
+  if (nc >= args.N * args.C) {
     return;
   }
-  let c = nc % C;
-  let mean = stats[2u * (nc / CG)];
-  let rstd = stats[2u * (nc / CG) + 1u];
+  let c = nc % args.C;
+  let mean = stats[2u * (nc / args.CG)];
+  let rstd = stats[2u * (nc / args.CG) + 1u];
   let scale = rstd * weight[c];
   let shift = bias[c];
-  let dyBase = ((nc / C) * DY_CT + DY_C0 + c) * S;
+  let dyBase = ((nc / args.C) * args.DY_CT + args.DY_C0 + c) * args.S;
   var sum = V();
   var product = V();
-  for (var i = lane; i < S; i += WG) {
-    let centred = x[nc * S + i] - mean;
+  for (var i = lane; i < args.S; i += WG) {
+    let centred = x[nc * args.S + i] - mean;
     var d = dy[dyBase + i];
     if (RELU) {
       d = select(V(), d, centred * scale + shift > V());

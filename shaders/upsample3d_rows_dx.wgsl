@@ -1,23 +1,24 @@
 // Trilinear upsampling ×2, backward, where W is a multiple of 4.  dy: (N, C, 2D, 2H, 2W), may be a
-// channel view; dx: (N, C, D, H, W); both in vectors along x. As upsample3d_dx.wgsl, but a thread
+// channel view; dx: (N, C, D, H, W); both in vectors along x, W4 = W / 4. As upsample3d_dx.wgsl, but a thread
 // makes four dx along x and walks along z: what a plane of dy adds up to serves two dx.
 // One thread per (n, c, chunk of RUN planes, y, four x).
 @group(0) @binding(0) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> dx: array<vec4f>;
 
-const N: u32 = 2u;
-const C: u32 = 4u;
-const D: u32 = 4u;
-const H: u32 = 4u;
-const W: u32 = 4u;
-const DY_CT: u32 = 4u;
-const DY_C0: u32 = 0u;
-const ALIGN: bool = true; // align_corners
-const RUN: u32 = 4u;
-const WG: u32 = 64u;
+struct Args {
+  N: u32,
+  C: u32,
+  D: u32,
+  H: u32,
+  W4: u32,
+  DY_CT: u32,
+  DY_C0: u32,
+  RUN: u32,
+}
+@group(0) @binding(2) var<uniform> args: Args;
 
-const W4: u32 = W / 4u;
-const CHUNKS: u32 = (D + RUN - 1u) / RUN;
+const ALIGN: bool = true; // align_corners
+const WG: u32 = 64u;
 
 // Weights of x[k] in outputs 2k − 1, 2k, 2k + 1, 2k + 2 of an axis of n; zero outside.
 fn weights(k: u32, n: u32) -> vec4f {
@@ -36,18 +37,18 @@ fn row(base: u32, k: u32, wx: mat4x4f) -> vec4f {
   let a = dy[base + 2u * k];
   let b = dy[base + 2u * k + 1u];
   let left = dy[base + max(2u * k, 1u) - 1u].w;
-  let right = dy[base + min(2u * k + 2u, 2u * W4 - 1u)].x;
+  let right = dy[base + min(2u * k + 2u, 2u * args.W4 - 1u)].x;
   return wx[0] * vec4f(left, a.yw, b.y) + wx[1] * vec4f(a.xz, b.xz) + wx[2] * vec4f(a.yw, b.yw) +
     wx[3] * vec4f(a.z, b.xz, right);
 }
 
 // What plane z − 1 of dy adds, for z from 0 to 2D + 1; the planes outside have weight zero.
 fn plane(base: u32, z: u32, at: vec2u, wx: mat4x4f, wy: vec4f) -> vec4f {
-  let start = base + (clamp(z, 1u, 2u * D) - 1u) * 4u * H * W4;
+  let start = base + (clamp(z, 1u, 2u * args.D) - 1u) * 4u * args.H * args.W4;
   var sum = vec4f();
   for (var k = 0u; k < 4u; k++) {
-    let y = clamp(2u * at.y + k, 1u, 2u * H) - 1u;
-    sum += wy[k] * row(start + y * 2u * W4, at.x, wx);
+    let y = clamp(2u * at.y + k, 1u, 2u * args.H) - 1u;
+    sum += wy[k] * row(start + y * 2u * args.W4, at.x, wx);
   }
   return sum;
 }
@@ -58,30 +59,38 @@ fn main(
   @builtin(num_workgroups) nwg: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
+  let D = args.D;
+  let H = args.H;
+  let W4 = args.W4;
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
-  if (i >= N * C * CHUNKS * H * W4) {
+  let chunks = (D + args.RUN - 1u) / args.RUN;
+  if (i >= args.N * args.C * chunks * H * W4) {
     return;
   }
   let at = vec2u(i % W4, i / W4 % H);
-  let start = i / (W4 * H) % CHUNKS * RUN;
-  let nc = i / (W4 * H * CHUNKS);
+  let start = i / (W4 * H) % chunks * args.RUN;
+  let nc = i / (W4 * H * chunks);
   let k = 4u * at.x;
+  let W = 4u * W4;
   let wx = transpose(
     mat4x4f(weights(k, W), weights(k + 1u, W), weights(k + 2u, W), weights(k + 3u, W)),
   );
   let wy = weights(at.y, H);
-  let base = ((nc / C) * DY_CT + DY_C0 + nc % C) * 8u * D * H * W4;
+  let base = ((nc / args.C) * args.DY_CT + args.DY_C0 + nc % args.C) * 8u * D * H * W4;
+  // The last four planes of dy; a plane is loaded in one place, so that there is little code.
   var first = vec4f();
   var second = vec4f();
-  for (var z = start; z <= min(start + RUN, D); z++) {
-    let third = plane(base, 2u * z, at, wx, wy);
-    let fourth = plane(base, 2u * z + 1u, at, wx, wy);
-    if (z > start) {
-      let wz = weights(z - 1u, D);
-      dx[((nc * D + z - 1u) * H + at.y) * W4 + at.x] = wz.x * first + wz.y * second +
+  var third = vec4f();
+  for (var p = 2u * start; p < 2u * min(start + args.RUN, D) + 2u; p++) {
+    let fourth = plane(base, p, at, wx, wy);
+    if (p >= 2u * start + 3u && p % 2u == 1u) {
+      let z = (p - 3u) / 2u;
+      let wz = weights(z, D);
+      dx[((nc * D + z) * H + at.y) * W4 + at.x] = wz.x * first + wz.y * second +
         wz.z * third + wz.w * fourth;
     }
-    first = third;
-    second = fourth;
+    first = second;
+    second = third;
+    third = fourth;
   }
 }

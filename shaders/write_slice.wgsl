@@ -5,10 +5,10 @@
 
 struct Args {
   offset: u32,
+  COUNT: u32,
 }
 @group(0) @binding(2) var<uniform> args: Args;
 
-const COUNT: u32 = 64u;
 const WG: u32 = 64u;
 
 @compute @workgroup_size(WG)
@@ -18,7 +18,7 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
-  if (i < COUNT) {
+  if (i < args.COUNT) {
     dst[args.offset + i] = src[i];
   }
 }
