@@ -43,6 +43,27 @@ export function weightsOf(tensors: Tensors) {
   return names.map((name) => ({ name: name.slice("weights/".length), ...floats(tensors, name) }));
 }
 
+/** A copy with axis `i` of the result being axis `order[i]` of `tensor`. */
+export function permuted(
+  { shape, data }: { readonly shape: readonly number[]; readonly data: Float32Array },
+  order: readonly number[],
+): { shape: number[]; data: Float32Array } {
+  const strides = shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
+  const out = order.map((axis) => shape[axis]!);
+  const result = new Float32Array(data.length);
+  let written = 0;
+  const walk = (axis: number, offset: number) => {
+    if (axis === out.length) {
+      result[written++] = data[offset]!;
+      return;
+    }
+    const stride = strides[order[axis]!]!;
+    for (let i = 0; i < out[axis]!; i++) walk(axis + 1, offset + i * stride);
+  };
+  walk(0, 0);
+  return { shape: out, data: result };
+}
+
 /** Answers the driver until it closes stdin. */
 export async function serve(open: () => Promise<Engine | Unavailable>): Promise<void> {
   const answer = (value: unknown) => process.stdout.write(`${MARK}${JSON.stringify(value)}\n`);
