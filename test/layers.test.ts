@@ -17,10 +17,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/optim": ["kernels", "src/core"],
   "src/data": ["kernels", "src/core", "src/gpu", "src/platform"],
   "src/eval": ["src/core", "src/data"],
-  "src/infer": ["kernels", "src/core", "src/gpu", "src/nn", "src/data", "src/platform"],
+  "src/infer": [
+    ...["kernels", "src/core", "src/gpu", "src/tune", "src/nn", "src/data", "src/platform"],
+  ],
   "src/train": [
     ...["kernels", "src/core", "src/gpu", "src/nn", "src/optim", "src/data", "src/platform"],
-    ...["src/eval", "src/infer"],
+    ...["src/eval", "src/infer", "src/tune"],
   ],
 };
 

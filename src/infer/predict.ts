@@ -4,9 +4,7 @@ import type { DeviceVolume } from "../data/device_volume";
 import { DeviceResampler } from "../data/resample_device";
 import type { Grid, Mask, Volume } from "../data/volume";
 import type { DeviceSource, VolumeSource } from "../data/volume_store";
-import { capabilities } from "../gpu/capabilities";
 import type { Memory } from "../gpu/memory";
-import { patchesPerDispatch } from "../nn/unet3d";
 import type { ModelInfo } from "./model";
 import {
   type Network,
@@ -14,15 +12,13 @@ import {
   type SlidingWindowOptions,
   type Stage,
 } from "./sliding_window";
+import { windowBatch } from "./window_batch";
 
 /** Probabilities of at least this are lesion. */
 export const THRESHOLD = 0.5;
 
-/** Most windows per run of the network: enough to fill the adapter, and little waste at the end. */
-const BATCH = { lavapipe: 8, swiftshader: 8, hardware: 32 };
-
 export interface PredictOptions extends Pick<SlidingWindowOptions, "onProgress" | "signal"> {
-  /** Most windows per run of the network; fewer where a binding holds fewer. */
+  /** Most windows per run of the network, instead of the tuned number or the default. */
   readonly batch?: number;
   /** Called when the device has ended a stage, or a part of one. */
   readonly onStage?: (stage: Stage | "mapping back") => void;
@@ -42,10 +38,8 @@ export async function predictProbability(
   native: Grid,
   options: PredictOptions = {},
 ): Promise<Volume> {
-  const { patch, stride, unet } = model;
-  const { maxBindingBytes, kind } = capabilities(memory.device);
-  const most = options.batch ?? BATCH[kind];
-  const batch = patchesPerDispatch(unet, patch, maxBindingBytes, most);
+  const { patch, stride } = model;
+  const batch = windowBatch(memory.device, model, options.batch);
   const windows = { ...options, patch, stride, batch };
   const mean = await predictOnDevice(memory, network, source, windows);
   try {

@@ -5,13 +5,12 @@ import type { Capabilities } from "../core/kernel";
 import type { Op } from "../core/op";
 import { elements } from "../core/tensor";
 import type { Trial } from "../core/trial";
-import { type Choices, type Picked, type Problem, problemKey, type Variant } from "../core/variant";
+import { type Picked, type Problem, problemKey, type Variant } from "../core/variant";
 import { graphFor } from "../gpu/capabilities";
 import type { Device } from "../gpu/device";
 import type { Memory } from "../gpu/memory";
-import { specialise } from "../gpu/shader";
 import type { Stopwatch } from "../gpu/stopwatch";
-import { keyOf, type Task } from "./task";
+import { keyOf, sourcesOf, type Task } from "./task";
 import { inputsOf, TrialBench } from "./trial_bench";
 
 /** What one timed run should compute and read at most: a few milliseconds of a good kernel. */
@@ -26,29 +25,19 @@ interface Tunable {
   readonly variants: readonly Variant[];
 }
 
-/** A choice between the variants of an op. */
-export interface OpTask extends Task {
-  readonly op: string;
-  /** What it settles: one problem, or several that differ in the batch. */
-  readonly problems: Problem[];
-  /** Name of the size that the batch is. */
-  readonly batch: string | undefined;
-  weight: number;
-}
-
 /** The tasks behind the choices of graphs, each once; choices without alternative make none. */
 export async function opTasks(
   device: Device,
   ops: readonly Op<never>[],
   picks: readonly Picked[],
-): Promise<OpTask[]> {
+): Promise<Task[]> {
   const tunables = new Map<string, Tunable>();
   for (const { trials = {}, variants = {} } of ops) {
     for (const [name, trial] of Object.entries(trials)) {
       tunables.set(name, { trial, variants: variants[name] ?? [] });
     }
   }
-  const tasks = new Map<string, OpTask>();
+  const tasks = new Map<string, Task>();
   for (const { picked, count } of distinct(picks)) {
     const tunable = tunables.get(picked.op);
     if (!tunable || picked.candidates.length < 2) continue;
@@ -78,7 +67,7 @@ async function taskOf(
   { trial, variants }: Tunable,
   { op, problem, candidates }: Picked,
   count: number,
-): Promise<OpTask> {
+): Promise<Task> {
   const named = candidates.map((name) => variants.find((v) => v.name === name)!);
   const record = (variant: Variant, sizes: Problem) => {
     const g = graphFor(device);
@@ -123,34 +112,4 @@ function reduced(problem: Problem, batch: string | undefined, load: number): Pro
   if (batch === undefined || load <= 1) return problem;
   const fits = problem[batch]! / load;
   return { ...problem, [batch]: 2 ** Math.max(0, Math.floor(Math.log2(fits))) };
-}
-
-/** Everything that decides what a recorded graph computes and how. */
-function sourcesOf({ dispatches }: Graph): unknown {
-  return dispatches.map(({ kernel, consts, args, sizes }) => [
-    specialise(kernel, consts),
-    args,
-    kernel.grid(sizes),
-  ]);
-}
-
-/** What is known of the tasks, as a graph asks for it. Of other batches the nearest one's counts. */
-export function choicesOf(tasks: readonly OpTask[]): Choices {
-  const known = new Map<string, { readonly size: number; readonly chosen: string }[]>();
-  const batches = new Map(tasks.map(({ op, batch }) => [op, batch]));
-  const keyAndSize = (op: string, problem: Problem) => {
-    const { [batches.get(op) ?? ""]: size = 1, ...rest } = problem;
-    return { key: problemKey(op, rest), size };
-  };
-  for (const { op, problems, entry } of tasks) {
-    for (const problem of entry ? problems : []) {
-      const { key, size } = keyAndSize(op, problem);
-      known.set(key, [...(known.get(key) ?? []), { size, chosen: entry!.chosen }]);
-    }
-  }
-  return (op, problem) => {
-    const { key, size } = keyAndSize(op, problem);
-    const distance = (entry: { size: number }) => Math.abs(Math.log(entry.size / size));
-    return known.get(key)?.toSorted((a, b) => distance(a) - distance(b))[0]?.chosen;
-  };
 }

@@ -1,6 +1,9 @@
 /** A choice to be made, its place in the cache, and what was found. */
+import type { Graph } from "../core/graph";
+import type { Problem } from "../core/variant";
 import type { Device } from "../gpu/device";
 import type { Memory } from "../gpu/memory";
+import { specialise } from "../gpu/shader";
 import type { Stopwatch } from "../gpu/stopwatch";
 import type { Contestant, Score } from "./contest";
 import { winner } from "./contest";
@@ -26,7 +29,13 @@ export interface TuneStore {
 }
 
 export interface Task {
-  /** The op and its sizes. */
+  /** What `Choices` are asked for: the name given to `Graph.pick`, say. */
+  readonly op: string;
+  /** The problems that it settles: one, or several that differ in the batch. */
+  readonly problems: Problem[];
+  /** Name of the size that the batch is. */
+  readonly batch?: string;
+  /** The op and the sizes that are timed. */
   readonly label: string;
   /** In order of preference: the first is the default. */
   readonly candidates: readonly string[];
@@ -35,7 +44,7 @@ export interface Task {
   /** Tasks of one kind: what is far behind on some of them is not tried on others. */
   readonly kind: string;
   /** How much of a run depends on it, in any unit: the heaviest are tuned first. */
-  readonly weight: number;
+  weight: number;
   /** What is known. */
   entry?: Entry;
   /** Makes everything that the candidates share. */
@@ -59,6 +68,15 @@ export async function keyOf(device: Device, ...parts: readonly unknown[]): Promi
   const bytes = new TextEncoder().encode(JSON.stringify(from));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Everything that decides what a recorded graph computes and how. */
+export function sourcesOf({ dispatches }: Graph): unknown {
+  return dispatches.map(({ kernel, consts, args, sizes }) => [
+    specialise(kernel, consts),
+    args,
+    kernel.grid(sizes),
+  ]);
 }
 
 /** The entry of finished scores; undefined when every candidate was refused. */

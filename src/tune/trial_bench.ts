@@ -1,7 +1,7 @@
 /** One problem of an op on the device: the inputs that its variants share, and each one's program. */
 import { type Graph, storagesOf } from "../core/graph";
 import type { Tensors } from "../core/op";
-import { state, type Tensor } from "../core/tensor";
+import { state } from "../core/tensor";
 import type { Trial, Values } from "../core/trial";
 import type { Problem, Variant } from "../core/variant";
 import { graphFor } from "../gpu/capabilities";
@@ -21,6 +21,17 @@ const SHIFT = 104729;
 export function inputsOf(trial: Trial, problem: Problem): Tensors {
   const shapes = Object.entries(trial.inputs(problem));
   return Object.fromEntries(shapes.map(([name, shape]) => [name, state(name, shape)]));
+}
+
+/** What a driver does not take, or what fails, is out; a lost device is an error. */
+export async function orRefused<T>({ device }: Memory, attempt: () => Promise<T>): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    device.takeErrors();
+    device.check();
+    throw new Refused(`does not run: ${(error as Error).message.split("\n")[0]}`);
+  }
 }
 
 export class TrialBench {
@@ -51,11 +62,15 @@ export class TrialBench {
     const { memory, stopwatch, trial, problem } = this;
     const g = graphFor(memory.device);
     const outputs = trial.record(g, variant, this.inputs, problem);
-    const program = await this.compiled(g, variant.name, Object.values(outputs));
-    const reason = this.verifier.judge(variant.name, await this.read(g, program, outputs));
-    if (reason !== undefined) {
+    const keep = Object.values(outputs);
+    const program = await orRefused(memory, () => Program.compile(memory, g, variant.name, keep));
+    try {
+      const values = await orRefused(memory, () => this.read(g, program, outputs));
+      const reason = this.verifier.judge(variant.name, values);
+      if (reason !== undefined) throw new Refused(reason);
+    } catch (error) {
       program.destroy();
-      throw new Refused(reason);
+      throw error;
     }
     const work = stepsOf(program);
     return {
@@ -64,16 +79,6 @@ export class TrialBench {
       wrong: () => this.verifier.overruling(variant.name),
       release: () => program.destroy(),
     };
-  }
-
-  /** A kernel that a driver does not take is out; a lost device is an error. */
-  private async compiled(g: Graph, name: string, keep: readonly Tensor[]): Promise<Program> {
-    try {
-      return await Program.compile(this.memory, g, name, keep);
-    } catch (error) {
-      this.memory.device.check();
-      throw new Refused(`does not compile: ${(error as Error).message.split("\n")[0]}`);
-    }
   }
 
   /** Runs the program once on poisoned memory. */

@@ -26,6 +26,8 @@ export interface TuneOptions {
   readonly onProgress?: (progress: TuneProgress) => void;
   /** A candidate was refused: a line that says which, and why. */
   readonly onRefused?: (line: string) => void;
+  /** A task was decided. */
+  readonly onDecided?: (task: Task) => void;
 }
 
 /** "all": every task was decided, or has no candidate that is right. */
@@ -71,7 +73,7 @@ export async function tune(
   tasks: readonly Task[],
   options: TuneOptions,
 ): Promise<TuneEnd> {
-  const { seconds, signal, now, store, onProgress, onRefused } = options;
+  const { seconds, signal, now, store, onProgress, onRefused, onDecided } = options;
   const limit = new Limit(seconds, signal, now);
   const order = tasks.toSorted((a, b) => b.weight - a.weight);
   const memory = new Memory(device);
@@ -96,6 +98,7 @@ export async function tune(
       );
       task.entry = entryOf(device, task, scores);
       if (task.entry) await store?.write(task.key, task.entry);
+      onDecided?.(task);
     }
     return "all";
   } finally {

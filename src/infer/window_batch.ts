@@ -1,0 +1,170 @@
+/** How many windows a run of the network takes: a default for each kind of adapter, or as tuned. */
+
+import { totalCost } from "../core/cost";
+import type { Graph } from "../core/graph";
+import type { Capabilities } from "../core/kernel";
+import { elements, state, type Tensor } from "../core/tensor";
+import { type Problem, problemKey } from "../core/variant";
+import { capabilities, graphFor } from "../gpu/capabilities";
+import type { Device } from "../gpu/device";
+import type { Memory } from "../gpu/memory";
+import { Program } from "../gpu/program";
+import { type Stopwatch, stepsOf } from "../gpu/stopwatch";
+import { initialise, unetParameters } from "../nn/parameters";
+import { patchesPerDispatch } from "../nn/unet3d";
+import { flatParameters } from "../nn/weights";
+import { Refused, type Runner } from "../tune/contest";
+import { fillWith, writeRepeated } from "../tune/noise";
+import { keyOf, sourcesOf, type Task } from "../tune/task";
+import { orRefused } from "../tune/trial_bench";
+import { type ModelInfo, unetNetwork } from "./model";
+
+/** What `Choices` are asked for. */
+const OP = "window_batch";
+
+/** Enough to fill the adapter, and little waste at the end. */
+const DEFAULT: Readonly<Record<Capabilities["kind"], number>> = {
+  lavapipe: 8,
+  swiftshader: 8,
+  hardware: 32,
+};
+const CANDIDATES = [4, 8, 16, 32];
+/** Floating-point operations of the largest batch worth trying: it must not take many seconds. */
+const MOST_FLOPS: Readonly<Record<Capabilities["kind"], number>> = {
+  lavapipe: 2e11,
+  swiftshader: 2e10,
+  hardware: Number.POSITIVE_INFINITY,
+};
+/** Two batches may give probabilities that differ by rounding, not by more. */
+const TOLERANCE = 1e-4;
+
+type Model = Pick<ModelInfo, "unet" | "patch">;
+
+function problemOf({ unet, patch }: Model): Problem {
+  const [F0, F1, F2] = unet.filters;
+  return { F0, F1, F2, P: patch };
+}
+
+/** Most windows per run; fewer than wanted where a binding holds fewer. */
+function bounded(device: Device, { unet, patch }: Model, wanted: number): number {
+  return patchesPerDispatch(unet, patch, capabilities(device).maxBindingBytes, wanted);
+}
+
+/** Windows per run of the network: `wanted`, else as tuned, else the default. */
+export function windowBatch(device: Device, model: Model, wanted?: number): number {
+  const tuned = Number(device.choices?.(OP, problemOf(model)));
+  return bounded(device, model, wanted ?? (tuned || DEFAULT[capabilities(device).kind]));
+}
+
+interface Recorded {
+  readonly g: Graph;
+  readonly windows: Tensor;
+  readonly probabilities: Tensor;
+}
+
+/** The choice of a batch for the tuner; none where there is no alternative. */
+export async function windowBatchTask(device: Device, model: Model): Promise<Task | undefined> {
+  const { unet, patch } = model;
+  const specs = unetParameters(unet);
+  const params = flatParameters("w", specs);
+  const network = unetNetwork(params.named, unet);
+  const record = (count: number): Recorded => {
+    const g = graphFor(device);
+    const windows = state("windows", [count, unet.inChannels, patch, patch, patch]);
+    return { g, windows, probabilities: network(g, windows) };
+  };
+  const { kind } = capabilities(device);
+  const first = bounded(device, model, DEFAULT[kind]);
+  const flopsEach = totalCost(record(1).g.dispatches).flops;
+  const counts = CANDIDATES.filter(
+    (n) => n === bounded(device, model, n) && n * flopsEach <= MOST_FLOPS[kind],
+  );
+  const batches = [...new Set([first, ...counts])];
+  if (batches.length < 2) return undefined;
+  const candidates = batches.map(String);
+  const problem = problemOf(model);
+  const label = problemKey(OP, problem);
+  const sources = batches.map((count) => sourcesOf(record(count).g));
+  return {
+    op: OP,
+    problems: [problem],
+    label,
+    kind: OP,
+    candidates,
+    key: await keyOf(device, label, candidates, sources),
+    weight: 0,
+    open(memory, stopwatch) {
+      memory.write(params.flat, initialise(specs, 0));
+      const heat = new Batches(memory, stopwatch, record);
+      return {
+        contestants: batches.map((count) => ({ name: `${count}`, start: () => heat.start(count) })),
+        release: () => memory.release(params.flat),
+      };
+    },
+  };
+}
+
+/** Programs of different batches; a batch is one random window again and again. */
+class Batches {
+  /** What every window should give. */
+  private expected: Float32Array | undefined;
+
+  constructor(
+    private readonly memory: Memory,
+    private readonly stopwatch: Stopwatch,
+    private readonly record: (count: number) => Recorded,
+  ) {}
+
+  async start(count: number): Promise<Runner> {
+    const { memory, stopwatch } = this;
+    const { g, windows, probabilities } = this.record(count);
+    const keep = [probabilities];
+    const program = await orRefused(memory, () => Program.compile(memory, g, OP, keep));
+    const release = () => {
+      program.destroy();
+      memory.release(windows);
+    };
+    try {
+      this.check(await orRefused(memory, () => this.run(program, windows, probabilities)));
+    } catch (error) {
+      release();
+      throw error;
+    }
+    const work = stepsOf(program);
+    return {
+      time: async (times) => (await stopwatch.time(work, times)) / count,
+      timesFor: (milliseconds) => stopwatch.timesFor(work, milliseconds * count),
+      release,
+    };
+  }
+
+  /** Every window's probabilities. */
+  private async run(
+    program: Program,
+    windows: Tensor,
+    probabilities: Tensor,
+  ): Promise<Float32Array[]> {
+    const { memory } = this;
+    const count = windows.shape[0]!;
+    const one = state("window", windows.shape.with(0, 1));
+    fillWith(memory, one, (random) => random, 0);
+    const window = new Float32Array(await memory.read(one));
+    memory.release(one);
+    writeRepeated(memory, memory.bufferOf(windows), window, elements(windows.shape));
+    program.run();
+    const values = await memory.readF32(probabilities, program.bufferOf(probabilities));
+    const each = values.length / count;
+    return Array.from({ length: count }, (_, i) => values.subarray(i * each, (i + 1) * each));
+  }
+
+  /** All windows of all batches must agree. @throws Refused */
+  private check(windows: readonly Float32Array[]): void {
+    this.expected ??= windows[0]!;
+    for (const [i, values] of windows.entries()) {
+      for (const [k, wanted] of this.expected.entries()) {
+        if (Math.abs(values[k]! - wanted) <= TOLERANCE) continue;
+        throw new Refused(`wrong result: window ${i} of a batch has ${values[k]}, not ${wanted}`);
+      }
+    }
+  }
+}
