@@ -8,7 +8,7 @@ const kernel = defineKernel({
   source: wgsl,
   bindings: { src: "read", dst: "read_write" },
   args: ["offset", "COUNT"],
-  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
+  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG") * num(c, "VPT")),
   bytes: (c) => 8 * num(c, "COUNT"),
 });
 
@@ -24,7 +24,7 @@ export const writeSlice = defineOp<{ readonly offset: number }>({
           `(${showShape(dst!.shape)})`,
       );
     }
-    g.emit(kernel, { src: src!, dst: dst! }, { WG: 64 }, { offset, COUNT });
+    g.emit(kernel, { src: src!, dst: dst! }, { WG: 64, VPT: 8 }, { offset, COUNT });
     return {};
   },
 });

@@ -1,7 +1,7 @@
 // Least and greatest value of both visits in each window.  page, table, coords as in
 // gather_patches.wgsl; range: (N, 4) = min1, max1, min2, max2, over what a gathered patch would hold
 // (outside the volume: its edge).
-// One workgroup per window; it leaves when the window is not on this page.
+// One workgroup per window, a thread per line along x; it leaves when the window is not on this page.
 @group(0) @binding(0) var<storage, read> page: array<u32>;
 @group(0) @binding(1) var<storage, read> table: array<u32>;
 @group(0) @binding(2) var<storage, read> coords: array<u32>;
@@ -43,8 +43,8 @@ fn main(
   let corner = bitcast<vec3i>(vec3u(coords[n * 4u + 1u], coords[n * 4u + 2u], coords[n * 4u + 3u]));
   var low = vec2f(3.4028234e38);
   var high = -low;
-  for (var row = lane; row < PD * PH; row += WG) {
-    let zy = clamp(corner.xy + vec2i(vec2u(row / PH, row % PH)), vec2i(0), size.xy - 1);
+  for (var line = lane; line < PD * PH; line += WG) {
+    let zy = clamp(corner.xy + vec2i(vec2u(line / PH, line % PH)), vec2i(0), size.xy - 1);
     let start = (zy.x * size.y + zy.y) * size.z;
     for (var x = 0u; x < PW; x++) {
       let voxel = u32(start + clamp(corner.z + i32(x), 0, size.z - 1));

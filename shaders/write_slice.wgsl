@@ -10,6 +10,7 @@ struct Args {
 @group(0) @binding(2) var<uniform> args: Args;
 
 const WG: u32 = 64u;
+const VPT: u32 = 8u;
 
 @compute @workgroup_size(WG)
 fn main(
@@ -17,8 +18,11 @@ fn main(
   @builtin(num_workgroups) nwg: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (wid.y * nwg.x + wid.x) * WG + lane;
-  if (i < args.COUNT) {
-    dst[args.offset + i] = src[i];
+  let start = (wid.y * nwg.x + wid.x) * WG * VPT + lane;
+  for (var k = 0u; k < VPT; k++) {
+    let i = start + k * WG;
+    if (i < args.COUNT) {
+      dst[args.offset + i] = src[i];
+    }
   }
 }

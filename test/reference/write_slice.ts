@@ -6,6 +6,7 @@ export const writeSliceReference = defineReference({
   cases: [
     { id: "start_100_21", inputs: { dst: [100], src: [21] }, attrs: { offset: 0 } },
     { id: "end_131_70", inputs: { dst: [131], src: [70] }, attrs: { offset: 61 } },
+    { id: "middle_1200_1041", inputs: { dst: [1200], src: [1041] }, attrs: { offset: 120 } },
     { id: "all_5_5", inputs: { dst: [5], src: [5] }, attrs: { offset: 0 } },
   ],
   forward({ dst, src }, _shapes, { offset }) {
