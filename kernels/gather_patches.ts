@@ -17,7 +17,7 @@ const kernel = defineKernel({
 });
 
 const WG = 64;
-const VPT = 16;
+const VPT = 64;
 
 export interface PatchAttrs {
   /** Depth, height and width of a patch, voxels. */
