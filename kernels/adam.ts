@@ -6,10 +6,13 @@ import { elements, showShape } from "../src/core/tensor";
 const kernel = defineKernel({
   name: "adam",
   source: wgsl,
-  bindings: { g: "read", step: "read", w: "read_write", m: "read_write", v: "read_write" },
+  bindings: {
+    ...{ g: "read", step: "read", w: "read_write", m: "read_write", v: "read_write" },
+    average: "read_write",
+  },
   grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
-  flops: (c) => 14 * num(c, "COUNT"),
-  bytes: (c) => 28 * num(c, "COUNT"),
+  flops: (c) => 17 * num(c, "COUNT"),
+  bytes: (c) => 36 * num(c, "COUNT"),
 });
 
 export interface AdamAttrs {
@@ -21,14 +24,16 @@ export interface AdamAttrs {
 /**
  * One Adam step on flat buffers: m and v take in the gradient, then
  * w −= step[0] · m / (√v · step[1] + eps), with step[0] = lr / (1 − β1ᵗ) and
- * step[1] = 1 / √(1 − β2ᵗ) (Kingma & Ba 2015; ε as in PyTorch, no weight decay).
+ * step[1] = 1 / √(1 − β2ᵗ) (Kingma & Ba 2015; ε as in PyTorch, no weight decay). In the same pass
+ * the momentum network's weights, average = μ · average + (1 − μ) · w with μ = step[2] (paper,
+ * algorithm 1): μ = 1 leaves every bit of them, μ = 0 copies w.
  */
 export const adam = defineOp<AdamAttrs>({
   name: "adam",
-  mutates: ["w", "m", "v"],
+  mutates: ["w", "m", "v", "average"],
   forward(g, inputs, { beta1, beta2, eps }) {
     const COUNT = elements(inputs.w!.shape);
-    for (const name of ["g", "m", "v"]) {
+    for (const name of ["g", "m", "v", "average"]) {
       if (elements(inputs[name]!.shape) === COUNT) continue;
       throw new Error(
         `adam: w is ${showShape(inputs.w!.shape)}, ${name} is ` +

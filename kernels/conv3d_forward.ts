@@ -72,10 +72,12 @@ const pack = defineKernel({
 function packWeights(g: Graph, { w, b }: ConvTensors, geometry: Geometry, CB: number): Tensor {
   const { CIN, COUT, K } = geometry;
   const T = K ** 3;
-  const wp = g.tensor("packed_weights", [ceilDiv(COUT, CB), 1 + CIN * T, CB]);
-  const how = { TRANSPOSED: !b, BIAS: Boolean(b), WG: 64 };
-  g.emit(pack, { w, b: b ?? w, wp }, { CIN, COUT, T, CB, ...how });
-  return wp;
+  return g.once(w, `packed ${b?.id} ${CB}`, () => {
+    const wp = g.tensor("packed_weights", [ceilDiv(COUT, CB), 1 + CIN * T, CB]);
+    const how = { TRANSPOSED: !b, BIAS: Boolean(b), WG: 64 };
+    g.emit(pack, { w, b: b ?? w, wp }, { CIN, COUT, T, CB, ...how });
+    return wp;
+  });
 }
 
 const plain = defineKernel({

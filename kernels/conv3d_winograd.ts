@@ -31,7 +31,7 @@ const OUT = 4;
 const PLANES = 6;
 const WG = 64;
 /** Most bytes of a chunk's transformed planes. */
-const CHUNK_BYTES = 2 ** 23;
+const CHUNK_BYTES = 2 ** 24;
 
 const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 const tilesZ = (c: Consts) => ceilDiv(num(c, "D"), OUT);
@@ -47,6 +47,9 @@ export function winogradFits({ K, W }: Geometry): boolean {
 
 const TRANSFORM_ARGS = ["FIRST", "COUNT", "C", "CT", "C0", "CG", "D", "H", "W4"] as const;
 const transformGrid = (c: Consts) => grid1d(product(c, "COUNT", "C", "H", "W4"), num(c, "WG"));
+/** Bytes of `maps` maps over a chunk's planes of C channels, and of `planes` sets of transformed ones. */
+const planeBytes = (c: Consts, maps: number, planes: number) =>
+  16 * product(c, "COUNT", "C", "H", "W4") * (maps * num(c, "D") + planes * PLANES * tilesZ(c));
 const directFlops = (c: Consts) => 2 * 27 * product(c, "COUNT", "CIN", "COUT", "D", "H", "W");
 
 const input = defineKernel({
@@ -56,6 +59,7 @@ const input = defineKernel({
   args: TRANSFORM_ARGS,
   views: ["x"],
   grid: transformGrid,
+  bytes: (c) => planeBytes(c, 1, 1),
 });
 
 const gradient = defineKernel({
@@ -68,6 +72,7 @@ const gradient = defineKernel({
   args: [...TRANSFORM_ARGS, "DX"],
   views: ["dy"],
   grid: transformGrid,
+  bytes: (c) => planeBytes(c, c.NORM ? 2 : 1, 1 + num(c, "DX")),
 });
 
 const weights = defineKernel({
@@ -92,6 +97,11 @@ const conv = defineKernel({
     return grid1d(num(c, "COUNT") * tiles * ceilDiv(num(c, "COUT"), LANES), 1);
   },
   flops: directFlops,
+  bytes(c) {
+    const planes = num(c, "CIN") * PLANES * tilesZ(c) + num(c, "COUT") * num(c, "D");
+    const packed = 4 * PLANES * 12 * num(c, "CIN") * LANES * ceilDiv(num(c, "COUT"), LANES);
+    return 4 * product(c, "COUNT", "H", "W") * planes + packed;
+  },
 });
 
 const dwTasks = (CIN: number, COUT: number) => PLANES * ceilDiv(CIN, LANES) * ceilDiv(COUT, LANES);
@@ -119,10 +129,10 @@ interface Chunk {
   readonly COUNT: number;
 }
 
-/** The batch in parts whose transformed planes of `channels` channels take at most CHUNK_BYTES. */
-function chunks({ N, D, H, W }: Geometry, channels: number): Chunk[] {
+/** The batch in parts whose transformed planes of `channels` channels take at most `bytes`. */
+function chunks({ N, D, H, W }: Geometry, channels: number, bytes: number): Chunk[] {
   const each = 4 * channels * ceilDiv(D, OUT) * PLANES * H * W;
-  const most = Math.max(1, Math.floor(CHUNK_BYTES / each));
+  const most = Math.max(1, Math.floor(bytes / each));
   const parts = ceilDiv(N, most);
   return Array.from({ length: parts }, (_, i) => {
     const FIRST = Math.floor((i * N) / parts);
@@ -173,9 +183,11 @@ const plain = (x: Tensor) => x.channels?.base ?? x;
 const unused = (g: Graph) => g.tensor("unused", [4]);
 
 function transformWeights(g: Graph, w: Tensor, TRANSPOSED: boolean, CIN: number, COUT: number) {
-  const u = g.tensor("winograd_weights", [ceilDiv(COUT, LANES), PLANES, CIN, 3, LANES, 4]);
-  g.emit(weights, { w, u }, { TRANSPOSED, WG }, { CIN, COUT });
-  return u;
+  return g.once(w, `winograd ${TRANSPOSED}`, () => {
+    const u = g.tensor("winograd_weights", [ceilDiv(COUT, LANES), PLANES, CIN, 3, LANES, 4]);
+    g.emit(weights, { w, u }, { TRANSPOSED, WG }, { CIN, COUT });
+    return u;
+  });
 }
 
 /** Voxels along x of a tile: two rows' loads at once where a row is long enough. */
@@ -208,7 +220,7 @@ export function emitWinograd(
 ): void {
   const { CIN, COUT } = geometry;
   const u = transformWeights(g, w, !b, CIN, COUT);
-  for (const chunk of chunks(geometry, CIN)) {
+  for (const chunk of chunks(geometry, CIN, CHUNK_BYTES)) {
     const v = transformInput(g, x, chunk, geometry);
     convolve(g, { v, u, b, y, moments }, chunk, geometry);
   }
@@ -235,7 +247,7 @@ export function emitWinogradBackward(
   const ZT = ceilDiv(D, OUT);
   const u = dx && transformWeights(g, w, true, COUT, CIN);
   let ACCUMULATE = accumulate;
-  for (const chunk of chunks(geometry, CIN + COUT)) {
+  for (const chunk of chunks(geometry, CIN + COUT, 2 * CHUNK_BYTES)) {
     const { d, v } = transformGradient(g, dy, Boolean(dx), chunk, geometry);
     if (dx && u) convolve(g, { v, u, y: dx }, chunk, back);
     const vx = transformInput(g, x, chunk, geometry);

@@ -5,7 +5,6 @@ import { batchStats } from "./batch_stats";
 import { concat } from "./concat";
 import { conv3d } from "./conv3d";
 import { diceLoss } from "./dice_loss";
-import { ema } from "./ema";
 import { fill } from "./fill";
 import { gatherPatches } from "./gather_patches";
 import { groupNorm } from "./group_norm";
@@ -29,7 +28,6 @@ export const ops = {
   concat,
   conv3d,
   diceLoss,
-  ema,
   fill,
   gatherPatches,
   groupNorm,

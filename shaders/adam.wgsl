@@ -1,11 +1,13 @@
-// Adam (Kingma & Ba 2015, algorithm 1; epsilon outside the root as in PyTorch), in place.
-// w, g, m, v: (COUNT); step: [0] = lr / (1 − β1ᵗ), [1] = 1 / √(1 − β2ᵗ), from the host in float64.
-// 1 − β is a constant of its own: 1 − f32(0.999) would be off by 5e-5 of its value.
+// Adam (Kingma & Ba 2015, algorithm 1; epsilon outside the root as in PyTorch), in place, and the
+// average of the weights over the steps, average = μ · average + (1 − μ) · w.
+// w, g, m, v, average: (COUNT); step: [0] = lr / (1 − β1ᵗ), [1] = 1 / √(1 − β2ᵗ), [2] = μ, from the
+// host in float64. μ = 1 changes no bit of average, μ = 0 copies w. 1 − β is a constant of its own: 1 − f32(0.999) would be off by 5e-5 of its value.
 @group(0) @binding(0) var<storage, read> g: array<f32>;
 @group(0) @binding(1) var<storage, read> step_values: array<f32>;
 @group(0) @binding(2) var<storage, read_write> w: array<f32>;
 @group(0) @binding(3) var<storage, read_write> m: array<f32>;
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
+@group(0) @binding(5) var<storage, read_write> average: array<f32>;
 
 const COUNT: u32 = 64u;
 const BETA1: f32 = 0.9f;
@@ -30,5 +32,12 @@ fn main(
   let v_new = BETA2 * v[i] + ONE_MINUS_BETA2 * d * d;
   m[i] = m_new;
   v[i] = v_new;
-  w[i] -= step_values[0] * m_new / (sqrt(v_new) * step_values[1] + EPSILON);
+  let w_new = w[i] - step_values[0] * m_new / (sqrt(v_new) * step_values[1] + EPSILON);
+  w[i] = w_new;
+  let mu = step_values[2];
+  if (mu == 0.0) {
+    average[i] = w_new;
+  } else if (mu != 1.0) {
+    average[i] = mu * average[i] + (1.0 - mu) * w_new;
+  }
 }

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { adam } from "../kernels/adam";
 import { add } from "../kernels/add";
 import { diceLoss } from "../kernels/dice_loss";
-import { ema } from "../kernels/ema";
 import { fill } from "../kernels/fill";
 import { Graph, type GraphOptions } from "../src/core/graph";
 import { state, type Tensor } from "../src/core/tensor";
@@ -146,8 +145,7 @@ async function tenSteps({ memory, params, gradient, program, loss }: Network): P
   const g = new Graph(capabilities(memory.device));
   const { beta1, beta2, epsilon: eps } = ADAM;
   const w = params.flat;
-  g.apply(adam, { w, g: gradient.flat, m, v, step }, { beta1, beta2, eps });
-  g.apply(ema, { average, w, step }, {});
+  g.apply(adam, { w, g: gradient.flat, m, v, average, step }, { beta1, beta2, eps });
   const update = await Program.compile(memory, g, "update");
   const truth = stored("main/losses").data;
   for (let t = 0; t <= STEPS; t++) {

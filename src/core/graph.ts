@@ -50,6 +50,8 @@ export class Graph {
   private readonly tracked = new Set<number>();
   /** Deferred tensors that are in memory by now. */
   private readonly written = new Map<number, Tensor>();
+  /** Storage → maps of tensors in it, see `once`. */
+  private readonly maps = new Map<number, Map<string, Tensor>>();
   private recording = true;
   private opName = "graph";
   private variant: string | undefined;
@@ -62,6 +64,20 @@ export class Graph {
   /** A new temporary tensor. */
   tensor(name: string, shape: Shape, dtype: DType = "f32"): Tensor {
     return makeTensor(name, shape, "temp", dtype);
+  }
+
+  /**
+   * The map `key` of `source` that `make` emits, or what an earlier call emitted, unless `source` has
+   * been changed in place since: for packed weights, which many launches need.
+   */
+  once(source: Tensor, key: string, make: () => Tensor): Tensor {
+    const storage = storageOf(source).id;
+    const maps = this.maps.get(storage) ?? new Map<string, Tensor>();
+    this.maps.set(storage, maps);
+    const name = `${source.id} ${key}`;
+    const map = maps.get(name) ?? make();
+    maps.set(name, map);
+    return map;
   }
 
   /**
@@ -143,6 +159,7 @@ export class Graph {
     try {
       const inputs = this.readable(given, op.defers);
       const outputs = op.forward(this, inputs, attrs);
+      for (const name of op.mutates ?? []) this.maps.delete(storageOf(inputs[name]!).id);
       const needs = new Set<string>();
       for (const [name, t] of Object.entries(inputs)) if (this.tracked.has(t.id)) needs.add(name);
       if (this.recording && op.backward && needs.size > 0) {

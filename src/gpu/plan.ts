@@ -16,30 +16,37 @@ export interface Plan {
   readonly slotOf: ReadonlyMap<number, number>;
 }
 
+interface Slot {
+  readonly bytes: number;
+  /** Which dispatches are taken. */
+  readonly taken: Lifetime[];
+}
+
+/** Dispatches between two lifetimes; negative where they overlap. */
+const gap = (a: Lifetime, b: Lifetime) => Math.max(a.first - b.last, b.first - a.last) - 1;
+
 /**
- * Assigns every lifetime to a slot so that no two tensors that are live at once share one.
- * Greedy in order of first use: the free slot that wastes least, else the largest free slot grown,
- * else a new slot. Whole buffers, because WebGPU forbids read and read_write of one buffer in one
- * dispatch even on disjoint ranges.
+ * Assigns every lifetime to a slot so that no two tensors that are live at once share one. Greedy by
+ * size (Pisarchyk & Lee 2020, "Efficient memory management for deep neural net inference", section
+ * 4.4): the largest first, each into the free slot whose tenants come closest in time, so that slots
+ * are as large as their first tenant and long gaps stay open for others. Whole buffers, because
+ * WebGPU forbids read and read_write of one buffer in one dispatch even on disjoint ranges.
  */
 export function plan(lifetimes: readonly Lifetime[]): Plan {
-  const order = [...lifetimes].sort((a, b) => a.first - b.first || b.bytes - a.bytes);
-  const slots: { bytes: number; freeAfter: number }[] = [];
+  const order = [...lifetimes].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
+  const slots: Slot[] = [];
   const slotOf = new Map<number, number>();
   for (const t of order) {
-    const free = slots.map((_, i) => i).filter((i) => slots[i]!.freeAfter < t.first);
-    const fitting = free.filter((i) => slots[i]!.bytes >= t.bytes);
-    const pool = fitting.length > 0 ? fitting : free;
-    const better = (a: number, b: number) => {
-      const waste = Math.abs(slots[a]!.bytes - t.bytes) - Math.abs(slots[b]!.bytes - t.bytes);
-      return waste <= 0 ? a : b;
-    };
-    // A tiny tensor in a huge buffer is no loss; a huge one in a tiny buffer is just growth.
-    const chosen =
-      pool.length > 0 ? pool.reduce(better) : slots.push({ bytes: 0, freeAfter: 0 }) - 1;
-    const slot = slots[chosen]!;
-    slot.bytes = Math.max(slot.bytes, t.bytes);
-    slot.freeAfter = t.last;
+    let chosen = -1;
+    let closest = Number.POSITIVE_INFINITY;
+    slots.forEach(({ taken }, i) => {
+      const nearest = Math.min(...taken.map((other) => gap(t, other)));
+      if (nearest < 0 || nearest >= closest) return;
+      chosen = i;
+      closest = nearest;
+    });
+    if (chosen < 0) chosen = slots.push({ bytes: t.bytes, taken: [] }) - 1;
+    slots[chosen]!.taken.push(t);
     slotOf.set(t.id, chosen);
   }
   return { slots: slots.map((s) => s.bytes), slotOf };

@@ -7,7 +7,6 @@ import { adam } from "../../kernels/adam";
 import { add } from "../../kernels/add";
 import { batchStats } from "../../kernels/batch_stats";
 import { diceLoss } from "../../kernels/dice_loss";
-import { ema } from "../../kernels/ema";
 import { fill } from "../../kernels/fill";
 import { gatherPatches } from "../../kernels/gather_patches";
 import { takeRows } from "../../kernels/take_rows";
@@ -119,16 +118,9 @@ export function recordIteration(
   const { loss, sums } = recorder.train(train, coords);
   const { flat: w } = train.student;
   const { m, v, step, log } = train;
-  g.apply(
-    adam,
-    { w, g: train.gradient.flat, m, v, step },
-    {
-      beta1: ADAM.beta1,
-      beta2: ADAM.beta2,
-      eps: ADAM.epsilon,
-    },
-  );
-  g.apply(ema, { average: train.momentum.flat, w, step }, {});
+  const { beta1, beta2, epsilon: eps } = ADAM;
+  const moments = { g: train.gradient.flat, m, v, average: train.momentum.flat };
+  g.apply(adam, { w, ...moments, step }, { beta1, beta2, eps });
   g.apply(batchStats, { loss, sums, errors: errors ?? loss, step, log }, {});
   return { indices, errors: errors ?? loss, loss };
 }

@@ -3,12 +3,12 @@ import { adam } from "../../kernels/adam";
 import type { Shapes, Values } from "./reference";
 import { defineReference } from "./reference";
 
-const flat = (P: number) => ({ w: [P], g: [P], m: [P], v: [P], step: [16] });
+const flat = (P: number) => ({ w: [P], g: [P], m: [P], v: [P], average: [P], step: [16] });
 const attrs = { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
 const U = 2 ** -24;
 
 function forward(
-  { w, g, m, v, step }: Values,
+  { w, g, m, v, average, step }: Values,
   _shapes: Shapes,
   { beta1, beta2, eps }: AdamAttrs,
 ): Values {
@@ -17,8 +17,17 @@ function forward(
   const w1 = w!.map(
     (value, i) => value - (step![0]! * m1[i]!) / (Math.sqrt(v1[i]!) * step![1]! + eps),
   );
-  return { w: w1, m: m1, v: v1 };
+  const mu = step![2]!;
+  return { w: w1, m: m1, v: v1, average: average!.map((a, i) => mu * a + (1 - mu) * w1[i]!) };
 }
+
+/** μ of the average by case. */
+const MU: Readonly<Record<string, number>> = {
+  first_step_193: 0.1,
+  later_step_70: 0.999,
+  tiny_gradient_33: 0,
+  keep_average_67: 1,
+};
 
 export const adamReference = defineReference({
   op: adam,
@@ -26,12 +35,14 @@ export const adamReference = defineReference({
     { id: "first_step_193", inputs: flat(193), attrs },
     { id: "later_step_70", inputs: flat(70), attrs: { beta1: 0.8, beta2: 0.95, eps: 1e-3 } },
     { id: "tiny_gradient_33", inputs: flat(33), attrs },
+    { id: "keep_average_67", inputs: flat(67), attrs },
   ],
   data(c, rng) {
     const t = c.id.startsWith("later") ? 7 : 1;
     const step = new Float64Array(16);
     step[0] = Math.fround(1e-3 / (1 - c.attrs.beta1 ** t));
     step[1] = Math.fround(1 / Math.sqrt(1 - c.attrs.beta2 ** t));
+    step[2] = Math.fround(MU[c.id]!);
     const scale = c.id.startsWith("tiny") ? 1e-9 : 1;
     const fill = (draw: () => number) => Float64Array.from({ length: c.inputs.w![0]! }, draw);
     const g = fill(() => scale * rng.normal());
@@ -44,11 +55,16 @@ export const adamReference = defineReference({
     if (name === "v") return v!.map((value) => 4 * U * value + 1e-37);
     const terms = m!.map((_, i) => Math.abs(inputs.m![i]!) + Math.abs(inputs.g![i]!));
     if (name === "m") return terms.map((sum) => 4 * U * sum);
-    return w!.map((value, i) => {
+    const ofW = w!.map((value, i) => {
       const change =
         (inputs.step![0]! * terms[i]!) / (Math.sqrt(v![i]!) * inputs.step![1]! + a.eps);
       return U * (2 * Math.abs(value) + 16 * change);
     });
+    if (name === "w") return ofW;
+    const mu = inputs.step![2]!;
+    if (mu === 1) return 0;
+    const size = (i: number) => mu * Math.abs(inputs.average![i]!) + (1 - mu) * Math.abs(w![i]!);
+    return ofW.map((bound, i) => bound + 4 * U * size(i));
   },
-  cost: ({ w }) => ({ flops: 14 * w![0]!, bytes: 28 * w![0]! }),
+  cost: ({ w }) => ({ flops: 17 * w![0]!, bytes: 36 * w![0]! }),
 });

@@ -5,7 +5,6 @@ import { batchStatsReference } from "./batch_stats";
 import { concatReference } from "./concat";
 import { conv3dReference } from "./conv3d";
 import { diceLossReference } from "./dice_loss";
-import { emaReference } from "./ema";
 import { fillReference } from "./fill";
 import { gatherPatchesReference } from "./gather_patches";
 import { groupNormReference } from "./group_norm";
@@ -30,7 +29,6 @@ export const references: readonly Reference<unknown>[] = [
   concatReference,
   conv3dReference,
   diceLossReference,
-  emaReference,
   fillReference,
   gatherPatchesReference,
   groupNormReference,
