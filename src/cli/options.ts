@@ -1,5 +1,6 @@
 /** Parsers for command-line values: each names the option in its message. */
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { TUNE_MODES, type TuneMode } from "../tune/policy";
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, min: 60, h: 3600 };
 
@@ -17,6 +18,13 @@ export function numberOption(text: string): number {
     throw new InvalidArgumentError("expected a number.");
   }
   return value;
+}
+
+/** A number above 0. */
+export function positiveOption(text: string): number {
+  const value = numberOption(text);
+  if (value > 0) return value;
+  throw new InvalidArgumentError("expected a number above 0.");
 }
 
 /** A whole number of at least 1. */
@@ -42,4 +50,31 @@ export function bytesOption(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([MG])i?B?$/i.exec(text);
   if (!match) throw new InvalidArgumentError("expected a size such as 500M or 8G.");
   return Math.round(Number(match[1]) * (match[2]!.toUpperCase() === "G" ? 2 ** 30 : 2 ** 20));
+}
+
+/** Settings of the tuner, for every command that runs the network. */
+export interface TuneFlags {
+  readonly tune: TuneMode;
+  readonly tuneSeconds: number;
+}
+
+/** Most seconds that tuning takes unless told otherwise. */
+const TUNE_SECONDS = 60;
+
+export const tuneSecondsOption = (): Option =>
+  new Option("--tune-seconds <n>", "most seconds that tuning takes; the rest is tuned next time")
+    .argParser(positiveOption)
+    .default(TUNE_SECONDS);
+
+/** Adds the options of {@link TuneFlags}. */
+export function withTuneOptions(command: Command): Command {
+  const how =
+    "choose kernels by the defaults (off), by what was tuned, and on a GPU tune what was not";
+  return command
+    .addOption(
+      new Option("--tune <mode>", `${how} (auto), tune everywhere (on), or all again (force)`)
+        .choices(TUNE_MODES)
+        .default("auto" satisfies TuneMode),
+    )
+    .addOption(tuneSecondsOption());
 }

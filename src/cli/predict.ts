@@ -17,10 +17,11 @@ import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
 import { predictProgress } from "../train/progress";
 import { ADAPTER_OPTION, makeCommand, say } from "./command";
 import { runMain } from "./main";
-import { countOption, numberOption } from "./options";
+import { countOption, numberOption, type TuneFlags, withTuneOptions } from "./options";
 import { Stages } from "./stages";
+import { tuneDevice } from "./tuning";
 
-interface Options {
+interface Options extends TuneFlags {
   readonly t1: string;
   readonly t2: string;
   readonly output: string;
@@ -40,8 +41,9 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
   .option("--probability <file>", "also write the probability map")
   .option("--mask <file>", "brain mask, for weights trained with --normalisation mask")
   .option("--threshold <p>", "probability from which a voxel is lesion", numberOption, THRESHOLD)
-  .option("--batch <n>", "most windows per run of the network (default: by adapter)", countOption)
+  .option("--batch <n>", "most windows per run of the network (default: as tuned)", countOption)
   .option(...ADAPTER_OPTION);
+withTuneOptions(program);
 // The challenge's form has one dash before two letters, which no option parser knows.
 program.parse(process.argv.map((arg) => arg.replace(/^-(t[12])$/, "--$1")));
 await runMain(() => predict(program.opts<Options>()));
@@ -66,6 +68,9 @@ async function predict(options: Options): Promise<void> {
   const params = flatParameters("weights", unetParameters(info.unet));
   memory.write(params.flat, flat);
   stages.ended("opening the adapter");
+  const needs = { picks: [], models: [info], batch: options.batch };
+  if ((await tuneDevice(device, needs, options)).interrupted) return;
+  stages.ended("tuning");
   const names = [options.t1, options.t2] as const;
   const prepared = await DevicePair.create(memory, { ...pair, brainMask }, names, info);
   stages.ended("mean and deviation");

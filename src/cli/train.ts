@@ -26,9 +26,18 @@ import { Trainer } from "../train/trainer";
 import { type ValidationPatient, validationPatient } from "../train/validate";
 import { ADAPTER_OPTION, makeCommand, say } from "./command";
 import { runMain } from "./main";
-import { bytesOption, durationOption, listOption, numberOption, numbersOption } from "./options";
+import {
+  bytesOption,
+  durationOption,
+  listOption,
+  numberOption,
+  numbersOption,
+  type TuneFlags,
+  withTuneOptions,
+} from "./options";
+import { keepChoices, tuneRun } from "./train_tuning";
 
-interface Options {
+interface Options extends TuneFlags {
   readonly data?: string;
   readonly preset?: PresetName;
   readonly val?: string[];
@@ -79,6 +88,7 @@ const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scan
   .option("--time-reversal", "train on the time-swapped twins too (needs resolved.nii.gz)")
   .option("--validate-every <share>", "share of the budget between validations", numberOption)
   .option("--report-every <n>", "iterations between reports", numberOption);
+withTuneOptions(program);
 program.parse();
 await runMain(() => train(program.opts()));
 
@@ -94,7 +104,9 @@ async function train(options: Options): Promise<void> {
   const cohort = await openData(config, data);
   const split = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, options);
   const { sources, patients } = await prepare(memory, config, split);
+  if (!(await tuneRun(device, config, resumed, options))) return;
   const folder = resumed ?? newFolder(cohort, config, split, options);
+  keepChoices(device, config, folder);
   const store = VolumeStore.create(memory, sources, {
     half: config.volumePrecision === "f16",
     budget: config.volumeBudget,
@@ -158,7 +170,7 @@ function resumedConfig(folder: RunFolder, options: Options): TrainConfig {
   const fixed = Object.keys(options).filter(
     (name) =>
       program.getOptionValueSource(name) === "cli" &&
-      !["resume", "adapter", "data", "budget", "iterations"].includes(name),
+      !["resume", "adapter", "data", "budget", "iterations", "tune", "tuneSeconds"].includes(name),
   );
   if (fixed.length > 0) {
     throw new UserError(

@@ -2,18 +2,22 @@
 import { Graph } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
 import { state } from "../core/tensor";
-import type { Picked } from "../core/variant";
+import type { Choices, Picked } from "../core/variant";
 import { unetParameters } from "../nn/parameters";
 import { flatParameters } from "../nn/weights";
 import { type ModelInfo, unetNetwork } from "./model";
 
-/** @param batch windows per run of the network */
+/**
+ * @param batch windows per run of the network
+ * @param choices what has been tuned, for the picks that will really be made
+ */
 export function windowPicks(
   caps: Capabilities,
   { unet, patch }: ModelInfo,
   batch: number,
+  choices?: Choices,
 ): readonly Picked[] {
-  const g = new Graph(caps);
+  const g = new Graph(caps, { choices });
   const network = unetNetwork(flatParameters("w", unetParameters(unet)).named, unet);
   network(g, state("windows", [batch, unet.inChannels, patch, patch, patch]));
   return g.picks;

@@ -45,6 +45,9 @@ function problemOf({ unet, patch }: Model): Problem {
   return { F0, F1, F2, P: patch };
 }
 
+/** The choice as text, as `problemKey` gives it for those of ops. */
+export const windowBatchKey = (model: Model): string => problemKey(OP, problemOf(model));
+
 /** Most windows per run; fewer than wanted where a binding holds fewer. */
 function bounded(device: Device, { unet, patch }: Model, wanted: number): number {
   return patchesPerDispatch(unet, patch, capabilities(device).maxBindingBytes, wanted);

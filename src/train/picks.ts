@@ -2,13 +2,18 @@
 import { Graph } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
 import { state } from "../core/tensor";
-import type { Picked } from "../core/variant";
+import type { Choices, Picked } from "../core/variant";
 import { unetParameters } from "../nn/parameters";
 import type { TrainConfig } from "./config";
 import { makeTrainState, recordIteration, unetConfig } from "./iteration";
 
-export function iterationPicks(caps: Capabilities, config: TrainConfig): readonly Picked[] {
-  const g = new Graph(caps);
+/** @param choices what has been tuned, for the picks that will really be made */
+export function iterationPicks(
+  caps: Capabilities,
+  config: TrainConfig,
+  choices?: Choices,
+): readonly Picked[] {
+  const g = new Graph(caps, { choices });
   const bindings = { table: state("table", [1, 8], "u32"), page0: state("page0", [1], "u32") };
   const store = { bindings, half: config.volumePrecision === "f16" };
   const train = makeTrainState(unetParameters(unetConfig(config)), config);

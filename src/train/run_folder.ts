@@ -52,6 +52,7 @@ export function checkpointPaths(run: { path: string }, kind: "last" | "best"): C
 
 const configPath = (path: string) => join(path, "config.json");
 const splitPath = (path: string) => join(path, "split.json");
+const choicesPath = (path: string) => join(path, "choices.json");
 const metricsPath = (path: string) => join(path, "metrics.jsonl");
 
 /**
@@ -74,6 +75,29 @@ export function createRunFolder(
     throw new UserError(`${path}: the run folder cannot be made (${code}); name another --out`);
   }
   return { path, config, split };
+}
+
+/** Which variants of kernels a run uses; a resumed run keeps them, for the same bits. */
+export interface RunChoices {
+  /** Adapter and driver that they were chosen for. */
+  readonly adapter: string;
+  /** By op and sizes (`problemKey`). */
+  readonly variants: Readonly<Record<string, string>>;
+}
+
+export function writeChoices(run: { path: string }, choices: RunChoices): void {
+  writeAtomically(choicesPath(run.path), pretty(choices));
+}
+
+/** Undefined where the run has none for this adapter. */
+export function readChoices(run: { path: string }, adapter: string): RunChoices | undefined {
+  const file = choicesPath(run.path);
+  if (!existsSync(file)) return undefined;
+  const value = readJson(run.path, file);
+  const { variants } = value;
+  return value.adapter === adapter && typeof variants === "object" && variants !== null
+    ? (value as unknown as RunChoices)
+    : undefined;
 }
 
 /** Before long work for a new run. @throws UserError if a run lies in the folder already */

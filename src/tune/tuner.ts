@@ -81,6 +81,7 @@ export async function tune(
   const stragglers = new Stragglers();
   try {
     for (const [done, task] of order.entries()) {
+      if (limit.reached) return limit.reached;
       const { label } = task;
       const show = (best?: TuneProgress["best"]) =>
         onProgress?.({ done, total: tasks.length, secondsLeft: limit.secondsLeft, label, best });

@@ -1,0 +1,53 @@
+/** Which kernels a training run uses, from its first iteration to its last. */
+import { problemKey } from "../core/variant";
+import { capabilities } from "../gpu/capabilities";
+import type { Device } from "../gpu/device";
+import { windowPicks } from "../infer/picks";
+import { windowBatch, windowBatchKey } from "../infer/window_batch";
+import { modelInfo } from "../train/checkpoint";
+import type { TrainConfig } from "../train/config";
+import { iterationPicks } from "../train/picks";
+import { type RunFolder, readChoices, writeChoices } from "../train/run_folder";
+import { adapterText } from "../tune/task";
+import { say } from "./command";
+import type { TuneFlags } from "./options";
+import { tuneDevice } from "./tuning";
+
+/**
+ * Chooses them: a resumed run keeps what it began with on this adapter, so that it goes on bit for
+ * bit. False when interrupted.
+ */
+export async function tuneRun(
+  device: Device,
+  config: TrainConfig,
+  resumed: RunFolder | undefined,
+  flags: TuneFlags,
+): Promise<boolean> {
+  const kept = resumed && readChoices(resumed, adapterText(device));
+  if (kept) {
+    device.choices = (op, problem) => kept.variants[problemKey(op, problem)];
+    say("kernels: those that the run began with");
+    return true;
+  }
+  const picks = iterationPicks(capabilities(device), config);
+  const needs = { picks, models: [modelInfo(config)] };
+  return !(await tuneDevice(device, needs, flags)).interrupted;
+}
+
+/** Writes what the run will use into its folder. */
+export function keepChoices(device: Device, config: TrainConfig, folder: RunFolder): void {
+  const caps = capabilities(device);
+  const model = modelInfo(config);
+  const batch = windowBatch(device, model);
+  const picks = [
+    ...iterationPicks(caps, config, device.choices),
+    ...windowPicks(caps, model, batch, device.choices),
+  ];
+  const variants = picks.map(
+    ({ op, problem, chosen }) => [problemKey(op, problem), chosen] as const,
+  );
+  writeChoices(folder, {
+    adapter: adapterText(device),
+    variants: { ...Object.fromEntries(variants), [windowBatchKey(model)]: `${batch}` },
+  });
+}

@@ -1,0 +1,47 @@
+/** `bun run tune`: see docs/tuning.md. */
+import { UserError } from "../core/errors";
+import { capabilities } from "../gpu/capabilities";
+import { openDevice } from "../gpu/device";
+import { cacheDir } from "../platform/cache";
+import { modelInfo } from "../train/checkpoint";
+import { makeTrainConfig, PRESETS, type PresetName } from "../train/config";
+import { iterationPicks } from "../train/picks";
+import { ADAPTER_OPTION, makeCommand, say } from "./command";
+import { runMain } from "./main";
+import { listOption, tuneSecondsOption } from "./options";
+import { tuneTable } from "./tune_table";
+import { tuneDevice } from "./tuning";
+
+interface Options {
+  readonly adapter?: string;
+  readonly preset: string[];
+  readonly force?: boolean;
+  readonly tuneSeconds: number;
+}
+
+const program = makeCommand(
+  "tune",
+  "Finds the fastest kernels for training and prediction on an adapter, and keeps them in the cache.",
+)
+  .option(...ADAPTER_OPTION)
+  .option("--preset <names>", "paper, small or both", listOption, Object.keys(PRESETS))
+  .option("--force", "tune again what the cache has")
+  .addOption(tuneSecondsOption());
+program.parse();
+await runMain(() => main(program.opts<Options>()));
+
+async function main({ adapter, preset, force, tuneSeconds }: Options): Promise<void> {
+  const unknown = preset.find((name) => !(name in PRESETS));
+  if (unknown !== undefined) {
+    throw new UserError(`--preset ${unknown}: expected ${Object.keys(PRESETS).join(" or ")}`);
+  }
+  const device = await openDevice({ adapter });
+  say(device.describe());
+  const configs = preset.map((name) => makeTrainConfig(name as PresetName, {}));
+  const caps = capabilities(device);
+  const picks = configs.flatMap((config) => iterationPicks(caps, config));
+  const flags = { tune: force ? "force" : "on", tuneSeconds } as const;
+  const { tasks } = await tuneDevice(device, { picks, models: configs.map(modelInfo) }, flags);
+  console.log(tuneTable(tasks));
+  say(`kept in ${cacheDir("tune")}`);
+}
