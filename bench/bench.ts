@@ -97,11 +97,11 @@ export class Bench {
   }
 }
 
-/** `conv3d=tiled` of the command line. */
+/** `conv3d=plain` of the command line. */
 export function parseVariant(text: string): readonly [pick: string, name: string] {
   const [pick, name, ...more] = text.split("=");
   if (!pick || !name || more.length > 0) {
-    throw new UserError(`--variant ${text}: expected pick=name, such as conv3d=tiled`);
+    throw new UserError(`--variant ${text}: expected pick=name, such as conv3d=plain`);
   }
   return [pick, name];
 }

@@ -1,14 +1,14 @@
 /** Kernels for y = conv(x, w) + b; the gradient of the input is one with transposed weights. */
 import naiveWgsl from "../shaders/conv3d_naive.wgsl" with { type: "text" };
-import packWgsl from "../shaders/conv3d_pack.wgsl" with { type: "text" };
 import plainWgsl from "../shaders/conv3d_plain.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup.wgsl" with { type: "text" };
-import tiledWgsl from "../shaders/conv3d_tiled.wgsl" with { type: "text" };
 import type { Graph, Variant } from "../src/core/graph";
 import type { Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
+import { blockedVariants } from "./conv3d_blocked";
+import { packWeights } from "./conv3d_pack";
 import { emitPoint, pointFits } from "./conv3d_point";
 import { emitWinograd, winogradFits, winogradSupported, winogradTiles } from "./conv3d_winograd";
 
@@ -58,28 +58,6 @@ function emitNaive(g: Graph, { x, w, b, y }: ConvTensors, geometry: Geometry): v
   g.emit(naive, { x, w, b: b ?? w, y }, { ...geometry, ...channelLayout(x), ...how });
 }
 
-const pack = defineKernel({
-  name: "conv3d_pack",
-  source: packWgsl,
-  bindings: { w: "read", b: "read", wp: "read_write" },
-  grid: (c) => {
-    const blocks = ceilDiv(num(c, "COUT"), num(c, "CB"));
-    return grid1d(blocks * (1 + num(c, "CIN") * num(c, "T")) * num(c, "CB"), 64);
-  },
-});
-
-/** Weights and biases in blocks of CB output channels, see conv3d_pack.wgsl. */
-function packWeights(g: Graph, { w, b }: ConvTensors, geometry: Geometry, CB: number): Tensor {
-  const { CIN, COUT, K } = geometry;
-  const T = K ** 3;
-  return g.once(w, `packed ${b?.id} ${CB}`, () => {
-    const wp = g.tensor("packed_weights", [ceilDiv(COUT, CB), 1 + CIN * T, CB]);
-    const how = { TRANSPOSED: !b, BIAS: Boolean(b), WG: 64 };
-    g.emit(pack, { w, b: b ?? w, wp }, { CIN, COUT, T, CB, ...how });
-    return wp;
-  });
-}
-
 const plain = defineKernel({
   name: "conv3d_plain",
   source: plainWgsl,
@@ -119,26 +97,6 @@ function emitSubgroup(g: Graph, t: ConvTensors, geometry: Geometry): void {
   g.emit(subgroup, { x: t.x, wp, y: t.y }, { ...geometry, ...channelLayout(t.x) });
 }
 
-const tiled = defineKernel({
-  name: "conv3d_tiled",
-  source: tiledWgsl,
-  bindings: { x: "read", wp: "read", y: "read_write" },
-  views: ["x"],
-  grid: (c) => {
-    const tiles = ceilDiv(num(c, "W"), 8) * ceilDiv(num(c, "H"), 8);
-    const slabs = num(c, "N") * ceilDiv(num(c, "D"), num(c, "TZ"));
-    return grid1d(slabs * tiles * ceilDiv(num(c, "COUT"), num(c, "CB")), 1);
-  },
-  flops: directFlops,
-});
-
-function emitTiled(g: Graph, t: ConvTensors, geometry: Geometry): void {
-  const CB = geometry.COUT > 16 ? 32 : geometry.COUT > 8 ? 16 : 8;
-  const TZ = 64 / CB; // 128 threads, whatever CB
-  const wp = packWeights(g, t, geometry, CB);
-  g.emit(tiled, { x: t.x, wp, y: t.y }, { ...geometry, ...channelLayout(t.x), CB, TZ, CC: 2 });
-}
-
 export const convVariants: readonly ConvVariant[] = [
   { name: "point", supported: () => true, fits: pointFits, fuses: true, emit: emitPoint },
   {
@@ -151,6 +109,6 @@ export const convVariants: readonly ConvVariant[] = [
   },
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
-  { name: "tiled", supported: () => true, emit: emitTiled },
+  ...blockedVariants,
   { name: "naive", supported: () => true, emit: emitNaive },
 ];

@@ -5,11 +5,11 @@ import normDbWgsl from "../shaders/conv3d_norm_db.wgsl" with { type: "text" };
 import plainWgsl from "../shaders/conv3d_plain_dw.wgsl" with { type: "text" };
 import reduceWgsl from "../shaders/conv3d_reduce.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup_dw.wgsl" with { type: "text" };
-import tiledWgsl from "../shaders/conv3d_tiled_dw.wgsl" with { type: "text" };
 import type { Graph, Variant } from "../src/core/graph";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, elements } from "../src/core/tensor";
+import { BLOCKS, blockedWeightParts, blockSupported } from "./conv3d_blocked";
 import { directFlops, type Geometry } from "./conv3d_forward";
 import { emitPointWeightParts, pointFits } from "./conv3d_point";
 import {
@@ -127,31 +127,6 @@ function emitSubgroup(g: Graph, t: GradientTensors, geometry: Geometry, accumula
   emitReduce(g, parts, dw, accumulate);
 }
 
-function tiledTasks(CIN: number, COUT: number): number {
-  return Math.ceil(CIN / 8) * Math.ceil(COUT / 16);
-}
-
-const tiled = defineKernel({
-  name: "conv3d_tiled_dw",
-  source: tiledWgsl,
-  bindings: { x: "read", dy: "read", parts: "read_write" },
-  views: ["x"],
-  grid: (c) => grid1d(tiledTasks(num(c, "CIN"), num(c, "COUT")) * num(c, "SPLITS"), 1),
-  flops: directFlops,
-});
-
-/** Enough for a large GPU: about eight for each of 128 multiprocessors. */
-const WORKGROUPS = 1024;
-
-function emitTiled(g: Graph, t: GradientTensors, geometry: Geometry, accumulate: boolean): void {
-  const { N, CIN, COUT, D, K } = geometry;
-  const SPLITS = Math.min(N * D, Math.ceil(WORKGROUPS / tiledTasks(CIN, COUT)));
-  const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, K, K, K]);
-  const { x, dy, dw } = t;
-  g.emit(tiled, { x, dy, parts }, { ...geometry, ...channelLayout(x), SPLITS });
-  emitReduce(g, parts, dw, accumulate);
-}
-
 /** conv3d_point_dw reads x behind a normalisation, but dy in memory. */
 function emitPointWeights(
   g: Graph,
@@ -161,6 +136,18 @@ function emitPointWeights(
 ): void {
   emitReduce(g, emitPointWeightParts(g, { x, dy: g.real(dy) }, geometry), dw, accumulate);
 }
+
+/** conv3d_blocked_dw does too. */
+const blockedGradients: readonly WeightGradientVariant[] = BLOCKS.map((block) => ({
+  name: `blocked_${block.inputs}x${block.outputs}x${block.rows}`,
+  supported: (caps) => blockSupported(block, caps),
+  fits: ({ K }) => K === 3,
+  fuses: true,
+  emit(g, { x, dy, dw }, geometry, accumulate) {
+    const parts = blockedWeightParts(g, { x, dy: g.real(dy) }, geometry, block);
+    emitReduce(g, parts, dw, accumulate);
+  },
+}));
 
 export const weightGradientVariants: readonly WeightGradientVariant[] = [
   { name: "point", supported: () => true, fits: pointFits, fuses: true, emit: emitPointWeights },
@@ -174,7 +161,7 @@ export const weightGradientVariants: readonly WeightGradientVariant[] = [
   },
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
-  { name: "tiled", supported: () => true, emit: emitTiled },
+  ...blockedGradients,
   { name: "naive", supported: () => true, emit: emitNaive },
 ];
 

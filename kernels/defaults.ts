@@ -14,13 +14,25 @@ export interface Rule {
   readonly use: string;
 }
 
-/** The first rule that matches holds; without one, the order in which an op lists its variants. */
+const CONVOLUTIONS = ["conv3d", "conv3d_dx"];
+const MANY = Number.POSITIVE_INFINITY;
+
+/**
+ * Rules that match give the order of preference, the first that an adapter has holds; without one,
+ * the order in which an op lists its variants.
+ */
 export const DEFAULTS: Readonly<Record<Capabilities["kind"], readonly Rule[]>> = {
   lavapipe: [],
   swiftshader: [],
-  // Not measured yet: workgroup memory and many threads are what GPUs want.
+  // Not measured yet: reckoned from tiles, waste at their edges and loads (docs/convolution.md).
   hardware: [
-    { ops: ["conv3d", "conv3d_dx", "conv3d_dw"], when: { K: [3, 3] }, use: "tiled" },
+    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [1, 8] }, use: "blocked_1024x8" },
+    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [17, 32] }, use: "blocked_256x32" },
+    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [49, MANY] }, use: "blocked_256x32" },
+    { ops: CONVOLUTIONS, when: { K: [3, 3] }, use: "blocked_512x16" },
+    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [1, 4] }, use: "blocked_4x32x4" },
+    { ops: ["conv3d_dw"], when: { K: [3, 3] }, use: "blocked_8x16x8" },
+    { ops: ["conv3d_dw"], when: { K: [3, 3] }, use: "blocked_8x16x4" },
     { ops: ["upsample3d", "upsample3d_dx"], use: "rows4" },
   ],
 };
@@ -40,7 +52,7 @@ export function preferred<V extends { readonly name: string }>(
   { kind }: Capabilities,
   problem: Problem,
 ): V[] {
-  const use = DEFAULTS[kind].find((rule) => matches(rule, op, problem))?.use;
-  const rank = ({ name }: V) => (name === use ? 0 : 1);
+  const wanted = DEFAULTS[kind].filter((rule) => matches(rule, op, problem)).map(({ use }) => use);
+  const rank = ({ name }: V) => (wanted.includes(name) ? wanted.indexOf(name) : wanted.length);
   return variants.toSorted((a, b) => rank(a) - rank(b));
 }

@@ -19,3 +19,18 @@ export function byWidth(kernel: Kernel): (width: 4 | 1) => Kernel {
   const vector = { ...kernel, flops: flops && ((c: Consts) => 4 * flops(c)) };
   return (width) => (width === 4 ? vector : scalar);
 }
+
+const NARROW = "fn narrow(v: vec4f) -> V { return v; }";
+
+/**
+ * A kernel that computes in vectors of four whatever its rows hold: with V = f32 its `vec4f(x[i])` is
+ * an element in every component, and `narrow`, for what it writes, takes the first.
+ */
+export function byRow(kernel: Kernel): (width: 4 | 1) => Kernel {
+  if (!kernel.source.includes(ALIAS)) throw new Error(`${kernel.name}.wgsl has no line ${ALIAS}`);
+  const source = kernel.source
+    .replace(ALIAS, "alias V = f32;")
+    .replace(NARROW, "fn narrow(v: vec4f) -> V { return v.x; }");
+  const scalar = { ...kernel, source };
+  return (width) => (width === 4 ? kernel : scalar);
+}

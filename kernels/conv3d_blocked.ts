@@ -1,0 +1,168 @@
+/**
+ * 3×3×3 convolution for GPUs: register blocks fed from workgroup memory (conv3d_blocked*.wgsl), in
+ * tiles of several sizes, each a variant of its own. Not measured on a GPU yet.
+ */
+import blockedWgsl from "../shaders/conv3d_blocked.wgsl" with { type: "text" };
+import dwWgsl from "../shaders/conv3d_blocked_dw.wgsl" with { type: "text" };
+import type { Graph } from "../src/core/graph";
+import type { Capabilities } from "../src/core/kernel";
+import { defineKernel, grid1d, num, product } from "../src/core/kernel";
+import type { Tensor } from "../src/core/tensor";
+import { channelLayout } from "../src/core/tensor";
+import type { ConvTensors, ConvVariant, Geometry } from "./conv3d_forward";
+import { packWeights } from "./conv3d_pack";
+import type { GradientTensors } from "./conv3d_weights";
+import { normalisedOf } from "./normalised";
+import { byRow, widthFor } from "./width";
+
+/** What a workgroup computes; `blocked_512x16` has 512 voxels by 16 output channels. */
+interface Tile {
+  readonly voxels: number;
+  /** A multiple of 8. */
+  readonly channels: number;
+}
+
+/** In order of preference where nothing is known: the first two fit into 16 KiB. */
+const TILES: readonly Tile[] = [
+  { voxels: 512, channels: 16 },
+  { voxels: 256, channels: 32 },
+  { voxels: 512, channels: 32 },
+  { voxels: 256, channels: 64 },
+  { voxels: 1024, channels: 8 },
+];
+
+const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
+
+/** Edges of a tile for rows of W voxels; RS is the way from row to row, see the shader. */
+function shape({ voxels, channels: CB }: Tile, W: number) {
+  const TX = W > 16 ? 32 : W > 8 ? 16 : 8;
+  const TY = voxels / TX >= 32 ? 8 : 4;
+  return { TX, TY, TZ: voxels / (TX * TY), RS: { 8: 3, 16: 6, 32: 9 }[TX], CB };
+}
+
+/** Threads of a workgroup: 8 voxels by 8 channels each. */
+const threads = ({ voxels, channels }: Tile) => (voxels / 8) * (channels / 8);
+
+/** Bytes of workgroup memory, as the shader counts them. */
+function workgroupBytes(tile: Tile, W: number): number {
+  const { TY, TZ, RS, CB } = shape(tile, W);
+  const half = (TY + 2) * (TZ + 2) * RS! + 1 + (27 * CB) / 4;
+  return 16 * Math.max(2 * half, CB / 4 + 4 * threads(tile));
+}
+
+function supported(tile: Tile, { maxInvocations, maxWorkgroupBytes }: Capabilities): boolean {
+  const bytes = Math.max(...[8, 16, 32].map((W) => workgroupBytes(tile, W)));
+  return threads(tile) <= maxInvocations && bytes <= maxWorkgroupBytes;
+}
+
+function tilesOf(tile: Tile, { D, H, W }: Geometry): number {
+  const { TX, TY, TZ } = shape(tile, W);
+  return ceilDiv(W, TX) * ceilDiv(H, TY) * ceilDiv(D, TZ);
+}
+
+const blocked = byRow(
+  defineKernel({
+    name: "conv3d_blocked",
+    source: blockedWgsl,
+    bindings: {
+      ...{ x: "read", wp: "read", stats: "read", weight: "read", bias: "read" },
+      ...{ y: "read_write", parts: "read_write" },
+    },
+    args: ["N", "CIN", "COUT", "CT", "C0", "CG", "D", "H", "W"],
+    views: ["x"],
+    grid(c) {
+      const along = (size: string, edge: string) => ceilDiv(num(c, size), num(c, edge));
+      const tiles = along("W", "TX") * along("H", "TY") * along("D", "TZ");
+      return grid1d(num(c, "N") * tiles * along("COUT", "CB"), 1);
+    },
+    flops: (c) => 2 * 27 * product(c, "N", "CIN", "COUT", "D", "H", "W"),
+  }),
+);
+
+function emit(g: Graph, t: ConvTensors, geometry: Geometry, tile: Tile): void {
+  const { N, CIN, COUT, D, H, W } = geometry;
+  const wp = packWeights(g, t, geometry, tile.channels);
+  const norm = normalisedOf(t.x);
+  const from = norm?.inputs ?? { x: t.x, stats: wp, weight: wp, bias: wp };
+  const parts = t.moments ?? g.tensor("unused", [4]);
+  const WIDTH = widthFor(W);
+  const how = { ...shape(tile, W), WIDTH, NORM: Boolean(norm), STATS: Boolean(t.moments) };
+  const args = { N, CIN, COUT, ...channelLayout(from.x), CG: CIN / (norm?.groups ?? 1), D, H, W };
+  g.emit(blocked(WIDTH), { ...from, wp, y: t.y, parts }, how, args);
+}
+
+export const blockedVariants: readonly ConvVariant[] = TILES.map((tile) => ({
+  name: `blocked_${tile.voxels}x${tile.channels}`,
+  supported: (caps) => supported(tile, caps),
+  fits: ({ K }) => K === 3,
+  fuses: true,
+  momentParts: (geometry) => tilesOf(tile, geometry),
+  emit: (g, t, geometry) => emit(g, t, geometry, tile),
+}));
+
+/** What a workgroup computes of the weight gradient, in columns of 8 × `rows` voxels. */
+interface Block {
+  /** A multiple of 4. */
+  readonly inputs: number;
+  /** A multiple of 4. */
+  readonly outputs: number;
+  readonly rows: number;
+}
+
+/** In order of preference where nothing is known: the first two fit into 16 KiB. */
+export const BLOCKS: readonly Block[] = [
+  { inputs: 8, outputs: 16, rows: 4 },
+  { inputs: 4, outputs: 32, rows: 4 },
+  { inputs: 8, outputs: 16, rows: 8 },
+];
+
+/** Threads: the three planes of the kernel, four output channels and half a column each. */
+const blockThreads = ({ inputs, outputs }: Block) => 2 * 3 * inputs * (outputs / 4);
+
+export function blockSupported(block: Block, caps: Capabilities): boolean {
+  const { inputs, outputs, rows } = block;
+  const planes = 4 * (3 * inputs * (rows + 2) + 1) + 2 * outputs * (2 * rows + 2);
+  const bytes = 16 * Math.max(planes, (9 * blockThreads(block)) / 2);
+  return blockThreads(block) <= caps.maxInvocations && bytes <= caps.maxWorkgroupBytes;
+}
+
+const blockedDw = byRow(
+  defineKernel({
+    name: "conv3d_blocked_dw",
+    source: dwWgsl,
+    bindings: {
+      ...{ x: "read", dy: "read", stats: "read", weight: "read", bias: "read" },
+      parts: "read_write",
+    },
+    args: ["N", "CIN", "COUT", "CT", "C0", "CG", "D", "H", "W", "SPLITS"],
+    views: ["x"],
+    grid(c) {
+      const blocks = ceilDiv(num(c, "CIN"), num(c, "CI")) * ceilDiv(num(c, "COUT"), num(c, "CO"));
+      return grid1d(blocks * num(c, "SPLITS"), 1);
+    },
+    flops: (c) => 2 * 27 * product(c, "N", "CIN", "COUT", "D", "H", "W"),
+  }),
+);
+
+/** Enough for a large GPU: about four for each of 128 multiprocessors. */
+const WORKGROUPS = 512;
+
+/** Partial sums of the weight gradient: (SPLITS, COUT, CIN, 3, 3, 3). x may be behind a norm. */
+export function blockedWeightParts(
+  g: Graph,
+  { x, dy }: Pick<GradientTensors, "x" | "dy">,
+  { N, CIN, COUT, D, H, W }: Geometry,
+  { inputs: CI, outputs: CO, rows: TY }: Block,
+): Tensor {
+  const columns = N * ceilDiv(H, TY) * ceilDiv(W, 8);
+  const SPLITS = Math.min(columns, ceilDiv(WORKGROUPS, ceilDiv(CIN, CI) * ceilDiv(COUT, CO)));
+  const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, 3, 3, 3]);
+  const norm = normalisedOf(x);
+  const from = norm?.inputs ?? { x, stats: dy, weight: dy, bias: dy };
+  const WIDTH = widthFor(W);
+  const how = { CI, CO, TY, WIDTH, NORM: Boolean(norm) };
+  const CG = CIN / (norm?.groups ?? 1);
+  const args = { N, CIN, COUT, ...channelLayout(from.x), CG, D, H, W, SPLITS };
+  g.emit(blockedDw(WIDTH), { ...from, dy, parts }, how, args);
+  return parts;
+}
