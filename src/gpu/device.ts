@@ -253,6 +253,17 @@ export class Device {
     await this.wait(this.device.queue.onSubmittedWorkDone());
   }
 
+  /** Whether the driver has compiled all of these shaders on this machine, and still has them. */
+  async compiledBefore(sources: readonly string[]): Promise<boolean> {
+    const { compiledBefore } = await import("../platform/compiled");
+    return compiledBefore(this.info.driver, sources);
+  }
+
+  async rememberCompiled(sources: readonly string[]): Promise<void> {
+    const { rememberCompiled } = await import("../platform/compiled");
+    await rememberCompiled(this.info.driver, sources);
+  }
+
   /** Takes the errors that Dawn reported outside of any error scope since the last call. */
   takeErrors(): Error[] {
     const errors = this.#errors;

@@ -10,6 +10,7 @@ import type { Memory } from "./memory";
 import type { Lifetime } from "./plan";
 import { peakBytes, plan } from "./plan";
 import type { Pipeline } from "./shader";
+import { warmUp } from "./warm_up";
 
 interface Step {
   readonly pipeline: GPUComputePipeline;
@@ -97,6 +98,7 @@ export class Program {
     const planned = plan(lives);
     const pending = dispatches.map((d) => memory.pipelines.get(d.kernel, d.consts));
     const pipelines = await memory.device.wait(Promise.all(pending));
+    await warmUp(memory, dispatches);
     return memory.checked(`compiling ${name}`, () => {
       const slots = planned.slots.map((bytes, i) => memory.allocate(`${name}.slot${i}`, bytes));
       const buffers = new Map<number, GPUBuffer>();

@@ -1,0 +1,34 @@
+/** Which sets of shaders this machine's driver has compiled before, and keeps in its own cache. */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { cacheDir } from "./cache";
+
+/** Mesa's own rule for where its cache of shaders lies. */
+function mesaCache(): string {
+  const { MESA_SHADER_CACHE_DIR, XDG_CACHE_HOME } = process.env;
+  return MESA_SHADER_CACHE_DIR || XDG_CACHE_HOME || join(homedir(), ".cache");
+}
+
+function marker(driver: string, sources: readonly string[]): string {
+  const hash = createHash("sha256").update(`${driver}\n${mesaCache()}\n`);
+  for (const source of sources.toSorted()) hash.update(source);
+  return cacheDir("compiled", hash.digest("hex").slice(0, 32));
+}
+
+/** True as well where there is no cache to keep anything in. */
+export function compiledBefore(driver: string, sources: readonly string[]): boolean {
+  if (process.env.MESA_SHADER_CACHE_DISABLE) return true;
+  return existsSync(marker(driver, sources));
+}
+
+/** A cache that cannot be written costs time, not the run. */
+export async function rememberCompiled(driver: string, sources: readonly string[]): Promise<void> {
+  const file = marker(driver, sources);
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, "");
+  } catch {}
+}
