@@ -27,5 +27,7 @@ export async function settle(
   if (options.store) await recall(tasks, options.store);
   const mayTune = mode !== "auto" || device.info.type === "hardware";
   const due = mayTune ? tasks.filter((task) => mode === "force" || !task.entry) : [];
-  return { due: due.length, end: due.length === 0 ? "all" : await tune(device, due, options) };
+  if (due.length === 0) return { due: 0, end: "all" };
+  const known = tasks.filter((task) => !due.includes(task));
+  return { due: due.length, end: await tune(device, due, { ...options, known }) };
 }

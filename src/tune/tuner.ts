@@ -17,6 +17,8 @@ export interface TuneProgress {
 }
 
 export interface TuneOptions {
+  /** Tasks whose entries tell what is far behind, beside those that are tuned. */
+  readonly known?: readonly Task[];
   readonly seconds: number;
   readonly store?: TuneStore;
   /** Ends the tuning after the run that is under way. */
@@ -79,6 +81,7 @@ export async function tune(
   const memory = new Memory(device);
   const stopwatch = await Stopwatch.create(device);
   const stragglers = new Stragglers();
+  for (const task of options.known ?? []) if (task.entry) stragglers.note(task, task.entry.scores);
   try {
     for (const [done, task] of order.entries()) {
       if (limit.reached) return limit.reached;
