@@ -59,9 +59,10 @@ interface Network {
 async function network(
   memory: Memory,
   { set, filters, alignCorners }: (typeof SETS)[number],
-  options: GraphOptions,
+  { recompute, ...options }: GraphOptions & { readonly recompute?: boolean },
 ): Promise<Network> {
-  const config: UNetConfig = { inChannels: 2, filters, groups: 8, epsilon: 1e-5, alignCorners };
+  const sizes = { inChannels: 2, filters, groups: 8, epsilon: 1e-5, alignCorners };
+  const config: UNetConfig = { ...sizes, recompute };
   const specs = unetParameters(config);
   const [params, gradient] = [flatParameters("w", specs), flatParameters("g", specs)];
   const weights = new Map(
@@ -104,6 +105,7 @@ const PLAIN = { conv3d: "plain", conv3d_dx: "plain", conv3d_dw: "plain" };
 for (const [adapter, options] of [
   ["lavapipe", {}],
   ["lavapipe", { fuse: false }],
+  ["lavapipe", { recompute: true }],
   ["lavapipe", { variants: PLAIN }],
   ["swiftshader", {}],
   ["hardware", {}],

@@ -192,6 +192,32 @@ export class Graph {
     }
   }
 
+  /**
+   * What `body` makes of `x`, without keeping what it writes on the way: the backward pass records
+   * `body` again (Chen et al. 2016, "Training deep nets with sublinear memory cost"). Parameters
+   * that `body` uses must be watched.
+   */
+  recompute(x: Tensor, body: (x: Tensor) => Tensor, add: Op): Tensor {
+    if (!this.recording) return body(x);
+    const y = this.noGrad(() => body(x));
+    const needs = new Set(this.tracked.has(x.id) ? ["x"] : []);
+    const op: Op<unknown> = {
+      name: "recompute",
+      forward: () => ({ y }),
+      backward: (_g, _call, { y: dy }) => {
+        this.recording = true;
+        const again = body(x);
+        const grads = this.backward(new Map([[again, dy!]]), add);
+        this.recording = false;
+        const results: Tensors = needs.size > 0 ? { x: grads.get(x.id)! } : {};
+        return results;
+      },
+    };
+    this.tracked.add(y.id);
+    this.tape.push({ op, call: { inputs: { x }, outputs: { y }, attrs: {}, needs } });
+    return y;
+  }
+
   /** Marks `leaf` as differentiable; its gradient is written to `into`, later ones are added. */
   watch(leaf: Tensor, into: Tensor): void {
     if (elements(leaf.shape) !== elements(into.shape)) {
@@ -219,14 +245,16 @@ export class Graph {
    * Emits the gradients of everything taped since the last call, from the gradients of some
    * outputs (`seeds`: tensor → its gradient), and empties the tape.
    * @param add how two gradients of one tensor are summed (the `add` op of kernels/)
+   * @returns the gradients of everything on the way, by tensor id
    */
-  backward(seeds: ReadonlyMap<Tensor, Tensor>, add: Op): void {
+  backward(seeds: ReadonlyMap<Tensor, Tensor>, add: Op): ReadonlyMap<number, Tensor> {
     const grads = new Map<number, Tensor>();
     for (const [t, grad] of seeds) grads.set(t.id, grad);
     const entries = this.tape.splice(0).reverse();
     this.noGrad(() => {
       for (const { op, call } of entries) this.backwardOf(op, call, grads, add);
     });
+    return grads;
   }
 
   private backwardOf(

@@ -4,6 +4,7 @@
  * (skip, upsampled), following Çiçek et al. 2016; both halves are written straight into the
  * concatenated tensor.
  */
+import { add } from "../../kernels/add";
 import { concat } from "../../kernels/concat";
 import { conv3d } from "../../kernels/conv3d";
 import { groupNorm } from "../../kernels/group_norm";
@@ -20,6 +21,8 @@ export interface UNetConfig {
   readonly groups: number;
   readonly epsilon: number;
   readonly alignCorners: boolean;
+  /** Blocks are computed again in the backward pass: less memory, a third more time. */
+  readonly recompute?: boolean;
 }
 
 /** Parameters by name, `enc1.conv1.weight` and so on (src/nn/parameters.ts lists them). */
@@ -77,6 +80,11 @@ class Layers {
 
   /** 2 × (convolution → group norm → ReLU); the last result is written to `out` if given. */
   block(name: string, x: Tensor, out?: Tensor): Tensor {
+    if (!this.config.recompute) return this.layers(name, x, out);
+    return this.g.recompute(x, (again) => this.layers(name, again, out), add);
+  }
+
+  private layers(name: string, x: Tensor, out?: Tensor): Tensor {
     const { groups, epsilon: eps } = this.config;
     let y = x;
     for (const i of [1, 2]) {

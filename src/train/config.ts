@@ -27,6 +27,8 @@ export const trainConfigSchema = z.object({
   batch: whole,
   /** Most patches per dispatch; less where a binding holds less. */
   chunk: whole,
+  /** Blocks of the network are computed again in the backward pass, to save memory. */
+  recompute: z.boolean().default(false),
   /** Share of positive patches among the sampled. */
   positive: share,
   /** Momentum of w̄. */
@@ -67,6 +69,7 @@ const PAPER: TrainConfig = {
   pool: 128,
   batch: 32,
   chunk: 32,
+  recompute: false,
   positive: 0.3,
   mu: 0.999,
   muRamp: true,

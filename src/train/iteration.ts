@@ -64,8 +64,8 @@ export function sampleCount(config: TrainConfig): number {
 }
 
 export function unetConfig(config: TrainConfig): UNetConfig {
-  const { filters, groups, alignCorners } = config;
-  return { inChannels: 2, filters, groups, epsilon: 1e-5, alignCorners };
+  const { filters, groups, alignCorners, recompute } = config;
+  return { inChannels: 2, filters, groups, epsilon: 1e-5, alignCorners, recompute };
 }
 
 interface Chunk {
