@@ -8,7 +8,14 @@
 import { UserError } from "../core/errors";
 import { state, type Tensor } from "../core/tensor";
 import type { Memory } from "../gpu/memory";
-import type { Size3 } from "./volume";
+import {
+  type Block,
+  blockWords,
+  layOut,
+  type StoredPair,
+  type StoredVolume,
+  wordsOf,
+} from "./page_layout";
 
 /** Normalised voxels of a patient, x fastest. */
 export interface VisitData {
@@ -16,16 +23,6 @@ export interface VisitData {
   readonly visit2: Float32Array;
   /** One 0/1 label a variant, in the order of `lesions`. */
   readonly labels: readonly Uint8Array[];
-}
-
-interface StoredPair {
-  readonly id: string;
-  readonly size: Size3;
-  /**
-   * Linear indices of the lesion voxels: of the pair as it is, then, where there is one, of its
-   * time-swapped twin. Empty for a volume to predict.
-   */
-  readonly lesions: readonly Uint32Array[];
 }
 
 /** A pair whose voxels come from the host. */
@@ -38,24 +35,14 @@ export interface DeviceSource extends StoredPair {
   readonly fill: (ranges: readonly PageRange[]) => Promise<void>;
 }
 
+type Source = VolumeSource | DeviceSource;
+
 /** Where planes [z0, z0 + planes) of both visits go, one after the other: element `at` of a page. */
 export interface PageRange {
   readonly page: Tensor;
   readonly at: number;
   readonly z0: number;
   readonly planes: number;
-}
-
-/** A slab (mostly: the whole) of one patient in one time order: what a patch is drawn from. */
-export interface StoredVolume {
-  readonly id: string;
-  /** Row in the table, first coordinate of a patch. */
-  readonly row: number;
-  readonly size: Size3;
-  /** First plane of the slab in the patient's volume. */
-  readonly z0: number;
-  /** Linear indices of lesion voxels, within the slab. */
-  readonly lesions: Uint32Array;
 }
 
 export interface StoreOptions {
@@ -65,14 +52,6 @@ export interface StoreOptions {
   readonly budget: number;
   /** Edge of the largest patch that is drawn, voxels. */
   readonly patch: number;
-}
-
-interface Block {
-  readonly source: VolumeSource | DeviceSource;
-  readonly z0: number;
-  readonly planes: number;
-  readonly offset: number;
-  readonly volumes: readonly StoredVolume[];
 }
 
 const TABLE_COLUMNS = 8;
@@ -85,7 +64,7 @@ export class VolumeStore {
   private constructor(
     private readonly memory: Memory,
     readonly half: boolean,
-    private readonly logical: readonly (readonly Block[])[],
+    private readonly logical: readonly (readonly Block<Source>[])[],
     /** Physical pages: u32 words. */
     readonly pages: readonly Tensor[],
     readonly table: Tensor,
@@ -94,11 +73,7 @@ export class VolumeStore {
   }
 
   /** @throws UserError when not even one page fits the budget */
-  static create(
-    memory: Memory,
-    sources: readonly (VolumeSource | DeviceSource)[],
-    options: StoreOptions,
-  ): VolumeStore {
+  static create(memory: Memory, sources: readonly Source[], options: StoreOptions): VolumeStore {
     const bindable = Math.min(memory.device.limits.maxStorageBufferBindingSize, 2 ** 32);
     const bytes = sources.map((s) => 4 * blockWords(s, s.size[2], options.half));
     const total = bytes.reduce((sum, n) => sum + n, 0);
@@ -140,7 +115,7 @@ export class VolumeStore {
   async rotateTo(rotation: number): Promise<void> {
     const { logical, pages } = this;
     if (rotation === this.rotation || (this.complete && this.rotation >= 0)) return;
-    const wanted = new Map<VolumeSource | DeviceSource, PageRange[]>();
+    const wanted = new Map<Source, PageRange[]>();
     for (let j = 0; j < pages.length; j++) {
       const position = rotation + j;
       const page = position % logical.length;
@@ -204,7 +179,7 @@ export class VolumeStore {
   }
 }
 
-function tableRow(block: Block, variant: number, slot: number, half: boolean): number[] {
+function tableRow(block: Block<Source>, variant: number, slot: number, half: boolean): number[] {
   const [nx, ny] = block.source.size;
   const count = block.planes * nx * ny;
   const images = half ? 1 : 2;
@@ -213,76 +188,6 @@ function tableRow(block: Block, variant: number, slot: number, half: boolean): n
   const label = block.offset + images * count + variant * Math.ceil(count / 32);
   const flags = half && variant === 1 ? SWAPPED : 0;
   return [slot, visit(first), visit(second), label, block.planes, ny, nx, flags];
-}
-
-function blockWords(source: StoredPair, planes: number, half: boolean): number {
-  const count = planes * source.size[0] * source.size[1];
-  return (half ? 1 : 2) * count + source.lesions.length * Math.ceil(count / 32);
-}
-
-const wordsOf = (half: boolean) => (blocks: readonly Block[]) =>
-  blocks.reduce((sum, { source, planes }) => sum + blockWords(source, planes, half), 0);
-
-/** Patients → slabs → pages of at most `most` words, in order. */
-function layOut(
-  sources: readonly (VolumeSource | DeviceSource)[],
-  most: number,
-  { half, patch }: StoreOptions,
-): Block[][] {
-  const pages: Block[][] = [[]];
-  let used = 0;
-  let row = 0;
-  for (const source of sources) {
-    for (const { z0, planes } of slabs(source, most, half, patch)) {
-      const words = blockWords(source, planes, half);
-      if (used > 0 && used + words > most) {
-        pages.push([]);
-        used = 0;
-      }
-      const variants = Math.max(1, source.lesions.length);
-      const volumes = Array.from({ length: variants }, (_, variant) =>
-        storedVolume(source, variant, z0, planes, row + variant),
-      );
-      pages.at(-1)!.push({ source, z0, planes, offset: used, volumes });
-      row += variants;
-      used += words;
-    }
-  }
-  return pages;
-}
-
-function slabs(source: StoredPair, most: number, half: boolean, patch: number) {
-  const total = source.size[2];
-  if (blockWords(source, total, half) <= most) return [{ z0: 0, planes: total }];
-  const perPlane = blockWords(source, 32, half) / 32;
-  const planes = Math.floor(most / perPlane) - 1;
-  const step = planes - (patch - 1);
-  if (step < 1) {
-    throw new UserError(
-      `${source.id}: a slab of ${patch} planes of ${source.size[0]}×${source.size[1]} voxels ` +
-        "passes what this adapter binds; use a larger --spacing or --volume-precision f16",
-    );
-  }
-  const found: { z0: number; planes: number }[] = [];
-  for (let z0 = 0; ; z0 += step) {
-    found.push({ z0, planes: Math.min(planes, total - z0) });
-    if (z0 + planes >= total) return found;
-  }
-}
-
-function storedVolume(
-  source: StoredPair,
-  variant: number,
-  z0: number,
-  planes: number,
-  row: number,
-): StoredVolume {
-  const [nx, ny] = source.size;
-  const from = z0 * nx * ny;
-  const to = from + planes * nx * ny;
-  const inside = (source.lesions[variant] ?? new Uint32Array()).filter((i) => i >= from && i < to);
-  const id = variant === 0 ? source.id : `${source.id}-reversed`;
-  return { id, row, z0, size: [nx, ny, planes], lesions: inside.map((i) => i - from) };
 }
 
 function packBits(label: Uint8Array): Uint32Array {

@@ -1,7 +1,7 @@
 /** Draws patch positions: what one iteration sees, as a function of seed and iteration alone. */
 import { Philox } from "../core/random";
+import type { StoredVolume } from "../data/page_layout";
 import type { Size3 } from "../data/volume";
-import type { StoredVolume } from "../data/volume_store";
 
 export interface SamplerOptions {
   readonly seed: number;
