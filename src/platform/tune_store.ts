@@ -1,11 +1,10 @@
 /** The tuner's findings on disk: a JSON file each, so that several processes never share one. */
+import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheDir } from "./cache";
 
 export class FileTuneStore {
-  private writes = 0;
-
   /** @param warn gets a line where a file cannot be read or written; nothing fails for that */
   constructor(
     readonly warn: (line: string) => void,
@@ -31,13 +30,13 @@ export class FileTuneStore {
   /** Renamed into place when complete: a reader sees the whole file or none, the last writer wins. */
   async write(key: string, value: object): Promise<void> {
     const path = this.path(key);
-    const temporary = `${path}.${process.pid}.${this.writes++}.tmp`;
+    const temporary = `${path}.${randomUUID()}.tmp`;
     try {
       await mkdir(this.folder, { recursive: true });
       await writeFile(temporary, `${JSON.stringify(value, null, 1)}\n`);
       await rename(temporary, path);
     } catch (error) {
-      await rm(temporary, { force: true });
+      await rm(temporary, { force: true }).catch(() => undefined);
       this.warn(`${path}: not kept for the next run: ${(error as Error).message}`);
     }
   }

@@ -1,0 +1,94 @@
+/** A tuner's test problem: conv3d with right and wrong variants, and where to keep what is found. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { conv3d } from "../kernels/conv3d";
+import type { ConvVariant, Geometry } from "../kernels/conv3d_forward";
+import { convVariants } from "../kernels/conv3d_forward";
+import { defineKernel, grid1d, type Kernel } from "../src/core/kernel";
+import type { Op } from "../src/core/op";
+import { elements } from "../src/core/tensor";
+import type { Picked } from "../src/core/variant";
+import type { Device } from "../src/gpu/device";
+import { FileTuneStore } from "../src/platform/tune_store";
+import { opTasks } from "../src/tune/op_tasks";
+import type { Task } from "../src/tune/task";
+
+/** Overwrites `count` words of y from `first` on; where nothing is left to do, that is fast. */
+const scribble = (source: string): Kernel =>
+  defineKernel({
+    name: "scribble",
+    source: `@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+const FIRST: u32 = 0u;
+const COUNT: u32 = 1u;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x < COUNT) { ${source} }
+}
+`,
+    bindings: { y: "read_write" },
+    grid: (c) => grid1d(Number(c.COUNT), 64),
+  });
+const zeros = scribble("y[FIRST + id.x] = 0.0;");
+const invalid = scribble("y[FIRST + id.x] = nonsense;");
+
+export const plain = convVariants.find(({ name }) => name === "plain")!;
+export const naive = convVariants.find(({ name }) => name === "naive")!;
+
+export function variant(name: string, emit: ConvVariant["emit"]): ConvVariant {
+  return { name, supported: () => true, emit };
+}
+
+/** Fast, and wrong everywhere. */
+export const wrong = variant("wrong", (g, { y }) =>
+  g.emit(zeros, { y }, { FIRST: 0, COUNT: elements(y.shape) }),
+);
+/** Leaves all samples but the first as they were. */
+export const half = variant("half", (g, t, geometry) => naive.emit(g, t, { ...geometry, N: 1 }));
+/** Right but for one element out of thousands. */
+export const nearly = variant("nearly", (g, t, geometry) => {
+  plain.emit(g, t, geometry);
+  g.emit(zeros, { y: t.y }, { FIRST: 1234, COUNT: 1 });
+});
+export const broken = variant("broken", (g, { y }) =>
+  g.emit(invalid, { y }, { FIRST: 0, COUNT: 1 }),
+);
+
+export const GEOMETRY: Geometry = { N: 2, CIN: 3, COUT: 5, D: 8, H: 9, W: 12, K: 3 };
+
+/** conv3d with other variants. */
+function opWith(variants: readonly ConvVariant[]): Op {
+  const { name, forward, trials } = conv3d;
+  return { name, forward, trials, variants: { conv3d: variants } } as unknown as Op;
+}
+
+function picked(variants: readonly ConvVariant[], problem: Geometry): Picked {
+  const candidates = variants.map(({ name }) => name);
+  return { op: "conv3d", problem, candidates, chosen: candidates[0]! };
+}
+
+/** Tasks that choose between some variants. */
+export function convTasks(
+  device: Device,
+  variants: readonly ConvVariant[],
+  ...problems: Geometry[]
+): Promise<Task[]> {
+  const all = problems.length > 0 ? problems : [GEOMETRY];
+  return opTasks(
+    device,
+    [opWith(variants)],
+    all.map((problem) => picked(variants, problem)),
+  );
+}
+
+/** A store in a folder of its own that collects what it warns of. */
+export class TestStore extends FileTuneStore {
+  readonly warnings: string[] = [];
+
+  constructor() {
+    super((line) => this.warnings.push(line), mkdtempSync(join(tmpdir(), "voxgrad-tune-")));
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}
