@@ -10,6 +10,7 @@ const kernel = byWidth(
     source: wgsl,
     bindings: { a: "read", b: "read", y: "read_write" },
     views: ["a", "b"],
+    storage: { V: ["a", "b", "y"] },
     grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
     flops: (c) => num(c, "COUNT"),
   }),
@@ -24,7 +25,7 @@ export const add = defineOp({
         `add: a is ${showShape(a!.shape)}, b is ${showShape(b!.shape)}; expected equal`,
       );
     }
-    const y = g.tensor("sum", a.shape);
+    const y = g.tensor("sum", a.shape, a.dtype);
     const [, C = 1, ...space] = a.shape;
     const WIDTH = widthFor(elements(space));
     const S = elements(space) / WIDTH;

@@ -11,6 +11,7 @@ const kernel = byWidth(
     source: wgsl,
     bindings: { x: "read", y: "read_write" },
     views: ["x", "y"],
+    storage: { V: ["x", "y"] },
     grid: (c) => grid1d(num(c, "N") * num(c, "CS"), num(c, "WG")),
   }),
 );
@@ -42,7 +43,7 @@ export const concat = defineOp({
     }
     const inPlace = joined(a, b);
     if (inPlace) return { y: inPlace };
-    const y = g.tensor("joined", [N, Ca + Cb, ...space]);
+    const y = g.tensor("joined", [N, Ca + Cb, ...space], a.dtype);
     const width = widthFor(elements(space));
     const S = elements(space) / width;
     for (const [x, part] of [

@@ -30,6 +30,8 @@ function checkShapes(x: Tensor, w: Tensor, b: Tensor): void {
 export interface ConvAttrs {
   /** Asks for the moments that a group normalisation of y can use, where they come for free. */
   readonly moments?: boolean;
+  /** How y is stored: as x if absent. */
+  readonly dtype?: "f32" | "f16";
 }
 
 /**
@@ -42,13 +44,14 @@ export const conv3d = defineOp<ConvAttrs>({
   variants: { conv3d: convVariants, conv3d_dx: convVariants, conv3d_dw: weightGradientVariants },
   trials: conv3dTrials,
   defers: ["x", "dy"],
-  forward(g, { x, w, b }, { moments: wanted }) {
+  forward(g, { x, w, b }, { moments: wanted, dtype }) {
     if (!x || !w || !b) throw new Error("conv3d: needs x, w and b");
     checkShapes(x, w, b);
     const [n, , ...space] = x.shape;
-    const y = g.tensor("conv", [n!, w.shape[0]!, ...space]);
+    const y = g.tensor("conv", [n!, w.shape[0]!, ...space], dtype ?? x.dtype);
     const geometry = geometryOf(x, y, w);
-    const variant = g.pick("conv3d", preferred("conv3d", convVariants, g.caps, geometry), geometry);
+    const variants = preferred("conv3d", convVariants, g.caps, geometry);
+    const variant = g.pick("conv3d", variants, geometry, storage(x, y));
     const outputs: Record<string, Tensor> = { y };
     if (wanted && variant.momentParts && g.options.fuse !== false) {
       outputs.moments = g.tensor("moments", [n!, w.shape[0]!, variant.momentParts(geometry), 3]);
@@ -75,17 +78,17 @@ export const conv3d = defineOp<ConvAttrs>({
   },
 });
 
+/** f16 if one of them is: the other is logits or their gradient. */
+const storage = (a: Tensor, b: Tensor) => (a.dtype === "f16" ? a.dtype : b.dtype);
+
 /** `t` as a variant can read it. */
 const readable = (g: Graph, { fuses }: { readonly fuses?: boolean }, t: Tensor) =>
   fuses && (normalisedOf(t) || normGradientOf(t)) ? t : g.real(t);
 
 function pickInputGradient(g: Graph, dy: Tensor, w: Tensor, dx: Tensor) {
   const geometry = geometryOf(dy, dx, w);
-  const variant = g.pick(
-    "conv3d_dx",
-    preferred("conv3d_dx", convVariants, g.caps, geometry),
-    geometry,
-  );
+  const variants = preferred("conv3d_dx", convVariants, g.caps, geometry);
+  const variant = g.pick("conv3d_dx", variants, geometry, storage(dy, dx));
   return { geometry, variant };
 }
 
@@ -101,11 +104,8 @@ function emitGradients(
   accumulate: boolean,
 ): void {
   const geometry = geometryOf(t.x, t.dy, t.w);
-  const variant = g.pick(
-    "conv3d_dw",
-    preferred("conv3d_dw", weightGradientVariants, g.caps, geometry),
-    geometry,
-  );
+  const variants = preferred("conv3d_dw", weightGradientVariants, g.caps, geometry);
+  const variant = g.pick("conv3d_dw", variants, geometry, storage(t.x, t.dy));
   const [x, dy] = [readable(g, variant, t.x), readable(g, variant, t.dy)];
   const { dx, w, dw } = t;
   if (!dx) variant.emit(g, { x, dy, dw }, geometry, accumulate);

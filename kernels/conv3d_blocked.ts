@@ -12,7 +12,7 @@ import { channelLayout } from "../src/core/tensor";
 import type { ConvTensors, ConvVariant, Geometry } from "./conv3d_forward";
 import { packWeights } from "./conv3d_pack";
 import type { GradientTensors } from "./conv3d_weights";
-import { normalisedOf } from "./normalised";
+import { normalisedOf, unnormalised } from "./normalised";
 import { byRow, widthFor } from "./width";
 
 /** What a workgroup computes; `blocked_512x16` has 512 voxels by 16 output channels. */
@@ -70,6 +70,7 @@ const blocked = byRow(
     },
     args: ["N", "CIN", "COUT", "CT", "C0", "CG", "D", "H", "W"],
     views: ["x"],
+    storage: { V: ["x", "y"] },
     grid(c) {
       const along = (size: string, edge: string) => ceilDiv(num(c, size), num(c, edge));
       const tiles = along("W", "TX") * along("H", "TY") * along("D", "TZ");
@@ -96,6 +97,7 @@ export const blockedVariants: readonly ConvVariant[] = TILES.map((tile) => ({
   supported: (caps) => supported(tile, caps),
   fits: ({ K }) => K === 3,
   fuses: true,
+  f16: true,
   momentParts: (geometry) => tilesOf(tile, geometry),
   emit: (g, t, geometry) => emit(g, t, geometry, tile),
 }));
@@ -136,6 +138,7 @@ const blockedDw = byRow(
     },
     args: ["N", "CIN", "COUT", "CT", "C0", "CG", "D", "H", "W", "SPLITS"],
     views: ["x"],
+    storage: { V: ["x", "dy"] },
     grid(c) {
       const blocks = ceilDiv(num(c, "CIN"), num(c, "CI")) * ceilDiv(num(c, "COUT"), num(c, "CO"));
       return grid1d(blocks * num(c, "SPLITS"), 1);
@@ -158,7 +161,7 @@ export function blockedWeightParts(
   const SPLITS = Math.min(columns, ceilDiv(WORKGROUPS, ceilDiv(CIN, CI) * ceilDiv(COUT, CO)));
   const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, 3, 3, 3]);
   const norm = normalisedOf(x);
-  const from = norm?.inputs ?? { x, stats: dy, weight: dy, bias: dy };
+  const from = norm?.inputs ?? unnormalised(g, x);
   const WIDTH = widthFor(W);
   const how = { CI, CO, TY, WIDTH, NORM: Boolean(norm) };
   const CG = CIN / (norm?.groups ?? 1);

@@ -49,6 +49,7 @@ const naive = defineKernel({
   source: naiveWgsl,
   bindings: { x: "read", w: "read", b: "read", y: "read_write" },
   views: ["x"],
+  storage: { X: ["x"], Y: ["y"] },
   grid: (c) => grid1d(num(c, "N") * num(c, "COUT") * num(c, "D") * num(c, "H") * num(c, "W"), 64),
   flops: directFlops,
 });
@@ -98,7 +99,14 @@ function emitSubgroup(g: Graph, t: ConvTensors, geometry: Geometry): void {
 }
 
 export const convVariants: readonly ConvVariant[] = [
-  { name: "point", supported: () => true, fits: pointFits, fuses: true, emit: emitPoint },
+  {
+    name: "point",
+    supported: () => true,
+    fits: pointFits,
+    fuses: true,
+    f16: true,
+    emit: emitPoint,
+  },
   {
     name: "winograd",
     supported: winogradSupported,
@@ -110,5 +118,5 @@ export const convVariants: readonly ConvVariant[] = [
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedVariants,
-  { name: "naive", supported: () => true, emit: emitNaive },
+  { name: "naive", supported: () => true, f16: true, emit: emitNaive },
 ];

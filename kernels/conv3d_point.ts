@@ -9,7 +9,7 @@ import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
 import type { ConvTensors, Geometry } from "./conv3d_forward";
 import type { GradientTensors } from "./conv3d_weights";
-import { normalisedOf } from "./normalised";
+import { normalisedOf, unnormalised } from "./normalised";
 
 const ARGS = ["N", "CIN", "COUT", "CT", "C0", "CG", "S4"] as const;
 const flops = (c: Consts) => 8 * product(c, "N", "CIN", "COUT", "S4");
@@ -30,6 +30,7 @@ const point = defineKernel({
   },
   args: [...ARGS, "TRANSPOSED", "BIAS", "NORM"],
   views: ["x"],
+  storage: { X: ["x"], Y: ["y"] },
   grid: (c) => grid1d(product(c, "N", "COUT") * Math.ceil(num(c, "S4") / RUN), num(c, "WG")),
   flops,
 });
@@ -43,16 +44,16 @@ const pointDw = defineKernel({
   },
   args: ARGS,
   views: ["x"],
+  storage: { X: ["x"], Y: ["dy"] },
   grid: (c) => grid1d(product(c, "N", "COUT", "CIN"), 1),
   flops,
 });
 
 /** x, or what it is normalised from, with the sizes that both kernels take. */
-function source(given: Tensor, { N, CIN, COUT, D, H, W }: Geometry) {
+function source(g: Graph, given: Tensor, { N, CIN, COUT, D, H, W }: Geometry) {
   const norm = normalisedOf(given);
   const x = norm?.inputs.x ?? given;
-  const rest = x.channels?.base ?? x; // bound, not read
-  const from = norm?.inputs ?? { x, stats: rest, weight: rest, bias: rest };
+  const from = norm?.inputs ?? unnormalised(g, x);
   const CG = CIN / (norm?.groups ?? 1);
   return {
     from,
@@ -63,7 +64,7 @@ function source(given: Tensor, { N, CIN, COUT, D, H, W }: Geometry) {
 
 /** y = w x + b, or, without `b`, dx = wᵀ dy. */
 export function emitPoint(g: Graph, { x, w, b, y }: ConvTensors, geometry: Geometry): void {
-  const { from, NORM, args } = source(x, geometry);
+  const { from, NORM, args } = source(g, x, geometry);
   const flags = { TRANSPOSED: Number(!b), BIAS: Number(Boolean(b)), NORM: Number(NORM) };
   g.emit(point, { ...from, w, b: b ?? w, y }, { WG: 64, RUN }, { ...args, ...flags });
 }
@@ -74,7 +75,7 @@ export function emitPointWeightParts(
   { x, dy }: Pick<GradientTensors, "x" | "dy">,
   geometry: Geometry,
 ): Tensor {
-  const { from, NORM, args } = source(x, geometry);
+  const { from, NORM, args } = source(g, x, geometry);
   const parts = g.tensor("dw_partial", [geometry.N, geometry.COUT, geometry.CIN]);
   g.emit(pointDw, { ...from, dy, parts }, { NORM, WG: 64 }, args);
   return parts;

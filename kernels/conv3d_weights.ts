@@ -45,6 +45,7 @@ const naive = defineKernel({
   source: naiveWgsl,
   bindings: { x: "read", dy: "read", dw: "read_write" },
   views: ["x"],
+  storage: { X: ["x"], Y: ["dy"] },
   grid: (c) => grid1d(num(c, "COUT") * num(c, "CIN") * num(c, "K") ** 3, num(c, "WG")),
   flops: directFlops,
 });
@@ -143,6 +144,7 @@ const blockedGradients: readonly WeightGradientVariant[] = BLOCKS.map((block) =>
   supported: (caps) => blockSupported(block, caps),
   fits: ({ K }) => K === 3,
   fuses: true,
+  f16: true,
   emit(g, { x, dy, dw }, geometry, accumulate) {
     const parts = blockedWeightParts(g, { x, dy: g.real(dy) }, geometry, block);
     emitReduce(g, parts, dw, accumulate);
@@ -150,7 +152,14 @@ const blockedGradients: readonly WeightGradientVariant[] = BLOCKS.map((block) =>
 }));
 
 export const weightGradientVariants: readonly WeightGradientVariant[] = [
-  { name: "point", supported: () => true, fits: pointFits, fuses: true, emit: emitPointWeights },
+  {
+    name: "point",
+    supported: () => true,
+    fits: pointFits,
+    fuses: true,
+    f16: true,
+    emit: emitPointWeights,
+  },
   {
     name: "winograd",
     supported: winogradSupported,
@@ -162,13 +171,14 @@ export const weightGradientVariants: readonly WeightGradientVariant[] = [
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedGradients,
-  { name: "naive", supported: () => true, emit: emitNaive },
+  { name: "naive", supported: () => true, f16: true, emit: emitNaive },
 ];
 
 const bias = defineKernel({
   name: "conv3d_db",
   source: dbWgsl,
   bindings: { dy: "read", parts: "read_write" },
+  storage: { T: ["dy"] },
   grid: (c) => grid1d(num(c, "ROWS"), 1),
   flops: (c) => product(c, "ROWS", "S"),
 });

@@ -12,6 +12,7 @@ const kernel = defineKernel({
   source: wgsl,
   bindings: { page: "read", table: "read", coords: "read", x: "read_write", y: "read_write" },
   args: ["page", "N"],
+  storage: { T: ["x"] },
   grid: (c) => grid1d(num(c, "N") * num(c, "CHUNKS"), 1),
   bytes: (c) => 4 * product(c, "N", "PD", "PH", "PW") * ((c.HALF ? 1 : 2) + 2 + (c.LABEL ? 1 : 0)),
 });
@@ -56,20 +57,26 @@ export function emitPerPage(
     g.emit(kernel, { ...tensors, page }, consts, { ...args, page: i });
 }
 
+export interface GatherAttrs extends PatchAttrs {
+  readonly label: boolean;
+  /** How x is stored: f32 if absent. */
+  readonly dtype?: "f32" | "f16";
+}
+
 /**
  * Cuts patches out of volumes that live on the device; the layout of pages, table and coords is
  * that of shaders/gather_patches.wgsl. coords: (n, 4) u32 = volume, z, y, x of the corner (i32 bits);
  * x: (n, 2, D, H, W); y: (n, 1, D, H, W) with `label`. Outside its volume a patch repeats the edge
  * of the image, and the label is 0. Every volume must lie on one of the pages.
  */
-export const gatherPatches = defineOp<PatchAttrs & { readonly label: boolean }>({
+export const gatherPatches = defineOp<GatherAttrs>({
   name: "gatherPatches",
-  forward(g, inputs, { size, half, label }) {
+  forward(g, inputs, { size, half, label, dtype }) {
     const pages = pagesOf("gatherPatches", inputs);
     const { table, coords } = inputs as { table: Tensor; coords: Tensor };
     const [PD, PH, PW] = size;
     const N = coords.shape[0]!;
-    const x = g.tensor("patches", [N, 2, ...size]);
+    const x = g.tensor("patches", [N, 2, ...size], dtype);
     // Without labels the binding still needs a buffer; nothing is written to it.
     const y = g.tensor("patch_labels", label ? [N, 1, ...size] : [1]);
     const CHUNKS = Math.ceil((PD * PH * PW) / (WG * VPT));

@@ -31,6 +31,7 @@ const stats = byWidth(
     name: "group_norm_stats",
     source: statsWgsl,
     bindings: { x: "read", stats: "read_write" },
+    storage: { V: ["x"] },
     grid: (c) => grid1d(num(c, "NG"), 1),
     flops: (c) => 4 * product(c, "NG", "M"),
   }),
@@ -56,6 +57,7 @@ const apply = byWidth(
     source: applyWgsl,
     bindings: { x: "read", stats: "read", weight: "read", bias: "read", y: "read_write" },
     views: ["y"],
+    storage: { V: ["x", "y"] },
     grid: chunks,
     flops: (c) => 4 * product(c, "N", "C", "S"),
   }),
@@ -74,6 +76,7 @@ const sums = byWidth(
     name: "group_norm_sums",
     source: sumsWgsl,
     bindings: { ...backwardInputs, sums: "read_write" },
+    storage: { V: ["x", "dy"] },
     args: ["N", "C", "S", "CG", "DY_CT", "DY_C0"],
     views: ["dy"],
     grid: (c) => grid1d(num(c, "N") * num(c, "C"), 1),
@@ -100,6 +103,7 @@ const dx = byWidth(
     name: "group_norm_dx",
     source: dxWgsl,
     bindings: { ...backwardInputs, means: "read", dx: "read_write" },
+    storage: { V: ["x", "dy", "dx"] },
     views: ["dy"],
     grid: chunks,
     flops: (c) => 6 * product(c, "N", "C", "S"),
@@ -193,7 +197,7 @@ export const groupNorm = defineOp<GroupNormAttrs>({
     }
     const found = statistics(g, x, attrs);
     const inputs = { x, stats: found.stats, weight, bias };
-    return { y: g.defer("normed", x.shape, normalised(inputs, attrs)), ...found };
+    return { y: g.defer("normed", x.shape, normalised(inputs, attrs), x.dtype), ...found };
   },
   backward(g, { inputs, outputs, attrs, needs }, { y: dy }) {
     const [x, weight, bias] = [inputs.x!, inputs.weight!, inputs.bias!];
@@ -229,7 +233,7 @@ export const groupNorm = defineOp<GroupNormAttrs>({
             { ...places, RELU: relu, ...mapping(S, g.caps) },
           ),
       };
-      grads.x = g.defer("dx", x.shape, made);
+      grads.x = g.defer("dx", x.shape, made, x.dtype);
     }
     return grads;
   },

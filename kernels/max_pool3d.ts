@@ -15,6 +15,7 @@ const forward = defineKernel({
   source: forwardWgsl,
   bindings: { x: "read", y: "read_write", argmax: "read_write" },
   views: ["x"],
+  storage: { T: ["x", "y"] },
   grid(c) {
     const [D, H, W] = [num(c, "D"), num(c, "H"), num(c, "W")];
     return grid1d(num(c, "N") * num(c, "C") * half(D) * half(H) * half(W), num(c, "WG"));
@@ -31,6 +32,7 @@ const normForward = defineKernel({
   },
   args: ["N", "C", "CG", "D", "H", "W4", "Y_CT", "Y_C0"],
   views: ["y"],
+  storage: { V: ["x", "y"], P: ["pooled"] },
   grid: (c) => grid1d(product(c, "N", "C", "D", "H", "W4") / 4, num(c, "WG")),
   flops: (c) => 20 * product(c, "N", "C", "D", "H", "W4"),
 });
@@ -40,6 +42,7 @@ const dx = defineKernel({
   source: dxWgsl,
   bindings: { dy: "read", argmax: "read", dx: "read_write" },
   views: ["dy"],
+  storage: { T: ["dy", "dx"] },
   grid(c) {
     const [D, H, W] = [num(c, "D"), num(c, "H"), num(c, "W")];
     const cells = half(D + 1) * half(H + 1) * half(W + 1);
@@ -80,7 +83,7 @@ export const maxPool3d = defineOp({
       throw new Error(`maxPool3d: x is ${shape}; expected N×C×D×H×W with D, H, W of 2 or more`);
     }
     const shape = [given.shape[0]!, given.shape[1]!, ...given.shape.slice(2).map(half)];
-    const y = g.tensor("pooled", shape);
+    const y = g.tensor("pooled", shape, given.dtype);
     const argmax = g.tensor("argmax", shape, "u32");
     if (!emitBehindNorm(g, given, { y, argmax })) {
       const x = g.real(given);
@@ -91,7 +94,7 @@ export const maxPool3d = defineOp({
   },
   backward(g, { inputs, outputs }, { y: dy }) {
     const x = inputs.x!;
-    const into = g.tensor("dx", x.shape);
+    const into = g.tensor("dx", x.shape, x.dtype);
     const { CT: DY_CT, C0: DY_C0 } = channelLayout(dy!);
     const consts = { ...sizes(x), DY_CT, DY_C0, WG: 64 };
     g.emit(dx, { dy: dy!, argmax: outputs.argmax!, dx: into }, consts);

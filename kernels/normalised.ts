@@ -2,6 +2,7 @@
  * The two maps of group normalisation that other kernels may do on the way (Tensor.deferred):
  * forward, normalise, scale, shift and ReLU; backward, the gradient of what was normalised.
  */
+import type { Graph } from "../src/core/graph";
 import type { Deferred, Tensor } from "../src/core/tensor";
 
 /** max((x − mean) · rstd · weight + bias, 0); see kernels/group_norm.ts for the shapes. */
@@ -34,4 +35,10 @@ export function normalisedOf(t: Tensor): Normalised | undefined {
 export function normGradientOf(t: Tensor): NormGradient | undefined {
   const made = t.deferred as NormGradient | undefined;
   return made?.kind === "normGradient" ? made : undefined;
+}
+
+/** What kernels that can normalise are bound to where they need not: only x is read. */
+export function unnormalised(g: Graph, x: Tensor): Normalised["inputs"] {
+  const unread = g.tensor("unread", [4]);
+  return { x, stats: unread, weight: unread, bias: unread };
 }

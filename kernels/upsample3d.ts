@@ -38,19 +38,19 @@ export const upsample3d = defineOp<UpsampleAttrs>({
       const wanted = showShape(shape);
       throw new Error(`upsample3d: out is ${showShape(out.shape)}, expected ${wanted}`);
     }
-    const y = out ?? g.tensor("upsampled", shape);
+    const y = out ?? g.tensor("upsampled", shape, x.dtype);
     const sizes = sizesOf(x, attrs);
     const variants = preferred("upsample3d", upsampleVariants, g.caps, sizes);
-    const variant = g.pick("upsample3d", variants, sizes);
+    const variant = g.pick("upsample3d", variants, sizes, x.dtype);
     variant.emit(g, variant.fuses && normalisedOf(x) ? x : g.real(x), y, sizes);
     return { y };
   },
   backward(g, { inputs, attrs }, { y: dy }) {
     const x = inputs.x!;
-    const dx = g.tensor("dx", x.shape);
+    const dx = g.tensor("dx", x.shape, x.dtype);
     const sizes = sizesOf(x, attrs);
     const variants = preferred("upsample3d_dx", upsampleGradientVariants, g.caps, sizes);
-    g.pick("upsample3d_dx", variants, sizes).emit(g, dy!, dx, sizes);
+    g.pick("upsample3d_dx", variants, sizes, x.dtype).emit(g, dy!, dx, sizes);
     return { x: dx };
   },
 });

@@ -9,7 +9,7 @@ import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
 import type { Variant } from "../src/core/variant";
-import { normalisedOf } from "./normalised";
+import { normalisedOf, unnormalised } from "./normalised";
 import { widthFor } from "./width";
 
 const cells = (c: Consts) => grid1d(product(c, "N", "C", "D", "H", "W"), num(c, "WG"));
@@ -29,6 +29,7 @@ const cell = defineKernel({
   source: wgsl,
   bindings: { x: "read", y: "read_write" },
   views: ["y"],
+  storage: { T: ["x", "y"] },
   grid: cells,
   flops: cellFlops,
 });
@@ -38,6 +39,7 @@ const rows = defineKernel({
   bindings: { x: "read", stats: "read", weight: "read", bias: "read", y: "read_write" },
   args: ["N", "C", "CG", "D", "H", "W4", "Y_CT", "Y_C0", "RUN"],
   views: ["y"],
+  storage: { V: ["x", "y"] },
   grid: runs,
   flops: rowFlops,
 });
@@ -47,6 +49,7 @@ const cellDx = defineKernel({
   name: "upsample3d_dx",
   source: dxWgsl,
   ...ioDx,
+  storage: { T: ["dy", "dx"] },
   grid: cells,
   flops: cellFlops,
 });
@@ -54,6 +57,7 @@ const rowsDx = defineKernel({
   name: "upsample3d_rows_dx",
   source: rowsDxWgsl,
   ...ioDx,
+  storage: { V: ["dy", "dx"] },
   args: ["N", "C", "D", "H", "W4", "DY_CT", "DY_C0", "RUN"],
   grid: runs,
   flops: rowFlops,
@@ -84,7 +88,7 @@ const emitRows =
   (run: number): Emit =>
   (g, x, y, sizes) => {
     const norm = normalisedOf(x);
-    const from = norm?.inputs ?? { x, stats: x, weight: x, bias: x }; // bound, not read
+    const from = norm?.inputs ?? unnormalised(g, x);
     const CG = sizes.C / (norm?.groups ?? 1);
     const args = { ...walkArgs(sizes, run), ...inY(y), CG };
     g.emit(rows, { ...from, y }, { ...align(sizes), NORM: Boolean(norm) }, args);
@@ -110,9 +114,10 @@ function variantsOf(
     supported,
     fits: ({ W }) => widthFor(W) === 4,
     fuses,
+    f16: true,
     emit: byRows(run),
   });
-  return [walk(16), walk(4), { name: "cells", supported, emit: byCells }];
+  return [walk(16), walk(4), { name: "cells", supported, f16: true, emit: byCells }];
 }
 
 export const upsampleVariants = variantsOf(emitRows, emitCells, true);

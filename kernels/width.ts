@@ -5,7 +5,19 @@ export function widthFor(...sizes: readonly number[]): 4 | 1 {
   return sizes.every((n) => n % 4 === 0) ? 4 : 1;
 }
 
-const ALIAS = "alias V = vec4f;";
+/** Vectors as they are stored, and as they are computed with where that may differ. */
+const STORED = "alias V = vec4f;";
+const COMPUTED = "alias F = vec4f;";
+const NARROW = "fn narrow(v: vec4f) -> V { return V(v); }";
+
+function scalarOf(kernel: Kernel): Kernel {
+  if (!kernel.source.includes(STORED)) throw new Error(`${kernel.name}.wgsl has no line ${STORED}`);
+  const source = kernel.source
+    .replace(STORED, "alias V = f32;")
+    .replace(COMPUTED, "alias F = f32;")
+    .replace(NARROW, "fn narrow(v: vec4f) -> V { return V(v.x); }");
+  return { ...kernel, source };
+}
 
 /**
  * A kernel written for elements `alias V = vec4f;` and the same one with `alias V = f32;`. Loads of
@@ -13,24 +25,17 @@ const ALIAS = "alias V = vec4f;";
  * kernel's `flops` are those of the latter.
  */
 export function byWidth(kernel: Kernel): (width: 4 | 1) => Kernel {
-  if (!kernel.source.includes(ALIAS)) throw new Error(`${kernel.name}.wgsl has no line ${ALIAS}`);
-  const { flops, source } = kernel;
-  const scalar = { ...kernel, source: source.replace(ALIAS, "alias V = f32;") };
+  const { flops } = kernel;
+  const scalar = scalarOf(kernel);
   const vector = { ...kernel, flops: flops && ((c: Consts) => 4 * flops(c)) };
   return (width) => (width === 4 ? vector : scalar);
 }
 
-const NARROW = "fn narrow(v: vec4f) -> V { return v; }";
-
 /**
- * A kernel that computes in vectors of four whatever its rows hold: with V = f32 its `vec4f(x[i])` is
- * an element in every component, and `narrow`, for what it writes, takes the first.
+ * A kernel that computes in vectors of four whatever its rows hold: with V = f32 its `wide` gives an
+ * element in every component, and its `narrow`, for what it writes, takes the first.
  */
 export function byRow(kernel: Kernel): (width: 4 | 1) => Kernel {
-  if (!kernel.source.includes(ALIAS)) throw new Error(`${kernel.name}.wgsl has no line ${ALIAS}`);
-  const source = kernel.source
-    .replace(ALIAS, "alias V = f32;")
-    .replace(NARROW, "fn narrow(v: vec4f) -> V { return v.x; }");
-  const scalar = { ...kernel, source };
+  const scalar = scalarOf(kernel);
   return (width) => (width === 4 ? kernel : scalar);
 }

@@ -1,6 +1,7 @@
 // y = a + b.  a, b, y: (N, C, S); a and b may be channel views (CT channels a sample, first C0).
 // One thread per vector V.
-alias V = vec4f; // or f32
+alias V = vec4f; // or f32; f16 likewise: as stored
+alias F = vec4f; // or f32: as computed
 @group(0) @binding(0) var<storage, read> a: array<V>;
 @group(0) @binding(1) var<storage, read> b: array<V>;
 @group(0) @binding(2) var<storage, read_write> y: array<V>;
@@ -26,5 +27,5 @@ fn main(
   }
   let n = i / CS;
   let r = i % CS;
-  y[i] = a[(n * A_CT + A_C0) * S + r] + b[(n * B_CT + B_C0) * S + r];
+  y[i] = V(F(a[(n * A_CT + A_C0) * S + r]) + F(b[(n * B_CT + B_C0) * S + r]));
 }

@@ -1,6 +1,6 @@
 // Copies x: (N, C, S) into channels [Y_C0, Y_C0 + C) of y: (N, Y_CT, S); x may be a channel view.
 // One thread per vector V of x.
-alias V = vec4f; // or f32
+alias V = vec4f; // or f32; f16 likewise
 @group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read_write> y: array<V>;
 

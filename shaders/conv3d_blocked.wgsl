@@ -9,7 +9,8 @@
 // 4 × 2 voxels (x, y) by 8 channels: 24 FMAs for each vector that it reads. Sizes need not divide.
 // A row of the tile is its left edge (.w; .x is the right edge of the row before), then its voxels;
 // RS, the way to the next row, is such that lanes next to each other read from different banks.
-alias V = vec4f; // or f32, where rows are no multiples of 4
+alias V = vec4f; // or f32, where rows are no multiples of 4; f16 likewise: as stored
+alias F = vec4f; // or f32
 @group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read> wp: array<vec4f>;
 @group(0) @binding(2) var<storage, read> stats: array<f32>;
@@ -70,8 +71,8 @@ var<private> a1: mat4x4f;
 var<private> b0: mat4x4f;
 var<private> b1: mat4x4f;
 
-fn wide(v: V) -> vec4f { return vec4f(v); }
-fn narrow(v: vec4f) -> V { return v; }
+fn wide(v: V) -> vec4f { return vec4f(F(v)); }
+fn narrow(v: vec4f) -> V { return V(v); }
 
 fn load_quad(at: u32, count: u32) -> vec4f {
   if (WIDTH == 4u) {

@@ -9,7 +9,8 @@
 // over one half of the column along x; it reads a row of x once for three rows of dy.
 // Rows of x as in conv3d_blocked.wgsl, 3 vectors each; a channel of dy takes DS vectors, which puts
 // the lanes next to each other, of different channels, on different banks.
-alias V = vec4f; // or f32, where rows are no multiples of 4
+alias V = vec4f; // or f32, where rows are no multiples of 4; f16 likewise: as stored
+alias F = vec4f; // or f32
 @group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read> dy: array<V>;
 @group(0) @binding(2) var<storage, read> stats: array<f32>;
@@ -66,7 +67,7 @@ var<private> a1: mat3x3f;
 var<private> a2: mat3x3f;
 var<private> a3: mat3x3f;
 
-fn wide(v: V) -> vec4f { return vec4f(v); }
+fn wide(v: V) -> vec4f { return vec4f(F(v)); }
 
 // Elements at, at + 1, … of x, `count` of them inside.
 fn load_x(at: u32, count: u32) -> vec4f {

@@ -1,6 +1,7 @@
 // Bias gradient of a 3-D convolution: parts sums of dy over the voxels of one sample.
 // dy: (N, COUT, S); parts: (N, COUT), summed over N by conv3d_reduce. One workgroup per (n, co).
-@group(0) @binding(0) var<storage, read> dy: array<f32>;
+alias T = f32; // or f16
+@group(0) @binding(0) var<storage, read> dy: array<T>;
 @group(0) @binding(1) var<storage, read_write> parts: array<f32>;
 
 const ROWS: u32 = 2u; // N · COUT
@@ -21,7 +22,7 @@ fn main(
   }
   var sum = 0.0;
   for (var s = lane; s < S; s += WG) {
-    sum += dy[row * S + s];
+    sum += f32(dy[row * S + s]);
   }
   sums[lane] = sum;
   for (var stride = WG / 2u; stride > 0u; stride /= 2u) {

@@ -3,10 +3,12 @@
 // b: (COUT); y: (N, COUT, D, H, W).
 // TRANSPOSED: the gradient of the input, with dy for x and dx for y: w is then (CIN, COUT, K, K, K)
 // and read with its taps reversed. BIAS false ignores b.
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+alias X = f32; // or f16
+alias Y = f32; // or f16
+@group(0) @binding(0) var<storage, read> x: array<X>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<Y>;
 
 const N: u32 = 1u;
 const CIN: u32 = 2u;
@@ -55,9 +57,9 @@ fn main(
       let p = at + vec3u(t / (K * K), t / K % K, t % K) - R;
       if (all(p < vec3u(D, H, W))) {
         let i_x = (n * CT + C0 + ci) * S + (p.x * H + p.y) * W + p.z;
-        sum += x[i_x] * weight(co, ci, t);
+        sum += f32(x[i_x]) * weight(co, ci, t);
       }
     }
   }
-  y[i] = sum;
+  y[i] = Y(sum);
 }

@@ -1,8 +1,10 @@
 // Weight gradient of a 3-D convolution, the readable reference: one thread per weight.
 // x: (N, CIN, D, H, W), a channel view (CT channels a sample, first C0); dy: (N, COUT, D, H, W);
 // dw: (COUT, CIN, K, K, K), added to when ACCUMULATE.
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
+alias X = f32; // or f16
+alias Y = f32; // or f16
+@group(0) @binding(0) var<storage, read> x: array<X>;
+@group(0) @binding(1) var<storage, read> dy: array<Y>;
 @group(0) @binding(2) var<storage, read_write> dw: array<f32>;
 
 const N: u32 = 1u;
@@ -41,7 +43,7 @@ fn main(
       let p = vec3u(s / (H * W), s / W % H, s % W) + tap - R;
       if (all(p < vec3u(D, H, W))) {
         let at = (n * CT + C0 + ci) * S + (p.x * H + p.y) * W + p.z;
-        sum += dy[(n * COUT + co) * S + s] * x[at];
+        sum += f32(dy[(n * COUT + co) * S + s]) * f32(x[at]);
       }
     }
   }

@@ -3,13 +3,15 @@
 // (COUT), unread unless BIAS; y: (N, COUT, S4).
 // NORM: x is normalised first, as in conv3d_winograd_input.wgsl. A thread does RUN vectors of one
 // channel of y, so that it loads weights and normalisation once for all of them.
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+alias X = vec4f; // or of f16
+alias Y = vec4f; // or of f16
+@group(0) @binding(0) var<storage, read> x: array<X>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read> stats: array<f32>;
 @group(0) @binding(4) var<storage, read> weight: array<f32>;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
-@group(0) @binding(6) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> y: array<Y>;
 
 struct Args {
   N: u32,
@@ -57,7 +59,7 @@ fn main(
     }
     let base = (n * args.CT + args.C0 + ci) * args.S4;
     for (var k = 0u; k < RUN; k++) {
-      var value = x[base + min(first + k * runs, args.S4 - 1u)];
+      var value = vec4f(x[base + min(first + k * runs, args.S4 - 1u)]);
       if (args.NORM == 1u) {
         value = max((value - mean) * scale + shift, vec4f());
       }
@@ -72,7 +74,7 @@ fn main(
   for (var k = 0u; k < RUN; k++) {
     let at = first + k * runs;
     if (at < args.S4) {
-      y[row * args.S4 + at] = sums[k];
+      y[row * args.S4 + at] = Y(sums[k]);
     }
   }
 }

@@ -2,8 +2,10 @@
 // x: (N, CIN, S4) in vectors of four voxels, a channel view (CT channels a sample, first C0); dy:
 // (N, COUT, S4). NORM: x is normalised first, as in conv3d_winograd_input.wgsl. A workgroup does one
 // element; conv3d_reduce sums the samples.
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
+alias X = vec4f; // or of f16
+alias Y = vec4f; // or of f16
+@group(0) @binding(0) var<storage, read> x: array<X>;
+@group(0) @binding(1) var<storage, read> dy: array<Y>;
 @group(0) @binding(2) var<storage, read> stats: array<f32>;
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
@@ -52,11 +54,11 @@ fn main(
   let base = (n * args.CT + args.C0 + ci) * args.S4;
   var sum = vec4f();
   for (var s = lane; s < args.S4; s += WG) {
-    var value = x[base + s];
+    var value = vec4f(x[base + s]);
     if (NORM) {
       value = max((value - mean) * scale + shift, vec4f());
     }
-    sum += value * dy[nco * args.S4 + s];
+    sum += value * vec4f(dy[nco * args.S4 + s]);
   }
   partial[lane] = sum.x + sum.y + sum.z + sum.w;
   workgroupBarrier();

@@ -5,10 +5,11 @@
 // else one f32 a word for each visit.  Labels: bit i & 31 of word baseLabel + (i >> 5).
 // Outside the volume the image repeats its edge and the label is 0.
 // A workgroup does WG·VPT voxels of one patch and leaves when the patch is not on this page.
+alias T = f32; // or f16
 @group(0) @binding(0) var<storage, read> page: array<u32>;
 @group(0) @binding(1) var<storage, read> table: array<u32>;
 @group(0) @binding(2) var<storage, read> coords: array<u32>;
-@group(0) @binding(3) var<storage, read_write> x: array<f32>;
+@group(0) @binding(3) var<storage, read_write> x: array<T>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 struct Args {
@@ -61,8 +62,8 @@ fn main(
     } else {
       pair = bitcast<vec2f>(vec2u(page[base1 + voxel], page[base2 + voxel]));
     }
-    x[n * 2u * S + s] = pair.x;
-    x[(n * 2u + 1u) * S + s] = pair.y;
+    x[n * 2u * S + s] = T(pair.x);
+    x[(n * 2u + 1u) * S + s] = T(pair.y);
     if (LABEL) {
       let bit = (page[base_label + (voxel >> 5u)] >> (voxel & 31u)) & 1u;
       y[n * S + s] = select(0.0, f32(bit), all(at == inside));

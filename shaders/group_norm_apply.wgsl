@@ -2,7 +2,8 @@
 // x: (N, C, S) in vectors V; stats: (N, G, 2); weight, bias: (C); y: (N, C, S), may be a channel view.
 // One workgroup per chunk of WG · ITEMS vectors of one channel, so that a thread loads the
 // channel's numbers once.
-alias V = vec4f; // or f32
+alias V = vec4f; // or f32; f16 likewise: as stored
+alias F = vec4f; // or f32: as computed
 @group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read> stats: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -43,11 +44,11 @@ fn main(
   for (var k = 0u; k < ITEMS; k++) {
     let i = start + k * select(1u, WG, STRIDED);
     if (i < S) {
-      var v = (x[nc * S + i] - mean) * scale + shift;
+      var v = (F(x[nc * S + i]) - mean) * scale + shift;
       if (RELU) {
-        v = max(v, V());
+        v = max(v, F());
       }
-      y[yBase + i] = v;
+      y[yBase + i] = V(v);
     }
   }
 }

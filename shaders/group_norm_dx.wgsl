@@ -2,7 +2,8 @@
 // d = dy, zero where RELU cut the output, and means: (N, G, 2) over the group.
 // x, dy, dx: (N, C, S) in vectors V, dy may be a channel view. One workgroup per chunk of WG · ITEMS
 // vectors of one channel, as in group_norm_apply.wgsl.
-alias V = vec4f; // or f32
+alias V = vec4f; // or f32; f16 likewise: as stored
+alias F = vec4f; // or f32: as computed
 @group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read> dy: array<V>;
 @group(0) @binding(2) var<storage, read> stats: array<f32>;
@@ -49,12 +50,12 @@ fn main(
   for (var k = 0u; k < ITEMS; k++) {
     let i = start + k * select(1u, WG, STRIDED);
     if (i < S) {
-      let centred = x[nc * S + i] - mean;
-      var d = dy[dyBase + i];
+      let centred = F(x[nc * S + i]) - mean;
+      var d = F(dy[dyBase + i]);
       if (RELU) {
-        d = select(V(), d, centred * scale + shift > V());
+        d = select(F(), d, centred * scale + shift > F());
       }
-      dx[nc * S + i] = scale * d - constant - slope * centred;
+      dx[nc * S + i] = V(scale * d - constant - slope * centred);
     }
   }
 }

@@ -2,7 +2,8 @@
 // One workgroup per (n, group), whose M vectors are contiguous, and one pass: each component of each
 // thread sums differences from the first value it sees (E[x²] − E[x]² would cancel; these differences
 // are of the order of what they measure), and the partial means and variances are then merged.
-alias V = vec4f; // or f32
+alias V = vec4f; // or f32; f16 likewise: as stored
+alias F = vec4f; // or f32: as computed
 @group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read_write> stats: array<f32>;
 
@@ -16,7 +17,7 @@ const ROWS: u32 = 8u;
 var<workgroup> partial: array<f32, WG>;
 var<workgroup> rows: array<f32, ROWS>;
 
-fn components(v: V) -> f32 {
+fn components(v: F) -> f32 {
   // vec4f(f32) repeats it.
   return dot(vec4f(v), vec4f(f32(WIDTH) / 4.0));
 }
@@ -50,12 +51,12 @@ fn main(
     return;
   }
   let base = group * M;
-  let shift = x[base + min(lane, M - 1u)];
-  var sum = V();
-  var squares = V();
+  let shift = F(x[base + min(lane, M - 1u)]);
+  var sum = F();
+  var squares = F();
   var count = 0.0;
   for (var i = lane; i < M; i += WG) {
-    let d = x[base + i] - shift;
+    let d = F(x[base + i]) - shift;
     sum += d;
     squares += d * d;
     count += 1.0;

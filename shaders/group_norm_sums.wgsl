@@ -1,7 +1,8 @@
 // GroupNorm backward, sums over space: sums: (N, C, 2) = Σ d, Σ d · x̂, with x̂ = (x − mean) · rstd and
 // d = dy, zero where RELU cut the output (which is found from x, not read from y).
 // x, dy: (N, C, S) in vectors V, dy may be a channel view. One workgroup per (n, c).
-alias V = vec4f; // or f32
+alias V = vec4f; // or f32; f16 likewise: as stored
+alias F = vec4f; // or f32: as computed
 @group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read> dy: array<V>;
 @group(0) @binding(2) var<storage, read> stats: array<f32>;
@@ -27,7 +28,7 @@ const ROWS: u32 = 8u;
 var<workgroup> partial: array<vec2f, WG>;
 var<workgroup> rows: array<vec2f, ROWS>;
 
-fn components(v: V) -> f32 {
+fn components(v: F) -> f32 {
   // vec4f(f32) repeats it.
   return dot(vec4f(v), vec4f(f32(WIDTH) / 4.0));
 }
@@ -48,13 +49,13 @@ fn main(
   let scale = rstd * weight[c];
   let shift = bias[c];
   let dyBase = ((nc / args.C) * args.DY_CT + args.DY_C0 + c) * args.S;
-  var sum = V();
-  var product = V();
+  var sum = F();
+  var product = F();
   for (var i = lane; i < args.S; i += WG) {
-    let centred = x[nc * args.S + i] - mean;
-    var d = dy[dyBase + i];
+    let centred = F(x[nc * args.S + i]) - mean;
+    var d = F(dy[dyBase + i]);
     if (RELU) {
-      d = select(V(), d, centred * scale + shift > V());
+      d = select(F(), d, centred * scale + shift > F());
     }
     sum += d;
     product += d * centred;

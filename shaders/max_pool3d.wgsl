@@ -1,8 +1,9 @@
 // Max pooling 2×2×2, stride 2.  x: (N, C, D, H, W), may be a channel view; y, argmax:
 // (N, C, D/2, H/2, W/2), sizes rounded down. argmax: which of the eight, 4·dz + 2·dy + dx, the
 // first in that order among equals. One thread per output.
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+alias T = f32; // or f16
+@group(0) @binding(0) var<storage, read> x: array<T>;
+@group(0) @binding(1) var<storage, read_write> y: array<T>;
 @group(0) @binding(2) var<storage, read_write> argmax: array<u32>;
 
 const N: u32 = 2u;

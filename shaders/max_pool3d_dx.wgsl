@@ -1,9 +1,10 @@
 // Max pooling backward: dx is dy where argmax points, else zero.  dx: (N, C, D, H, W); dy, argmax:
 // (N, C, D/2, H/2, W/2), dy may be a channel view. One thread per 2×2×2 cell of dx; cells at odd
 // ends have no output and are zero.
-@group(0) @binding(0) var<storage, read> dy: array<f32>;
+alias T = f32; // or f16
+@group(0) @binding(0) var<storage, read> dy: array<T>;
 @group(0) @binding(1) var<storage, read> argmax: array<u32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<T>;
 
 const N: u32 = 2u;
 const C: u32 = 4u;
@@ -30,7 +31,7 @@ fn main(
   }
   let at = vec3u(cell % CW, cell / CW % CH, cell / (CW * CH) % CD);
   let nc = cell / (CW * CH * CD);
-  var d = 0.0;
+  var d = T();
   var which = 8u;
   if (all(at < vec3u(W / 2u, H / 2u, D / 2u))) {
     let o = (at.z * (H / 2u) + at.y) * (W / 2u) + at.x;
@@ -41,7 +42,7 @@ fn main(
   for (var k = 0u; k < 8u; k++) {
     let p = 2u * at + vec3u(k & 1u, (k >> 1u) & 1u, k >> 2u);
     if (all(p < vec3u(W, H, D))) {
-      dx[((nc * D + p.z) * H + p.y) * W + p.x] = select(0.0, d, k == which);
+      dx[((nc * D + p.z) * H + p.y) * W + p.x] = select(T(), d, k == which);
     }
   }
 }

@@ -3,12 +3,14 @@
 // rstd of groups of CG channels; y: as x, may be a channel view (Y_CT channels a sample, first Y_C0);
 // pooled, argmax: (N, C, D/2, H/2, W4) in vectors of two, as in max_pool3d.wgsl. A thread does four
 // vectors and two outputs.
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+alias V = vec4f; // or of f16
+alias P = vec2f; // or of f16
+@group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read> stats: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> pooled: array<vec2f>;
+@group(0) @binding(4) var<storage, read_write> y: array<V>;
+@group(0) @binding(5) var<storage, read_write> pooled: array<P>;
 @group(0) @binding(6) var<storage, read_write> argmax: array<vec2u>;
 
 struct Args {
@@ -65,10 +67,10 @@ fn main(
   best = vec2f(-1.0); // below every ReLU
   for (var k = 0u; k < 4u; k++) {
     let offset = ((k >> 1u) * args.H + (k & 1u)) * args.W4;
-    let value = max((x[nc * S + corner + offset] - mean) * scale + shift, vec4f());
-    y[to + offset] = value;
+    let value = max((vec4f(x[nc * S + corner + offset]) - mean) * scale + shift, vec4f());
+    y[to + offset] = V(value);
     consider(value, 2u * k);
   }
-  pooled[i] = best;
+  pooled[i] = P(best);
   argmax[i] = which;
 }

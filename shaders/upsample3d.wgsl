@@ -1,8 +1,9 @@
 // Trilinear upsampling ×2.  x: (N, C, D, H, W); y: (N, C, 2D, 2H, 2W), may be a channel view.
 // Along an axis of n the outputs 2k and 2k + 1 lie between x[k − 1], x[k] and x[k], x[k + 1] in both
 // modes. One thread per x cell: 27 loads, eight outputs.
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+alias T = f32; // or f16
+@group(0) @binding(0) var<storage, read> x: array<T>;
+@group(0) @binding(1) var<storage, read_write> y: array<T>;
 
 const N: u32 = 2u;
 const C: u32 = 4u;
@@ -28,7 +29,8 @@ fn pair(below: f32, here: f32, above: f32, w: vec2f) -> vec2f {
 
 // Outputs 2k and 2k + 1 along x of the row that starts at `row`.
 fn along(row: u32, k: u32, w: vec2f) -> vec2f {
-  return pair(x[row + max(k, 1u) - 1u], x[row + k], x[row + min(k + 1u, W - 1u)], w);
+  let below = f32(x[row + max(k, 1u) - 1u]);
+  return pair(below, f32(x[row + k]), f32(x[row + min(k + 1u, W - 1u)]), w);
 }
 
 struct Quad {
@@ -69,6 +71,6 @@ fn main(
 }
 
 fn write(at: u32, v: vec2f) {
-  y[at] = v.x;
-  y[at + 1u] = v.y;
+  y[at] = T(v.x);
+  y[at + 1u] = T(v.y);
 }

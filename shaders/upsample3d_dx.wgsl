@@ -1,8 +1,9 @@
 // Trilinear upsampling ×2, backward.  dy: (N, C, 2D, 2H, 2W), may be a channel view;
 // dx: (N, C, D, H, W). Along an axis x[k] feeds outputs 2k − 1 … 2k + 2. One thread per x cell
 // gathers its 4×4×4 contributions in a fixed order.
-@group(0) @binding(0) var<storage, read> dy: array<f32>;
-@group(0) @binding(1) var<storage, read_write> dx: array<f32>;
+alias T = f32; // or f16
+@group(0) @binding(0) var<storage, read> dy: array<T>;
+@group(0) @binding(1) var<storage, read_write> dx: array<T>;
 
 const N: u32 = 2u;
 const C: u32 = 4u;
@@ -28,8 +29,8 @@ fn weights(k: u32, n: u32) -> vec4f {
 
 fn row(base: u32, x: u32, w: vec4f) -> f32 {
   let o = base + 2u * x;
-  return w.x * dy[max(o, base + 1u) - 1u] + w.y * dy[o] + w.z * dy[o + 1u] +
-    w.w * dy[min(o + 2u, base + 2u * W - 1u)];
+  let ends = vec2f(f32(dy[max(o, base + 1u) - 1u]), f32(dy[min(o + 2u, base + 2u * W - 1u)]));
+  return w.x * ends.x + w.y * f32(dy[o]) + w.z * f32(dy[o + 1u]) + w.w * ends.y;
 }
 
 @compute @workgroup_size(WG)
@@ -56,5 +57,5 @@ fn main(
       sum += wz[kz] * wy[ky] * row(base + (z * 2u * H + y) * 2u * W, at.x, wx);
     }
   }
-  dx[i] = sum;
+  dx[i] = T(sum);
 }

@@ -4,11 +4,12 @@
 // serves the planes below and above it too. One thread per (n, c, chunk of RUN planes, y, four x).
 // NORM: x is normalised first, max((x − mean) · rstd · weight + bias, 0) with stats: (N, G, 2) = mean
 // and rstd of groups of CG channels.
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+alias V = vec4f; // or of f16
+@group(0) @binding(0) var<storage, read> x: array<V>;
 @group(0) @binding(1) var<storage, read> stats: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<V>;
 
 struct Args {
   N: u32,
@@ -46,7 +47,7 @@ var<private> scale: f32;
 var<private> shift: f32;
 
 fn load(at: u32) -> vec4f {
-  let value = x[at];
+  let value = vec4f(x[at]);
   if (NORM) {
     return max((value - mean) * scale + shift, vec4f());
   }
@@ -79,8 +80,8 @@ fn plane(base: u32, at: vec2u, wx: mat2x4f, wy: vec2f) -> Plane {
 }
 
 fn write(at: u32, r: Row) {
-  y[at] = vec4f(r.even.x, r.odd.x, r.even.y, r.odd.y);
-  y[at + 1u] = vec4f(r.even.z, r.odd.z, r.even.w, r.odd.w);
+  y[at] = V(vec4f(r.even.x, r.odd.x, r.even.y, r.odd.y));
+  y[at + 1u] = V(vec4f(r.even.z, r.odd.z, r.even.w, r.odd.w));
 }
 
 @compute @workgroup_size(WG)

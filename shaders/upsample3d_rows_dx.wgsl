@@ -2,8 +2,9 @@
 // channel view; dx: (N, C, D, H, W); both in vectors along x, W4 = W / 4. As upsample3d_dx.wgsl, but a thread
 // makes four dx along x and walks along z: what a plane of dy adds up to serves two dx.
 // One thread per (n, c, chunk of RUN planes, y, four x).
-@group(0) @binding(0) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> dx: array<vec4f>;
+alias V = vec4f; // or of f16
+@group(0) @binding(0) var<storage, read> dy: array<V>;
+@group(0) @binding(1) var<storage, read_write> dx: array<V>;
 
 struct Args {
   N: u32,
@@ -34,10 +35,10 @@ fn weights(k: u32, n: u32) -> vec4f {
 
 // What a row of dy adds to four dx; column j of `wx` is tap j of each.
 fn row(base: u32, k: u32, wx: mat4x4f) -> vec4f {
-  let a = dy[base + 2u * k];
-  let b = dy[base + 2u * k + 1u];
-  let left = dy[base + max(2u * k, 1u) - 1u].w;
-  let right = dy[base + min(2u * k + 2u, 2u * args.W4 - 1u)].x;
+  let a = vec4f(dy[base + 2u * k]);
+  let b = vec4f(dy[base + 2u * k + 1u]);
+  let left = f32(dy[base + max(2u * k, 1u) - 1u].w);
+  let right = f32(dy[base + min(2u * k + 2u, 2u * args.W4 - 1u)].x);
   return wx[0] * vec4f(left, a.yw, b.y) + wx[1] * vec4f(a.xz, b.xz) + wx[2] * vec4f(a.yw, b.yw) +
     wx[3] * vec4f(a.z, b.xz, right);
 }
@@ -86,8 +87,8 @@ fn main(
     if (p >= 2u * start + 3u && p % 2u == 1u) {
       let z = (p - 3u) / 2u;
       let wz = weights(z, D);
-      dx[((nc * D + z) * H + at.y) * W4 + at.x] = wz.x * first + wz.y * second +
-        wz.z * third + wz.w * fourth;
+      dx[((nc * D + z) * H + at.y) * W4 + at.x] = V(wz.x * first + wz.y * second +
+        wz.z * third + wz.w * fourth);
     }
     first = second;
     second = third;

@@ -24,7 +24,8 @@ function outputFaults({ trial, inputs, applications }: OpGraph, result: Readback
   return tensors.flatMap(([name, t]) => {
     const expected = trial.outputs[name];
     if (!expected) return [`${name}: the reference does not give it`];
-    return mismatch(name, t.shape, result.values(t), expected, boundOf(trial, name));
+    const bound = rounded(t, expected, boundOf(trial, name));
+    return mismatch(name, t.shape, result.values(t), expected, bound);
   });
 }
 
@@ -42,7 +43,7 @@ function gradientFaults(recorded: OpGraph, result: Readback): string[] {
     }
     const t = applications[0]!.gradients[name];
     if (!t) return [`d${name}: the op gave no gradient, the reference has one`];
-    return mismatch(`d${name}`, t.shape, result.values(t), expected, bound);
+    return mismatch(`d${name}`, t.shape, result.values(t), expected, rounded(t, expected, bound));
   });
 }
 
@@ -88,6 +89,12 @@ function strayWrites(recorded: OpGraph, result: Readback): string[] {
 function boundOf(trial: Trial, name: string, dys?: Values): Float64Array | number {
   const { reference, case: c, inputs } = trial;
   return reference.bound(name, copy(inputs), c.inputs, c.attrs, dys);
+}
+
+/** The bound of what is stored as f16 too, rounded up or down: WGSL leaves that to the driver. */
+function rounded(t: Tensor, expected: Float64Array, bound: Float64Array | number) {
+  if (t.dtype !== "f16") return bound;
+  return at(bound, (b, i) => b + 2 ** -10 * Math.abs(expected[i]!) + 2 ** -24)(expected.length);
 }
 
 function at(

@@ -14,11 +14,11 @@ import type { Device } from "../src/gpu/device";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
 import type { Case, Reference, Values } from "./reference/reference";
-import { decode, encode, flatParameters, wordsOf } from "./tensor_words";
+import { decode, encode, flatParameters } from "./tensor_words";
 
 const GUARD_WORDS = 64;
-/** A NaN with a mark: what a kernel forgets to write, or reads out of place, shows. */
-const POISON = 0x7fc0dead;
+/** A NaN with a mark, and as f16 two of them: what a kernel forgets to write, or reads out of place, shows. */
+const POISON = 0x7fc07ead;
 const SEED = 20;
 
 /** An open adapter with guarded buffers. */
@@ -36,6 +36,8 @@ export class Rig {
 export interface Trial {
   readonly reference: Reference<unknown>;
   readonly case: Case<unknown>;
+  /** Activations are stored as f16. */
+  readonly half: boolean;
   readonly inputs: Values;
   readonly outputs: Values;
   readonly dys: Values;
@@ -43,8 +45,11 @@ export interface Trial {
   readonly gradients: Values;
 }
 
-/** Seeded inputs, rounded to what their types hold exactly, and what the reference makes of them. */
-export function trialOf(reference: Reference<unknown>, c: Case<unknown>): Trial {
+/**
+ * Seeded inputs, rounded to what their types hold exactly, and what the reference makes of them.
+ * @param half stores activations as f16
+ */
+export function trialOf(reference: Reference<unknown>, c: Case<unknown>, half = false): Trial {
   const rng = new Philox(SEED, Bun.hash.crc32(`${reference.op.name} ${c.id}`));
   const normals = (count: number) => Float64Array.from({ length: count }, () => rng.normal());
   const given = reference.data?.(c, rng) ?? {};
@@ -52,17 +57,18 @@ export function trialOf(reference: Reference<unknown>, c: Case<unknown>): Trial 
   for (const [name, shape] of Object.entries(c.inputs)) {
     const drawn = given[name] ?? normals(elements(shape));
     if (drawn.length !== elements(shape)) throw new Error(`${c.id}: ${name} has ${drawn.length}`);
-    inputs[name] = reference.types?.[name] ? drawn : drawn.map(Math.fround);
+    const round = half && reference.f16?.inputs.includes(name) ? Math.f16round : Math.fround;
+    inputs[name] = reference.types?.[name] ? drawn : drawn.map(round);
   }
   const outputs = reference.forward(copy(inputs), c.inputs, c.attrs);
   const dys: Values = {};
   if (reference.backward) {
     for (const name of reference.differentiable ?? ["y"]) {
-      dys[name] = normals(outputs[name]!.length).map(Math.fround);
+      dys[name] = normals(outputs[name]!.length).map(half ? Math.f16round : Math.fround);
     }
   }
   const gradients = reference.backward?.(copy(inputs), c.inputs, c.attrs, copy(dys)) ?? {};
-  return { reference, case: c, inputs, outputs, dys, gradients };
+  return { reference, case: c, half, inputs, outputs, dys, gradients };
 }
 
 export function copy(values: Values): Values {
@@ -70,10 +76,15 @@ export function copy(values: Values): Values {
 }
 
 /** Which variants an op runs in each round, so that every supported one has its turn. */
-export function variantRounds(op: Op<unknown>, caps: Capabilities): Record<string, string>[] {
-  const usable = Object.entries(op.variants ?? {}).map(
-    ([pick, all]) => [pick, all.filter((v) => v.supported(caps)).map((v) => v.name)] as const,
-  );
+export function variantRounds(
+  op: Op<unknown>,
+  caps: Capabilities,
+  half = false,
+): Record<string, string>[] {
+  const usable = Object.entries(op.variants ?? {}).map(([pick, all]) => {
+    const able = all.filter((v) => v.supported(caps) && (!half || v.f16));
+    return [pick, able.map((v) => v.name)] as const;
+  });
   const rounds = Math.max(1, ...usable.map(([, names]) => names.length));
   return Array.from({ length: rounds }, (_, round) =>
     Object.fromEntries(usable.map(([pick, names]) => [pick, names[round % names.length]!])),
@@ -109,7 +120,8 @@ export class OpGraph {
     this.parameterGradients = flat.gradients;
     const inputs: Record<string, Tensor> = {};
     for (const [name, shape] of Object.entries(c.inputs)) {
-      const type = reference.types?.[name] ?? "f32";
+      const halved = trial.half && reference.f16?.inputs.includes(name);
+      const type = reference.types?.[name] ?? (halved ? "f16" : "f32");
       const t = flat.values[name] ?? this.place(name, shape, type);
       inputs[name] = t;
       this.uploads.set(t, trial.inputs[name]!);
@@ -148,7 +160,8 @@ export class OpGraph {
   }
 
   private apply(): void {
-    const { op } = this.trial.reference;
+    const { half, reference, case: c } = this.trial;
+    const { op, f16 } = reference;
     const application: Application = { outputs: {}, gradients: {} };
     const spy: Op<unknown> = {
       ...op,
@@ -159,14 +172,16 @@ export class OpGraph {
           return application.gradients;
         }),
     };
-    const outputs = this.graph.apply(spy, this.inputs, this.trial.case.attrs);
+    const attrs = half && f16?.attrs ? f16.attrs(c.attrs) : c.attrs;
+    const outputs = this.graph.apply(spy, this.inputs, attrs);
     this.applications.push(Object.assign(application, { outputs: written(this.graph, outputs) }));
   }
 
   private differentiate(): void {
     const seeds = new Map<Tensor, Tensor>();
     for (const [name, values] of Object.entries(this.trial.dys)) {
-      const dy = this.place(`d${name}`, this.applications[0]!.outputs[name]!.shape, "f32");
+      const { shape, dtype } = this.applications[0]!.outputs[name]!;
+      const dy = this.place(`d${name}`, shape, dtype);
       this.uploads.set(dy, values);
       for (const { outputs } of this.applications) seeds.set(outputs[name]!, dy);
     }
@@ -185,8 +200,7 @@ export class OpGraph {
     const images = buffers.map((b) => new Uint32Array(b.size / 4).fill(POISON));
     const before = new Map(all.map((t, i) => [t.id, images[i]!]));
     for (const [t, values] of this.uploads) {
-      const [image, words] = [before.get(storageOf(t).id)!, encode(values, t.dtype)];
-      for (const [i, at] of wordsOf(t).entries()) image[at] = words[i]!;
+      encode(values, t, before.get(storageOf(t).id)!);
     }
     for (const [i, buffer] of buffers.entries()) {
       device.device.queue.writeBuffer(buffer, 0, images[i]!);
@@ -216,10 +230,7 @@ export class Readback {
   values(t: Tensor): Float64Array {
     const words = this.after.get(storageOf(t).id);
     if (!words) throw new Error(`${t.name} was not part of the run`);
-    return decode(
-      wordsOf(t).map((at) => words[at]!),
-      t.dtype,
-    );
+    return decode(words, t);
   }
 }
 

@@ -11,12 +11,13 @@ import { OpGraph, Rig, type Trial, trialOf, variantRounds } from "./op_run";
 import { references } from "./reference/index";
 import type { Case, Reference } from "./reference/reference";
 
-const trials = new Map<Case<unknown>, Trial>();
+const trials = new Map<string, Trial>();
 
 /** The same inputs and expectations for every variant and adapter. */
-function trial(reference: Reference<unknown>, c: Case<unknown>): Trial {
-  const made = trials.get(c) ?? trialOf(reference, c);
-  trials.set(c, made);
+function trial(reference: Reference<unknown>, c: Case<unknown>, half = false): Trial {
+  const key = `${reference.op.name} ${c.id} ${half}`;
+  const made = trials.get(key) ?? trialOf(reference, c, half);
+  trials.set(key, made);
   return made;
 }
 
@@ -72,17 +73,21 @@ for (const adapter of ["hardware", "lavapipe", "swiftshader"]) {
 }
 
 function describeOp(rigs: readonly Rig[], adapter: string, reference: Reference<unknown>): void {
-  const runs = variantRounds(reference.op, rigs[0]!.caps).flatMap((variants) =>
-    reference.cases.map((c) => {
-      const names = Object.entries(variants).map(([pick, name]) => `${pick}=${name}`);
-      const id = [adapter, reference.op.name, c.id, ...names].join(" ");
-      const run = async (rig: Rig) => {
-        const graph = new OpGraph(trial(reference, c), rig.caps, variants);
-        return faultsOf(graph, await graph.run(rig));
-      };
-      return { id, run };
-    }),
-  );
+  const { caps } = rigs[0]!;
+  const runsOf = (half: boolean) =>
+    variantRounds(reference.op, caps, half).flatMap((variants) =>
+      reference.cases.map((c) => {
+        const names = Object.entries(variants).map(([pick, name]) => `${pick}=${name}`);
+        const how = half ? ["in f16", ...names] : names;
+        const id = [adapter, reference.op.name, c.id, ...how].join(" ");
+        const run = async (rig: Rig) => {
+          const graph = new OpGraph(trial(reference, c, half), rig.caps, variants);
+          return faultsOf(graph, await graph.run(rig));
+        };
+        return { id, run };
+      }),
+    );
+  const runs = [...runsOf(false), ...(reference.f16 && caps.shaderF16 ? runsOf(true) : [])];
   describe(reference.op.name, () => {
     const found = new Map<string, readonly string[] | Error>();
     beforeAll(async () => {

@@ -9,8 +9,8 @@ import {
   state,
 } from "../src/core/tensor";
 
-/** Word in the storage of `t` for each of its elements. */
-export function wordsOf(t: Tensor): Uint32Array {
+/** Position in the storage of `t` of each of its elements. */
+function positionsOf(t: Tensor): Uint32Array {
   const count = elements(t.shape);
   if (!t.channels) return Uint32Array.from({ length: count }, (_, i) => (t.range?.offset ?? 0) + i);
   const [, C = 1, ...space] = t.shape;
@@ -22,21 +22,43 @@ export function wordsOf(t: Tensor): Uint32Array {
   });
 }
 
+/** Word in the storage of `t` that holds each of its elements. */
+export function wordsOf(t: Tensor): Uint32Array {
+  const positions = positionsOf(t);
+  return t.dtype === "f16" ? positions.map((at) => at >> 1) : positions;
+}
+
 /** Words of a storage that has no view. */
 export function wordCount(t: Tensor): number {
   return byteLength(t) / 4;
 }
 
-export function encode(values: Float64Array, dtype: DType): Uint32Array {
-  if (dtype === "f32") return new Uint32Array(Float32Array.from(values).buffer);
-  return Uint32Array.from(values, (v) => v >>> 0);
+/** The words of a storage as elements of a type. */
+function elementsIn({ buffer, byteOffset, byteLength: bytes }: Uint32Array, dtype: DType) {
+  switch (dtype) {
+    case "f16":
+      return new Float16Array(buffer, byteOffset, bytes / 2);
+    case "f32":
+      return new Float32Array(buffer, byteOffset, bytes / 4);
+    case "i32":
+      return new Int32Array(buffer, byteOffset, bytes / 4);
+    case "u32":
+      return new Uint32Array(buffer, byteOffset, bytes / 4);
+    default:
+      return dtype satisfies never;
+  }
 }
 
-export function decode(words: Uint32Array<ArrayBuffer>, dtype: DType): Float64Array {
-  if (dtype === "u32") return Float64Array.from(words);
-  const { buffer, byteOffset, length } = words;
-  const View = dtype === "f32" ? Float32Array : Int32Array;
-  return Float64Array.from(new View(buffer, byteOffset, length));
+/** Writes the elements of `t` into the words of its storage. */
+export function encode(values: Float64Array, t: Tensor, words: Uint32Array): void {
+  const into = elementsIn(words, t.dtype);
+  for (const [i, at] of positionsOf(t).entries()) into[at] = values[i]!;
+}
+
+/** The elements of `t` out of the words of its storage. */
+export function decode(words: Uint32Array, t: Tensor): Float64Array {
+  const from = elementsIn(words, t.dtype);
+  return Float64Array.from(positionsOf(t), (at) => from[at]!);
 }
 
 export interface FlatParameters {

@@ -1,5 +1,5 @@
 /** Records kernels symbolically, and the tape of ops for reverse-mode differentiation. */
-import type { Capabilities, Consts, Kernel } from "./kernel";
+import { type Capabilities, type Consts, type Kernel, storedAs } from "./kernel";
 import type { Call, Op, Tensors } from "./op";
 import type { Deferred, DType, Shape, Tensor } from "./tensor";
 import { deferredTensor, elements, makeTensor, showShape, storageOf } from "./tensor";
@@ -84,8 +84,8 @@ export class Graph {
    * A tensor that its maker need not write: readers compute it from what it is made of, or have it
    * written with `real`. Without fusion it is written at once.
    */
-  defer(name: string, shape: Shape, deferred: Deferred): Tensor {
-    const t = deferredTensor(name, shape, deferred);
+  defer(name: string, shape: Shape, deferred: Deferred, dtype: DType = "f32"): Tensor {
+    const t = deferredTensor(name, shape, deferred, dtype);
     return this.options.fuse === false ? this.real(t) : t;
   }
 
@@ -140,8 +140,9 @@ export class Graph {
     const label = `${this.opName}/${kernel.name}`;
     const { variant } = this;
     const sizes = { ...consts, ...args };
+    const halves = names.filter((_, i) => bound[i]!.dtype === "f16");
     this.dispatches.push({
-      kernel,
+      kernel: storedAs(kernel, new Set(halves)),
       consts,
       tensors: bound,
       args: argValues,
@@ -235,7 +236,7 @@ export class Graph {
    */
   into(t: Tensor): { tensor: Tensor; accumulate: boolean } {
     const target = this.targets.get(t.id);
-    if (!target) return { tensor: this.tensor(`d_${t.name}`, t.shape), accumulate: false };
+    if (!target) return { tensor: this.tensor(`d_${t.name}`, t.shape, t.dtype), accumulate: false };
     const accumulate = target.written;
     target.written = true;
     return { tensor: target.into, accumulate };
@@ -294,19 +295,25 @@ export class Graph {
 
   /**
    * The variant that runs: an override if it can do the problem, else what `choices` says if that
-   * can, else the first that can.
+   * can, else the first that can. Choices are between variants on float32 tensors, whatever `dtype`.
+   * @param dtype of the activations
    */
-  pick<P extends Problem, V extends Variant<P>>(op: string, variants: readonly V[], problem: P): V {
+  pick<P extends Problem, V extends Variant<P>>(
+    op: string,
+    variants: readonly V[],
+    problem: P,
+    dtype: DType = "f32",
+  ): V {
     const wanted = this.options.variants?.[op];
     const usable = variants.filter((v) => v.supported(this.caps));
     if (wanted && !usable.some((v) => v.name === wanted)) {
       const names = usable.map((v) => v.name).join(", ");
       throw new Error(`${op}: no variant ${wanted} on this adapter; it has ${names}`);
     }
-    const fitting = usable.filter((v) => v.fits?.(problem) ?? true);
+    const fitting = usable.filter((v) => (dtype !== "f16" || v.f16) && (v.fits?.(problem) ?? true));
     const named = (name: string | undefined) => fitting.find((v) => v.name === name);
     const chosen = named(wanted) ?? named(this.options.choices?.(op, problem)) ?? fitting[0];
-    if (!chosen) throw new Error(`${op}: no variant can do ${JSON.stringify(problem)}`);
+    if (!chosen) throw new Error(`${op}: no variant can do ${JSON.stringify(problem)} in ${dtype}`);
     const candidates = fitting.map((v) => v.name);
     this.picks.push({ op, problem, candidates, chosen: chosen.name });
     this.variant = chosen.name;

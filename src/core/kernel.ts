@@ -16,6 +16,11 @@ export interface Kernel {
   readonly args?: readonly string[];
   /** Bindings that accept a channel view (the shader reads CT and C0 style consts). */
   readonly views?: readonly string[];
+  /**
+   * Bindings that may be stored as f16, by the alias of their elements in the shader, such as
+   * `alias V = vec4f;`.
+   */
+  readonly storage?: Readonly<Record<string, readonly string[]>>;
   /** Needs the `subgroups` feature. */
   readonly subgroups?: boolean;
   /** Workgroups, from consts and args. */
@@ -37,6 +42,27 @@ export function defineKernel(kernel: Kernel): Kernel {
     throw new Error(`${kernel.name}: ${count} storage buffers, at most 8 work on every adapter`);
   }
   return kernel;
+}
+
+const HALF_TYPES: Readonly<Record<string, string>> = { f32: "f16", vec2f: "vec2h", vec4f: "vec4h" };
+
+/** The kernel for bindings of which `halves` are stored as f16: its aliases say so. */
+export function storedAs(kernel: Kernel, halves: ReadonlySet<string>): Kernel {
+  if (halves.size === 0) return kernel;
+  let { source } = kernel;
+  const left = new Set(halves);
+  for (const [alias, names] of Object.entries(kernel.storage ?? {})) {
+    const stored = names.filter((name) => left.delete(name));
+    if (stored.length === 0) continue;
+    if (stored.length < names.length) {
+      throw new Error(`${kernel.name}: ${names.join(" and ")} must be stored as one type`);
+    }
+    const line = new RegExp(`^alias ${alias} = (f32|vec2f|vec4f);`, "m");
+    if (!line.test(source)) throw new Error(`${kernel.name}.wgsl has no line alias ${alias} = …;`);
+    source = source.replace(line, (_, type: string) => `alias ${alias} = ${HALF_TYPES[type]};`);
+  }
+  if (left.size > 0) throw new Error(`${kernel.name}: ${[...left].join(", ")} cannot be f16`);
+  return { ...kernel, source: `enable f16;\n${source}` };
 }
 
 /** Most workgroups along one dimension on every adapter. */

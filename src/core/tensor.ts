@@ -4,7 +4,8 @@
  */
 import type { Graph } from "./graph";
 
-export type DType = "f32" | "u32" | "i32";
+/** f16 only where activations are stored; they are computed with as f32. */
+export type DType = "f32" | "f16" | "u32" | "i32";
 export type Shape = readonly number[];
 
 /** Offsets of bound ranges must be multiples of this many elements (256 bytes) on every adapter. */
@@ -56,8 +57,13 @@ export function makeTensor(
 }
 
 /** A temporary that is not written yet. */
-export function deferredTensor(name: string, shape: Shape, deferred: Deferred): Tensor {
-  return { ...makeTensor(name, shape), deferred };
+export function deferredTensor(
+  name: string,
+  shape: Shape,
+  deferred: Deferred,
+  dtype: DType = "f32",
+): Tensor {
+  return { ...makeTensor(name, shape, "temp", dtype), deferred };
 }
 
 /** A tensor that lives across program runs. */
@@ -69,8 +75,9 @@ export function elements(shape: Shape): number {
   return shape.reduce((product, n) => product * n, 1);
 }
 
-export function byteLength(t: Tensor): number {
-  return elements(t.shape) * 4;
+/** Bytes, a whole number of words. */
+export function byteLength({ shape, dtype }: Tensor): number {
+  return dtype === "f16" ? Math.ceil(elements(shape) / 2) * 4 : elements(shape) * 4;
 }
 
 /** `16×2×32×32×32`, for messages. */

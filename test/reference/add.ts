@@ -6,6 +6,7 @@ const shape = [3, 5, 7, 3, 2];
 
 export const addReference = defineReference({
   op: add,
+  f16: { inputs: ["a", "b"] },
   cases: [
     { id: "odd", inputs: { a: shape, b: shape }, attrs: {} },
     {

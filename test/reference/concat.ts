@@ -26,6 +26,7 @@ const b = [3, 5, 3, 5, 1];
 
 export const concatReference = defineReference({
   op: concat,
+  f16: { inputs: ["a", "b"] },
   cases: [
     { id: "copy", inputs: { a, b }, attrs: {} },
     {

@@ -1,9 +1,9 @@
-import { conv3d } from "../../kernels/conv3d";
+import { type ConvAttrs, conv3d } from "../../kernels/conv3d";
 import { elements } from "../../src/core/tensor";
 import type { Case, Shapes, Values } from "./reference";
 import { defineReference } from "./reference";
 
-type Attrs = Record<string, never>;
+type Attrs = ConvAttrs;
 
 function layer(id: string, n: number, cin: number, cout: number, space: number[], k = 3) {
   const inputs = { x: [n, cin, ...space], w: [cout, cin, k, k, k], b: [cout] };
@@ -87,6 +87,7 @@ function bound(name: string, inputs: Values, shapes: Shapes, attrs: Attrs, dys?:
 
 export const conv3dReference = defineReference<Attrs>({
   op: conv3d,
+  f16: { inputs: ["x"] },
   cases: [
     layer("c1x1_1x1x1", 1, 1, 1, [1, 1, 1]),
     layer("c3x5_3x5x7", 2, 3, 5, [3, 5, 7]),
@@ -102,6 +103,8 @@ export const conv3dReference = defineReference<Attrs>({
     layer("c5x9_2x5x19", 2, 5, 9, [2, 5, 19]),
     layer("k1_c16x1_4x5x6", 2, 16, 1, [4, 5, 6], 1),
     layer("k1_c5x3_3x2x7", 2, 5, 3, [3, 2, 7], 1),
+    // Of tensors in f16 a result in f32, as the network's logits.
+    { ...layer("k1_c8x1_4x4x4_f32", 3, 8, 1, [4, 4, 4], 1), attrs: { dtype: "f32" } },
   ],
   forward,
   backward,

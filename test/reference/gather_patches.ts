@@ -8,6 +8,7 @@ const big: [number, number, number] = [10, 9, 11];
 
 export const gatherPatchesReference = defineReference({
   op: gatherPatches,
+  f16: { inputs: [], attrs: (attrs) => ({ ...attrs, dtype: "f16" }) },
   cases: [
     { id: "f32", inputs: pagedShapes(11), attrs: { size: odd, half: false, label: true } },
     { id: "f16", inputs: pagedShapes(11), attrs: { size: odd, half: true, label: true } },

@@ -3,7 +3,7 @@ import { groupNorm } from "../../kernels/group_norm";
 import type { Shape } from "../../src/core/tensor";
 import { channelsOf, elements, makeTensor } from "../../src/core/tensor";
 import type { Shapes, Values } from "./reference";
-import { defineReference } from "./reference";
+import { defineReference, halfOut } from "./reference";
 
 const U = 2 ** -24;
 
@@ -123,6 +123,7 @@ function inputsOf(...x: readonly number[]): Record<string, Shape> {
 
 export const groupNormReference = defineReference<GroupNormAttrs>({
   op: groupNorm,
+  f16: { inputs: ["x"], attrs: halfOut },
   cases: [
     {
       id: "c4g2_odd",

@@ -24,6 +24,7 @@ function argmax(x: Float64Array, indices: readonly number[]): number {
 
 export const maxPool3dReference = defineReference({
   op: maxPool3d,
+  f16: { inputs: ["x"] },
   cases: [
     { id: "even", inputs: { x: [2, 3, 4, 6, 8] }, attrs: {} },
     { id: "odd", inputs: { x: [2, 3, 5, 7, 9] }, attrs: {} },

@@ -4,7 +4,7 @@
  */
 import type { Op } from "../../src/core/op";
 import type { Philox } from "../../src/core/random";
-import type { DType, Shape } from "../../src/core/tensor";
+import { channelsOf, type DType, makeTensor, type Shape, type Tensor } from "../../src/core/tensor";
 
 export type Values = Record<string, Float64Array>;
 export type Shapes = Readonly<Record<string, Shape>>;
@@ -35,6 +35,11 @@ export interface Reference<A> {
   readonly cases: readonly Case<A>[];
   /** Types of inputs and outputs that are not f32. */
   readonly types?: Readonly<Record<string, DType>>;
+  /**
+   * Inputs that may be stored as f16, whereupon outputs and gradients are, and the attributes that go
+   * with it: the cases run so too where the adapter has f16.
+   */
+  readonly f16?: { readonly inputs: readonly string[]; readonly attrs?: (attrs: A) => A };
   /** Inputs; standard normal values when absent (for a single name or for all). */
   readonly data?: (c: Case<A>, rng: Philox) => Partial<Values>;
   /** Outputs by name; for ops that change inputs in place also the new values, by input name. */
@@ -60,6 +65,14 @@ export interface Reference<A> {
   ) => Float64Array | number;
   /** Floating-point operations of the forward pass and bytes that must move at least. */
   readonly cost: (shapes: Shapes, attrs: A) => { flops: number; bytes: number };
+}
+
+/** `attrs` whose `out`, a view of a temporary, is stored as f16. */
+export function halfOut<A extends { readonly out?: Tensor }>(attrs: A): A {
+  const view = attrs.out?.channels;
+  if (!attrs.out || !view) return attrs;
+  const base = makeTensor(view.base.name, view.base.shape, "temp", "f16");
+  return { ...attrs, out: channelsOf(base, view.first, attrs.out.shape[1]!) };
 }
 
 /** Checks a reference in its own attribute type, and forgets that type for lists of references. */

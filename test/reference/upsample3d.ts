@@ -3,7 +3,7 @@ import { upsample3d } from "../../kernels/upsample3d";
 import type { Shape } from "../../src/core/tensor";
 import { channelsOf, elements, makeTensor } from "../../src/core/tensor";
 import type { Values } from "./reference";
-import { defineReference } from "./reference";
+import { defineReference, halfOut } from "./reference";
 
 /** Input positions and weights of output `o` along an axis of `n`, as PyTorch defines them. */
 function taps(o: number, n: number, alignCorners: boolean): [index: number, weight: number][] {
@@ -62,6 +62,7 @@ const shapes: Record<string, Shape> = {
 
 export const upsample3dReference = defineReference<UpsampleAttrs>({
   op: upsample3d,
+  f16: { inputs: ["x"], attrs: halfOut },
   cases: [true, false].flatMap((alignCorners) => [
     ...Object.entries(shapes).map(([name, x]) => ({
       id: `${name}_${alignCorners ? "aligned" : "unaligned"}`,
