@@ -6,6 +6,8 @@ import { describe, expect, test } from "bun:test";
 import { add } from "../kernels/add";
 import { conv3d } from "../kernels/conv3d";
 import { groupNorm } from "../kernels/group_norm";
+import { maxPool3d } from "../kernels/max_pool3d";
+import { upsample3d } from "../kernels/upsample3d";
 import { Graph, storagesOf } from "../src/core/graph";
 import { Philox } from "../src/core/random";
 import { channelsOf, elements, type Shape, state, type Tensor } from "../src/core/tensor";
@@ -86,8 +88,8 @@ interface Recorded {
   readonly results: Readonly<Record<string, Tensor>>;
 }
 
-/** The chain recorded; the last result goes into a channel view, as a skip connection does. */
-function record(graph: Graph, c: FusionCase): Recorded {
+/** The tensors of a case, and where the gradients of x and of the parameters go. */
+function watched(graph: Graph, c: FusionCase) {
   const given = Object.fromEntries(
     Object.entries(shapesOf(c)).map(([name, shape]) => [name, state(name, shape)]),
   );
@@ -96,6 +98,12 @@ function record(graph: Graph, c: FusionCase): Recorded {
     results[name] = state(`d_${name}`, given[name]!.shape);
     graph.watch(given[name]!, results[name]);
   }
+  return { given, results };
+}
+
+/** The chain recorded; the last result goes into a channel view, as a skip connection does. */
+function record(graph: Graph, c: FusionCase): Recorded {
+  const { given, results } = watched(graph, c);
   const out = channelsOf(graph.tensor("joined", [c.n, c.out + 2, ...c.space]), 1, c.out);
   let x = given.x!;
   for (const i of [1, 2]) {
@@ -113,6 +121,37 @@ function record(graph: Graph, c: FusionCase): Recorded {
   }
   graph.backward(new Map([[x, given.dy!]]), add);
   return { graph, given, results: { ...results, y: graph.real(x) } };
+}
+
+/** Behind the first norm pooling, behind the second upsampling and a 1×1×1 convolution, each with a gradient. */
+function recordReaders(graph: Graph, c: FusionCase): Recorded {
+  const { given, results } = watched(graph, c);
+  const normed = (x: Tensor, i: number, out?: Tensor) => {
+    const [w, b] = [given[`w${i}`]!, given[`b${i}`]!];
+    const { y, moments } = graph.apply(conv3d, { x, w, b }, { moments: true });
+    const [weight, bias] = [given[`gamma${i}`]!, given[`beta${i}`]!];
+    const attrs = { groups: c.groups, eps: EPS, relu: true, moments, out };
+    return graph.apply(groupNorm, { x: y!, weight, bias }, attrs).y!;
+  };
+  const joined = graph.tensor("joined", [c.n, c.mid + 1, ...c.space]);
+  const first = normed(given.x!, 1, channelsOf(joined, 1, c.mid));
+  const pooled = graph.apply(maxPool3d, { x: first }, {}).y!;
+  const second = normed(first, 2);
+  const larger = graph.apply(upsample3d, { x: second }, { alignCorners: true }).y!;
+  const head = state("head", [1, c.out, 1, 1, 1]);
+  const headBias = state("head_bias", [1]);
+  results.head = state("d_head", head.shape);
+  results.headBias = state("d_head_bias", [1]);
+  graph.watch(head, results.head);
+  graph.watch(headBias, results.headBias);
+  const logits = graph.apply(conv3d, { x: second, w: head, b: headBias }, {}).y!;
+  const outputs = { pooled, larger, logits };
+  const seeds = Object.entries(outputs).map(([name, t]) => {
+    given[`d_${name}`] = state(`seed_${name}`, t.shape);
+    return [t, given[`d_${name}`]!] as const;
+  });
+  graph.backward(new Map(seeds), add);
+  return { graph, given: { ...given, head, headBias }, results: { ...results, ...outputs } };
 }
 
 async function run(memory: Memory, { graph, given, results }: Recorded, values: Values) {
@@ -173,6 +212,28 @@ for (const adapter of ["lavapipe", "swiftshader", "hardware"]) {
             const error = Math.max(...reference.map((v, i) => Math.abs(found[name]![i]! - v)));
             expect(error / largest, `${name}, fuse ${fuse}`).toBeLessThan(1e-5);
           }
+        }
+      });
+    }
+
+    for (const c of CASES) {
+      test(`${c.id}: pooling, upsampling and a head read behind the norm`, async () => {
+        const found: Record<string, Float32Array>[] = [];
+        for (const fuse of [true, false]) {
+          const recorded = recordReaders(new Graph(capabilities(device), { fuse }), c);
+          const values: Values = { ...valuesOf(c) };
+          Object.entries(recorded.given).forEach(([name, t], i) => {
+            const random = new Philox(9, i);
+            values[name] ??= Float64Array.from({ length: elements(t.shape) }, () =>
+              random.normal(),
+            );
+          });
+          found.push(await run(new Memory(device), recorded, values));
+        }
+        for (const [name, plain] of Object.entries(found[1]!)) {
+          const largest = Math.max(...found[1]![SCALE[name] ?? name]!.map(Math.abs));
+          const error = Math.max(...plain.map((v, i) => Math.abs(found[0]![name]![i]! - v)));
+          expect(error / largest, name).toBeLessThan(1e-5);
         }
       });
     }
