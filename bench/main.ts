@@ -7,7 +7,8 @@ import { version as dawnVersion } from "webgpu/package.json";
 import { version } from "../package.json";
 import { ADAPTER_OPTION, makeCommand } from "../src/cli/command";
 import { runMain } from "../src/cli/main";
-import { listOption, numberOption } from "../src/cli/options";
+import { listOption, numberOption, type TuneFlags, withTuneOptions } from "../src/cli/options";
+import { tuneDevice } from "../src/cli/tuning";
 import { UserError } from "../src/core/errors";
 import { setNativeEnv } from "../src/platform/native";
 import { PRESETS, type PresetName } from "../src/train/config";
@@ -15,6 +16,7 @@ import { Bench, parseVariant, type Settings } from "./bench";
 import { measureKernels } from "./kernels";
 import { measureLatency } from "./latency";
 import { measureLayers } from "./layers";
+import { needsOf } from "./needs";
 import { compareReports, comparisonLines } from "./report/compare";
 import { writeDocs } from "./report/docs";
 import { REPORT_VERSION, type Report, readReport, reportSchema } from "./report/schema";
@@ -33,7 +35,7 @@ const PARTS = ["ceilings", "kernels", "layers", "steps", "latency", "scaling"] a
 type Part = (typeof PARTS)[number];
 const DOCS = join(import.meta.dir, "../docs/performance.md");
 
-interface Options {
+interface Options extends TuneFlags {
   adapter?: string;
   preset: string[];
   repetitions: number;
@@ -71,6 +73,7 @@ const command = makeCommand(
   .option("--json <file>", "write everything as JSON")
   .option("--compare <file>", "ratio of each row to an earlier --json file")
   .option("--docs", "put tables and pictures into docs/performance.md");
+withTuneOptions(command);
 command.parse();
 await runMain(() => main(command.args as Part[], command.opts<Options>()));
 
@@ -113,6 +116,7 @@ function emptyReport(bench: Bench, options: Options): Report {
     settings: {
       repetitions: options.repetitions,
       patches: bench.sizes(bench.settings.presets[0]!).patches,
+      tune: options.tune,
       ...(options.coldCache && { cache: "cold" }),
       ...(options.filter && { filter: options.filter }),
       ...Object.fromEntries(options.variant.map(parseVariant)),
@@ -156,6 +160,7 @@ async function main(args: readonly Part[], options: Options): Promise<void> {
   try {
     const bench = await Bench.open(settings);
     print(ceilingLines(bench.ceilings));
+    if ((await tuneDevice(bench.device, needsOf(bench), options)).interrupted) return;
     const report = emptyReport(bench, options);
     await measure(
       bench,

@@ -2,13 +2,14 @@
 
 import { totalCost } from "../src/core/cost";
 import { median } from "../src/gpu/stopwatch";
+import { windowBatch } from "../src/infer/window_batch";
+import { modelInfo } from "../src/train/checkpoint";
 import type { TrainConfig } from "../src/train/config";
 import { makeTrainConfig } from "../src/train/config";
 import type { Bench } from "./bench";
 import { cube } from "./noise";
 import type { ScalingPoint, ScalingSeries } from "./report/schema";
 import { type StepWork, slidingWindows, trainingStep } from "./step_work";
-import { windowBatch } from "./steps";
 
 type Filters = TrainConfig["filters"];
 
@@ -86,13 +87,11 @@ function series(bench: Bench): Series[] {
       points: volumes.map((edge) => ({
         label: `${edge}³`,
         value: edge ** 3,
-        make: () =>
-          slidingWindows(
-            device,
-            makeTrainConfig("paper", { filters }),
-            cube(edge),
-            windowBatch(bench),
-          ),
+        make: () => {
+          const config = makeTrainConfig("paper", { filters });
+          const batch = windowBatch(device, modelInfo(config));
+          return slidingWindows(device, config, cube(edge), batch);
+        },
       })),
     },
   ];

@@ -3,6 +3,8 @@
 import { totalCost } from "../src/core/cost";
 import type { Device } from "../src/gpu/device";
 import { median } from "../src/gpu/stopwatch";
+import { windowBatch } from "../src/infer/window_batch";
+import { modelInfo } from "../src/train/checkpoint";
 import type { PresetName } from "../src/train/config";
 import type { Bench } from "./bench";
 import { breakdown, merged, timedBy } from "./breakdown";
@@ -16,9 +18,6 @@ interface Step {
   readonly preset: PresetName;
   readonly make: () => StepWork | Promise<StepWork>;
 }
-
-/** Windows of a run of the network: what `predict` takes. */
-export const windowBatch = (bench: Bench): number => (bench.isSoftware ? 8 : 32);
 
 function stepsOfPreset(bench: Bench, preset: PresetName): Step[] {
   const { device } = bench;
@@ -44,7 +43,8 @@ function stepsOfPreset(bench: Bench, preset: PresetName): Step[] {
     {
       id: name(`windows ${volume}³`),
       preset,
-      make: () => slidingWindows(device, config, cube(volume), windowBatch(bench)),
+      make: () =>
+        slidingWindows(device, config, cube(volume), windowBatch(device, modelInfo(config))),
     },
   ];
 }

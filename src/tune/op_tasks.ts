@@ -107,9 +107,12 @@ function loadOf(trial: Trial, problem: Problem, { caps, dispatches }: Graph): nu
   return Math.max(totalCost(dispatches).flops / most.flops, bytes / most.bytes);
 }
 
-/** The problem with a smaller batch, a power of two, where a run would take long. */
+/**
+ * The problem with a batch that is a power of two, smaller where a run would take long: batches that
+ * differ little make one task.
+ */
 function reduced(problem: Problem, batch: string | undefined, load: number): Problem {
-  if (batch === undefined || load <= 1) return problem;
-  const fits = problem[batch]! / load;
+  if (batch === undefined) return problem;
+  const fits = problem[batch]! / Math.max(1, load);
   return { ...problem, [batch]: 2 ** Math.max(0, Math.floor(Math.log2(fits))) };
 }

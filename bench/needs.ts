@@ -1,0 +1,21 @@
+/** What the programs of a benchmark let the tuner choose. */
+import type { Needs } from "../src/cli/tuning";
+import { capabilities } from "../src/gpu/capabilities";
+import { modelInfo } from "../src/train/checkpoint";
+import { makeTrainConfig } from "../src/train/config";
+import { iterationPicks } from "../src/train/picks";
+import type { Bench } from "./bench";
+
+export function needsOf(bench: Bench): Needs {
+  const caps = capabilities(bench.device);
+  const { presets } = bench.settings;
+  const configs = presets.flatMap((preset) => [
+    makeTrainConfig(preset, { chunk: bench.sizes(preset).patches }),
+    bench.config(preset),
+    bench.config(preset, { sampler: "uniform" }),
+  ]);
+  return {
+    picks: configs.flatMap((config) => iterationPicks(caps, config)),
+    models: presets.map((preset) => modelInfo(bench.config(preset))),
+  };
+}
