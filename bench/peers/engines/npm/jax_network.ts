@@ -36,11 +36,10 @@ function doubling(n: number): Tensor {
 const matrices = new Map([8, 16].map((n) => [n, doubling(n)]));
 
 function upsample(x: Tensor): Tensor {
-  const [n = 0, c = 0, size = 0] = x.shape;
-  const m = matrices.get(size)!;
-  const planes = np.matmul(m.ref, x.reshape([n, c, size, size * size]));
-  const lines = np.matmul(m.ref, planes.reshape([n, c, 2 * size, size, size]));
-  return np.matmul(lines, np.matrixTranspose(m.ref));
+  const m = matrices.get(x.shape[2]!)!;
+  const planes = np.einsum("ad,ncdhw->ncahw", m.ref, x);
+  const lines = np.einsum("ah,ncdhw->ncdaw", m.ref, planes);
+  return np.einsum("aw,ncdhw->ncdha", m.ref, lines);
 }
 
 function groupNorm(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
