@@ -1,5 +1,6 @@
 /** The engines that voxgrad is compared with: how each is started, and which works it is asked. */
 import { join } from "node:path";
+import type { TuneFlags } from "../../src/cli/options";
 import { convWorks, needsGradients, type Work, workName } from "./works";
 
 export interface Peer {
@@ -92,8 +93,19 @@ export function allWorks(chosen: readonly Peer[], sizes: Sizes): Map<string, Wor
 
 const ENGINES = join(import.meta.dir, "engines");
 
-/** The command line of an engine; `adapter` is for those that compute on WebGPU. */
-export function commandOf(script: string, python: string, adapter: string): string[] {
+/** What engines are told on their command lines. */
+export interface EngineOptions {
+  /** Interpreter of those in Python. */
+  readonly python: string;
+  /** For those that compute on WebGPU. */
+  readonly adapter: string;
+  /** For voxgrad's own. */
+  readonly tune: TuneFlags;
+}
+
+/** The command line of an engine. */
+export function commandOf(script: string, { python, adapter, tune }: EngineOptions): string[] {
   const path = join(ENGINES, script);
-  return script.endsWith(".py") ? [python, path] : [process.execPath, path, adapter];
+  if (script.endsWith(".py")) return [python, path];
+  return [process.execPath, path, adapter, tune.tune, `${tune.tuneSeconds}`];
 }

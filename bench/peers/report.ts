@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { arch, availableParallelism, cpus, platform } from "node:os";
 import { UserError } from "../../src/core/errors";
-import { bestRows, markdown, memoryMarkdown, notes, type Row, rates } from "./table";
+import { bestRows, markdown, memoryMarkdown, notes, type Row, rates, reasons } from "./table";
 
 export interface Machine {
   readonly date: string;
@@ -32,11 +32,12 @@ export function reportText(report: Report): string {
   const { date, cpu, cores, system, versions, rows } = report;
   const memory = memoryMarkdown(rows);
   const list = (items: readonly string[]) => items.map((item) => `- ${item}`).join("\n");
-  const said = notes(rows);
+  const [said, missing] = [notes(rows), reasons(rows)];
   return [
     `Measured on ${date}, ${cpu}, ${cores} cores, ${system}:`,
     list(versions),
     markdown(rows),
+    ...(missing.length > 0 ? ["Rows without times:", list(missing)] : []),
     ...(said.length > 0 ? ["What was replaced:", list(said)] : []),
     ...(memory ? ["Memory of one run:", memory] : []),
   ].join("\n\n");

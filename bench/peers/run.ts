@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { runMain } from "../../src/cli/main";
-import { listOption, numberOption } from "../../src/cli/options";
+import { listOption, numberOption, type TuneFlags, withTuneOptions } from "../../src/cli/options";
 import { UserError } from "../../src/core/errors";
 import { allWorks, type Peer, peers, type Sizes, worksOf } from "./registry";
 import { machine, writeReport } from "./report";
@@ -17,7 +17,7 @@ import { workName } from "./works";
 
 const NAMES = peers.map(({ name }) => name).join(", ");
 
-interface Options {
+interface Options extends TuneFlags {
   readonly adapter: string;
   readonly only?: string[];
   readonly works?: string[];
@@ -32,7 +32,7 @@ interface Options {
   readonly doc?: string;
 }
 
-const options = new Command("bench/peers/run.ts")
+const command = new Command("bench/peers/run.ts")
   .option("--adapter <name>", "adapter of voxgrad and of the WebGPU peers", "")
   .option("--only <list>", `some of ${NAMES}`, listOption)
   .option("--works <list>", "only works whose name holds one of these", listOption)
@@ -44,9 +44,8 @@ const options = new Command("bench/peers/run.ts")
   .option("--python <path>", "interpreter that has PyTorch")
   .option("--lock <file>", "hold an exclusive flock on this file while something is measured")
   .option("--json <file>", "also write everything as JSON")
-  .option("--doc <file>", "also replace the part between the `measured` marks of this file")
-  .parse()
-  .opts<Options>();
+  .option("--doc <file>", "also replace the part between the `measured` marks of this file");
+const options = withTuneOptions(command).parse().opts<Options>();
 
 function chosenPeers(): Peer[] {
   const { only } = options;
@@ -83,9 +82,12 @@ await runMain(async () => {
   const chosen = chosenPeers();
   const folder = await mkdtemp(join(tmpdir(), "voxgrad-peers-"));
   try {
-    const { adapter, seconds, lock } = options;
+    const { adapter, seconds, lock, tune, tuneSeconds } = options;
     const python = await pythonWithTorch(options.python);
-    const session = await Session.open({ folder, adapter, python, seconds, lock });
+    const session = await Session.open({
+      ...{ folder, adapter, python, seconds, lock },
+      tune: { tune, tuneSeconds },
+    });
     try {
       await measureAll(session, chosen);
     } finally {

@@ -6,15 +6,13 @@ import { locked } from "./lock";
 import { type Hold, measure, prepare, type Reference } from "./measure";
 import { EngineProcess } from "./process";
 import type { Hello, MemoryUse, PrepareRequest, Variant } from "./protocol";
-import { commandOf, type Peer } from "./registry";
+import { commandOf, type EngineOptions, type Peer } from "./registry";
 import type { Row } from "./table";
 import { type Work, workName } from "./works";
 
-export interface Settings {
+export interface Settings extends EngineOptions {
   /** Temporary folder for inputs and results. */
   readonly folder: string;
-  readonly adapter: string;
-  readonly python: string;
   /** Seconds for the turns of one row. */
   readonly seconds: number;
   /** See lock.ts. */
@@ -43,7 +41,7 @@ export class Session {
 
   /** Starts voxgrad. @throws UserError when it does not run */
   static async open(settings: Settings): Promise<Session> {
-    const ours = new EngineProcess(commandOf("voxgrad.ts", settings.python, settings.adapter));
+    const ours = new EngineProcess(commandOf("voxgrad.ts", settings));
     const hello = await ours.ask<Hello>({ do: "hello" });
     if ("unavailable" in hello) throw new UserError(hello.unavailable);
     return new Session(settings, ours, hello.version);
@@ -54,7 +52,7 @@ export class Session {
   }
 
   private spawn({ script }: Peer): EngineProcess {
-    return new EngineProcess(commandOf(script, this.settings.python, this.settings.adapter));
+    return new EngineProcess(commandOf(script, this.settings));
   }
 
   /** @param wanted whether a variant of this name is to be measured */

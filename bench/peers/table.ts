@@ -60,12 +60,16 @@ function rateCells(work: Work, ms: number): string[] {
   return [short(gflops), short(patchesPerSecond)];
 }
 
+function labelOf({ title, variant }: Row): string {
+  return variant === "default" ? title : `${title}: ${variant}`;
+}
+
 function cellsOf(row: Row, isBest: boolean): string[] {
-  const label = row.variant === "default" ? row.title : `${row.title}: ${row.variant}`;
+  const label = labelOf(row);
   const engine = isBest ? `**${label}**` : label;
   const { peer, ours, comparison, work } = row;
-  if (!peer || !ours) return ["", engine, `${row.status}: ${row.reason}`, "", "", "", "", ""];
-  const ratio = `${short(peer.ms / ours.ms)} ×`;
+  if (!peer || !ours) return ["", engine, row.status, "", "", "", "", ""];
+  const ratio = short(peer.ms / ours.ms);
   const off = comparison!.deviation.toExponential(0);
   return ["", engine, timeCell(peer), ...rateCells(work, peer.ms), timeCell(ours), ratio, off];
 }
@@ -101,6 +105,15 @@ export function markdown(rows: readonly Row[]): string {
 /** What engines replaced, each said once. */
 export function notes(rows: readonly Row[]): string[] {
   return [...new Set(rows.flatMap(({ title, note }) => (note ? [`${title}: ${note}`] : [])))];
+}
+
+/** Why some rows have no times: an engine, its reason, and the works that this befell. */
+export function reasons(rows: readonly Row[]): string[] {
+  const without = rows.filter(({ reason }) => reason);
+  const groups = Map.groupBy(without, (row) => `${labelOf(row)}: ${row.status}: ${row.reason}`);
+  return [...groups].map(
+    ([what, befallen]) => `${what} (${befallen.map(({ work }) => workName(work)).join(", ")})`,
+  );
 }
 
 const MIB = 2 ** 20;

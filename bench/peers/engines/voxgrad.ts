@@ -4,45 +4,64 @@ import { add } from "../../../kernels/add";
 import { conv3d } from "../../../kernels/conv3d";
 import { diceLoss } from "../../../kernels/dice_loss";
 import { fill } from "../../../kernels/fill";
-import { Graph } from "../../../src/core/graph";
+import { tuneDevice } from "../../../src/cli/tuning";
 import { state, type Tensor } from "../../../src/core/tensor";
 import type { StoredTensor } from "../../../src/data/safetensors";
 import { VolumeStore } from "../../../src/data/volume_store";
-import { capabilities } from "../../../src/gpu/capabilities";
+import { capabilities, graphFor } from "../../../src/gpu/capabilities";
 import { openDevice } from "../../../src/gpu/device";
 import { Memory } from "../../../src/gpu/memory";
 import { Program } from "../../../src/gpu/program";
 import { fromNamed, toNamed, unetParameters } from "../../../src/nn/parameters";
 import { unet3d } from "../../../src/nn/unet3d";
-import { flatParameters } from "../../../src/nn/weights";
+import { type FlatParameters, flatParameters } from "../../../src/nn/weights";
 import { ADAM, STEP_SIZE, stepValues } from "../../../src/optim/schedule";
 import { makeTrainConfig } from "../../../src/train/config";
 import { LOG_COLUMNS, unetConfig } from "../../../src/train/iteration";
+import { iterationPicks } from "../../../src/train/picks";
 import { Trainer } from "../../../src/train/trainer";
+import type { TuneMode } from "../../../src/tune/policy";
 import { type Engine, floats, type Job, serve, type Tensors, weightsOf } from "../engine";
 import { noiseVolume, SEED } from "../inputs";
 import type { ConvWork, IterationWork, NetworkWork } from "../works";
 
-const device = await openDevice({ adapter: process.argv[2] ?? "", quiet: true });
+const [, , adapter = "", tune = "auto", tuneSeconds = "60"] = process.argv;
+const flags = { tune: tune as TuneMode, tuneSeconds: Number(tuneSeconds) };
+const device = await openDevice({ adapter, quiet: true });
 const config = makeTrainConfig("paper", { seed: SEED });
 const specs = unetParameters();
 
-/** A fresh memory for a work: everything in it is released with the work. */
-class Bench {
+/** What a work is recorded into: a graph, and the states that it reads. */
+class Recording {
   readonly memory = new Memory(device);
-  readonly graph = new Graph(capabilities(device));
+  readonly graph = graphFor(device);
   private readonly states: Tensor[] = [];
+  private readonly uploads: (() => void)[] = [];
 
   state(name: string, shape: readonly number[], data?: Float32Array): Tensor {
     const t = state(name, shape);
     this.states.push(t);
-    if (data) this.memory.write(t, data);
+    if (data) this.uploads.push(() => this.memory.write(t, data));
     return t;
   }
 
   input(inputs: Tensors, name: string): Tensor {
     const { shape, data } = floats(inputs, name);
     return this.state(name, shape, data);
+  }
+
+  parameters(inputs: Tensors): FlatParameters {
+    const params = flatParameters("w", specs);
+    const named = new Map(weightsOf(inputs).map(({ name, ...tensor }) => [name, tensor]));
+    const flat = fromNamed(specs, named, "inputs");
+    this.uploads.push(() => this.memory.write(params.flat, flat));
+    this.states.push(params.flat);
+    return params;
+  }
+
+  compile(name: string, keep: readonly Tensor[]): Promise<Program> {
+    for (const upload of this.uploads) upload();
+    return Program.compile(this.memory, this.graph, name, keep);
   }
 
   async read(t: Tensor, program?: Program): Promise<StoredTensor> {
@@ -55,12 +74,26 @@ class Bench {
   }
 }
 
+/** Records with the kernels that the tuner chooses, or has chosen: as the commands do. */
+async function tuned<T>(record: (r: Recording) => T): Promise<{ recording: Recording } & T> {
+  const probe = new Recording(); // uploads nothing
+  record(probe);
+  await tuneDevice(device, { picks: probe.graph.picks, models: [] }, flags);
+  const recording = new Recording();
+  return { recording, ...record(recording) };
+}
+
 /** A job that replays `program`, with `before` ahead of each run. */
-function replay(bench: Bench, program: Program, outputs: Tensors, before?: () => void): Job {
+function replay(
+  recording: Recording,
+  program: Program,
+  outputs: Tensors,
+  before?: () => void,
+): Job {
   return {
     outputs,
-    memory: () => ({ peak: bench.memory.allocatedBytes }),
-    release: () => bench.release(program),
+    memory: () => ({ peak: recording.memory.allocatedBytes }),
+    release: () => recording.release(program),
     async run(count) {
       for (let i = 0; i < count; i++) {
         before?.();
@@ -72,75 +105,79 @@ function replay(bench: Bench, program: Program, outputs: Tensors, before?: () =>
 }
 
 async function conv({ backward }: ConvWork, inputs: Tensors): Promise<Job> {
-  const bench = new Bench();
-  const { graph: g } = bench;
-  const [x, w] = [bench.input(inputs, "x"), bench.input(inputs, "w")];
-  const b = bench.state("b", [w.shape[0]!]);
-  const [dx, dw] = [bench.state("dx", x.shape), bench.state("dw", w.shape)];
-  if (backward) {
-    g.watch(x, dx);
-    g.watch(w, dw);
-  }
-  const y = g.apply(conv3d, { x, w, b }, {}).y!;
-  if (backward) g.backward(new Map([[y, bench.input(inputs, "dy")]]), add);
-  const program = await Program.compile(bench.memory, g, "conv", [y]);
+  const { recording, y, dx, dw } = await tuned((r) => {
+    const { graph: g } = r;
+    const [x, w] = [r.input(inputs, "x"), r.input(inputs, "w")];
+    const b = r.state("b", [w.shape[0]!]);
+    const [dx, dw] = [r.state("dx", x.shape), r.state("dw", w.shape)];
+    if (backward) {
+      g.watch(x, dx);
+      g.watch(w, dw);
+    }
+    const y = g.apply(conv3d, { x, w, b }, {}).y!;
+    if (backward) g.backward(new Map([[y, r.input(inputs, "dy")]]), add);
+    return { y, dx, dw };
+  });
+  const program = await recording.compile("conv", [y]);
   program.run();
-  const outputs = new Map([["y", await bench.read(y, program)]]);
-  if (backward) for (const t of [dx, dw]) outputs.set(t.name, await bench.read(t));
-  return replay(bench, program, outputs);
-}
-
-function parameters(bench: Bench, inputs: Tensors) {
-  const params = flatParameters("w", specs);
-  const named = new Map(weightsOf(inputs).map(({ name, ...tensor }) => [name, tensor]));
-  bench.memory.write(params.flat, fromNamed(specs, named, "inputs"));
-  return params;
+  const outputs = new Map([["y", await recording.read(y, program)]]);
+  if (backward) for (const t of [dx, dw]) outputs.set(t.name, await recording.read(t));
+  return replay(recording, program, outputs);
 }
 
 async function forward(inputs: Tensors): Promise<Job> {
-  const bench = new Bench();
-  const { named } = parameters(bench, inputs);
-  const logits = unet3d(bench.graph, named, bench.input(inputs, "x"), unetConfig(config));
-  const program = await Program.compile(bench.memory, bench.graph, "forward", [logits]);
+  const { recording, logits } = await tuned((r) => {
+    const { named } = r.parameters(inputs);
+    return { logits: unet3d(r.graph, named, r.input(inputs, "x"), unetConfig(config)) };
+  });
+  const program = await recording.compile("forward", [logits]);
   program.run();
-  const outputs = new Map([["logits", await bench.read(logits, program)]]);
-  return replay(bench, program, outputs);
+  const outputs = new Map([["logits", await recording.read(logits, program)]]);
+  return replay(recording, program, outputs);
 }
 
-async function step({ patches }: NetworkWork, inputs: Tensors): Promise<Job> {
-  const bench = new Bench();
-  const { graph: g, memory } = bench;
-  const params = parameters(bench, inputs);
+/** Forward, loss, backward, Adam. */
+function recordStep(r: Recording, inputs: Tensors, patches: number) {
+  const { graph: g } = r;
+  const params = r.parameters(inputs);
   const gradient = flatParameters("gradient", specs);
   const total = params.flat.shape;
   for (const [name, w] of params.named) g.watch(w, gradient.named.get(name)!);
-  const logits = unet3d(g, params.named, bench.input(inputs, "x"), unetConfig(config));
-  const target = bench.input(inputs, "y");
+  const logits = unet3d(g, params.named, r.input(inputs, "x"), unetConfig(config));
+  const target = r.input(inputs, "y");
   const { loss } = g.apply(diceLoss, { logits, target }, { epsilon: config.diceEpsilon });
   const seed = g.noGrad(() => g.apply(fill, {}, { shape: [patches], value: 1 / patches }).y!);
   g.backward(new Map([[loss!, seed]]), add);
-  const values = bench.state("step", [STEP_SIZE]);
-  const moments = { m: bench.state("m", total), v: bench.state("v", total) };
+  const step = r.state("step", [STEP_SIZE]);
+  const [m, v, average] = ["m", "v", "average"].map((name) => r.state(name, total));
   const { beta1, beta2, epsilon: eps } = ADAM;
-  const update = { w: params.flat, g: gradient.flat, ...moments, step: values };
+  const update = { w: params.flat, g: gradient.flat, m: m!, v: v!, average: average!, step };
   g.apply(adam, update, { beta1, beta2, eps });
-  const program = await Program.compile(memory, g, "step", [loss!]);
+  return { gradient, loss: loss!, step };
+}
+
+async function step({ patches }: NetworkWork, inputs: Tensors): Promise<Job> {
+  const { recording, gradient, loss, step } = await tuned((r) => recordStep(r, inputs, patches));
+  const program = await recording.compile("step", [loss]);
+  const { memory } = recording;
   let t = 0;
-  const before = () => memory.write(values, stepValues(t++, config.learningRate, 0, 0));
+  const before = () => memory.write(step, stepValues(t++, config.learningRate, 0, 0));
   before();
   program.run();
-  const outputs = new Map([["loss1", await bench.read(loss!, program)]]);
+  const outputs = new Map([["loss1", await recording.read(loss, program)]]);
   const gradients = toNamed(specs, await memory.readF32(gradient.flat));
   for (const [name, tensor] of gradients) outputs.set(`gradient/${name}`, tensor);
   before();
   program.run();
-  outputs.set("loss2", await bench.read(loss!, program));
-  return replay(bench, program, outputs, before);
+  outputs.set("loss2", await recording.read(loss, program));
+  return replay(recording, program, outputs, before);
 }
 
 async function iteration({ pool, batch }: IterationWork): Promise<Job> {
   const memory = new Memory(device);
   const settings = makeTrainConfig("paper", { pool, batch, seed: SEED });
+  const picks = iterationPicks(capabilities(device), settings);
+  await tuneDevice(device, { picks, models: [] }, flags);
   const stored = { half: false, budget: 2 ** 30, patch: settings.patch };
   const store = VolumeStore.create(memory, [noiseVolume()], stored);
   const trainer = await Trainer.create(memory, store, settings);
