@@ -8,7 +8,7 @@ const kernel = defineKernel({
   source: wgsl,
   bindings: {
     ...{ g: "read", step: "read", w: "read_write", m: "read_write", v: "read_write" },
-    average: "read_write",
+    ...{ average: "read_write", scale: "read" },
   },
   grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
   flops: (c) => 17 * num(c, "COUNT"),
@@ -26,7 +26,8 @@ export interface AdamAttrs {
  * w −= step[0] · m / (√v · step[1] + eps), with step[0] = lr / (1 − β1ᵗ) and
  * step[1] = 1 / √(1 − β2ᵗ) (Kingma & Ba 2015; ε as in PyTorch, no weight decay). In the same pass
  * the momentum network's weights, average = μ · average + (1 − μ) · w with μ = step[2] (paper,
- * algorithm 1): μ = 1 leaves every bit of them, μ = 0 copies w.
+ * algorithm 1): μ = 1 leaves every bit of them, μ = 0 copies w. With a loss scale (kernels/loss_scale.ts)
+ * g is that of the scaled loss, and nothing changes where the step is to be skipped.
  */
 export const adam = defineOp<AdamAttrs>({
   name: "adam",
@@ -40,10 +41,16 @@ export const adam = defineOp<AdamAttrs>({
           `${showShape(inputs[name]!.shape)}; expected equal`,
       );
     }
-    g.emit(kernel, inputs, {
-      ...{ COUNT, BETA1: beta1, BETA2: beta2, EPSILON: eps, WG: 64 },
-      ...{ ONE_MINUS_BETA1: 1 - beta1, ONE_MINUS_BETA2: 1 - beta2 },
-    });
+    const scale = inputs.scale ?? inputs.step!; // bound, not read, without one
+    g.emit(
+      kernel,
+      { ...inputs, scale },
+      {
+        SCALED: Boolean(inputs.scale),
+        ...{ COUNT, BETA1: beta1, BETA2: beta2, EPSILON: eps, WG: 64 },
+        ...{ ONE_MINUS_BETA1: 1 - beta1, ONE_MINUS_BETA2: 1 - beta2 },
+      },
+    );
     return {};
   },
 });

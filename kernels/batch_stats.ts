@@ -6,13 +6,17 @@ import { elements, showShape } from "../src/core/tensor";
 const kernel = defineKernel({
   name: "batch_stats",
   source: wgsl,
-  bindings: { loss: "read", sums: "read", errors: "read", step: "read", log: "read_write" },
+  bindings: {
+    ...{ loss: "read", sums: "read", errors: "read", step: "read", scale: "read" },
+    log: "read_write",
+  },
   grid: () => [1, 1, 1],
 });
 
 /**
  * Writes row step[3] of log (K, 8): mean loss, fraction of the B patches with Σy > 0, mean of
- * errors, mean Σp, least loss, greatest loss, 0, 0. loss: (B); sums: (B, 3) of diceLoss; errors: (E).
+ * errors, mean Σp, least loss, greatest loss, and the loss scale with the steps skipped so far
+ * (kernels/loss_scale.ts), or 0, 0 without one. loss: (B); sums: (B, 3) of diceLoss; errors: (E).
  * A row past the end is dropped.
  */
 export const batchStats = defineOp({
@@ -27,7 +31,13 @@ export const batchStats = defineOp({
           `is ${showShape(log!.shape)}; expected (B), (B, 3) and (K, 8)`,
       );
     }
-    g.emit(kernel, inputs, { B, E: elements(errors!.shape), K: log!.shape[0]!, WG: 64 });
+    const scale = inputs.scale ?? inputs.step!; // bound, not read, without one
+    const SCALED = Boolean(inputs.scale);
+    g.emit(
+      kernel,
+      { ...inputs, scale },
+      { SCALED, B, E: elements(errors!.shape), K: log!.shape[0]!, WG: 64 },
+    );
     return {};
   },
 });

@@ -4,7 +4,7 @@ import type { Consts, Kernel } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensors } from "../src/core/op";
 import { defineOp } from "../src/core/op";
-import type { Tensor } from "../src/core/tensor";
+import type { Precision, Tensor } from "../src/core/tensor";
 import { showShape } from "../src/core/tensor";
 
 const kernel = defineKernel({
@@ -60,7 +60,7 @@ export function emitPerPage(
 export interface GatherAttrs extends PatchAttrs {
   readonly label: boolean;
   /** How x is stored: f32 if absent. */
-  readonly dtype?: "f32" | "f16";
+  readonly dtype?: Precision;
 }
 
 /**

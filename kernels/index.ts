@@ -8,6 +8,7 @@ import { diceLoss } from "./dice_loss";
 import { fill } from "./fill";
 import { gatherPatches } from "./gather_patches";
 import { groupNorm } from "./group_norm";
+import { lossScale, lossSeed } from "./loss_scale";
 import { maxPool3d } from "./max_pool3d";
 import { moments } from "./moments";
 import { overlapAdd } from "./overlap_add";
@@ -31,6 +32,8 @@ export const ops = {
   fill,
   gatherPatches,
   groupNorm,
+  lossScale,
+  lossSeed,
   maxPool3d,
   moments,
   overlapAdd,

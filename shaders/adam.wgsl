@@ -8,6 +8,7 @@
 @group(0) @binding(3) var<storage, read_write> m: array<f32>;
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
 @group(0) @binding(5) var<storage, read_write> average: array<f32>;
+@group(0) @binding(6) var<storage, read> scale: array<f32>;
 
 const COUNT: u32 = 64u;
 const BETA1: f32 = 0.9f;
@@ -15,6 +16,7 @@ const BETA2: f32 = 0.999f;
 const ONE_MINUS_BETA1: f32 = 0.1f;
 const ONE_MINUS_BETA2: f32 = 0.001f;
 const EPSILON: f32 = 1e-8f;
+const SCALED: bool = false; // g is times a factor: scale[1] is its inverse, or 0 to skip the step
 const WG: u32 = 64u;
 
 @compute @workgroup_size(WG)
@@ -27,7 +29,10 @@ fn main(
   if (i >= COUNT) {
     return;
   }
-  let d = g[i];
+  if (SCALED && scale[1] == 0.0) {
+    return;
+  }
+  let d = select(g[i], g[i] * scale[1], SCALED);
   let m_new = BETA1 * m[i] + ONE_MINUS_BETA1 * d;
   let v_new = BETA2 * v[i] + ONE_MINUS_BETA2 * d * d;
   m[i] = m_new;

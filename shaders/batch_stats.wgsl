@@ -1,17 +1,19 @@
 // One row of the training log.  loss: (B); sums: (B, 3) = Σpy, Σp, Σy; errors: (E); log: (K, 8).
 // Row step[3] receives the mean loss, the fraction of patches with Σy > 0, the mean error, the mean
-// of Σp, the least and the greatest loss, 0, 0.  A row past the end is dropped.  With a NaN among
+// of Σp, the least and the greatest loss, and scale[0] and [2] (SCALED) or 0, 0.  A row past the end is dropped.  With a NaN among
 // the losses the mean is NaN; least and greatest say nothing then.
 // One workgroup: strided sums by lane, then lane 0 adds the lanes in order.
 @group(0) @binding(0) var<storage, read> loss: array<f32>;
 @group(0) @binding(1) var<storage, read> sums: array<f32>;
 @group(0) @binding(2) var<storage, read> errors: array<f32>;
 @group(0) @binding(3) var<storage, read> step_values: array<f32>;
-@group(0) @binding(4) var<storage, read_write> log_rows: array<f32>;
+@group(0) @binding(4) var<storage, read> scale: array<f32>;
+@group(0) @binding(5) var<storage, read_write> log_rows: array<f32>;
 
 const B: u32 = 32u;
 const E: u32 = 128u;
 const K: u32 = 16u;
+const SCALED: bool = false;
 const WG: u32 = 64u;
 
 var<workgroup> totals: array<vec4f, WG>; // loss, positive patches, error, Σp
@@ -46,6 +48,6 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   log_rows[row * 8u + 3u] = total.w / f32(B);
   log_rows[row * 8u + 4u] = range.x;
   log_rows[row * 8u + 5u] = range.y;
-  log_rows[row * 8u + 6u] = 0.0;
-  log_rows[row * 8u + 7u] = 0.0;
+  log_rows[row * 8u + 6u] = select(0.0, scale[0], SCALED);
+  log_rows[row * 8u + 7u] = select(0.0, scale[2], SCALED);
 }

@@ -1,12 +1,15 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { Option } from "commander";
 import { UserError } from "../core/errors";
+import type { Precision } from "../core/tensor";
 import { type FromFile, readMask } from "../data/nifti_read";
 import { checkNiftiPath, writeMask, writeVolume } from "../data/nifti_write";
 import { loadPair, maskOnGrid } from "../data/patient";
 import { DevicePair, type Normalisation } from "../data/preprocess";
 import type { Mask, Volume } from "../data/volume";
 import type { PageRange } from "../data/volume_store";
+import { checkPrecision } from "../gpu/capabilities";
 import { openDevice } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { loadWeights, unetNetwork } from "../infer/model";
@@ -29,6 +32,7 @@ interface Options extends TuneFlags {
   readonly probability?: string;
   readonly mask?: string;
   readonly threshold: number;
+  readonly precision: Precision;
   readonly batch?: number;
   readonly adapter?: string;
 }
@@ -41,6 +45,11 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
   .option("--probability <file>", "also write the probability map")
   .option("--mask <file>", "brain mask, for weights trained with --normalisation mask")
   .option("--threshold <p>", "probability from which a voxel is lesion", numberOption, THRESHOLD)
+  .addOption(
+    new Option("--precision <p>", "how activations are stored: f16 takes half the memory")
+      .choices(["f32", "f16"])
+      .default("f32"),
+  )
   .option("--batch <n>", "most windows per run of the network (default: as tuned)", countOption)
   .option(...ADAPTER_OPTION);
 withTuneOptions(program);
@@ -62,13 +71,15 @@ async function predict(options: Options): Promise<void> {
   const brainMask = await brainMaskOf(options, info.normalisation, pair.time1);
   stages.ended("reading images");
   const device = await openDevice({ adapter: options.adapter });
-  say(device.describe());
+  checkPrecision(device, options.precision);
+  say(device.describe(options.precision));
   say(`weights ${weights}`);
   const memory = new Memory(device);
   const params = flatParameters("weights", unetParameters(info.unet));
   memory.write(params.flat, flat);
   stages.ended("opening the adapter");
-  const needs = { picks: [], models: [info], batch: options.batch };
+  const { batch, precision } = options;
+  const needs = { picks: [], models: [info], batch, precision };
   if ((await tuneDevice(device, needs, options)).interrupted) return;
   stages.ended("tuning");
   const names = [options.t1, options.t2] as const;
@@ -80,7 +91,8 @@ async function predict(options: Options): Promise<void> {
   const interrupt = watchInterrupt(() => say("interrupted: nothing is written"));
   let bar: ReturnType<typeof predictProgress> | undefined;
   const hooks = {
-    batch: options.batch,
+    batch,
+    precision,
     signal: interrupt.signal,
     onProgress: (done: number, total: number) => {
       bar ??= predictProgress(total);

@@ -5,6 +5,7 @@ import { type Cohort, openCohort, type Patient, splitCohort } from "../data/coho
 import { ensurePhantom } from "../data/phantom/cohort";
 import { type PreparedPatient, preparePatient } from "../data/prepared_cache";
 import { VolumeStore } from "../data/volume_store";
+import { checkPrecision } from "../gpu/capabilities";
 import { type Device, openDevice } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { loadCheckpoint, type Progress } from "../train/checkpoint";
@@ -84,6 +85,7 @@ const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scan
   .option("--spacing <mm>", "edge of the voxels that the network sees", numberOption)
   .option("--no-align-corners", "upsample as align_corners=False does")
   .option("--normalisation <how>", "z-normalise over the volume, nonzero voxels or a mask")
+  .option("--precision <p>", "f32, or f16 to store activations in half the memory")
   .option("--volume-precision <p>", "f32, or f16 for half the device memory")
   .option("--volume-budget <bytes>", "device memory for training volumes, e.g. 8G", bytesOption)
   .option("--time-reversal", "train on the time-swapped twins too (needs resolved.nii.gz)")
@@ -96,11 +98,12 @@ await runMain(() => train(program.opts()));
 async function train(options: Options): Promise<void> {
   const device = await openDevice({ adapter: options.adapter });
   const memory = new Memory(device);
-  say(device.describe());
   const resumed = options.resume === undefined ? undefined : openRunFolder(options.resume);
   if (resumed) lockRunFolder(resumed.path);
   else if (options.out !== undefined) refuseExistingRun(options.out);
   const config = resumed ? resumedConfig(resumed, options) : newConfig(device, options);
+  checkPrecision(device, config.precision);
+  say(device.describe(config.precision));
   const data = options.data ?? (resumed && (resumed.split as unknown as Split).data);
   const cohort = await openData(config, data);
   const split = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, options);

@@ -30,7 +30,7 @@ export async function tuneRun(
     return true;
   }
   const picks = iterationPicks(capabilities(device), config);
-  const needs = { picks, models: [modelInfo(config)] };
+  const needs = { picks, models: [modelInfo(config)], precision: config.precision };
   return !(await tuneDevice(device, needs, flags)).interrupted;
 }
 
@@ -41,7 +41,7 @@ export function keepChoices(device: Device, config: TrainConfig, folder: RunFold
   const batch = windowBatch(device, model);
   const picks = [
     ...iterationPicks(caps, config, device.choices),
-    ...windowPicks(caps, model, batch, device.choices),
+    ...windowPicks(caps, model, batch, config.precision, device.choices),
   ];
   const variants = picks.map(
     ({ op, problem, chosen }) => [problemKey(op, problem), chosen] as const,

@@ -1,5 +1,6 @@
 /** Tuning at the start of a command: from the cache, or now with a bar. */
 import { ops } from "../../kernels/index";
+import type { Precision } from "../core/tensor";
 import type { Picked } from "../core/variant";
 import { capabilities } from "../gpu/capabilities";
 import type { Device } from "../gpu/device";
@@ -23,6 +24,8 @@ export interface Needs {
   readonly picks: readonly Picked[];
   /** Networks that predict by sliding windows. */
   readonly models: readonly ModelInfo[];
+  /** How the networks' activations are stored: f32 if absent. */
+  readonly precision?: Precision;
   /** Windows per run of the network, where the user says so. */
   readonly batch?: number;
 }
@@ -65,9 +68,9 @@ export async function tuneDevice(device: Device, needs: Needs, flags: TuneFlags)
   };
   try {
     const caps = capabilities(device);
-    const { models, batch } = needs;
+    const { models, batch, precision = "f32" } = needs;
     const windows = models.map((model) =>
-      windowPicks(caps, model, windowBatch(device, model, batch)),
+      windowPicks(caps, model, windowBatch(device, model, batch), precision),
     );
     let left = await settleMore(
       await opTasks(device, Object.values(ops), [...needs.picks, ...windows.flat()]),

@@ -1,6 +1,8 @@
 /** What a device offers to kernels, in the form in which they choose their variant. */
+import { UserError } from "../core/errors";
 import { Graph, type GraphOptions } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
+import type { Precision } from "../core/tensor";
 import type { Device } from "./device";
 
 export function capabilities(device: Device): Capabilities {
@@ -20,4 +22,13 @@ export function capabilities(device: Device): Capabilities {
 /** A new graph for a device, with the variants that were chosen for it. */
 export function graphFor(device: Device, options: GraphOptions = {}): Graph {
   return new Graph(capabilities(device), { choices: device.choices, ...options });
+}
+
+/** @throws UserError when the device cannot store activations so */
+export function checkPrecision(device: Device, precision: Precision): void {
+  if (precision === "f32" || device.features.has("shader-f16")) return;
+  throw new UserError(
+    `--precision ${precision}: ${device.info.name} has no shader-f16; leave the option out, or choose ` +
+      "another --adapter (`bun run adapters` lists their features)",
+  );
 }

@@ -1,3 +1,4 @@
+import type { Precision } from "../core/tensor";
 import type { Choices } from "../core/variant";
 import type { DriverSource } from "../platform/vulkan";
 import { type AdapterDescription, describeAdapter, startLine } from "./adapter";
@@ -282,8 +283,9 @@ export class Device {
   }
 
   /** The one line at start: adapter, driver, precision, and what a software adapter means. */
-  describe(precision = "float32"): string {
-    return startLine(this.info, precision, this.#lavapipeRefusal);
+  describe(precision: Precision = "f32"): string {
+    const text = precision === "f16" ? "float16 activations, float32 arithmetic" : "float32";
+    return startLine(this.info, text, this.#lavapipeRefusal);
   }
 
   destroy(): void {

@@ -1,7 +1,7 @@
 /** Which variants a prediction lets choose from: recorded with nothing on any device. */
 import { Graph } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
-import { state } from "../core/tensor";
+import { type Precision, state } from "../core/tensor";
 import type { Choices, Picked } from "../core/variant";
 import { unetParameters } from "../nn/parameters";
 import { flatParameters } from "../nn/weights";
@@ -15,10 +15,11 @@ export function windowPicks(
   caps: Capabilities,
   { unet, patch }: ModelInfo,
   batch: number,
+  precision: Precision,
   choices?: Choices,
 ): readonly Picked[] {
   const g = new Graph(caps, { choices });
   const network = unetNetwork(flatParameters("w", unetParameters(unet)).named, unet);
-  network(g, state("windows", [batch, unet.inChannels, patch, patch, patch]));
+  network(g, state("windows", [batch, unet.inChannels, patch, patch, patch], precision));
   return g.picks;
 }

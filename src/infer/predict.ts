@@ -17,7 +17,8 @@ import { windowBatch } from "./window_batch";
 /** Probabilities of at least this are lesion. */
 export const THRESHOLD = 0.5;
 
-export interface PredictOptions extends Pick<SlidingWindowOptions, "onProgress" | "signal"> {
+export interface PredictOptions
+  extends Pick<SlidingWindowOptions, "onProgress" | "signal" | "precision"> {
   /** Most windows per run of the network, instead of the tuned number or the default. */
   readonly batch?: number;
   /** Called when the device has ended a stage, or a part of one. */

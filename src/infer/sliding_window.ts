@@ -8,7 +8,7 @@ import { NO_WINDOW, overlapAdd } from "../../kernels/overlap_add";
 import { overlapDivide } from "../../kernels/overlap_divide";
 import { writeSlice } from "../../kernels/write_slice";
 import type { Graph } from "../core/graph";
-import { state, type Tensor } from "../core/tensor";
+import { type Precision, state, type Tensor } from "../core/tensor";
 import { DeviceVolume } from "../data/device_volume";
 import { type DeviceSource, type VolumeSource, VolumeStore } from "../data/volume_store";
 import { graphFor } from "../gpu/capabilities";
@@ -30,6 +30,8 @@ export interface SlidingWindowOptions {
   readonly stride: number;
   /** Windows per run of the network. */
   readonly batch: number;
+  /** How the network's activations are stored: f32 if absent. */
+  readonly precision?: Precision;
   /** Compute constant windows one by one all the same; for tests. */
   readonly everyWindow?: boolean;
   /** Called with the number of windows that are handed to the device. */
@@ -159,7 +161,8 @@ class Prediction {
   async compile(network: Network): Promise<void> {
     const g = this.graph();
     const { store, coords, predicted, list } = this;
-    const attrs = { size: this.patchSize, half: store.half, label: false };
+    const dtype = this.options.precision;
+    const attrs = { size: this.patchSize, half: store.half, label: false, dtype };
     const { x } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
     g.apply(writeSlice, { dst: predicted, src: network(g, x!) }, { offset: 0 });
     this.forward = await this.program(g, "predict");

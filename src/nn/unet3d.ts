@@ -6,7 +6,7 @@
  */
 import { add } from "../../kernels/add";
 import { concat } from "../../kernels/concat";
-import { conv3d } from "../../kernels/conv3d";
+import { type ConvAttrs, conv3d } from "../../kernels/conv3d";
 import { groupNorm } from "../../kernels/group_norm";
 import { maxPool3d } from "../../kernels/max_pool3d";
 import { upsample3d } from "../../kernels/upsample3d";
@@ -33,8 +33,8 @@ export const SIZE_MULTIPLE = 4;
 
 /**
  * Records the forward pass.
- * @param x (N, inChannels, D, H, W); D, H, W multiples of 4
- * @returns logits (N, 1, D, H, W)
+ * @param x (N, inChannels, D, H, W); D, H, W multiples of 4; activations are stored as it is
+ * @returns logits (N, 1, D, H, W), always f32
  */
 export function unet3d(g: Graph, params: ParameterTensors, x: Tensor, config: UNetConfig): Tensor {
   const [n, channels, ...size] = x.shape;
@@ -47,8 +47,8 @@ export function unet3d(g: Graph, params: ParameterTensors, x: Tensor, config: UN
   const net = new Layers(g, params, config);
   const [f0, f1, f2] = config.filters;
   const half = size.map((s) => s / 2);
-  const cat1 = g.tensor("cat1", [n!, f0 + f1, ...size]);
-  const cat2 = g.tensor("cat2", [n!, f1 + f2, ...half]);
+  const cat1 = g.tensor("cat1", [n!, f0 + f1, ...size], x.dtype);
+  const cat2 = g.tensor("cat2", [n!, f1 + f2, ...half], x.dtype);
 
   const skip1 = net.block("enc1", x, channelsOf(cat1, 0, f0));
   const skip2 = net.block("enc2", net.down(skip1), channelsOf(cat2, 0, f1));
@@ -57,7 +57,7 @@ export function unet3d(g: Graph, params: ParameterTensors, x: Tensor, config: UN
   const dec2 = net.block("dec2", net.join(skip2, up2));
   const up1 = net.up(dec2, channelsOf(cat1, f0, f1));
   const dec1 = net.block("dec1", net.join(skip1, up1));
-  return net.conv("head", dec1).y!;
+  return net.conv("head", dec1, { dtype: "f32" }).y!;
 }
 
 class Layers {
@@ -73,9 +73,9 @@ class Layers {
     return found;
   }
 
-  conv(name: string, x: Tensor, moments = false): Tensors {
+  conv(name: string, x: Tensor, attrs: ConvAttrs): Tensors {
     const [w, b] = [this.param(`${name}.weight`), this.param(`${name}.bias`)];
-    return this.g.apply(conv3d, { x, w, b }, { moments });
+    return this.g.apply(conv3d, { x, w, b }, attrs);
   }
 
   /** 2 × (convolution → group norm → ReLU); the last result is written to `out` if given. */
@@ -90,7 +90,7 @@ class Layers {
     for (const i of [1, 2]) {
       const weight = this.param(`${name}.norm${i}.weight`);
       const bias = this.param(`${name}.norm${i}.bias`);
-      const { y: x, moments } = this.conv(`${name}.conv${i}`, y, true);
+      const { y: x, moments } = this.conv(`${name}.conv${i}`, y, { moments: true });
       const attrs = { groups, eps, relu: true, moments, out: i === 2 ? out : undefined };
       y = this.g.apply(groupNorm, { x: x!, weight, bias }, attrs).y!;
     }
@@ -114,6 +114,7 @@ class Layers {
 /**
  * Patches of edge `patch` that one binding holds of the largest tensor of a forward pass, and no
  * more than `most`.
+ * @param bytes of an element
  * @throws Error when it does not hold one
  */
 export function patchesPerDispatch(
@@ -121,8 +122,9 @@ export function patchesPerDispatch(
   patch: number,
   maxBindingBytes: number,
   most: number,
+  bytes = 4,
 ): number {
-  const fits = Math.floor(maxBindingBytes / ((f0 + f1) * patch ** 3 * 4));
+  const fits = Math.floor(maxBindingBytes / ((f0 + f1) * patch ** 3 * bytes));
   if (fits < 1) {
     throw new Error(`unet3d: one patch of ${patch}³ passes the adapter's largest binding`);
   }

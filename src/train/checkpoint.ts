@@ -46,6 +46,7 @@ export async function saveCheckpoint(
     ["m", await flat(train.m)],
     ["v", await flat(train.v)],
   ]);
+  if (train.scale) state.set("scale", await flat(train.scale));
   const weights = { path: paths.weights, tensors: await named(train.momentum.flat), metadata };
   const student = { path: paths.student, tensors: await named(train.student.flat), metadata };
   const about = { ...metadata, progress: JSON.stringify(progress) };
@@ -66,14 +67,16 @@ export function loadCheckpoint(
     memory.write(flat, fromNamed(specs, readSafetensors(path).tensors, path));
   }
   const { tensors, metadata } = readSafetensors(paths.state);
-  for (const name of ["m", "v"] as const) {
+  for (const name of ["m", "v", "scale"] as const) {
+    const t = train[name];
+    if (!t) continue;
     const data = tensors.get(name)?.data;
-    if (!(data instanceof Float32Array) || data.length !== train[name].shape[0]) {
+    if (!(data instanceof Float32Array) || data.length !== t.shape[0]) {
       throw new UserError(
         `${paths.state}: tensor ${name} does not fit this model; start a new run`,
       );
     }
-    memory.write(train[name], data);
+    memory.write(t, data);
   }
   return JSON.parse(metadata.progress ?? "{}") as Progress;
 }

@@ -41,6 +41,8 @@ export const trainConfigSchema = z.object({
   headPrior: z.number().gt(0).lt(1).optional(),
   normalisation: z.enum(["volume", "nonzero", "mask"]),
   volumePrecision: z.enum(["f32", "f16"]),
+  /** How activations and their gradients are stored; all arithmetic is f32. */
+  precision: z.enum(["f32", "f16"]).default("f32"),
   /** Device memory for training volumes, bytes. */
   volumeBudget: positive,
   timeReversal: z.boolean(),
@@ -77,6 +79,7 @@ const PAPER: TrainConfig = {
   diceEpsilon: 1e-5,
   normalisation: "volume",
   volumePrecision: "f32",
+  precision: "f32",
   volumeBudget: 8 * 2 ** 30,
   timeReversal: false,
   seconds: 3 * 3600,

@@ -9,6 +9,7 @@ import { batchStats } from "../../kernels/batch_stats";
 import { diceLoss } from "../../kernels/dice_loss";
 import { fill } from "../../kernels/fill";
 import { gatherPatches } from "../../kernels/gather_patches";
+import { lossScale, lossSeed, SCALE_SIZE } from "../../kernels/loss_scale";
 import { takeRows } from "../../kernels/take_rows";
 import { topB } from "../../kernels/top_b";
 import { writeSlice } from "../../kernels/write_slice";
@@ -41,6 +42,8 @@ export interface TrainState {
   readonly coords: Tensor;
   /** (LOG_ROWS, 8), written by batch_stats. */
   readonly log: Tensor;
+  /** The loss scale, where activations are f16 (kernels/loss_scale.ts). */
+  readonly scale?: Tensor;
 }
 
 export function makeTrainState(specs: readonly ParameterSpec[], config: TrainConfig): TrainState {
@@ -55,6 +58,7 @@ export function makeTrainState(specs: readonly ParameterSpec[], config: TrainCon
     step: state("step", [STEP_SIZE]),
     coords: state("coords", [sampleCount(config), COORDS], "u32"),
     log: state("log", [LOG_ROWS, LOG_COLUMNS]),
+    scale: config.precision === "f16" ? state("loss_scale", [SCALE_SIZE]) : undefined,
   };
 }
 
@@ -118,10 +122,12 @@ export function recordIteration(
   const { loss, sums } = recorder.train(train, coords);
   const { flat: w } = train.student;
   const { m, v, step, log } = train;
+  const scaled = train.scale && { scale: train.scale };
+  if (scaled) g.apply(lossScale, { g: train.gradient.flat, ...scaled }, {});
   const { beta1, beta2, epsilon: eps } = ADAM;
   const moments = { g: train.gradient.flat, m, v, average: train.momentum.flat };
-  g.apply(adam, { w, ...moments, step }, { beta1, beta2, eps });
-  g.apply(batchStats, { loss, sums, errors: errors ?? loss, step, log }, {});
+  g.apply(adam, { w, ...moments, step, ...scaled }, { beta1, beta2, eps });
+  g.apply(batchStats, { loss, sums, errors: errors ?? loss, step, log, ...scaled }, {});
   return { indices, errors: errors ?? loss, loss };
 }
 
@@ -136,7 +142,9 @@ class Recorder {
     private readonly config: TrainConfig,
   ) {
     this.unet = unetConfig(config);
-    this.chunk = patchesPerDispatch(this.unet, config.patch, g.caps.maxBindingBytes, config.chunk);
+    const { patch, chunk, precision } = config;
+    const bytes = precision === "f16" ? 2 : 4;
+    this.chunk = patchesPerDispatch(this.unet, patch, g.caps.maxBindingBytes, chunk, bytes);
   }
 
   /** Rows [offset, offset + count) of `rows`, by constant indices. */
@@ -153,7 +161,7 @@ class Recorder {
   private forward(params: FlatParameters, coords: Tensor): { loss: Tensor; sums: Tensor } {
     const { g, store, config } = this;
     const size = [config.patch, config.patch, config.patch] as const;
-    const attrs = { size, half: store.half, label: true };
+    const attrs = { size, half: store.half, label: true, dtype: config.precision };
     const { x, y } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
     const logits = unet3d(g, params.named, x!, this.unet);
     const out = g.apply(diceLoss, { logits, target: y! }, { epsilon: config.diceEpsilon });
@@ -183,7 +191,10 @@ class Recorder {
         g.apply(writeSlice, { dst: loss, src: part.loss }, { offset: chunk.offset });
         g.apply(writeSlice, { dst: sums, src: part.sums }, { offset: 3 * chunk.offset });
       });
-      const seed = g.apply(fill, {}, { shape: [chunk.count], value: 1 / batch }).y!;
+      const [count, value] = [chunk.count, 1 / batch];
+      const seed = train.scale
+        ? g.apply(lossSeed, { scale: train.scale }, { count, value }).y!
+        : g.apply(fill, {}, { shape: [count], value }).y!;
       g.backward(new Map([[part.loss, seed]]), add);
     }
     return { loss, sums };

@@ -116,10 +116,11 @@ class Run {
     const learningRate = this.o.trainer.learningRate(this.done);
     const { seconds } = this;
     return this.o.trainer.report((statistics: Statistics) => {
-      const { poolError, ...rest } = statistics;
+      const { poolError, lossScale, skippedSteps, ...rest } = statistics;
       if (!Number.isFinite(rest.loss)) this.diverged ??= rest.iteration;
       const metrics = { seconds, learningRate, ...rest };
-      appendMetrics(this.o.folder, { ...this.o.progress.update(metrics), poolError });
+      const kept = { poolError, lossScale, skippedSteps };
+      appendMetrics(this.o.folder, { ...this.o.progress.update(metrics), ...kept });
     });
   }
 
@@ -132,9 +133,11 @@ class Run {
     try {
       const { memory, state } = trainer;
       const onPatient = (id: string, mask: Mask) => predictions.set(id, mask);
-      const student = await validate(memory, state.student, model, patients, { signal });
+      const { precision } = this.config;
+      const hooks = { signal, precision };
+      const student = await validate(memory, state.student, model, patients, hooks);
       const momentum = await validate(memory, state.momentum, model, patients, {
-        signal,
+        ...hooks,
         onPatient,
       });
       const metrics: Metrics = {

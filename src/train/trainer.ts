@@ -1,4 +1,5 @@
 /** The state of a training run on the device and one step of it; no files, no clock. */
+import { FIRST_SCALE } from "../../kernels/loss_scale";
 import type { VolumeStore } from "../data/volume_store";
 import { graphFor } from "../gpu/capabilities";
 import { InFlight } from "../gpu/in_flight";
@@ -26,6 +27,9 @@ export interface Statistics {
   readonly positiveFraction: number;
   /** Mean error of the sampled pool under w̄. */
   readonly poolError: number;
+  /** The loss scale now and the steps skipped so far, where activations are f16. */
+  readonly lossScale?: number;
+  readonly skippedSteps?: number;
 }
 
 /** Iterations that a rotation of the resident patients lasts, where not all fit. */
@@ -74,6 +78,7 @@ export class Trainer {
       if (config.headPrior !== undefined) setHeadPrior(specs, start, config.headPrior);
       memory.write(state.student.flat, start);
       memory.write(state.momentum.flat, start);
+      if (state.scale) memory.write(state.scale, Float32Array.of(FIRST_SCALE, 0, 0, 0));
     }
     return new Trainer(memory, store, config, program, state, specs, iteration);
   }
@@ -113,7 +118,13 @@ export class Trainer {
         }
         return sum / count;
       };
-      handle({ iteration, loss: mean(0), positiveFraction: mean(1), poolError: mean(2) });
+      const last = ((iteration - 1) % LOG_ROWS) * LOG_COLUMNS;
+      const scaling = this.state.scale && {
+        lossScale: log[last + 6]!,
+        skippedSteps: log[last + 7]!,
+      };
+      const means = { loss: mean(0), positiveFraction: mean(1), poolError: mean(2) };
+      handle({ iteration, ...means, ...scaling });
     });
   }
 

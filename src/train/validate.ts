@@ -1,5 +1,6 @@
 /** Scores weights on whole validation patients, on their native grids. */
 
+import type { Precision } from "../core/tensor";
 import { sameGrid } from "../data/affine";
 import type { Patient } from "../data/cohort";
 import { readMask } from "../data/nifti_read";
@@ -46,6 +47,7 @@ export async function validate(
   patients: readonly ValidationPatient[],
   hooks: {
     readonly signal?: AbortSignal;
+    readonly precision?: Precision;
     readonly onPatient?: (id: string, prediction: Mask) => void;
   } = {},
 ): Promise<Score> {
@@ -60,7 +62,7 @@ export async function validate(
       prepared,
       prepared.grid,
       truth,
-      { signal: hooks.signal },
+      { signal: hooks.signal, precision: hooks.precision },
     );
     const prediction = thresholded(probability);
     const { dice, truePositives, falseNegatives } = overlap(truth.data, prediction.data);

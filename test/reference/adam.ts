@@ -4,14 +4,18 @@ import type { Shapes, Values } from "./reference";
 import { defineReference } from "./reference";
 
 const flat = (P: number) => ({ w: [P], g: [P], m: [P], v: [P], average: [P], step: [16] });
+const scaled = (P: number) => ({ ...flat(P), scale: [4] });
 const attrs = { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
 const U = 2 ** -24;
 
 function forward(
-  { w, g, m, v, average, step }: Values,
+  { w, g: given, m, v, average, step, scale }: Values,
   _shapes: Shapes,
   { beta1, beta2, eps }: AdamAttrs,
 ): Values {
+  const inverse = scale?.[1] ?? 1;
+  if (inverse === 0) return { w: w!, m: m!, v: v!, average: average! };
+  const g = given!.map((value) => inverse * value);
   const m1 = m!.map((value, i) => beta1 * value + (1 - beta1) * g![i]!);
   const v1 = v!.map((value, i) => beta2 * value + (1 - beta2) * g![i]! ** 2);
   const w1 = w!.map(
@@ -27,6 +31,8 @@ const MU: Readonly<Record<string, number>> = {
   later_step_70: 0.999,
   tiny_gradient_33: 0,
   keep_average_67: 1,
+  later_scaled_65: 0.9,
+  skipped_65: 0.9,
 };
 
 export const adamReference = defineReference({
@@ -36,6 +42,8 @@ export const adamReference = defineReference({
     { id: "later_step_70", inputs: flat(70), attrs: { beta1: 0.8, beta2: 0.95, eps: 1e-3 } },
     { id: "tiny_gradient_33", inputs: flat(33), attrs },
     { id: "keep_average_67", inputs: flat(67), attrs },
+    { id: "later_scaled_65", inputs: scaled(65), attrs },
+    { id: "skipped_65", inputs: scaled(65), attrs },
   ],
   data(c, rng) {
     const t = c.id.startsWith("later") ? 7 : 1;
@@ -46,14 +54,20 @@ export const adamReference = defineReference({
     const scale = c.id.startsWith("tiny") ? 1e-9 : 1;
     const fill = (draw: () => number) => Float64Array.from({ length: c.inputs.w![0]! }, draw);
     const g = fill(() => scale * rng.normal());
+    const inverse = c.id.startsWith("skipped") ? 0 : 1 / 1024;
+    const factor = { scale: Float64Array.of(1024, inverse, 0, 0) };
+    if (c.id.startsWith("skipped")) return { ...factor, step, g: fill(() => Number.NaN) };
+    if (c.inputs.scale) return { ...factor, g, step, v: fill(() => rng.normal() ** 2) };
     if (t === 1) return { g, step, m: fill(() => 0), v: fill(() => 0) };
     return { g, step, v: fill(() => rng.normal() ** 2) };
   },
   forward,
   bound(name, inputs, shapes, a) {
+    if (inputs.scale?.[1] === 0) return 0;
     const { w, m, v } = forward(inputs, shapes, a);
     if (name === "v") return v!.map((value) => 4 * U * value + 1e-37);
-    const terms = m!.map((_, i) => Math.abs(inputs.m![i]!) + Math.abs(inputs.g![i]!));
+    const inverse = inputs.scale?.[1] ?? 1;
+    const terms = m!.map((_, i) => Math.abs(inputs.m![i]!) + inverse * Math.abs(inputs.g![i]!));
     if (name === "m") return terms.map((sum) => 4 * U * sum);
     const ofW = w!.map((value, i) => {
       const change =

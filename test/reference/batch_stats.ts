@@ -14,6 +14,7 @@ const ROW: Record<string, number> = {
   single: 0,
   more_than_a_workgroup: 6,
   past_the_end: 3,
+  scaled: 1,
 };
 
 export const batchStatsReference = defineReference({
@@ -23,6 +24,7 @@ export const batchStatsReference = defineReference({
     { id: "single", inputs: batch(1, 1, 1), attrs: {} },
     { id: "more_than_a_workgroup", inputs: batch(70, 133, 7), attrs: {} },
     { id: "past_the_end", inputs: batch(5, 5, 3), attrs: {} },
+    { id: "scaled", inputs: { ...batch(6, 9, 2), scale: [4] }, attrs: {} },
   ],
   data(c, rng) {
     const step = new Float64Array(16);
@@ -30,14 +32,14 @@ export const batchStatsReference = defineReference({
     const sums = Float64Array.from({ length: 3 * c.inputs.loss![0]! }, (_, i) =>
       i % 3 === 2 ? rng.int(3) : 100 * rng.uniform(),
     );
-    return { step, sums };
+    return { step, sums, scale: Float64Array.of(4096, 1, 3, 0) };
   },
-  forward({ loss, sums, errors, step, log }) {
+  forward({ loss, sums, errors, step, scale, log }) {
     const mean = (values: Float64Array) => values.reduce((a, b) => a + b, 0) / values.length;
     const column = (k: number) => sums!.filter((_, i) => i % 3 === k);
     const positive = mean(column(2).map((y) => (y > 0 ? 1 : 0)));
     const row = [mean(loss!), positive, mean(errors!), mean(column(1))];
-    row.push(Math.min(...loss!), Math.max(...loss!), 0, 0);
+    row.push(Math.min(...loss!), Math.max(...loss!), scale?.[0] ?? 0, scale?.[2] ?? 0);
     const out = log!.slice();
     if (8 * step![3]! < out.length) out.set(row, 8 * step![3]!);
     return { log: out };

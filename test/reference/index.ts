@@ -8,6 +8,7 @@ import { diceLossReference } from "./dice_loss";
 import { fillReference } from "./fill";
 import { gatherPatchesReference } from "./gather_patches";
 import { groupNormReference } from "./group_norm";
+import { lossScaleReference, lossSeedReference } from "./loss_scale";
 import { maxPool3dReference } from "./max_pool3d";
 import { momentsReference } from "./moments";
 import { overlapAddReference } from "./overlap_add";
@@ -32,6 +33,8 @@ export const references: readonly Reference<unknown>[] = [
   fillReference,
   gatherPatchesReference,
   groupNormReference,
+  lossScaleReference,
+  lossSeedReference,
   maxPool3dReference,
   momentsReference,
   overlapAddReference,

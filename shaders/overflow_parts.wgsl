@@ -1,0 +1,32 @@
+// How many of g: (COUNT) are infinite or no number, by bits (comparisons with NaN may be optimised
+// away): parts: (P), the count in a run of WG · ITEMS each. One workgroup per run.
+@group(0) @binding(0) var<storage, read> g: array<u32>;
+@group(0) @binding(1) var<storage, read_write> parts: array<u32>;
+
+const COUNT: u32 = 64u;
+const ITEMS: u32 = 16u;
+const WG: u32 = 64u;
+
+const EXPONENT: u32 = 0x7f800000u;
+
+var<workgroup> counts: array<u32, WG>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  var count = 0u;
+  for (var k = 0u; k < ITEMS; k++) {
+    let i = (wid.x * ITEMS + k) * WG + lane;
+    if (i < COUNT && (g[i] & EXPONENT) == EXPONENT) {
+      count++;
+    }
+  }
+  counts[lane] = count;
+  workgroupBarrier();
+  if (lane == 0u) {
+    var sum = 0u;
+    for (var i = 0u; i < WG; i++) {
+      sum += counts[i];
+    }
+    parts[wid.x] = sum;
+  }
+}

@@ -1,0 +1,45 @@
+import { lossScale, lossSeed } from "../../kernels/loss_scale";
+import { defineReference } from "./reference";
+
+export const lossSeedReference = defineReference({
+  op: lossSeed,
+  cases: [
+    { id: "odd", inputs: { scale: [4] }, attrs: { count: 67, value: 1 / 32 } },
+    { id: "one", inputs: { scale: [4] }, attrs: { count: 1, value: 1 } },
+  ],
+  data: () => ({ scale: Float64Array.of(1024, 0, 0, 0) }),
+  forward: ({ scale }, _shapes, { count, value }) => ({
+    y: new Float64Array(count).fill(Math.fround(value * scale![0]!)),
+  }),
+  bound: () => 0,
+  cost: () => ({ flops: 0, bytes: 0 }),
+});
+
+/** Where the gradients of a case overflow, to what, and the scale before. */
+const CASES: Readonly<Record<string, { at?: number; value?: number; scale: number }>> = {
+  finite: { scale: 32768 },
+  infinite_last: { at: 2999, value: Number.POSITIVE_INFINITY, scale: 32768 },
+  minus_infinite_first: { at: 0, value: Number.NEGATIVE_INFINITY, scale: 4 },
+  not_a_number: { at: 1500, value: Number.NaN, scale: 2 },
+  not_below_one: { at: 7, value: Number.NaN, scale: 1 },
+};
+
+export const lossScaleReference = defineReference({
+  op: lossScale,
+  cases: Object.keys(CASES).map((id) => ({ id, inputs: { g: [3000], scale: [4] }, attrs: {} })),
+  data(c, rng) {
+    const { at, value, scale } = CASES[c.id]!;
+    // The largest finite numbers are no overflow.
+    const g = Float64Array.from({ length: 3000 }, () => Math.fround(3.4e38 * rng.uniform(-1, 1)));
+    if (at !== undefined) g[at] = value!;
+    return { g, scale: Float64Array.of(scale, 0, 5, 0) };
+  },
+  forward({ g, scale }) {
+    const [before = 0, , skipped = 0] = scale!;
+    if (g!.every(Number.isFinite))
+      return { scale: Float64Array.of(before, 1 / before, skipped, 0) };
+    return { scale: Float64Array.of(Math.max(1, before / 2), 0, skipped + 1, 0) };
+  },
+  bound: () => 0,
+  cost: ({ g }) => ({ flops: 0, bytes: 4 * g![0]! }),
+});
