@@ -3,7 +3,7 @@ import { defineOp } from "../src/core/op";
 import type { Tensor } from "../src/core/tensor";
 import { showShape } from "../src/core/tensor";
 import { convVariants, geometryOf } from "./conv3d_forward";
-import { conv3dTrials } from "./conv3d_trials";
+import { type BackwardProblem, conv3dTrials, type ForwardProblem } from "./conv3d_trials";
 import { emitBiasGradient, weightGradientVariants } from "./conv3d_weights";
 import { preferred } from "./defaults";
 import { normalisedOf, normGradientOf } from "./normalised";
@@ -50,10 +50,12 @@ export const conv3d = defineOp<ConvAttrs>({
     const [n, , ...space] = x.shape;
     const y = g.tensor("conv", [n!, w.shape[0]!, ...space], dtype ?? x.dtype);
     const geometry = geometryOf(x, y, w);
-    const variants = preferred("conv3d", convVariants, g.caps, geometry);
-    const variant = g.pick("conv3d", variants, geometry, storage(x, y));
+    const left = wanted === true && g.options.fuse !== false;
+    const problem: ForwardProblem = { ...geometry, NORM: unread(g, x), MOMENTS: Number(left) };
+    const variants = preferred("conv3d", convVariants, g.caps, problem);
+    const variant = g.pick("conv3d", variants, problem, storage(x, y));
     const outputs: Record<string, Tensor> = { y };
-    if (wanted && variant.momentParts && g.options.fuse !== false) {
+    if (left && variant.momentParts) {
       outputs.moments = g.tensor("moments", [n!, w.shape[0]!, variant.momentParts(geometry), 3]);
     }
     variant.emit(g, { x: readable(g, variant, x), w, b, ...outputs, y }, geometry);
@@ -73,7 +75,7 @@ export const conv3d = defineOp<ConvAttrs>({
       const { tensor: dw, accumulate } = g.into(w);
       grads.w = dw;
       emitGradients(g, { x, dy: dy!, w, dw, dx }, accumulate);
-    } else if (dx) emitInputGradient(g, dy!, w, dx);
+    } else if (dx) emitInputGradient(g, { x, dy: dy!, w, dx });
     return grads;
   },
 });
@@ -85,16 +87,28 @@ const storage = (a: Tensor, b: Tensor) => (a.dtype === "f16" ? a.dtype : b.dtype
 const readable = (g: Graph, { fuses }: { readonly fuses?: boolean }, t: Tensor) =>
   fuses && (normalisedOf(t) || normGradientOf(t)) ? t : g.real(t);
 
-function pickInputGradient(g: Graph, dy: Tensor, w: Tensor, dx: Tensor) {
-  const geometry = geometryOf(dy, dx, w);
-  const variants = preferred("conv3d_dx", convVariants, g.caps, geometry);
-  const variant = g.pick("conv3d_dx", variants, geometry, storage(dy, dx));
+/** 1 if `t` is behind a normalisation, and nothing has written it. */
+const unread = (g: Graph, t: Tensor) =>
+  Number(!g.isWritten(t) && Boolean(normalisedOf(t) || normGradientOf(t)));
+
+type Gradients = Readonly<Record<"x" | "dy" | "w" | "dx", Tensor>>;
+
+/** For the two gradients of a convolution, which may share work, the problem is one. */
+function backwardProblem(g: Graph, { x, dy, dx }: Omit<Gradients, "dx"> & { dx?: Tensor }) {
+  return { NORM: unread(g, x), NORM_DY: unread(g, dy), DX: Number(dx !== undefined) };
+}
+
+function pickInputGradient(g: Graph, t: Gradients) {
+  const geometry = geometryOf(t.dy, t.dx, t.w);
+  const problem: BackwardProblem = { ...geometry, ...backwardProblem(g, t) };
+  const variants = preferred("conv3d_dx", convVariants, g.caps, problem);
+  const variant = g.pick("conv3d_dx", variants, problem, storage(t.dy, t.dx));
   return { geometry, variant };
 }
 
-function emitInputGradient(g: Graph, dy: Tensor, w: Tensor, dx: Tensor): void {
-  const { geometry, variant } = pickInputGradient(g, dy, w, dx);
-  variant.emit(g, { x: g.real(dy), w, y: dx }, geometry);
+function emitInputGradient(g: Graph, t: Gradients): void {
+  const { geometry, variant } = pickInputGradient(g, t);
+  variant.emit(g, { x: g.real(t.dy), w: t.w, y: t.dx }, geometry);
 }
 
 /** dw and, where there is one, dx; together if both go through the same transform of dy. */
@@ -104,15 +118,19 @@ function emitGradients(
   accumulate: boolean,
 ): void {
   const geometry = geometryOf(t.x, t.dy, t.w);
-  const variants = preferred("conv3d_dw", weightGradientVariants, g.caps, geometry);
-  const variant = g.pick("conv3d_dw", variants, geometry, storage(t.x, t.dy));
-  const [x, dy] = [readable(g, variant, t.x), readable(g, variant, t.dy)];
+  const problem: BackwardProblem = { ...geometry, ...backwardProblem(g, t) };
+  const variants = preferred("conv3d_dw", weightGradientVariants, g.caps, problem);
+  const variant = g.pick("conv3d_dw", variants, problem, storage(t.x, t.dy));
   const { dx, w, dw } = t;
-  if (!dx) variant.emit(g, { x, dy, dw }, geometry, accumulate);
-  else if (variant.both && pickInputGradient(g, dy, w, dx).variant.name === variant.name) {
-    variant.both(g, { x, dy, w, dw, dx }, geometry, accumulate);
-  } else {
-    variant.emit(g, { x, dy, dw }, geometry, accumulate);
-    emitInputGradient(g, t.dy, w, dx);
+  const input = dx && { ...pickInputGradient(g, { ...t, dx }), dx };
+  const [x, dy] = [readable(g, variant, t.x), readable(g, variant, t.dy)];
+  if (input && variant.both && input.variant.name === variant.name) {
+    variant.both(g, { x, dy, w, dw, dx: input.dx }, geometry, accumulate);
+    return;
   }
+  g.launching(variant);
+  variant.emit(g, { x, dy, dw }, geometry, accumulate);
+  if (!input) return;
+  g.launching(input.variant);
+  input.variant.emit(g, { x: g.real(t.dy), w, y: input.dx }, input.geometry);
 }

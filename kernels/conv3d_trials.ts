@@ -1,112 +1,129 @@
-/** Convolutions one variant at a time, for the tuner, and single elements of them in float64. */
-import { type Exact, roundingBound, type Trial, type Values } from "../src/core/trial";
-import type { ConvVariant, Geometry } from "./conv3d_forward";
-import type { WeightGradientVariant } from "./conv3d_weights";
+/**
+ * Convolutions for the tuner, with what is before and behind them in the network: a variant that
+ * reads x behind a normalisation saves a pass over memory, and one that leaves moments another.
+ */
+import type { Op, Tensors } from "../src/core/op";
+import { defineTrial, type Trial, type Values } from "../src/core/trial";
+import {
+  groupsOf,
+  normalisedRead,
+  normalisedTensor,
+  normFills,
+  normGradientInputs,
+  normGradientRead,
+  normGradientTensor,
+  normInputs,
+  type Read,
+  written,
+} from "./behind_norm";
+import { exactStatistic, exactVoxel, exactWeight } from "./conv3d_exact";
+import type { Geometry } from "./conv3d_forward";
+import { groupNorm } from "./group_norm";
 
-/** Position of tap `t` of a row of K³, relative to the voxel: z, y, x. */
-function offsetOf(t: number, K: number): [z: number, y: number, x: number] {
-  const R = (K - 1) / 2;
-  return [Math.floor(t / K ** 2) - R, (Math.floor(t / K) % K) - R, (t % K) - R];
-}
+/** NORM: 1 where x comes unwritten behind a norm; MOMENTS: 1 where a norm follows. */
+export type ForwardProblem = Geometry & Readonly<Record<"NORM" | "MOMENTS", number>>;
+/**
+ * Of either gradient: NORM and NORM_DY: 1 where x or dy come unwritten behind a norm; DX: 1 where the
+ * input's gradient is wanted too.
+ */
+export type BackwardProblem = Geometry & Readonly<Record<"NORM" | "NORM_DY" | "DX", number>>;
 
-/** Index in a volume of voxel `s` moved by tap `t`; undefined outside of it. */
-function moved(s: number, t: number, { D, H, W, K }: Geometry): number | undefined {
-  const [dz, dy, dx] = offsetOf(t, K);
-  const z = Math.floor(s / (H * W)) + dz;
-  const y = (Math.floor(s / W) % H) + dy;
-  const x = (s % W) + dx;
-  const inside = z >= 0 && z < D && y >= 0 && y < H && x >= 0 && x < W;
-  return inside ? (z * H + y) * W + x : undefined;
-}
-
-/** A voxel of y; without `b` of a gradient of the input, which reads the weights transposed. */
-function voxel({ x, w, b }: Values, geometry: Geometry, i: number): Exact {
-  const { CIN, COUT, D, H, W, K } = geometry;
-  const [S, T] = [D * H * W, K ** 3];
-  const [n, co] = [Math.floor(i / (COUT * S)), Math.floor(i / S) % COUT];
-  let value = b ? b(co) : 0;
-  let absolute = Math.abs(value);
-  for (let t = 0; t < T; t++) {
-    const from = moved(i % S, t, geometry);
-    if (from === undefined) continue;
-    for (let ci = 0; ci < CIN; ci++) {
-      const weight = w!(b ? (co * CIN + ci) * T + t : (ci * COUT + co) * T + (T - 1 - t));
-      const term = x!((n * CIN + ci) * S + from) * weight;
-      value += term;
-      absolute += Math.abs(term);
-    }
-  }
-  const terms = CIN * T + 1;
-  return { value, bound: roundingBound(terms, absolute), terms };
-}
-
-/** An element of the gradient of the weights: a sum over every voxel of the batch. */
-function weight({ x, dy }: Values, geometry: Geometry, i: number): Exact {
-  const { N, CIN, COUT, D, H, W, K } = geometry;
-  const [S, T] = [D * H * W, K ** 3];
-  const [co, ci, t] = [Math.floor(i / (CIN * T)), Math.floor(i / T) % CIN, i % T];
-  let value = 0;
-  let absolute = 0;
-  for (let s = 0; s < S; s++) {
-    const from = moved(s, t, geometry);
-    if (from === undefined) continue;
-    for (let n = 0; n < N; n++) {
-      const term = x!((n * CIN + ci) * S + from) * dy!((n * COUT + co) * S + s);
-      value += term;
-      absolute += Math.abs(term);
-    }
-  }
-  return { value, bound: roundingBound(N * S, absolute), terms: N * S };
-}
-
+const EPS = 1e-5;
 const volume = ({ N, D, H, W }: Geometry, channels: number) => [N, channels, D, H, W];
+const weights = ({ CIN, COUT, K }: Geometry) => [COUT, CIN, K, K, K];
+const fill = { ...normFills("x", "x"), ...normFills("dy", "dy_of") };
 
-const forward: Trial<Geometry, ConvVariant> = {
+interface Attrs {
+  readonly moments?: boolean;
+}
+const convolution = (op: Op<never>) => op as unknown as Op<Attrs>;
+
+function inputOf(values: Values, problem: Geometry & { readonly NORM: number }): Read {
+  if (!problem.NORM) return written(values.x!);
+  return normalisedRead("x", values, volume(problem, problem.CIN));
+}
+
+const forward: Trial<ForwardProblem> = {
   batch: "N",
   kind: ["K"],
-  inputs(geometry) {
-    const { CIN, COUT, K } = geometry;
-    return { x: volume(geometry, CIN), w: [COUT, CIN, K, K, K], b: [COUT] };
+  fill: normFills("x", "x"),
+  inputs(problem) {
+    const x = volume(problem, problem.CIN);
+    const input = problem.NORM ? normInputs("x", x) : { x };
+    return { ...input, w: weights(problem), b: [problem.COUT] };
   },
-  record(g, variant, { x, w, b }, geometry) {
-    const y = g.tensor("y", volume(geometry, geometry.COUT));
-    variant.emit(g, { x: x!, w: w!, b: b!, y }, geometry);
-    return { y };
+  record(g, op, inputs, { NORM, MOMENTS, COUT }): Tensors {
+    const [w, b] = [inputs.w!, inputs.b!];
+    const x = NORM ? normalisedTensor(g, "x", inputs) : inputs.x!;
+    const { y, moments } = g.apply(convolution(op), { x, w, b }, { moments: MOMENTS === 1 });
+    if (!MOMENTS) return { y: y! };
+    const attrs = { groups: groupsOf(COUT), eps: EPS, relu: true, moments };
+    const { stats } = g.apply(groupNorm, { x: y!, weight: b, bias: b }, attrs);
+    return { y: y!, stats: stats! };
   },
-  exact: (inputs, geometry, _output, i) => voxel(inputs, geometry, i),
+  derived: ["stats"],
+  exact(values, problem, output, i) {
+    const { D, H, W, COUT, NORM } = problem;
+    if (output === "stats") {
+      const perGroup = (COUT / groupsOf(COUT)) * D * H * W;
+      return exactStatistic(values.y!, { perGroup, eps: EPS }, i);
+    }
+    const factors = { x: inputOf(values, problem), w: values.w!, b: values.b! };
+    return exactVoxel(factors, problem, i, NORM === 1);
+  },
 };
 
-const inputGradient: Trial<Geometry, ConvVariant> = {
-  ...forward,
-  inputs(geometry) {
-    const { CIN, COUT, K } = geometry;
-    return { x: volume(geometry, CIN), w: [CIN, COUT, K, K, K] };
-  },
-  record(g, variant, { x, w }, geometry) {
-    const y = g.tensor("dx", volume(geometry, geometry.COUT));
-    variant.emit(g, { x: x!, w: w!, y }, geometry);
-    return { y };
-  },
-};
+const across = (problem: Geometry) => ({ ...problem, CIN: problem.COUT, COUT: problem.CIN });
 
-const weightGradient: Trial<Geometry, WeightGradientVariant> = {
+/** dw and, where it is wanted, dx: some variants share work between them. */
+const weightGradient: Trial<BackwardProblem> = {
   batch: "N",
   kind: ["K"],
-  inputs: (geometry) => ({
-    x: volume(geometry, geometry.CIN),
-    dy: volume(geometry, geometry.COUT),
-  }),
-  record(g, variant, { x, dy }, geometry) {
-    const { CIN, COUT, K } = geometry;
-    const dw = g.tensor("dw", [COUT, CIN, K, K, K]);
-    variant.emit(g, { x: x!, dy: dy!, dw }, geometry, false);
-    return { dw };
+  fill,
+  inputs(problem) {
+    const { CIN, COUT, NORM, NORM_DY } = problem;
+    const [x, dy] = [volume(problem, CIN), volume(problem, COUT)];
+    return {
+      ...(NORM ? normInputs("x", x) : { x }),
+      ...(NORM_DY ? normGradientInputs("dy", dy) : { dy }),
+      w: weights(problem),
+    };
   },
-  exact: (inputs, geometry, _output, i) => weight(inputs, geometry, i),
+  record(g, op, inputs, { NORM, NORM_DY, DX }) {
+    const w = inputs.w!;
+    const x = NORM ? normalisedTensor(g, "x", inputs) : inputs.x!;
+    const dy = NORM_DY ? normGradientTensor(g, "dy", inputs) : inputs.dy!;
+    const needs = new Set(DX ? ["x", "w"] : ["w"]);
+    // The gradient of the biases has no variants, and is not asked for.
+    const call = { inputs: { x, w, b: w }, outputs: {}, attrs: {}, needs };
+    const grads = convolution(op).backward!(g, call, { y: dy });
+    return { dw: grads.w!, ...(DX && { dx: grads.x! }) };
+  },
+  exact(values, problem, output, i) {
+    const { COUT, NORM, NORM_DY } = problem;
+    const dy = NORM_DY
+      ? normGradientRead("dy", values, volume(problem, COUT))
+      : written(values.dy!);
+    if (output === "dw") {
+      const factors = { x: inputOf(values, problem), dy };
+      return exactWeight(factors, problem, i, NORM + NORM_DY > 0);
+    }
+    return exactVoxel({ x: dy, w: values.w! }, across(problem), i, NORM_DY === 1);
+  },
+};
+
+/** The same, told from the side of the input: CIN are the channels of dy. */
+const inputGradient: Trial<BackwardProblem> = {
+  ...weightGradient,
+  inputs: (problem) => weightGradient.inputs({ ...problem, ...across(problem) }),
+  record: (g, op, inputs, problem) =>
+    weightGradient.record(g, op, inputs, { ...problem, ...across(problem) }),
+  exact: (values, problem, output, i) =>
+    weightGradient.exact(values, { ...problem, ...across(problem) }, output, i),
 };
 
 export const conv3dTrials = {
-  conv3d: forward,
-  conv3d_dx: inputGradient,
-  conv3d_dw: weightGradient,
+  conv3d: defineTrial(forward),
+  conv3d_dx: defineTrial(inputGradient),
+  conv3d_dw: defineTrial(weightGradient),
 };

@@ -22,7 +22,10 @@ const MANY = Number.POSITIVE_INFINITY;
  * the order in which an op lists its variants.
  */
 export const DEFAULTS: Readonly<Record<Capabilities["kind"], readonly Rule[]>> = {
-  lavapipe: [],
+  lavapipe: [
+    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [1, 2] }, use: "subgroup" },
+    { ops: ["conv3d_dx"], when: { K: [1, 1], CIN: [1, 1] }, use: "subgroup" },
+  ],
   swiftshader: [],
   // Not measured yet: reckoned from tiles, waste at their edges and loads (docs/convolution.md).
   hardware: [

@@ -158,7 +158,8 @@ function statistics(
   return { stats: into, channelMeans };
 }
 
-function normalised(
+/** What the output is made of while nothing has written it. */
+export function normalised(
   inputs: Normalised["inputs"],
   { groups, relu, out }: GroupNormAttrs,
 ): Normalised {
@@ -170,6 +171,27 @@ function normalised(
     g.emit(apply(WIDTH), { ...inputs, y }, consts);
   };
   return { kind: "normalised", inputs, groups, relu, out, write };
+}
+
+/** What the gradient of x is made of while nothing has written it. */
+export function normGradient(
+  inputs: NormGradient["inputs"],
+  { groups, relu }: Pick<GroupNormAttrs, "groups" | "relu">,
+  channelMeans?: Tensor,
+): NormGradient | Deferred {
+  const { sums: _, ...read } = inputs;
+  const { N, C, S, WIDTH, CG } = sizes(inputs.x, groups);
+  const { CT: DY_CT, C0: DY_C0 } = channelLayout(inputs.dy);
+  return {
+    kind: relu ? "normGradient" : "gradient",
+    inputs,
+    channelMeans,
+    groups,
+    write(g, into) {
+      const consts = { N, C, S, CG, DY_CT, DY_C0, RELU: relu, ...mapping(S, g.caps) };
+      g.emit(dx(WIDTH), { ...read, dx: into }, consts);
+    },
+  };
 }
 
 /**
@@ -221,18 +243,7 @@ export const groupNorm = defineOp<GroupNormAttrs>({
     );
     const grads: Record<string, Tensor> = { weight: w.tensor, bias: b.tensor };
     if (needs.has("x")) {
-      const made: NormGradient | Deferred = {
-        kind: relu ? "normGradient" : "gradient",
-        inputs: { ...read, means, sums: partial },
-        channelMeans: outputs.channelMeans,
-        groups,
-        write: (g, into) =>
-          g.emit(
-            dx(WIDTH),
-            { ...read, means, dx: into },
-            { ...places, RELU: relu, ...mapping(S, g.caps) },
-          ),
-      };
+      const made = normGradient({ ...read, means, sums: partial }, attrs, outputs.channelMeans);
       grads.x = g.defer("dx", x.shape, made, x.dtype);
     }
     return grads;

@@ -3,7 +3,7 @@ import type { Tensor } from "../src/core/tensor";
 import { showShape } from "../src/core/tensor";
 import { preferred } from "./defaults";
 import { normalisedOf } from "./normalised";
-import { upsampleTrials } from "./upsample3d_trials";
+import { type UpsampleProblem, upsampleTrials } from "./upsample3d_trials";
 import type { UpsampleSizes } from "./upsample3d_variants";
 import { upsampleGradientVariants, upsampleVariants } from "./upsample3d_variants";
 
@@ -40,8 +40,10 @@ export const upsample3d = defineOp<UpsampleAttrs>({
     }
     const y = out ?? g.tensor("upsampled", shape, x.dtype);
     const sizes = sizesOf(x, attrs);
-    const variants = preferred("upsample3d", upsampleVariants, g.caps, sizes);
-    const variant = g.pick("upsample3d", variants, sizes, x.dtype);
+    const NORM = Number(!g.isWritten(x) && normalisedOf(x) !== undefined);
+    const problem: UpsampleProblem = { ...sizes, NORM };
+    const variants = preferred("upsample3d", upsampleVariants, g.caps, problem);
+    const variant = g.pick("upsample3d", variants, problem, x.dtype);
     variant.emit(g, variant.fuses && normalisedOf(x) ? x : g.real(x), y, sizes);
     return { y };
   },

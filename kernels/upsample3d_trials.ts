@@ -1,6 +1,20 @@
 /** Upsampling one variant at a time, for the tuner, and single elements of it in float64. */
-import type { Exact, Trial } from "../src/core/trial";
-import type { UpsampleSizes, UpsampleVariant } from "./upsample3d_variants";
+import type { Op } from "../src/core/op";
+import { defineTrial, type Exact, type Trial } from "../src/core/trial";
+import {
+  normalisedRead,
+  normalisedTensor,
+  normFills,
+  normInputs,
+  type Read,
+  written,
+} from "./behind_norm";
+import type { UpsampleSizes } from "./upsample3d_variants";
+
+/** NORM: 1 where x comes unwritten behind a norm. */
+export type UpsampleProblem = UpsampleSizes & { readonly NORM: number };
+
+const upsampling = (op: Op<never>) => op as unknown as Op<{ readonly alignCorners: boolean }>;
 
 /** Input positions and weights of output `o` along an axis of `n`. */
 function taps(o: number, n: number, align: number): [index: number, weight: number][] {
@@ -25,7 +39,7 @@ function tapsOfInput(i: number, n: number, align: number): [index: number, weigh
 
 /** Σ weights · values around element `i` of a tensor of planes of `to`, read from planes of `from`. */
 function interpolated(
-  read: (i: number) => number,
+  read: Read,
   i: number,
   [to, from]: readonly [readonly number[], readonly number[]],
   along: (o: number, axis: number) => [number, number][],
@@ -39,9 +53,9 @@ function interpolated(
   for (const [z, wz] of ofZ) {
     for (const [y, wy] of ofY) {
       for (const [x, wx] of ofX) {
-        const term = wz * wy * wx * read(plane + (z * from[1]! + y) * from[2]! + x);
-        value += term;
-        absolute += Math.abs(term);
+        read.at(plane + (z * from[1]! + y) * from[2]! + x);
+        value += wz * wy * wx * read.value;
+        absolute += wz * wy * wx * read.size;
         terms++;
       }
     }
@@ -53,34 +67,43 @@ function interpolated(
 const space = ({ D, H, W }: UpsampleSizes) => [D, H, W];
 const doubled = (sizes: UpsampleSizes) => space(sizes).map((n) => 2 * n);
 
-const forward: Trial<UpsampleSizes, UpsampleVariant> = {
+const forward: Trial<UpsampleProblem> = {
   batch: "N",
-  inputs: (sizes) => ({ x: [sizes.N, sizes.C, ...space(sizes)] }),
-  record(g, variant, { x }, sizes) {
-    const y = g.tensor("y", [sizes.N, sizes.C, ...doubled(sizes)]);
-    variant.emit(g, x!, y, sizes);
-    return { y };
+  fill: normFills("x", "x"),
+  inputs(problem) {
+    const x = [problem.N, problem.C, ...space(problem)];
+    return problem.NORM ? normInputs("x", x) : { x };
   },
-  exact({ x }, sizes, _output, i) {
-    const shape = space(sizes);
-    const along = (o: number, axis: number) => taps(o, shape[axis]!, sizes.ALIGN);
-    return interpolated(x!, i, [doubled(sizes), shape], along);
+  record(g, op, inputs, { NORM, ALIGN }) {
+    const x = NORM ? normalisedTensor(g, "x", inputs) : inputs.x!;
+    return { y: g.apply(upsampling(op), { x }, { alignCorners: ALIGN === 1 }).y! };
+  },
+  exact(values, problem, _output, i) {
+    const { N, C, NORM, ALIGN } = problem;
+    const shape = space(problem);
+    const along = (o: number, axis: number) => taps(o, shape[axis]!, ALIGN);
+    const x = NORM ? normalisedRead("x", values, [N, C, ...shape]) : written(values.x!);
+    return interpolated(x, i, [doubled(problem), shape], along);
   },
 };
 
-const gradient: Trial<UpsampleSizes, UpsampleVariant> = {
+const gradient: Trial<UpsampleSizes> = {
   batch: "N",
   inputs: (sizes) => ({ dy: [sizes.N, sizes.C, ...doubled(sizes)] }),
-  record(g, variant, { dy }, sizes) {
-    const dx = g.tensor("dx", [sizes.N, sizes.C, ...space(sizes)]);
-    variant.emit(g, dy!, dx, sizes);
-    return { dx };
+  record(g, op, { dy }, sizes) {
+    const x = g.tensor("x", [sizes.N, sizes.C, ...space(sizes)]);
+    const attrs = { alignCorners: sizes.ALIGN === 1 };
+    const call = { inputs: { x }, outputs: {}, attrs, needs: new Set(["x"]) };
+    return { dx: upsampling(op).backward!(g, call, { y: dy! }).x! };
   },
   exact({ dy }, sizes, _output, i) {
     const shape = space(sizes);
     const along = (at: number, axis: number) => tapsOfInput(at, shape[axis]!, sizes.ALIGN);
-    return interpolated(dy!, i, [shape, doubled(sizes)], along);
+    return interpolated(written(dy!), i, [shape, doubled(sizes)], along);
   },
 };
 
-export const upsampleTrials = { upsample3d: forward, upsample3d_dx: gradient };
+export const upsampleTrials = {
+  upsample3d: defineTrial(forward),
+  upsample3d_dx: defineTrial(gradient),
+};

@@ -8,7 +8,7 @@ import { settle } from "../src/tune/policy";
 import type { Task } from "../src/tune/task";
 import { tune } from "../src/tune/tuner";
 import { defaultDevice } from "./test_devices";
-import { convTasks, GEOMETRY, naive, nearly, plain, TestStore, variant } from "./tune_rig";
+import { convTasks, naive, nearly, PROBLEM, plain, TestStore, variant } from "./tune_rig";
 
 const device = await defaultDevice();
 const caps = capabilities(device);
@@ -56,7 +56,7 @@ describe("the cache", () => {
     const keys = new Set<string>();
     const lists = [two, [commented, naive], [naive, plain], [plain, naive, nearly]];
     for (const list of lists) keys.add((await convTasks(device, list))[0]!.key);
-    keys.add((await convTasks(device, two, { ...GEOMETRY, COUT: 6 }))[0]!.key);
+    keys.add((await convTasks(device, two, { ...PROBLEM, COUT: 6 }))[0]!.key);
     expect(keys.size).toBe(5);
     expect((await convTasks(device, two))[0]!.key).toBe((await convTasks(device, two))[0]!.key);
   });
@@ -86,7 +86,7 @@ describe("the cache", () => {
 });
 
 describe("limits", () => {
-  const problems = [5, 6, 7].map((COUT) => ({ ...GEOMETRY, COUT }));
+  const problems = [5, 6, 7].map((COUT) => ({ ...PROBLEM, COUT }));
 
   test("at the end of the time what was found is kept, and the rest is due next time", async () => {
     const store = newStore();

@@ -74,14 +74,22 @@ describe("elements in float64 are those of the references", () => {
       const { conv3d: forward, conv3d_dx: input, conv3d_dw: weight } = conv3d.trials!;
       const across = { ...sizes, CIN: 3, COUT: 4 };
       const back = { ...sizes, CIN: 4, COUT: 3 };
-      compare(forward!, across, inputs, "y", y, bound("y"));
-      compare(input!, back, { x: dy, w: inputs.w }, "y", gradients.x!, bound("dx"));
-      compare(weight!, across, { x: inputs.x, dy }, "dw", gradients.w!, bound("dw"));
+      const plain = { NORM: 0, NORM_DY: 0, MOMENTS: 0, DX: 1 };
+      const given = { x: inputs.x, dy, w: inputs.w };
+      compare(forward!, { ...across, ...plain }, inputs, "y", y, bound("y"));
+      for (const [trial, sizes] of [
+        [input!, back],
+        [weight!, across],
+      ] as const) {
+        const problem = { ...sizes, ...plain };
+        compare(trial, problem, given, "dx", gradients.x!, bound("dx"));
+        compare(trial, problem, given, "dw", gradients.w!, bound("dw"));
+      }
     });
   }
 
   test("upsampling", () => {
-    const sizes = { N: 2, C: 2, D: 3, H: 1, W: 4, ALIGN: 1 };
+    const sizes = { N: 2, C: 2, D: 3, H: 1, W: 4, ALIGN: 1, NORM: 0 };
     const shapes = { x: [2, 2, 3, 1, 4] };
     const inputs = { x: values(shapes.x) };
     const { y, dy, gradients, bound } = run(upsample3dReference, inputs, shapes);

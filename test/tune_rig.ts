@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { conv3d } from "../kernels/conv3d";
-import type { ConvVariant, Geometry } from "../kernels/conv3d_forward";
-import { convVariants } from "../kernels/conv3d_forward";
+import type { ConvVariant } from "../kernels/conv3d_forward";
+import { convVariants, geometryOf } from "../kernels/conv3d_forward";
+import type { ForwardProblem } from "../kernels/conv3d_trials";
 import { defineKernel, grid1d, type Kernel } from "../src/core/kernel";
 import type { Op } from "../src/core/op";
 import { elements } from "../src/core/tensor";
@@ -53,15 +54,28 @@ export const broken = variant("broken", (g, { y }) =>
   g.emit(invalid, { y }, { FIRST: 0, COUNT: 1 }),
 );
 
-export const GEOMETRY: Geometry = { N: 2, CIN: 3, COUT: 5, D: 8, H: 9, W: 12, K: 3 };
+export const PROBLEM: ForwardProblem = {
+  ...{ N: 2, CIN: 3, COUT: 5, D: 8, H: 9, W: 12, K: 3 },
+  ...{ NORM: 0, MOMENTS: 0 },
+};
 
-/** conv3d with other variants. */
+/** A convolution with other variants. */
 function opWith(variants: readonly ConvVariant[]): Op {
-  const { name, forward, trials } = conv3d;
-  return { name, forward, trials, variants: { conv3d: variants } } as unknown as Op;
+  return {
+    name: "conv3d",
+    trials: { conv3d: conv3d.trials!.conv3d! },
+    forward(g, { x, w, b }) {
+      const [n, , ...space] = x!.shape;
+      const y = g.tensor("y", [n!, w!.shape[0]!, ...space]);
+      const geometry = geometryOf(x!, y, w!);
+      const problem: ForwardProblem = { ...geometry, NORM: 0, MOMENTS: 0 };
+      g.pick("conv3d", variants, problem).emit(g, { x: x!, w: w!, b: b!, y }, geometry);
+      return { y };
+    },
+  };
 }
 
-function picked(variants: readonly ConvVariant[], problem: Geometry): Picked {
+function picked(variants: readonly ConvVariant[], problem: ForwardProblem): Picked {
   const candidates = variants.map(({ name }) => name);
   return { op: "conv3d", problem, candidates, chosen: candidates[0]! };
 }
@@ -70,9 +84,9 @@ function picked(variants: readonly ConvVariant[], problem: Geometry): Picked {
 export function convTasks(
   device: Device,
   variants: readonly ConvVariant[],
-  ...problems: Geometry[]
+  ...problems: ForwardProblem[]
 ): Promise<Task[]> {
-  const all = problems.length > 0 ? problems : [GEOMETRY];
+  const all = problems.length > 0 ? problems : [PROBLEM];
   return opTasks(
     device,
     [opWith(variants)],

@@ -316,8 +316,13 @@ export class Graph {
     if (!chosen) throw new Error(`${op}: no variant can do ${JSON.stringify(problem)} in ${dtype}`);
     const candidates = fitting.map((v) => v.name);
     this.picks.push({ op, problem, candidates, chosen: chosen.name });
-    this.variant = chosen.name;
+    this.launching(chosen);
     return chosen;
+  }
+
+  /** Says whose launches follow, where several variants were picked before. */
+  launching({ name }: { readonly name: string }): void {
+    this.variant = name;
   }
 }
 

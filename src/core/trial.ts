@@ -1,10 +1,13 @@
-/** How the tuner runs one variant by itself: checked against float64 first, then timed. */
+/**
+ * How the tuner runs an op by itself on a problem, with what is around it in a network where that
+ * decides how fast a variant is: checked against float64 first, then timed.
+ */
 import type { Graph } from "./graph";
-import type { Tensors } from "./op";
+import type { Op, Tensors } from "./op";
 import type { Shape } from "./tensor";
-import type { Problem, Variant } from "./variant";
+import type { Problem } from "./variant";
 
-/** Inputs by name, each a function from the flat index of an element to its value. */
+/** Tensors by name, each a function from the flat index of an element to its value. */
 export type Values = Readonly<Record<string, (i: number) => number>>;
 
 /** What an element of an output should be. */
@@ -17,19 +20,32 @@ export interface Exact {
   readonly terms: number;
 }
 
-export interface Trial<P extends Problem = Problem, V extends Variant<P> = Variant<P>> {
+/** Makes an element of an input of a random number in ±1. */
+export type Fill = (random: number) => number;
+
+export interface Trial<P extends Problem = Problem> {
   /** The size that time is proportional to: lowered where a run would take long. */
   readonly batch?: keyof P & string;
   /** Sizes that say which problems are of a kind: what is far behind on some is so on the others. */
   readonly kind?: readonly (keyof P & string)[];
   /** Shapes of the float32 inputs. */
   inputs(problem: P): Readonly<Record<string, Shape>>;
-  /** What an input is made of random numbers in ±1; absent: of themselves. */
-  readonly fill?: Readonly<Record<string, (random: number) => number>>;
-  /** Records the variant on the inputs; returns the outputs. */
-  record(g: Graph, variant: V, inputs: Tensors, problem: P): Tensors;
-  /** Element `i` of an output. */
-  exact(inputs: Values, problem: P, output: string, i: number): Exact;
+  /** Where random numbers in ±1 will not do. */
+  readonly fill?: Readonly<Record<string, Fill>>;
+  /**
+   * Applies the op, or its backward rule, on the inputs, so that it picks for this very problem;
+   * returns the outputs.
+   */
+  record(g: Graph, op: Op<never>, inputs: Tensors, problem: P): Tensors;
+  /** Outputs that {@link exact} computes from other outputs, named before them, of the same run. */
+  readonly derived?: readonly string[];
+  /** Element `i` of an output, from the inputs. */
+  exact(values: Values, problem: P, output: string, i: number): Exact;
+}
+
+/** Checks a trial in the type of its own problems, and forgets that type for lists of trials. */
+export function defineTrial<P extends Problem>(trial: Trial<P>): Trial {
+  return trial as unknown as Trial;
 }
 
 /** c · 2⁻²⁴ · √K · Σ|terms|, K the number of terms: what the rounding of a sum may come to. */

@@ -2,6 +2,7 @@
 import { Philox } from "../core/random";
 import type { Tensor } from "../core/tensor";
 import { elements } from "../core/tensor";
+import type { Fill } from "../core/trial";
 import type { Memory } from "../gpu/memory";
 
 /** A prime: no two rows, channels or samples of a tensor hold the same numbers in the same order. */
@@ -16,8 +17,6 @@ function noise(): Float32Array<ArrayBuffer> {
   return block;
 }
 
-export type Fill = (random: number) => number;
-
 /** Element `i` of what {@link fillWith} writes, as float32 holds it. */
 export function noiseAt(fill: Fill, shift: number): (i: number) => number {
   const values = noise();
@@ -30,7 +29,12 @@ export function fillWith(memory: Memory, t: Tensor, fill: Fill, shift: number): 
   const shifted = new Float32Array(PERIOD);
   shifted.set(values.subarray(shift));
   shifted.set(values.subarray(0, shift), PERIOD - shift);
-  writeRepeated(memory, memory.bufferOf(t), shifted.map(fill), elements(t.shape));
+  writeRepeated(
+    memory,
+    memory.bufferOf(t),
+    shifted.map((random) => fill(random)),
+    elements(t.shape),
+  );
 }
 
 /** Overwrites `count` words of a buffer with a block, again and again. */

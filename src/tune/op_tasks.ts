@@ -5,13 +5,13 @@ import type { Capabilities } from "../core/kernel";
 import type { Op } from "../core/op";
 import { elements } from "../core/tensor";
 import type { Trial } from "../core/trial";
-import { type Picked, type Problem, problemKey, type Variant } from "../core/variant";
-import { graphFor } from "../gpu/capabilities";
+import { type Picked, type Problem, problemKey } from "../core/variant";
 import type { Device } from "../gpu/device";
 import type { Memory } from "../gpu/memory";
 import type { Stopwatch } from "../gpu/stopwatch";
+import { Refused } from "./contest";
 import { keyOf, sourcesOf, type Task } from "./task";
-import { inputsOf, TrialBench } from "./trial_bench";
+import { recordVariant, type Subject, TrialBench } from "./trial_bench";
 
 /** What one timed run should compute and read at most: a few milliseconds of a good kernel. */
 const MOST: Readonly<Record<Capabilities["kind"], { flops: number; bytes: number }>> = {
@@ -21,8 +21,8 @@ const MOST: Readonly<Record<Capabilities["kind"], { flops: number; bytes: number
 };
 
 interface Tunable {
+  readonly op: Op<never>;
   readonly trial: Trial;
-  readonly variants: readonly Variant[];
 }
 
 /** The tasks behind the choices of graphs, each once; choices without alternative make none. */
@@ -32,10 +32,8 @@ export async function opTasks(
   picks: readonly Picked[],
 ): Promise<Task[]> {
   const tunables = new Map<string, Tunable>();
-  for (const { trials = {}, variants = {} } of ops) {
-    for (const [name, trial] of Object.entries(trials)) {
-      tunables.set(name, { trial, variants: variants[name] ?? [] });
-    }
+  for (const op of ops) {
+    for (const [pick, trial] of Object.entries(op.trials ?? {})) tunables.set(pick, { op, trial });
   }
   const tasks = new Map<string, Task>();
   for (const { picked, count } of distinct(picks)) {
@@ -64,43 +62,45 @@ function distinct(picks: readonly Picked[]): { readonly picked: Picked; readonly
 
 async function taskOf(
   device: Device,
-  { trial, variants }: Tunable,
-  { op, problem, candidates }: Picked,
+  { op, trial }: Tunable,
+  { op: pick, problem, candidates }: Picked,
   count: number,
 ): Promise<Task> {
-  const named = candidates.map((name) => variants.find((v) => v.name === name)!);
-  const record = (variant: Variant, sizes: Problem) => {
-    const g = graphFor(device);
-    trial.record(g, variant, inputsOf(trial, sizes), sizes);
-    return g;
-  };
-  const { batch } = trial;
-  const load = loadOf(trial, problem, record(named[0]!, problem));
-  const timed = reduced(problem, batch, load);
-  const sources = named.map((variant) => sourcesOf(record(variant, timed)));
-  const label = problemKey(op, timed);
+  const whole = { op, pick, trial, problem };
+  const load = loadOf(whole, recordVariant(device, whole, candidates[0]!).g);
+  const subject = { ...whole, problem: reduced(problem, trial.batch, load) };
+  const sources = candidates.map((name) => sourceOf(device, subject, name));
+  const label = problemKey(pick, subject.problem);
+  const kind = (trial.kind ?? []).map((name) => [name, problem[name]!] as const);
   return {
-    op,
+    op: pick,
     label,
-    kind: problemKey(
-      op,
-      Object.fromEntries((trial.kind ?? []).map((name) => [name, timed[name]!])),
-    ),
+    kind: problemKey(pick, Object.fromEntries(kind)),
     candidates,
     key: await keyOf(device, label, candidates, sources),
     weight: count * load,
     problems: [problem],
-    batch,
+    batch: trial.batch,
     open(memory: Memory, stopwatch: Stopwatch) {
-      const bench = new TrialBench(memory, stopwatch, trial, timed);
-      const contestants = named.map((variant) => bench.contestant(variant));
+      const bench = new TrialBench(memory, stopwatch, subject);
+      const contestants = candidates.map((name) => bench.contestant(name));
       return { contestants, release: () => bench.release() };
     },
   };
 }
 
+/** What a candidate runs, for the key; null where it cannot do the smaller batch. */
+function sourceOf(device: Device, subject: Subject, name: string): unknown {
+  try {
+    return sourcesOf(recordVariant(device, subject, name).g);
+  } catch (error) {
+    if (error instanceof Refused) return null;
+    throw error;
+  }
+}
+
 /** How much a run is, in the most that one timed run should be; proportional to the batch. */
-function loadOf(trial: Trial, problem: Problem, { caps, dispatches }: Graph): number {
+function loadOf({ trial, problem }: Subject, { caps, dispatches }: Graph): number {
   const most = MOST[caps.kind];
   const inputs = Object.values(trial.inputs(problem)).map((shape) => 4 * elements(shape));
   const bytes = inputs.reduce((sum, n) => sum + n, 0);

@@ -1,10 +1,11 @@
 /** One problem of an op on the device: the inputs that its variants share, and each one's program. */
-import { type Graph, storagesOf } from "../core/graph";
-import type { Tensors } from "../core/op";
+import { Graph, storagesOf } from "../core/graph";
+import type { Op, Tensors } from "../core/op";
 import { state } from "../core/tensor";
 import type { Trial, Values } from "../core/trial";
-import type { Problem, Variant } from "../core/variant";
-import { graphFor } from "../gpu/capabilities";
+import { type Problem, problemKey } from "../core/variant";
+import { capabilities } from "../gpu/capabilities";
+import type { Device } from "../gpu/device";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { type Stopwatch, stepsOf } from "../gpu/stopwatch";
@@ -21,6 +22,36 @@ const SHIFT = 104729;
 export function inputsOf(trial: Trial, problem: Problem): Tensors {
   const shapes = Object.entries(trial.inputs(problem));
   return Object.fromEntries(shapes.map(([name, shape]) => [name, state(name, shape)]));
+}
+
+/** A trial of the variants that an op picks by the name `pick`, and the problem. */
+export interface Subject {
+  readonly op: Op<never>;
+  readonly pick: string;
+  readonly trial: Trial;
+  readonly problem: Problem;
+}
+
+/**
+ * The op with one of its variants, recorded and not run.
+ * @throws Refused where the variant cannot do the problem
+ */
+export function recordVariant(
+  device: Device,
+  { op, pick, trial, problem }: Subject,
+  variant: string,
+  inputs: Tensors = inputsOf(trial, problem),
+): { g: Graph; outputs: Tensors } {
+  const g = new Graph(capabilities(device), { variants: { [pick]: variant } });
+  const outputs = trial.record(g, op, inputs, problem);
+  const picks = g.picks.filter((picked) => picked.op === pick);
+  const wanted = problemKey(pick, problem);
+  if (!picks.some((picked) => problemKey(pick, picked.problem) === wanted)) {
+    const made = picks.map((picked) => problemKey(pick, picked.problem)).join("; ");
+    throw new Error(`the trial of ${wanted} records ${made || "no such choice"}`);
+  }
+  if (!picks.every(({ chosen }) => chosen === variant)) throw new Refused("cannot do these sizes");
+  return { g, outputs };
 }
 
 /** What a driver does not take, or what fails, is out; a lost device is an error. */
@@ -41,9 +72,9 @@ export class TrialBench {
   constructor(
     private readonly memory: Memory,
     private readonly stopwatch: Stopwatch,
-    private readonly trial: Trial,
-    private readonly problem: Problem,
+    private readonly subject: Subject,
   ) {
+    const { trial, problem } = subject;
     this.inputs = inputsOf(trial, problem);
     const values: Record<string, Values[string]> = {};
     for (const [k, [name, t]] of Object.entries(this.inputs).entries()) {
@@ -51,22 +82,25 @@ export class TrialBench {
       fillWith(memory, t, fill, k * SHIFT);
       values[name] = noiseAt(fill, k * SHIFT);
     }
-    this.verifier = new Verifier((output, i) => trial.exact(values, problem, output, i));
+    this.verifier = new Verifier((output, i, outputs) => {
+      const made = [...outputs].map(([name, array]) => [name, (k: number) => array[k]!] as const);
+      const all = { ...Object.fromEntries(made), ...values };
+      return trial.exact(all, problem, output, i);
+    }, trial.derived);
   }
 
-  contestant(variant: Variant): Contestant {
-    return { name: variant.name, start: () => this.start(variant) };
+  contestant(variant: string): Contestant {
+    return { name: variant, start: () => this.start(variant) };
   }
 
-  private async start(variant: Variant): Promise<Runner> {
-    const { memory, stopwatch, trial, problem } = this;
-    const g = graphFor(memory.device);
-    const outputs = trial.record(g, variant, this.inputs, problem);
+  private async start(variant: string): Promise<Runner> {
+    const { memory, stopwatch, subject, inputs } = this;
+    const { g, outputs } = recordVariant(memory.device, subject, variant, inputs);
     const keep = Object.values(outputs);
-    const program = await orRefused(memory, () => Program.compile(memory, g, variant.name, keep));
+    const program = await orRefused(memory, () => Program.compile(memory, g, variant, keep));
     try {
       const values = await orRefused(memory, () => this.read(g, program, outputs));
-      const reason = this.verifier.judge(variant.name, values);
+      const reason = this.verifier.judge(variant, values);
       if (reason !== undefined) throw new Refused(reason);
     } catch (error) {
       program.destroy();
@@ -76,7 +110,7 @@ export class TrialBench {
     return {
       time: (times) => stopwatch.time(work, times),
       timesFor: (milliseconds) => stopwatch.timesFor(work, milliseconds),
-      wrong: () => this.verifier.overruling(variant.name),
+      wrong: () => this.verifier.overruling(variant),
       release: () => program.destroy(),
     };
   }

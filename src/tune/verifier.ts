@@ -10,8 +10,8 @@ import type { Exact } from "../core/trial";
 export type Outputs = ReadonlyMap<string, Float32Array>;
 
 /** Terms of sums that a trial's samples may take in all: well under a second. */
-const TERMS = 2e7;
-const FEWEST = 16;
+const TERMS = 5e6;
+const FEWEST = 8;
 const MOST = 512;
 /** Elements on which float64 is asked where two candidates differ. */
 const DISPUTED = 16;
@@ -33,13 +33,19 @@ export class Verifier {
   private accepted: { readonly name: string; readonly outputs: Outputs } | undefined;
   private readonly overruled = new Map<string, string>();
 
-  /** @param exact an element of an output in float64, by the output's name and a flat index */
-  constructor(private readonly exact: (output: string, i: number) => Exact) {}
+  /**
+   * @param exact an element of an output in float64, by the output's name and a flat index
+   * @param derived outputs that `exact` computes from the other outputs of the same candidate
+   */
+  constructor(
+    private readonly exact: (output: string, i: number, outputs: Outputs) => Exact,
+    private readonly derived: readonly string[] = [],
+  ) {}
 
   /** Why the outputs of a candidate are wrong; undefined if they are right. */
   judge(candidate: string, outputs: Outputs): string | undefined {
     for (const [name, values] of outputs) {
-      for (const sample of this.samplesOf(name, values.length)) {
+      for (const sample of this.samplesOf(name, outputs)) {
         const got = values[sample.i]!;
         if (!isNear(got, sample)) return describe(name, sample.i, got, sample);
       }
@@ -54,19 +60,19 @@ export class Verifier {
     return this.overruled.get(candidate);
   }
 
-  private samplesOf(name: string, count: number): Sample[] {
+  private samplesOf(name: string, outputs: Outputs): Sample[] {
     const found = this.samples.get(name);
     if (found) return found;
+    const count = outputs.get(name)!.length;
     const random = new Philox(SEED);
-    // The corners are where borders are got wrong.
-    const indices = new Set([0, count - 1]);
     const samples: Sample[] = [];
-    const take = (i: number) => samples.push({ i, ...this.exact(name, i) });
-    for (const i of indices) take(i);
+    const take = (i: number) => samples.push({ i, ...this.exact(name, i, outputs) });
+    // The corners are where borders are got wrong.
+    for (const i of new Set([0, count - 1])) take(i);
     const terms = Math.max(1, ...samples.map((s) => s.terms));
     const wanted = Math.min(count, MOST, Math.max(FEWEST, Math.floor(TERMS / terms)));
     while (samples.length < wanted) take(random.int(count));
-    this.samples.set(name, samples);
+    if (!this.derived.includes(name)) this.samples.set(name, samples);
     return samples;
   }
 
@@ -74,10 +80,11 @@ export class Verifier {
     const { accepted } = this;
     if (!accepted) return undefined;
     for (const [name, values] of outputs) {
+      if (this.derived.includes(name)) continue;
       const others = accepted.outputs.get(name)!;
       const least = Math.min(...this.samples.get(name)!.map(({ bound }) => bound));
       for (const i of mostDifferent(values, others, least)) {
-        const right = this.exact(name, i);
+        const right = this.exact(name, i, outputs);
         if (!isNear(values[i]!, right)) return describe(name, i, values[i]!, right);
         if (!isNear(others[i]!, right)) {
           this.overruled.set(accepted.name, describe(name, i, others[i]!, right));
