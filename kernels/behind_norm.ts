@@ -73,7 +73,7 @@ function partsOf(name: string, tensors: Tensors) {
 export function normalisedTensor(g: Graph, name: string, tensors: Tensors): Tensor {
   const x = tensors[name]!;
   const attrs = { groups: groupsOf(x.shape[1]!), eps: 0, relu: true };
-  return g.defer(name, x.shape, normalised({ x, ...partsOf(name, tensors) }, attrs));
+  return g.defer(name, x.shape, normalised({ x, ...partsOf(name, tensors) }, attrs), x.dtype);
 }
 
 /** The gradient behind that, unwritten. */
@@ -82,7 +82,12 @@ export function normGradientTensor(g: Graph, name: string, tensors: Tensors): Te
   const C = x!.shape[1]!;
   const sums = g.tensor("sums", [x!.shape[0]!, C, 2]);
   const inputs = { dy: dy!, x: x!, means: means!, sums, ...partsOf(name, tensors) };
-  return g.defer(name, x!.shape, normGradient(inputs, { groups: groupsOf(C), relu: true }));
+  return g.defer(
+    name,
+    x!.shape,
+    normGradient(inputs, { groups: groupsOf(C), relu: true }),
+    x!.dtype,
+  );
 }
 
 /** Means, deviations, scales and shifts where an element of a tensor of `shape` lies. */

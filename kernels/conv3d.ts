@@ -51,9 +51,13 @@ export const conv3d = defineOp<ConvAttrs>({
     const y = g.tensor("conv", [n!, w.shape[0]!, ...space], dtype ?? x.dtype);
     const geometry = geometryOf(x, y, w);
     const left = wanted === true && g.options.fuse !== false;
-    const problem: ForwardProblem = { ...geometry, NORM: unread(g, x), MOMENTS: Number(left) };
+    const { stored, F16 } = storage(x, y);
+    const problem: ForwardProblem = {
+      ...{ ...geometry, F16 },
+      ...{ NORM: unread(g, x), MOMENTS: Number(left) },
+    };
     const variants = preferred("conv3d", convVariants, g.caps, problem);
-    const variant = g.pick("conv3d", variants, problem, storage(x, y));
+    const variant = g.pick("conv3d", variants, problem, stored);
     const outputs: Record<string, Tensor> = { y };
     if (left && variant.momentParts) {
       outputs.moments = g.tensor("moments", [n!, w.shape[0]!, variant.momentParts(geometry), 3]);
@@ -81,7 +85,10 @@ export const conv3d = defineOp<ConvAttrs>({
 });
 
 /** f16 if one of them is: the other is logits or their gradient. */
-const storage = (a: Tensor, b: Tensor) => (a.dtype === "f16" ? a.dtype : b.dtype);
+function storage(a: Tensor, b: Tensor) {
+  const stored = a.dtype === "f16" ? a.dtype : b.dtype;
+  return { stored, F16: Number(stored === "f16") };
+}
 
 /** `t` as a variant can read it. */
 const readable = (g: Graph, { fuses }: { readonly fuses?: boolean }, t: Tensor) =>
@@ -93,16 +100,17 @@ const unread = (g: Graph, t: Tensor) =>
 
 type Gradients = Readonly<Record<"x" | "dy" | "w" | "dx", Tensor>>;
 
-/** For the two gradients of a convolution, which may share work, the problem is one. */
-function backwardProblem(g: Graph, { x, dy, dx }: Omit<Gradients, "dx"> & { dx?: Tensor }) {
+/** The same for both gradients of a convolution, which may share work. */
+function contextOf(g: Graph, { x, dy, dx }: Omit<Gradients, "dx"> & { dx?: Tensor }) {
   return { NORM: unread(g, x), NORM_DY: unread(g, dy), DX: Number(dx !== undefined) };
 }
 
 function pickInputGradient(g: Graph, t: Gradients) {
   const geometry = geometryOf(t.dy, t.dx, t.w);
-  const problem: BackwardProblem = { ...geometry, ...backwardProblem(g, t) };
+  const { stored, F16 } = storage(t.dy, t.dx);
+  const problem: BackwardProblem = { ...geometry, F16, ...contextOf(g, t) };
   const variants = preferred("conv3d_dx", convVariants, g.caps, problem);
-  const variant = g.pick("conv3d_dx", variants, problem, storage(t.dy, t.dx));
+  const variant = g.pick("conv3d_dx", variants, problem, stored);
   return { geometry, variant };
 }
 
@@ -118,9 +126,10 @@ function emitGradients(
   accumulate: boolean,
 ): void {
   const geometry = geometryOf(t.x, t.dy, t.w);
-  const problem: BackwardProblem = { ...geometry, ...backwardProblem(g, t) };
+  const { stored, F16 } = storage(t.x, t.dy);
+  const problem: BackwardProblem = { ...geometry, F16, ...contextOf(g, t) };
   const variants = preferred("conv3d_dw", weightGradientVariants, g.caps, problem);
-  const variant = g.pick("conv3d_dw", variants, problem, storage(t.x, t.dy));
+  const variant = g.pick("conv3d_dw", variants, problem, stored);
   const { dx, w, dw } = t;
   const input = dx && { ...pickInputGradient(g, { ...t, dx }), dx };
   const [x, dy] = [readable(g, variant, t.x), readable(g, variant, t.dy)];

@@ -13,10 +13,24 @@ function moved(s: number, t: number, { D, H, W, K }: Geometry): number | undefin
   return inside ? (z * H + y) * W + x : undefined;
 }
 
-/** The bound for sums of products; `behindNorm` where a factor was computed on the way. */
-function exactSum(value: number, absolute: number, terms: number, behindNorm: boolean): Exact {
-  const before = behindNorm ? NORM_ROUNDING * absolute : 0;
-  return { value, bound: roundingBound(terms, absolute) + before, terms };
+/** What rounding there is beside that of the sum. */
+export interface Rounding {
+  /** Factors were computed on the way, behind a norm. */
+  readonly norm: boolean;
+  /** Activations are stored as f16: factors behind a norm too, by variants that have them written. */
+  readonly half: boolean;
+}
+
+/** Half a unit in the last place of f16; many of them, independent, add up to six deviations. */
+const HALF_ROUNDING = 2 ** -11;
+const DEVIATIONS = 6;
+
+function exactSum(value: number, absolute: number, terms: number, how: Rounding): Exact {
+  const { norm, half } = how;
+  const behind = half ? (DEVIATIONS * HALF_ROUNDING) / Math.sqrt(terms) : NORM_ROUNDING;
+  const stored = half ? HALF_ROUNDING * Math.abs(value) + 2 ** -24 : 0;
+  const bound = roundingBound(terms, absolute) + (norm ? behind * absolute : 0) + stored;
+  return { value, bound, terms };
 }
 
 interface Factors {
@@ -30,7 +44,7 @@ export function exactVoxel(
   { x, w, b }: Factors,
   geometry: Geometry,
   i: number,
-  behindNorm: boolean,
+  how: Rounding,
 ): Exact {
   const { CIN, COUT, D, H, W, K } = geometry;
   const [S, T] = [D * H * W, K ** 3];
@@ -47,7 +61,7 @@ export function exactVoxel(
       absolute += x.size * Math.abs(weight);
     }
   }
-  return exactSum(value, absolute, CIN * T + 1, behindNorm);
+  return exactSum(value, absolute, CIN * T + 1, how);
 }
 
 /** An element of the gradient of the weights: a sum over every voxel of the batch. */
@@ -55,7 +69,7 @@ export function exactWeight(
   { x, dy }: { readonly x: Read; readonly dy: Read },
   geometry: Geometry,
   i: number,
-  behindNorm: boolean,
+  how: Rounding,
 ): Exact {
   const { N, CIN, COUT, D, H, W, K } = geometry;
   const [S, T] = [D * H * W, K ** 3];
@@ -72,13 +86,16 @@ export function exactWeight(
       absolute += x.size * dy.size;
     }
   }
-  return exactSum(value, absolute, N * S, behindNorm);
+  return exactSum(value, absolute, N * S, how);
 }
 
-/** Mean or 1/√variance of a group of a (N, C, …) tensor; `i` as in (N, groups, 2). */
+/**
+ * Mean or 1/√variance of a group of a (N, C, …) tensor, `i` as in (N, groups, 2); y as it is stored,
+ * while kernels may take it as it was before.
+ */
 export function exactStatistic(
   y: (i: number) => number,
-  { perGroup, eps }: { readonly perGroup: number; readonly eps: number },
+  { perGroup, eps, half }: { perGroup: number; eps: number; half: boolean },
   i: number,
 ): Exact {
   const first = Math.floor(i / 2) * perGroup;
@@ -88,13 +105,15 @@ export function exactStatistic(
     absolute += Math.abs(y(k));
   }
   const mean = sum / perGroup;
+  const size = absolute / perGroup;
+  const stored = half ? (DEVIATIONS * HALF_ROUNDING) / Math.sqrt(perGroup) : 0;
   if (i % 2 === 0) {
-    return { value: mean, bound: roundingBound(16, absolute / perGroup, 4), terms: perGroup };
+    return { value: mean, bound: roundingBound(16, size, 4) + stored * size, terms: perGroup };
   }
   let squares = 0;
   for (let k = first; k < first + perGroup; k++) squares += (y(k) - mean) ** 2;
   const value = 1 / Math.sqrt(squares / perGroup + eps);
   // y − mean loses what the mean is larger than the spread.
-  const loss = 1 + (absolute / perGroup) * value;
-  return { value, bound: roundingBound(16, value * loss, 4), terms: perGroup };
+  const loss = (1 + size * value) * value;
+  return { value, bound: roundingBound(16, loss, 4) + stored * loss, terms: perGroup };
 }

@@ -20,13 +20,15 @@ import { exactStatistic, exactVoxel, exactWeight } from "./conv3d_exact";
 import type { Geometry } from "./conv3d_forward";
 import { groupNorm } from "./group_norm";
 
-/** NORM: 1 where x comes unwritten behind a norm; MOMENTS: 1 where a norm follows. */
-export type ForwardProblem = Geometry & Readonly<Record<"NORM" | "MOMENTS", number>>;
+/** NORM: 1 where x comes unwritten behind a norm; F16: 1 where activations are stored so. */
+type Context = Readonly<Record<"NORM" | "F16", number>>;
+/** MOMENTS: 1 where a norm follows. */
+export type ForwardProblem = Geometry & Context & { readonly MOMENTS: number };
 /**
- * Of either gradient: NORM and NORM_DY: 1 where x or dy come unwritten behind a norm; DX: 1 where the
- * input's gradient is wanted too.
+ * Of either gradient: NORM_DY: 1 where dy too comes unwritten behind a norm; DX: 1 where the input's
+ * gradient is wanted beside that of the weights.
  */
-export type BackwardProblem = Geometry & Readonly<Record<"NORM" | "NORM_DY" | "DX", number>>;
+export type BackwardProblem = Geometry & Context & Readonly<Record<"NORM_DY" | "DX", number>>;
 
 const EPS = 1e-5;
 const volume = ({ N, D, H, W }: Geometry, channels: number) => [N, channels, D, H, W];
@@ -47,6 +49,7 @@ const forward: Trial<ForwardProblem> = {
   batch: "N",
   kind: ["K"],
   fill: normFills("x", "x"),
+  halves: ({ F16 }) => (F16 ? ["x"] : []),
   inputs(problem) {
     const x = volume(problem, problem.CIN);
     const input = problem.NORM ? normInputs("x", x) : { x };
@@ -63,13 +66,13 @@ const forward: Trial<ForwardProblem> = {
   },
   derived: ["stats"],
   exact(values, problem, output, i) {
-    const { D, H, W, COUT, NORM } = problem;
+    const { D, H, W, COUT, NORM, F16 } = problem;
     if (output === "stats") {
       const perGroup = (COUT / groupsOf(COUT)) * D * H * W;
-      return exactStatistic(values.y!, { perGroup, eps: EPS }, i);
+      return exactStatistic(values.y!, { perGroup, eps: EPS, half: F16 === 1 }, i);
     }
     const factors = { x: inputOf(values, problem), w: values.w!, b: values.b! };
-    return exactVoxel(factors, problem, i, NORM === 1);
+    return exactVoxel(factors, problem, i, { norm: NORM === 1, half: F16 === 1 });
   },
 };
 
@@ -80,6 +83,7 @@ const weightGradient: Trial<BackwardProblem> = {
   batch: "N",
   kind: ["K"],
   fill,
+  halves: ({ F16 }) => (F16 ? ["x", "dy", "dy_of"] : []),
   inputs(problem) {
     const { CIN, COUT, NORM, NORM_DY } = problem;
     const [x, dy] = [volume(problem, CIN), volume(problem, COUT)];
@@ -100,15 +104,16 @@ const weightGradient: Trial<BackwardProblem> = {
     return { dw: grads.w!, ...(DX && { dx: grads.x! }) };
   },
   exact(values, problem, output, i) {
-    const { COUT, NORM, NORM_DY } = problem;
+    const { COUT, NORM, NORM_DY, F16 } = problem;
+    const half = F16 === 1;
     const dy = NORM_DY
       ? normGradientRead("dy", values, volume(problem, COUT))
       : written(values.dy!);
     if (output === "dw") {
       const factors = { x: inputOf(values, problem), dy };
-      return exactWeight(factors, problem, i, NORM + NORM_DY > 0);
+      return exactWeight(factors, problem, i, { norm: NORM + NORM_DY > 0, half });
     }
-    return exactVoxel({ x: dy, w: values.w! }, across(problem), i, NORM_DY === 1);
+    return exactVoxel({ x: dy, w: values.w! }, across(problem), i, { norm: NORM_DY === 1, half });
   },
 };
 

@@ -3,7 +3,7 @@ import type { Tensor } from "../src/core/tensor";
 import { showShape } from "../src/core/tensor";
 import { preferred } from "./defaults";
 import { normalisedOf } from "./normalised";
-import { type UpsampleProblem, upsampleTrials } from "./upsample3d_trials";
+import { type GradientProblem, type UpsampleProblem, upsampleTrials } from "./upsample3d_trials";
 import type { UpsampleSizes } from "./upsample3d_variants";
 import { upsampleGradientVariants, upsampleVariants } from "./upsample3d_variants";
 
@@ -41,7 +41,7 @@ export const upsample3d = defineOp<UpsampleAttrs>({
     const y = out ?? g.tensor("upsampled", shape, x.dtype);
     const sizes = sizesOf(x, attrs);
     const NORM = Number(!g.isWritten(x) && normalisedOf(x) !== undefined);
-    const problem: UpsampleProblem = { ...sizes, NORM };
+    const problem: UpsampleProblem = { ...sizes, NORM, F16: Number(x.dtype === "f16") };
     const variants = preferred("upsample3d", upsampleVariants, g.caps, problem);
     const variant = g.pick("upsample3d", variants, problem, x.dtype);
     variant.emit(g, variant.fuses && normalisedOf(x) ? x : g.real(x), y, sizes);
@@ -51,8 +51,9 @@ export const upsample3d = defineOp<UpsampleAttrs>({
     const x = inputs.x!;
     const dx = g.tensor("dx", x.shape, x.dtype);
     const sizes = sizesOf(x, attrs);
-    const variants = preferred("upsample3d_dx", upsampleGradientVariants, g.caps, sizes);
-    g.pick("upsample3d_dx", variants, sizes, x.dtype).emit(g, dy!, dx, sizes);
+    const problem: GradientProblem = { ...sizes, F16: Number(x.dtype === "f16") };
+    const variants = preferred("upsample3d_dx", upsampleGradientVariants, g.caps, problem);
+    g.pick("upsample3d_dx", variants, problem, x.dtype).emit(g, dy!, dx, sizes);
     return { x: dx };
   },
 });

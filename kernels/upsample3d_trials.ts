@@ -11,8 +11,9 @@ import {
 } from "./behind_norm";
 import type { UpsampleSizes } from "./upsample3d_variants";
 
-/** NORM: 1 where x comes unwritten behind a norm. */
-export type UpsampleProblem = UpsampleSizes & { readonly NORM: number };
+/** F16: 1 where activations are stored so; forward, NORM: 1 where x comes unwritten behind a norm. */
+export type GradientProblem = UpsampleSizes & { readonly F16: number };
+export type UpsampleProblem = GradientProblem & { readonly NORM: number };
 
 const upsampling = (op: Op<never>) => op as unknown as Op<{ readonly alignCorners: boolean }>;
 
@@ -43,6 +44,7 @@ function interpolated(
   i: number,
   [to, from]: readonly [readonly number[], readonly number[]],
   along: (o: number, axis: number) => [number, number][],
+  F16: number,
 ): Exact {
   const [, H = 0, W = 0] = to;
   const S = to.reduce((a, b) => a * b);
@@ -61,7 +63,8 @@ function interpolated(
     }
   }
   // Positions are rounded too, and weights with them: as in test/reference/upsample3d.ts.
-  return { value, bound: 16 * 2 ** -24 * absolute, terms };
+  const bound = (F16 ? 2 ** -10 : 16 * 2 ** -24) * absolute + (F16 ? 2 ** -24 : 0);
+  return { value, bound, terms };
 }
 
 const space = ({ D, H, W }: UpsampleSizes) => [D, H, W];
@@ -70,6 +73,7 @@ const doubled = (sizes: UpsampleSizes) => space(sizes).map((n) => 2 * n);
 const forward: Trial<UpsampleProblem> = {
   batch: "N",
   fill: normFills("x", "x"),
+  halves: ({ F16 }) => (F16 ? ["x"] : []),
   inputs(problem) {
     const x = [problem.N, problem.C, ...space(problem)];
     return problem.NORM ? normInputs("x", x) : { x };
@@ -79,19 +83,20 @@ const forward: Trial<UpsampleProblem> = {
     return { y: g.apply(upsampling(op), { x }, { alignCorners: ALIGN === 1 }).y! };
   },
   exact(values, problem, _output, i) {
-    const { N, C, NORM, ALIGN } = problem;
+    const { N, C, NORM, ALIGN, F16 } = problem;
     const shape = space(problem);
     const along = (o: number, axis: number) => taps(o, shape[axis]!, ALIGN);
     const x = NORM ? normalisedRead("x", values, [N, C, ...shape]) : written(values.x!);
-    return interpolated(x, i, [doubled(problem), shape], along);
+    return interpolated(x, i, [doubled(problem), shape], along, F16);
   },
 };
 
-const gradient: Trial<UpsampleSizes> = {
+const gradient: Trial<GradientProblem> = {
   batch: "N",
+  halves: ({ F16 }) => (F16 ? ["dy"] : []),
   inputs: (sizes) => ({ dy: [sizes.N, sizes.C, ...doubled(sizes)] }),
   record(g, op, { dy }, sizes) {
-    const x = g.tensor("x", [sizes.N, sizes.C, ...space(sizes)]);
+    const x = g.tensor("x", [sizes.N, sizes.C, ...space(sizes)], dy!.dtype);
     const attrs = { alignCorners: sizes.ALIGN === 1 };
     const call = { inputs: { x }, outputs: {}, attrs, needs: new Set(["x"]) };
     return { dx: upsampling(op).backward!(g, call, { y: dy! }).x! };
@@ -99,7 +104,7 @@ const gradient: Trial<UpsampleSizes> = {
   exact({ dy }, sizes, _output, i) {
     const shape = space(sizes);
     const along = (at: number, axis: number) => tapsOfInput(at, shape[axis]!, sizes.ALIGN);
-    return interpolated(written(dy!), i, [shape, doubled(sizes)], along);
+    return interpolated(written(dy!), i, [shape, doubled(sizes)], along, sizes.F16);
   },
 };
 

@@ -7,7 +7,8 @@ import { groupNorm } from "../kernels/group_norm";
 import { ops } from "../kernels/index";
 import { upsample3d } from "../kernels/upsample3d";
 import { Graph } from "../src/core/graph";
-import { type Shape, state, type Tensor } from "../src/core/tensor";
+import { type DType, type Precision, type Shape, state, type Tensor } from "../src/core/tensor";
+import type { Picked } from "../src/core/variant";
 import { capabilities, graphFor } from "../src/gpu/capabilities";
 import { windowBatch, windowBatchTask } from "../src/infer/window_batch";
 import { choicesOf } from "../src/tune/choices";
@@ -55,46 +56,54 @@ describe("wrong candidates are refused, however fast", () => {
     expect({ end, entry }).toEqual({ end: "all", entry: undefined });
   });
 
-  test("every variant of the registry passes, in every direction", async () => {
-    const g = new Graph(caps);
-    const watched = (name: string, shape: Shape) => {
-      const t = state(name, shape);
-      g.watch(t, state(`d${name}`, shape));
-      return t;
-    };
-    const convolved = (x: Tensor, cout: number, k: number, moments: boolean) => {
-      const [w, b] = [watched("w", [cout, x.shape[1]!, k, k, k]), watched("b", [cout])];
-      return g.apply(conv3d, { x, w, b }, { moments });
-    };
-    const normed = (x: Tensor, moments?: Tensor) => {
-      const [weight, bias] = [watched("weight", [8]), watched("bias", [8])];
-      const attrs = { groups: 8, eps: 1e-5, relu: true, moments };
-      return g.apply(groupNorm, { x, weight, bias }, attrs).y!;
-    };
-    let y = watched("x", [2, 3, 4, 4, 8]);
-    for (let i = 0; i < 2; i++) {
-      const { y: next, moments } = convolved(y, 8, 3, true);
-      y = normed(next!, moments);
-    }
-    g.noGrad(() => g.apply(upsample3d, { x: y }, { alignCorners: true }));
-    y = g.apply(upsample3d, { x: convolved(y, 2, 1, false).y! }, { alignCorners: true }).y!;
-    g.backward(new Map([[y, state("dy", y.shape)]]), add);
-    const tasks = await opTasks(device, Object.values(ops), g.picks);
-    const problems = tasks.flatMap((task) => task.problems);
-    for (const context of ["NORM", "MOMENTS", "NORM_DY", "DX"]) {
-      const values = problems.flatMap((problem) => problem[context] ?? []);
-      expect(new Set(values), context).toContain(1);
-      expect(new Set(values), context).toContain(context === "DX" ? 1 : 0);
-    }
-    for (const op of ["conv3d", "conv3d_dx", "conv3d_dw", "upsample3d", "upsample3d_dx"]) {
-      expect(tasks.map((task) => task.op)).toContain(op);
-    }
-    const lines: string[] = [];
-    await tune(device, tasks, { seconds: 300, onRefused: (line) => lines.push(line) });
-    expect(lines).toEqual([]);
-    expect(tasks.filter(({ entry }) => !entry)).toEqual([]);
-  });
+  for (const precision of caps.shaderF16 ? (["f32", "f16"] as const) : (["f32"] as const)) {
+    test(`every variant of the registry passes, in every context, ${precision}`, async () => {
+      const tasks = await opTasks(device, Object.values(ops), recordContexts(precision));
+      const problems = tasks.flatMap((task) => task.problems);
+      for (const context of ["NORM", "MOMENTS", "NORM_DY", "DX"]) {
+        const values = new Set(problems.flatMap((problem) => problem[context] ?? []));
+        expect(values, context).toContain(1);
+        expect(values, context).toContain(context === "DX" ? 1 : 0);
+      }
+      expect(problems.every(({ F16 }) => F16 === Number(precision === "f16"))).toBe(true);
+      for (const op of ["conv3d", "conv3d_dx", "conv3d_dw", "upsample3d", "upsample3d_dx"]) {
+        expect(tasks.map((task) => task.op)).toContain(op);
+      }
+      const lines: string[] = [];
+      await tune(device, tasks, { seconds: 300, onRefused: (line) => lines.push(line) });
+      expect(lines).toEqual([]);
+      expect(tasks.filter(({ entry }) => !entry)).toEqual([]);
+    });
+  }
 });
+
+/** Picks of convolutions and upsampling before, behind and without norms, there and back. */
+function recordContexts(precision: Precision): readonly Picked[] {
+  const g = new Graph(caps);
+  const watched = (name: string, shape: Shape, dtype: DType = "f32") => {
+    const t = state(name, shape, dtype);
+    g.watch(t, state(`d${name}`, shape, dtype));
+    return t;
+  };
+  const convolved = (x: Tensor, cout: number, k: number, moments: boolean) => {
+    const [w, b] = [watched("w", [cout, x.shape[1]!, k, k, k]), watched("b", [cout])];
+    return g.apply(conv3d, { x, w, b }, { moments });
+  };
+  const normed = (x: Tensor, moments?: Tensor) => {
+    const [weight, bias] = [watched("weight", [8]), watched("bias", [8])];
+    const attrs = { groups: 8, eps: 1e-5, relu: true, moments };
+    return g.apply(groupNorm, { x, weight, bias }, attrs).y!;
+  };
+  let y = watched("x", [2, 3, 4, 4, 8], precision);
+  for (let i = 0; i < 2; i++) {
+    const { y: next, moments } = convolved(y, 8, 3, true);
+    y = normed(next!, moments);
+  }
+  g.noGrad(() => g.apply(upsample3d, { x: y }, { alignCorners: true }));
+  y = g.apply(upsample3d, { x: convolved(y, 2, 1, false).y! }, { alignCorners: true }).y!;
+  g.backward(new Map([[y, state("dy", y.shape, precision)]]), add);
+  return g.picks;
+}
 
 describe("choices", () => {
   const convolve = (g: Graph, n: number) => {

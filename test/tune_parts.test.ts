@@ -74,7 +74,7 @@ describe("elements in float64 are those of the references", () => {
       const { conv3d: forward, conv3d_dx: input, conv3d_dw: weight } = conv3d.trials!;
       const across = { ...sizes, CIN: 3, COUT: 4 };
       const back = { ...sizes, CIN: 4, COUT: 3 };
-      const plain = { NORM: 0, NORM_DY: 0, MOMENTS: 0, DX: 1 };
+      const plain = { NORM: 0, NORM_DY: 0, MOMENTS: 0, DX: 1, F16: 0 };
       const given = { x: inputs.x, dy, w: inputs.w };
       compare(forward!, { ...across, ...plain }, inputs, "y", y, bound("y"));
       for (const [trial, sizes] of [
@@ -89,7 +89,7 @@ describe("elements in float64 are those of the references", () => {
   }
 
   test("upsampling", () => {
-    const sizes = { N: 2, C: 2, D: 3, H: 1, W: 4, ALIGN: 1, NORM: 0 };
+    const sizes = { N: 2, C: 2, D: 3, H: 1, W: 4, ALIGN: 1, NORM: 0, F16: 0 };
     const shapes = { x: [2, 2, 3, 1, 4] };
     const inputs = { x: values(shapes.x) };
     const { y, dy, gradients, bound } = run(upsample3dReference, inputs, shapes);

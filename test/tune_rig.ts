@@ -56,7 +56,7 @@ export const broken = variant("broken", (g, { y }) =>
 
 export const PROBLEM: ForwardProblem = {
   ...{ N: 2, CIN: 3, COUT: 5, D: 8, H: 9, W: 12, K: 3 },
-  ...{ NORM: 0, MOMENTS: 0 },
+  ...{ NORM: 0, MOMENTS: 0, F16: 0 },
 };
 
 /** A convolution with other variants. */
@@ -68,7 +68,7 @@ function opWith(variants: readonly ConvVariant[]): Op {
       const [n, , ...space] = x!.shape;
       const y = g.tensor("y", [n!, w!.shape[0]!, ...space]);
       const geometry = geometryOf(x!, y, w!);
-      const problem: ForwardProblem = { ...geometry, NORM: 0, MOMENTS: 0 };
+      const problem: ForwardProblem = { ...geometry, NORM: 0, MOMENTS: 0, F16: 0 };
       g.pick("conv3d", variants, problem).emit(g, { x: x!, w: w!, b: b!, y }, geometry);
       return { y };
     },

@@ -295,7 +295,7 @@ export class Graph {
 
   /**
    * The variant that runs: an override if it can do the problem, else what `choices` says if that
-   * can, else the first that can. Choices are between variants on float32 tensors, whatever `dtype`.
+   * can, else the first that can.
    * @param dtype of the activations
    */
   pick<P extends Problem, V extends Variant<P>>(

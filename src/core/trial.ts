@@ -28,8 +28,10 @@ export interface Trial<P extends Problem = Problem> {
   readonly batch?: keyof P & string;
   /** Sizes that say which problems are of a kind: what is far behind on some is so on the others. */
   readonly kind?: readonly (keyof P & string)[];
-  /** Shapes of the float32 inputs. */
+  /** Shapes of the inputs, which are float32 but for `halves`. */
   inputs(problem: P): Readonly<Record<string, Shape>>;
+  /** Inputs that are stored as f16. */
+  halves?(problem: P): readonly string[];
   /** Where random numbers in ±1 will not do. */
   readonly fill?: Readonly<Record<string, Fill>>;
   /**

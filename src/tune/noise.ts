@@ -1,7 +1,6 @@
 /** Random inputs: one block of noise, repeated, so that large tensors cost no time to make. */
 import { Philox } from "../core/random";
-import type { Tensor } from "../core/tensor";
-import { elements } from "../core/tensor";
+import { byteLength, type DType, type Tensor } from "../core/tensor";
 import type { Fill } from "../core/trial";
 import type { Memory } from "../gpu/memory";
 
@@ -17,24 +16,29 @@ function noise(): Float32Array<ArrayBuffer> {
   return block;
 }
 
-/** Element `i` of what {@link fillWith} writes, as float32 holds it. */
-export function noiseAt(fill: Fill, shift: number): (i: number) => number {
+/** Element `i` of what {@link fillWith} writes, as the tensor holds it. */
+export function noiseAt(fill: Fill, shift: number, dtype: DType): (i: number) => number {
   const values = noise();
-  return (i) => Math.fround(fill(values[(i + shift) % PERIOD]!));
+  const round = dtype === "f16" ? Math.f16round : Math.fround;
+  return (i) => round(fill(values[(i + shift) % PERIOD]!));
 }
 
 /** Fills a state tensor; `shift` (0 to PERIOD) makes the tensors of a trial differ. */
 export function fillWith(memory: Memory, t: Tensor, fill: Fill, shift: number): void {
   const values = noise();
-  const shifted = new Float32Array(PERIOD);
-  shifted.set(values.subarray(shift));
-  shifted.set(values.subarray(0, shift), PERIOD - shift);
-  writeRepeated(
-    memory,
-    memory.bufferOf(t),
-    shifted.map((random) => fill(random)),
-    elements(t.shape),
-  );
+  const filled = new Float32Array(PERIOD);
+  filled.set(values.subarray(shift));
+  filled.set(values.subarray(0, shift), PERIOD - shift);
+  for (let i = 0; i < PERIOD; i++) filled[i] = fill(filled[i]!);
+  let words: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> = filled;
+  if (t.dtype === "f16") {
+    // Twice, for whole words.
+    const halves = new Float16Array(2 * PERIOD);
+    halves.set(filled);
+    halves.set(filled, PERIOD);
+    words = new Uint32Array(halves.buffer);
+  }
+  writeRepeated(memory, memory.bufferOf(t), words, byteLength(t) / 4);
 }
 
 /** Overwrites `count` words of a buffer with a block, again and again. */

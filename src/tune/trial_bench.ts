@@ -1,7 +1,7 @@
 /** One problem of an op on the device: the inputs that its variants share, and each one's program. */
 import { Graph, storagesOf } from "../core/graph";
 import type { Op, Tensors } from "../core/op";
-import { state } from "../core/tensor";
+import { elements, state } from "../core/tensor";
 import type { Trial, Values } from "../core/trial";
 import { type Problem, problemKey } from "../core/variant";
 import { capabilities } from "../gpu/capabilities";
@@ -20,8 +20,11 @@ const SHIFT = 104729;
 
 /** The inputs of a trial as tensors that need no device until they are filled. */
 export function inputsOf(trial: Trial, problem: Problem): Tensors {
-  const shapes = Object.entries(trial.inputs(problem));
-  return Object.fromEntries(shapes.map(([name, shape]) => [name, state(name, shape)]));
+  const halves = trial.halves?.(problem) ?? [];
+  const made = Object.entries(trial.inputs(problem)).map(([name, shape]) => {
+    return [name, state(name, shape, halves.includes(name) ? "f16" : "f32")] as const;
+  });
+  return Object.fromEntries(made);
 }
 
 /** A trial of the variants that an op picks by the name `pick`, and the problem. */
@@ -80,7 +83,7 @@ export class TrialBench {
     for (const [k, [name, t]] of Object.entries(this.inputs).entries()) {
       const fill = trial.fill?.[name] ?? ((random: number) => random);
       fillWith(memory, t, fill, k * SHIFT);
-      values[name] = noiseAt(fill, k * SHIFT);
+      values[name] = noiseAt(fill, k * SHIFT, t.dtype);
     }
     this.verifier = new Verifier((output, i, outputs) => {
       const made = [...outputs].map(([name, array]) => [name, (k: number) => array[k]!] as const);
@@ -129,7 +132,10 @@ export class TrialBench {
     program.run();
     const read = new Map<string, Float32Array>();
     for (const [name, t] of Object.entries(outputs)) {
-      read.set(name, await memory.readF32(t, program.bufferOf(t)));
+      const bytes = await memory.read(t, program.bufferOf(t));
+      const half = t.dtype === "f16";
+      const values = half ? new Float32Array(new Float16Array(bytes)) : new Float32Array(bytes);
+      read.set(name, values.subarray(0, elements(t.shape)));
     }
     return read;
   }
