@@ -37,7 +37,7 @@ export async function tuneRun(
 /** Writes what the run will use into its folder. */
 export function keepChoices(device: Device, config: TrainConfig, folder: RunFolder): void {
   const caps = capabilities(device);
-  const model = modelInfo(config);
+  const model = { ...modelInfo(config), precision: config.precision };
   const batch = windowBatch(device, model);
   const picks = [
     ...iterationPicks(caps, config, device.choices),

@@ -70,13 +70,13 @@ export async function tuneDevice(device: Device, needs: Needs, flags: TuneFlags)
     const caps = capabilities(device);
     const { models, batch, precision = "f32" } = needs;
     const windows = models.map((model) =>
-      windowPicks(caps, model, windowBatch(device, model, batch), precision),
+      windowPicks(caps, model, windowBatch(device, { ...model, precision }, batch), precision),
     );
     let left = await settleMore(
       await opTasks(device, Object.values(ops), [...needs.picks, ...windows.flat()]),
     );
     for (const model of batch === undefined ? models : []) {
-      const task = await windowBatchTask(device, model);
+      const task = await windowBatchTask(device, { ...model, precision });
       if (task) left += await settleMore([task]);
     }
     if (wasTuning) progress.stop();

@@ -40,7 +40,11 @@ export async function predictProbability(
   options: PredictOptions = {},
 ): Promise<Volume> {
   const { patch, stride } = model;
-  const batch = windowBatch(memory.device, model, options.batch);
+  const batch = windowBatch(
+    memory.device,
+    { ...model, precision: options.precision },
+    options.batch,
+  );
   const windows = { ...options, patch, stride, batch };
   const mean = await predictOnDevice(memory, network, source, windows);
   try {

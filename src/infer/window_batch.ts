@@ -3,7 +3,7 @@
 import { totalCost } from "../core/cost";
 import type { Graph } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
-import { elements, state, type Tensor } from "../core/tensor";
+import { type Precision, state, type Tensor } from "../core/tensor";
 import { type Problem, problemKey } from "../core/variant";
 import { capabilities, graphFor } from "../gpu/capabilities";
 import type { Device } from "../gpu/device";
@@ -36,25 +36,29 @@ const MOST_FLOPS: Readonly<Record<Capabilities["kind"], number>> = {
   hardware: Number.POSITIVE_INFINITY,
 };
 /** Two batches may give probabilities that differ by rounding, not by more. */
-const TOLERANCE = 1e-4;
+const TOLERANCE: Readonly<Record<Precision, number>> = { f32: 1e-4, f16: 1e-2 };
 
-type Model = Pick<ModelInfo, "unet" | "patch">;
+export interface WindowModel extends Pick<ModelInfo, "unet" | "patch"> {
+  /** How activations are stored: f32 if absent. */
+  readonly precision?: Precision;
+}
 
-function problemOf({ unet, patch }: Model): Problem {
+function problemOf({ unet, patch, precision }: WindowModel): Problem {
   const [F0, F1, F2] = unet.filters;
-  return { F0, F1, F2, P: patch };
+  return { F0, F1, F2, P: patch, F16: Number(precision === "f16") };
 }
 
 /** The choice as text, as `problemKey` gives it for those of ops. */
-export const windowBatchKey = (model: Model): string => problemKey(OP, problemOf(model));
+export const windowBatchKey = (model: WindowModel): string => problemKey(OP, problemOf(model));
 
 /** Most windows per run; fewer than wanted where a binding holds fewer. */
-function bounded(device: Device, { unet, patch }: Model, wanted: number): number {
-  return patchesPerDispatch(unet, patch, capabilities(device).maxBindingBytes, wanted);
+function bounded(device: Device, { unet, patch, precision }: WindowModel, wanted: number): number {
+  const { maxBindingBytes } = capabilities(device);
+  return patchesPerDispatch(unet, patch, maxBindingBytes, wanted, precision === "f16" ? 2 : 4);
 }
 
 /** Windows per run of the network: `wanted`, else as tuned, else the default. */
-export function windowBatch(device: Device, model: Model, wanted?: number): number {
+export function windowBatch(device: Device, model: WindowModel, wanted?: number): number {
   const tuned = Number(device.choices?.(OP, problemOf(model)));
   return bounded(device, model, wanted ?? (tuned || DEFAULT[capabilities(device).kind]));
 }
@@ -66,14 +70,17 @@ interface Recorded {
 }
 
 /** The choice of a batch for the tuner; none where there is no alternative. */
-export async function windowBatchTask(device: Device, model: Model): Promise<Task | undefined> {
-  const { unet, patch } = model;
+export async function windowBatchTask(
+  device: Device,
+  model: WindowModel,
+): Promise<Task | undefined> {
+  const { unet, patch, precision = "f32" } = model;
   const specs = unetParameters(unet);
   const params = flatParameters("w", specs);
   const network = unetNetwork(params.named, unet);
   const record = (count: number): Recorded => {
     const g = graphFor(device);
-    const windows = state("windows", [count, unet.inChannels, patch, patch, patch]);
+    const windows = state("windows", [count, unet.inChannels, patch, patch, patch], precision);
     return { g, windows, probabilities: network(g, windows) };
   };
   const { kind } = capabilities(device);
@@ -128,7 +135,8 @@ class Batches {
       memory.release(windows);
     };
     try {
-      this.check(await orRefused(memory, () => this.run(program, windows, probabilities)));
+      const values = await orRefused(memory, () => this.run(program, windows, probabilities));
+      this.check(values, windows.dtype === "f16" ? TOLERANCE.f16 : TOLERANCE.f32);
     } catch (error) {
       release();
       throw error;
@@ -149,11 +157,11 @@ class Batches {
   ): Promise<Float32Array[]> {
     const { memory } = this;
     const count = windows.shape[0]!;
-    const one = state("window", windows.shape.with(0, 1));
+    const one = state("window", windows.shape.with(0, 1), windows.dtype);
     fillWith(memory, one, (random) => random, 0);
-    const window = new Float32Array(await memory.read(one));
+    const window = new Uint32Array(await memory.read(one));
     memory.release(one);
-    writeRepeated(memory, memory.bufferOf(windows), window, elements(windows.shape));
+    writeRepeated(memory, memory.bufferOf(windows), window, count * window.length);
     program.run();
     const values = await memory.readF32(probabilities, program.bufferOf(probabilities));
     const each = values.length / count;
@@ -161,11 +169,11 @@ class Batches {
   }
 
   /** All windows of all batches must agree. @throws Refused */
-  private check(windows: readonly Float32Array[]): void {
+  private check(windows: readonly Float32Array[], tolerance: number): void {
     this.expected ??= windows[0]!;
     for (const [i, values] of windows.entries()) {
       for (const [k, wanted] of this.expected.entries()) {
-        if (Math.abs(values[k]! - wanted) <= TOLERANCE) continue;
+        if (Math.abs(values[k]! - wanted) <= tolerance) continue;
         throw new Refused(`wrong result: window ${i} of a batch has ${values[k]}, not ${wanted}`);
       }
     }
