@@ -60,6 +60,7 @@ describe("train", () => {
     );
     expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
     const files = ["config.json", "split.json", "metrics.jsonl", "curves.png", "patient001.png"];
+    files.push("choices.json");
     const checkpoints = ["last", "best"].flatMap((kind) =>
       ["", ".student", ".state"].map((part) => `${kind}${part}.safetensors`),
     );
@@ -84,6 +85,7 @@ describe("train", () => {
     expect(await new Response(child.stderr).text()).toContain(`--resume ${out}`);
     const resumed = await run("train", "--resume", out);
     expect(resumed.code).toBe(0);
+    expect(resumed.err).toContain("kernels: those that the run began with");
     for (const file of ["last.safetensors", "last.student.safetensors"]) {
       const [a, b] = [whole, out].map((path) => readSafetensors(join(path, file)).tensors);
       expect(b, file).toEqual(a!);
@@ -101,6 +103,8 @@ describe("train", () => {
     await expectRefusal(/no patient nobody/, "train", "--data", data, "--val", "nobody");
     await expectRefusal(/--preset huge.*paper, small/, "train", "--preset", "huge");
     await expectRefusal(/expected a time such as/, "train", "--budget", "soon");
+    await expectRefusal(/--tune <mode>.*Allowed choices/, "train", "--tune", "maybe");
+    await expectRefusal(/--tune-seconds.*above 0/, "predict", "--tune-seconds", "0");
     await expectRefusal(/--batch 9 .*--pool 4/, "train", "--pool", "4", "--batch", "9");
     for (const command of ["train", "adapters", "phantom"]) {
       await expectRefusal(/unknown option/, command, "--sped", "1");
