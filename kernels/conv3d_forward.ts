@@ -2,11 +2,12 @@
 import naiveWgsl from "../shaders/conv3d_naive.wgsl" with { type: "text" };
 import plainWgsl from "../shaders/conv3d_plain.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup.wgsl" with { type: "text" };
-import type { Graph, Variant } from "../src/core/graph";
+import type { Graph } from "../src/core/graph";
 import type { Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
+import type { Variant } from "../src/core/variant";
 import { blockedVariants } from "./conv3d_blocked";
 import { packWeights } from "./conv3d_pack";
 import { emitPoint, pointFits } from "./conv3d_point";

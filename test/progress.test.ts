@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { duration, predictProgress, trainingProgress } from "../src/train/progress";
+import { duration, predictProgress, trainingProgress, tuningProgress } from "../src/train/progress";
 import { Rate } from "../src/train/rate";
 
 /** A stream that remembers, with a clock that only moves when it is told to. */
@@ -135,4 +135,21 @@ test("prediction shows windows, also when there are none", () => {
   const none = fake(false);
   predictProgress(0, none.options).stop();
   expect(none.text()).toBe("100 %  window 0/0\n");
+});
+
+test("tuning shows what is tuned, its best candidate and the time limit", () => {
+  const { clock, options, text } = fake(false);
+  const progress = tuningProgress(options);
+  const at = { done: 3, total: 12, secondsLeft: 41.6, label: "conv3d K=3" };
+  progress.update(at);
+  clock.seconds += 10;
+  progress.update({ ...at, best: { name: "winograd", milliseconds: 3.456 } });
+  progress.note("conv3d K=3: tiled refused: wrong result");
+  progress.stop();
+  expect(text().split("\n")).toEqual([
+    "25 %  tuning 3/12  at most 42 s left  conv3d K=3",
+    "25 %  tuning 3/12  at most 42 s left  conv3d K=3  winograd 3.46 ms",
+    "conv3d K=3: tiled refused: wrong result",
+    "",
+  ]);
 });

@@ -80,8 +80,8 @@ export async function tuneDevice(device: Device, needs: Needs, flags: TuneFlags)
       if (task) left += await settleMore([task]);
     }
     if (wasTuning) progress.stop();
-    sayTuned(device, tasks, left);
     const interrupted = interrupt.signal.aborted;
+    sayTuned(device, tasks, left, interrupted);
     if (interrupted) process.exitCode = INTERRUPTED;
     return { tasks, left, interrupted };
   } finally {
@@ -89,7 +89,12 @@ export async function tuneDevice(device: Device, needs: Needs, flags: TuneFlags)
   }
 }
 
-function sayTuned({ info }: Device, tasks: readonly Task[], left: number): void {
+function sayTuned(
+  { info }: Device,
+  tasks: readonly Task[],
+  left: number,
+  interrupted: boolean,
+): void {
   if (tasks.length === 0) return;
   const known = tasks.filter((task) => task.entry).length;
   if (known === 0) {
@@ -97,7 +102,8 @@ function sayTuned({ info }: Device, tasks: readonly Task[], left: number): void 
     return;
   }
   const rest = tasks.length - known;
-  const why = left > 0 ? " for lack of time (tuned next time, or with more --tune-seconds)" : "";
+  const late = left > 0 && !interrupted;
+  const why = late ? " for lack of time (tuned next time, or with more --tune-seconds)" : "";
   const others = rest > 0 ? `, ${rest} by default${why}` : "";
   say(`kernels: ${known} of ${tasks.length} choices as tuned${others}`);
 }

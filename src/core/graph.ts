@@ -5,8 +5,6 @@ import type { Deferred, DType, Shape, Tensor } from "./tensor";
 import { deferredTensor, elements, makeTensor, showShape, storageOf } from "./tensor";
 import type { Choices, Picked, Problem, Variant } from "./variant";
 
-export type { Problem, Variant } from "./variant";
-
 /** One kernel launch, fully described: everything but buffers. */
 export interface Dispatch {
   readonly kernel: Kernel;

@@ -93,7 +93,7 @@ export async function windowBatchTask(
   if (batches.length < 2) return undefined;
   const candidates = batches.map(String);
   const problem = problemOf(model);
-  const label = problemKey(OP, problem);
+  const label = windowBatchKey(model);
   const sources = batches.map((count) => sourcesOf(record(count).g));
   return {
     op: OP,

@@ -70,7 +70,7 @@ async function taskOf(
   const load = loadOf(whole, recordVariant(device, whole, candidates[0]!).g);
   const subject = { ...whole, problem: reduced(problem, trial.batch, load) };
   const sources = candidates.map((name) => sourceOf(device, subject, name));
-  const label = problemKey(pick, subject.problem);
+  const label = labelOf(pick, subject.problem);
   const kind = (trial.kind ?? []).map((name) => [name, problem[name]!] as const);
   return {
     op: pick,
@@ -87,6 +87,11 @@ async function taskOf(
       return { contestants, release: () => bench.release() };
     },
   };
+}
+
+/** For people: what is 0 is left out. */
+function labelOf(pick: string, problem: Problem): string {
+  return problemKey(pick, Object.fromEntries(Object.entries(problem).filter(([, size]) => size)));
 }
 
 /** What a candidate runs, for the key; null where it cannot do the smaller batch. */
