@@ -70,7 +70,7 @@ const PAPER: TrainConfig = {
   sampler: "ohem",
   pool: 128,
   batch: 32,
-  chunk: 32,
+  chunk: 12,
   recompute: false,
   positive: 0.3,
   mu: 0.999,
