@@ -1,5 +1,6 @@
 /** The engine's side of the protocol for engines in TypeScript. */
 import { createInterface } from "node:readline";
+import { UserError } from "../../src/core/errors";
 import { readSafetensors, type StoredTensor, writeSafetensors } from "../../src/data/safetensors";
 import {
   type Hello,
@@ -65,7 +66,7 @@ export function permuted(
 }
 
 /** Answers the driver until it closes stdin. */
-export async function serve(open: () => Promise<Engine | Unavailable>): Promise<void> {
+export async function serve(open: () => Promise<Engine | Unavailable>): Promise<never> {
   const answer = (value: unknown) => process.stdout.write(`${MARK}${JSON.stringify(value)}\n`);
   const lines = createInterface({ input: process.stdin });
   const session = new Session(open);
@@ -77,6 +78,13 @@ export async function serve(open: () => Promise<Engine | Unavailable>): Promise<
     }
   }
   process.exit(0); // devices and thread pools would keep the process alive
+}
+
+/** For an engine that cannot even start: tells the driver why, if it is the user's to know. */
+export function refuse(error: unknown): Promise<never> {
+  if (!(error instanceof UserError)) throw error;
+  const unavailable = error.message;
+  return serve(async () => ({ unavailable }));
 }
 
 class Session {

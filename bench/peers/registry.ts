@@ -19,6 +19,17 @@ export interface Peer {
 
 export const peers: readonly Peer[] = [
   {
+    name: "f16",
+    title: "voxgrad",
+    script: "voxgrad.ts",
+    packages: false,
+    trains: true,
+    iterations: [
+      [16, 4],
+      [128, 32],
+    ],
+  },
+  {
     name: "torch",
     title: "PyTorch",
     script: "pytorch.py",

@@ -2,7 +2,7 @@
  * The same work by other engines, in one run with ours (docs/peers.md):
  * `bun bench/peers/run.ts [--adapter lavapipe] [--only tfjs,torch] [--json FILE] [--doc FILE]`
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -80,22 +80,19 @@ async function measureAll(session: Session, chosen: readonly Peer[]): Promise<vo
 
 await runMain(async () => {
   const chosen = chosenPeers();
-  const folder = await mkdtemp(join(tmpdir(), "voxgrad-peers-"));
+  const folder = mkdtempSync(join(tmpdir(), "voxgrad-peers-"));
+  process.on("exit", () => rmSync(folder, { recursive: true })); // after Ctrl-C too
+  const { adapter, seconds, lock, tune, tuneSeconds } = options;
+  const python = await pythonWithTorch(options.python);
+  const session = await Session.open({
+    ...{ folder, adapter, python, seconds, lock },
+    tune: { tune, tuneSeconds },
+  });
   try {
-    const { adapter, seconds, lock, tune, tuneSeconds } = options;
-    const python = await pythonWithTorch(options.python);
-    const session = await Session.open({
-      ...{ folder, adapter, python, seconds, lock },
-      tune: { tune, tuneSeconds },
-    });
-    try {
-      await measureAll(session, chosen);
-    } finally {
-      session.close();
-    }
-    const { versions, rows } = session;
-    await writeReport({ ...machine(), versions, rows }, options);
+    await measureAll(session, chosen);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    session.close();
   }
+  const { versions, rows } = session;
+  await writeReport({ ...machine(), versions, rows }, options);
 });

@@ -43,7 +43,10 @@ export class Session {
   static async open(settings: Settings): Promise<Session> {
     const ours = new EngineProcess(commandOf("voxgrad.ts", settings));
     const hello = await ours.ask<Hello>({ do: "hello" });
-    if ("unavailable" in hello) throw new UserError(hello.unavailable);
+    if ("unavailable" in hello) {
+      ours.close();
+      throw new UserError(hello.unavailable);
+    }
     return new Session(settings, ours, hello.version);
   }
 

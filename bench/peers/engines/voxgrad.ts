@@ -5,7 +5,7 @@ import { conv3d } from "../../../kernels/conv3d";
 import { diceLoss } from "../../../kernels/dice_loss";
 import { fill } from "../../../kernels/fill";
 import { tuneDevice } from "../../../src/cli/tuning";
-import { state, type Tensor } from "../../../src/core/tensor";
+import { type Precision, state, type Tensor } from "../../../src/core/tensor";
 import type { StoredTensor } from "../../../src/data/safetensors";
 import { VolumeStore } from "../../../src/data/volume_store";
 import { capabilities, graphFor } from "../../../src/gpu/capabilities";
@@ -21,13 +21,13 @@ import { LOG_COLUMNS, unetConfig } from "../../../src/train/iteration";
 import { iterationPicks } from "../../../src/train/picks";
 import { Trainer } from "../../../src/train/trainer";
 import type { TuneMode } from "../../../src/tune/policy";
-import { type Engine, floats, type Job, serve, type Tensors, weightsOf } from "../engine";
+import { type Engine, floats, type Job, refuse, serve, type Tensors, weightsOf } from "../engine";
 import { noiseVolume, SEED } from "../inputs";
 import type { ConvWork, IterationWork, NetworkWork } from "../works";
 
 const [, , adapter = "", tune = "auto", tuneSeconds = "60"] = process.argv;
 const flags = { tune: tune as TuneMode, tuneSeconds: Number(tuneSeconds) };
-const device = await openDevice({ adapter, quiet: true });
+const device = await openDevice({ adapter, quiet: true }).catch(refuse);
 const config = makeTrainConfig("paper", { seed: SEED });
 const specs = unetParameters();
 
@@ -173,9 +173,9 @@ async function step({ patches }: NetworkWork, inputs: Tensors): Promise<Job> {
   return replay(recording, program, outputs, before);
 }
 
-async function iteration({ pool, batch }: IterationWork): Promise<Job> {
+async function iteration({ pool, batch }: IterationWork, precision: Precision): Promise<Job> {
   const memory = new Memory(device);
-  const settings = makeTrainConfig("paper", { pool, batch, seed: SEED });
+  const settings = makeTrainConfig("paper", { pool, batch, seed: SEED, precision });
   const picks = iterationPicks(capabilities(device), settings);
   await tuneDevice(device, { picks, models: [] }, flags);
   const stored = { half: false, budget: 2 ** 30, patch: settings.patch };
@@ -201,20 +201,24 @@ async function iteration({ pool, batch }: IterationWork): Promise<Job> {
     memory: () => ({ peak: memory.allocatedBytes }),
     release() {
       trainer.program.destroy();
-      const { student, momentum, gradient, m, v, step, coords, log } = trainer.state;
-      const flats = [student, momentum, gradient].map(({ flat }) => flat);
-      for (const t of [...flats, m, v, step, coords, log]) memory.release(t);
+      const { student, momentum, gradient, ...others } = trainer.state;
+      for (const { flat } of [student, momentum, gradient]) memory.release(flat);
+      for (const t of Object.values(others)) if (t) memory.release(t);
       store.release();
     },
   };
 }
 
+/** What is measured beside the float32 that everything is compared with. */
+const F16 = "--precision f16";
+
 const engine: Engine = {
   version: `voxgrad on ${device.info.name}`,
-  variants: [{ name: "default", reduced: false }],
-  prepare(work, inputs) {
+  variants: [{ name: F16, reduced: true, kinds: ["iteration"] }],
+  async prepare(work, inputs, variant) {
+    if (variant === F16 && !device.features.has("shader-f16")) return "no shader-f16 here";
     if (work.kind === "conv") return conv(work, inputs);
-    if (work.kind === "iteration") return iteration(work);
+    if (work.kind === "iteration") return iteration(work, variant === F16 ? "f16" : "f32");
     return work.training ? step(work, inputs) : forward(inputs);
   },
 };

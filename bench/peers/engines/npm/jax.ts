@@ -26,12 +26,6 @@ async function read(t: Tensor) {
   return { shape: t.shape, data: (await wait(t.ref.data())) as Float32Array };
 }
 
-/** Waits for everything that the arrays of `results` depend on, and drops them. */
-async function finish(results: Record<string, Tensor>, last: boolean): Promise<void> {
-  if (last) await wait(jax.blockUntilReady(results));
-  tree.dispose(results);
-}
-
 /** A job that calls `run`, whose results are its own. */
 function job(run: () => Record<string, Tensor>, outputs: Tensors, release: () => void): Job {
   return {
@@ -39,7 +33,10 @@ function job(run: () => Record<string, Tensor>, outputs: Tensors, release: () =>
     note: NOTE,
     release,
     async run(count) {
-      for (let i = 1; i <= count; i++) await finish(run(), i === count);
+      // jax-js is lazy: what is disposed of before it was waited for may never have been computed.
+      const results = Array.from({ length: count }, run);
+      await wait(jax.blockUntilReady(results));
+      tree.dispose(results);
     },
   };
 }

@@ -3,6 +3,7 @@ import { create } from "webgpu";
 import type { AdapterDescription } from "../../../../src/gpu/adapter";
 import { openDevice } from "../../../../src/gpu/device";
 import { throttledWait } from "../../../../src/gpu/wait";
+import { refuse } from "../../engine";
 
 export interface Browser {
   readonly info: AdapterDescription;
@@ -10,9 +11,9 @@ export interface Browser {
   readonly wait: <T>(promise: Promise<T>) => Promise<T>;
 }
 
-/** Brings the driver up, and a Dawn instance that offers `adapter` alone. @throws UserError */
+/** Brings the driver up, and a Dawn instance that offers `adapter` alone. */
 export async function provideGpu(adapter: string): Promise<Browser> {
-  const device = await openDevice({ adapter, quiet: true });
+  const device = await openDevice({ adapter, quiet: true }).catch(refuse);
   const { info } = device;
   device.destroy();
   // The driver is loaded and shown to this process now; a fresh instance finds it by its name.
