@@ -9,6 +9,7 @@ import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
 import type { Variant } from "../src/core/variant";
 import { blockedVariants } from "./conv3d_blocked";
+import { matrixVariant } from "./conv3d_matrix";
 import { packWeights } from "./conv3d_pack";
 import { emitPoint, pointFits } from "./conv3d_point";
 import { emitWinograd, winogradFits, winogradSupported, winogradTiles } from "./conv3d_winograd";
@@ -119,5 +120,6 @@ export const convVariants: readonly ConvVariant[] = [
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedVariants,
+  matrixVariant,
   { name: "naive", supported: () => true, f16: true, emit: emitNaive },
 ];

@@ -82,7 +82,7 @@ export function variantRounds(
   half = false,
 ): Record<string, string>[] {
   const usable = Object.entries(op.variants ?? {}).map(([pick, all]) => {
-    const able = all.filter((v) => v.supported(caps) && (!half || v.f16));
+    const able = all.filter((v) => v.supported(caps) && (half ? v.f16 : v.f16 !== "only"));
     return [pick, able.map((v) => v.name)] as const;
   });
   const rounds = Math.max(1, ...usable.map(([, names]) => names.length));

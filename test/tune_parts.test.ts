@@ -26,6 +26,7 @@ const CAPS: Capabilities = {
   subgroupSize: 8,
   shaderF16: false,
   maxBindingBytes: 2 ** 27,
+  subgroupMatrices: [],
   maxInvocations: 256,
   maxWorkgroupBytes: 2 ** 14,
 };

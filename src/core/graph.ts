@@ -308,7 +308,9 @@ export class Graph {
       const names = usable.map((v) => v.name).join(", ");
       throw new Error(`${op}: no variant ${wanted} on this adapter; it has ${names}`);
     }
-    const fitting = usable.filter((v) => (dtype !== "f16" || v.f16) && (v.fits?.(problem) ?? true));
+    const fitting = usable.filter(
+      (v) => (dtype === "f16" ? v.f16 : v.f16 !== "only") && (v.fits?.(problem) ?? true),
+    );
     const named = (name: string | undefined) => fitting.find((v) => v.name === name);
     const chosen = named(wanted) ?? named(this.options.choices?.(op, problem)) ?? fitting[0];
     if (!chosen) throw new Error(`${op}: no variant can do ${JSON.stringify(problem)} in ${dtype}`);

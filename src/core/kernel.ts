@@ -18,7 +18,7 @@ export interface Kernel {
   readonly views?: readonly string[];
   /**
    * Bindings that may be stored as f16, by the alias of their elements in the shader, such as
-   * `alias V = vec4f;`.
+   * `alias V = vec4f;`; under `f16` those that always are.
    */
   readonly storage?: Readonly<Record<string, readonly string[]>>;
   /** Needs the `subgroups` feature. */
@@ -53,7 +53,7 @@ export function storedAs(kernel: Kernel, halves: ReadonlySet<string>): Kernel {
   const left = new Set(halves);
   for (const [alias, names] of Object.entries(kernel.storage ?? {})) {
     const stored = names.filter((name) => left.delete(name));
-    if (stored.length === 0) continue;
+    if (stored.length === 0 || alias === "f16") continue;
     if (stored.length < names.length) {
       throw new Error(`${kernel.name}: ${names.join(" and ")} must be stored as one type`);
     }
@@ -91,6 +91,16 @@ export function product(consts: Consts, ...names: readonly string[]): number {
   return names.reduce((all, name) => all * num(consts, name), 1);
 }
 
+/** A product of matrices that subgroups compute: (M, K) · (K, N), and the types of components. */
+export interface SubgroupMatrix {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  /** Of the factors: f16, f32 or integers. */
+  readonly component: string;
+  readonly result: string;
+}
+
 /** What an adapter can do, as far as choosing a kernel variant needs to know. */
 export interface Capabilities {
   /** "lavapipe", "swiftshader" or "hardware": the families with defaults of their own. */
@@ -98,6 +108,8 @@ export interface Capabilities {
   /** The one subgroup size of the adapter; null where it has none or it may vary. */
   readonly subgroupSize: number | null;
   readonly shaderF16: boolean;
+  /** Empty where the adapter has none. */
+  readonly subgroupMatrices: readonly SubgroupMatrix[];
   readonly maxBindingBytes: number;
   readonly maxInvocations: number;
   readonly maxWorkgroupBytes: number;

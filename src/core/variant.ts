@@ -10,8 +10,8 @@ export interface Variant<P extends Problem = Problem> {
   readonly supported: (caps: Capabilities) => boolean;
   /** Whether it can do sizes like these; all, if absent. */
   readonly fits?: (problem: P) => boolean;
-  /** Takes activations that are stored as f16 too. */
-  readonly f16?: boolean;
+  /** Takes activations that are stored as f16 too, or only those. */
+  readonly f16?: boolean | "only";
 }
 
 /** A choice that a graph made while it was recorded. */

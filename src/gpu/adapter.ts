@@ -1,3 +1,5 @@
+import type { SubgroupMatrix } from "../core/kernel";
+
 export type AdapterKind = "hardware" | "lavapipe" | "swiftshader" | "software";
 export type AdapterSourceName = "system" | "lavapipe" | "swiftshader" | "browser";
 
@@ -17,6 +19,8 @@ export interface AdapterDescription {
   readonly source: AdapterSourceName;
   readonly limits: GPUSupportedLimits;
   readonly features: ReadonlySet<string>;
+  /** Products of subgroup matrices; empty where the adapter has none. */
+  readonly subgroupMatrices: readonly SubgroupMatrix[];
   /** Lanes per subgroup, or null where the adapter has no subgroups. */
   readonly subgroupSize: { readonly min: number; readonly max: number } | null;
 }
@@ -38,8 +42,26 @@ export function describeAdapter(
     kind,
     limits,
     features: new Set<string>(features),
+    subgroupMatrices: subgroupMatrices(info),
     subgroupSize: features.has("subgroups") && min && max ? { min, max } : null,
   };
+}
+
+/** Dawn's extension of the adapter's information, in our terms. */
+interface WithMatrices {
+  readonly subgroupMatrixConfigs?: Iterable<
+    Readonly<Record<"M" | "N" | "K", number>> &
+      Readonly<Record<"componentType" | "resultComponentType", string>>
+  >;
+}
+
+function subgroupMatrices(info: GPUAdapterInfo): SubgroupMatrix[] {
+  const configs = (info as WithMatrices).subgroupMatrixConfigs ?? [];
+  return [...configs].map(({ M, N, K, componentType, resultComponentType }) => ({
+    ...{ M, N, K },
+    component: componentType,
+    result: resultComponentType,
+  }));
 }
 
 function adapterKind(names: string, isFallback: boolean): AdapterKind {

@@ -12,6 +12,9 @@ export function capabilities(device: Device): Capabilities {
     // An unknown software driver is treated like the plainest one we know.
     kind: info.kind === "software" ? "swiftshader" : info.kind,
     subgroupSize: usable ? size.min : null,
+    subgroupMatrices: device.features.has("chromium-experimental-subgroup-matrix")
+      ? info.subgroupMatrices
+      : [],
     shaderF16: device.features.has("shader-f16"),
     maxBindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
     maxInvocations: limits.maxComputeInvocationsPerWorkgroup,

@@ -130,8 +130,12 @@ async function dawnRequest(
   const { create, globals } = await import("webgpu");
   const { catchStderr } = await import("../platform/native");
   Object.assign(globalThis, globals);
-  const toggles = ["disable-dawn-features=timestamp_quantization"];
-  if (!robustness) toggles.push("enable-dawn-features=disable_robustness");
+  // Without the first no adapter offers subgroup matrices.
+  const enabled = ["allow_unsafe_apis", ...(robustness ? [] : ["disable_robustness"])];
+  const toggles = [
+    "disable-dawn-features=timestamp_quantization",
+    `enable-dawn-features=${enabled.join(",")}`,
+  ];
   return async (flags) => {
     const { value, text } = catchStderr(() => {
       showDrivers();
