@@ -14,7 +14,10 @@ const kernel = defineKernel({
   args: ["page", "N"],
   storage: { T: ["x"] },
   grid: (c) => grid1d(num(c, "N") * num(c, "CHUNKS"), 1),
-  bytes: (c) => 4 * product(c, "N", "PD", "PH", "PW") * ((c.HALF ? 1 : 2) + 2 + (c.LABEL ? 1 : 0)),
+  bytes: (c) => {
+    const words = (c.HALF ? 1 : 2) + (c.DIFFERENCE ? 3 : 2) + (c.LABEL ? 1 : 0);
+    return 4 * product(c, "N", "PD", "PH", "PW") * words;
+  },
 });
 
 const WG = 64;
@@ -59,6 +62,8 @@ export function emitPerPage(
 
 export interface GatherAttrs extends PatchAttrs {
   readonly label: boolean;
+  /** A third channel of x: visit 2 − visit 1. */
+  readonly difference?: boolean;
   /** How x is stored: f32 if absent. */
   readonly dtype?: Precision;
 }
@@ -66,21 +71,22 @@ export interface GatherAttrs extends PatchAttrs {
 /**
  * Cuts patches out of volumes that live on the device; the layout of pages, table and coords is
  * that of shaders/gather_patches.wgsl. coords: (n, 4) u32 = volume, z, y, x of the corner (i32 bits);
- * x: (n, 2, D, H, W); y: (n, 1, D, H, W) with `label`. Outside its volume a patch repeats the edge
+ * x: (n, 2 or 3, D, H, W); y: (n, 1, D, H, W) with `label`. Outside its volume a patch repeats the edge
  * of the image, and the label is 0. Every volume must lie on one of the pages.
  */
 export const gatherPatches = defineOp<GatherAttrs>({
   name: "gatherPatches",
-  forward(g, inputs, { size, half, label, dtype }) {
+  forward(g, inputs, { size, half, label, difference = false, dtype }) {
     const pages = pagesOf("gatherPatches", inputs);
     const { table, coords } = inputs as { table: Tensor; coords: Tensor };
     const [PD, PH, PW] = size;
     const N = coords.shape[0]!;
-    const x = g.tensor("patches", [N, 2, ...size], dtype);
+    const x = g.tensor("patches", [N, difference ? 3 : 2, ...size], dtype);
     // Without labels the binding still needs a buffer; nothing is written to it.
     const y = g.tensor("patch_labels", label ? [N, 1, ...size] : [1]);
     const CHUNKS = Math.ceil((PD * PH * PW) / (WG * VPT));
-    const consts = { PD, PH, PW, CHUNKS, HALF: half, LABEL: label, WG, VPT };
+    const sizes = { PD, PH, PW, CHUNKS, WG, VPT };
+    const consts = { ...sizes, HALF: half, LABEL: label, DIFFERENCE: difference };
     emitPerPage(g, kernel, pages, { table, coords, x, y }, consts, { N });
     const outputs: Tensors = label ? { x, y } : { x };
     return outputs;

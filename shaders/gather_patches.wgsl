@@ -1,6 +1,7 @@
 // Cuts patches out of volumes that live on the device.  coords: (N, 4) = volume, z, y, x (i32 bits;
-// may lie outside); table: (V, 8) = page, base1, base2, baseLabel, D, H, W, flags; x: (N, 2, S);
+// may lie outside); table: (V, 8) = page, base1, base2, baseLabel, D, H, W, flags; x: (N, C, S);
 // y: (N, 1, S), S = PD · PH · PW.  Bases are word offsets into the page, x fastest.
+// Channels: visit 1, visit 2 and, with DIFFERENCE, visit 2 − visit 1.
 // HALF: word base1 + i holds both visits of voxel i as f16 (visit 1 low), flag bit 0 swaps them;
 // else one f32 a word for each visit.  Labels: bit i & 31 of word baseLabel + (i >> 5).
 // Outside the volume the image repeats its edge and the label is 0.
@@ -24,9 +25,11 @@ const PW: u32 = 4u;
 const CHUNKS: u32 = 1u; // ⌈S / (WG · VPT)⌉
 const HALF: bool = false;
 const LABEL: bool = true;
+const DIFFERENCE: bool = false;
 const WG: u32 = 64u;
 const VPT: u32 = 8u;
 const S: u32 = PD * PH * PW;
+const C: u32 = select(2u, 3u, DIFFERENCE);
 
 @compute @workgroup_size(WG)
 fn main(
@@ -62,8 +65,11 @@ fn main(
     } else {
       pair = bitcast<vec2f>(vec2u(page[base1 + voxel], page[base2 + voxel]));
     }
-    x[n * 2u * S + s] = T(pair.x);
-    x[(n * 2u + 1u) * S + s] = T(pair.y);
+    x[n * C * S + s] = T(pair.x);
+    x[(n * C + 1u) * S + s] = T(pair.y);
+    if (DIFFERENCE) {
+      x[(n * C + 2u) * S + s] = T(pair.y - pair.x);
+    }
     if (LABEL) {
       let bit = (page[base_label + (voxel >> 5u)] >> (voxel & 31u)) & 1u;
       y[n * S + s] = select(0.0, f32(bit), all(at == inside));

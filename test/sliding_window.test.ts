@@ -168,3 +168,16 @@ test("an aborted signal ends the prediction with its reason", async () => {
   const volume = source([9, 9, 9], noise(729, 1));
   await expect(predictVolume(memory, identity(), volume, options)).rejects.toThrow("stop");
 });
+
+test("the difference channel is visit 2 − visit 1", async () => {
+  const size: Size3 = [11, 9, 13];
+  const [first, second] = [noise(11 * 9 * 13, 1), noise(11 * 9 * 13, 2)];
+  const [w, b] = [state("w", [1, 3, 1, 1, 1]), state("b", [1])];
+  memory.write(w, new Float32Array([0, 0, 1]));
+  memory.write(b, new Float32Array([0]));
+  const network = (g: Graph, x: Tensor) => g.apply(conv3d, { x, w, b }, {}).y!;
+  const options = { patch: PATCH, stride: STRIDE, batch: 3, difference: true };
+  const found = await predictVolume(memory, network, source(size, first, second), options);
+  const apart = found.map((v, i) => Math.abs(v - (second[i]! - first[i]!)));
+  expect(Math.max(...apart)).toBeLessThan(1e-6);
+});

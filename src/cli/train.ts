@@ -89,6 +89,7 @@ const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scan
   .option("--volume-precision <p>", "f32, or f16 for half the device memory")
   .option("--volume-budget <bytes>", "device memory for training volumes, e.g. 8G", bytesOption)
   .option("--time-reversal", "train on the time-swapped twins too (needs resolved.nii.gz)")
+  .option("--difference", "give the network visit 2 − visit 1 as a third channel")
   .option("--validate-every <share>", "share of the budget between validations", numberOption)
   .option("--report-every <n>", "iterations between reports", numberOption);
 withTuneOptions(program);

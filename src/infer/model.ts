@@ -16,6 +16,8 @@ export interface ModelInfo {
   readonly patch: number;
   readonly stride: number;
   readonly normalisation: Normalisation;
+  /** The third input channel is visit 2 − visit 1; absent in files from before there was one. */
+  readonly difference?: boolean;
 }
 
 /** Version of the weights file's metadata. */

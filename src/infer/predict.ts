@@ -39,13 +39,13 @@ export async function predictProbability(
   native: Grid,
   options: PredictOptions = {},
 ): Promise<Volume> {
-  const { patch, stride } = model;
+  const { patch, stride, difference } = model;
   const batch = windowBatch(
     memory.device,
     { ...model, precision: options.precision },
     options.batch,
   );
-  const windows = { ...options, patch, stride, batch };
+  const windows = { ...options, patch, stride, batch, difference };
   const mean = await predictOnDevice(memory, network, source, windows);
   try {
     const data = await onGrid(memory, mean, grid, native);

@@ -18,7 +18,7 @@ import { Program } from "../gpu/program";
 import { constantKeys } from "./constant_windows";
 import { COLUMNS, coverage, locate, type Window, windowGrid } from "./windows";
 
-/** Records a network: x (n, 2, p, p, p) → probabilities (n, 1, p, p, p). */
+/** Records a network: x (n, 2 or 3, p, p, p) → probabilities (n, 1, p, p, p). */
 export type Network = (g: Graph, x: Tensor) => Tensor;
 
 /** What a prediction's time goes into. The first windows wait for drivers that compile late. */
@@ -32,6 +32,8 @@ export interface SlidingWindowOptions {
   readonly batch: number;
   /** How the network's activations are stored: f32 if absent. */
   readonly precision?: Precision;
+  /** The network's third channel is visit 2 − visit 1. */
+  readonly difference?: boolean;
   /** Compute constant windows one by one all the same; for tests. */
   readonly everyWindow?: boolean;
   /** Called with the number of windows that are handed to the device. */
@@ -161,8 +163,9 @@ class Prediction {
   async compile(network: Network): Promise<void> {
     const g = this.graph();
     const { store, coords, predicted, list } = this;
-    const dtype = this.options.precision;
-    const attrs = { size: this.patchSize, half: store.half, label: false, dtype };
+    const { precision: dtype, difference } = this.options;
+    const size = this.patchSize;
+    const attrs = { size, half: store.half, label: false, difference, dtype };
     const { x } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
     g.apply(writeSlice, { dst: predicted, src: network(g, x!) }, { offset: 0 });
     this.forward = await this.program(g, "predict");

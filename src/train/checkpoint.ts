@@ -13,8 +13,8 @@ import type { CheckpointPaths } from "./run_folder";
 
 /** What a weights file of this run says of itself. */
 export function modelInfo(config: TrainConfig): ModelInfo {
-  const { spacing, patch, stride, normalisation } = config;
-  return { unet: unetConfig(config), spacing, patch, stride, normalisation };
+  const { spacing, patch, stride, normalisation, difference } = config;
+  return { unet: unetConfig(config), spacing, patch, stride, normalisation, difference };
 }
 
 /** How far a run has come. */

@@ -46,6 +46,8 @@ export const trainConfigSchema = z.object({
   /** Device memory for training volumes, bytes. */
   volumeBudget: positive,
   timeReversal: z.boolean(),
+  /** The network sees visit 2 − visit 1 as a third channel. */
+  difference: z.boolean().default(false),
   /** Training time in seconds, or iterations: one of the two. */
   seconds: positive.optional(),
   iterations: whole.optional(),
@@ -82,6 +84,7 @@ const PAPER: TrainConfig = {
   precision: "f32",
   volumeBudget: 8 * 2 ** 30,
   timeReversal: false,
+  difference: false,
   seconds: 3 * 3600,
   validateEvery: 0.02,
   reportEvery: 20,

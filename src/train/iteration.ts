@@ -68,8 +68,9 @@ export function sampleCount(config: TrainConfig): number {
 }
 
 export function unetConfig(config: TrainConfig): UNetConfig {
-  const { filters, groups, alignCorners, recompute } = config;
-  return { inChannels: 2, filters, groups, epsilon: 1e-5, alignCorners, recompute };
+  const { filters, groups, alignCorners, recompute, difference } = config;
+  const inChannels = difference ? 3 : 2;
+  return { inChannels, filters, groups, epsilon: 1e-5, alignCorners, recompute };
 }
 
 interface Chunk {
@@ -161,7 +162,8 @@ class Recorder {
   private forward(params: FlatParameters, coords: Tensor): { loss: Tensor; sums: Tensor } {
     const { g, store, config } = this;
     const size = [config.patch, config.patch, config.patch] as const;
-    const attrs = { size, half: store.half, label: true, dtype: config.precision };
+    const { difference, precision: dtype } = config;
+    const attrs = { size, half: store.half, label: true, difference, dtype };
     const { x, y } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
     const logits = unet3d(g, params.named, x!, this.unet);
     const out = g.apply(diceLoss, { logits, target: y! }, { epsilon: config.diceEpsilon });

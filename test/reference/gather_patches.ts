@@ -14,6 +14,16 @@ export const gatherPatchesReference = defineReference({
     { id: "f16", inputs: pagedShapes(11), attrs: { size: odd, half: true, label: true } },
     { id: "f32_no_label", inputs: pagedShapes(5), attrs: { size: odd, half: false, label: false } },
     {
+      id: "f32_difference",
+      inputs: pagedShapes(9),
+      attrs: { size: odd, half: false, label: true, difference: true },
+    },
+    {
+      id: "f16_difference_no_label",
+      inputs: pagedShapes(7),
+      attrs: { size: odd, half: true, label: false, difference: true },
+    },
+    {
       id: "f16_patch_larger",
       inputs: pagedShapes(6),
       attrs: { size: big, half: true, label: true },
@@ -21,22 +31,24 @@ export const gatherPatchesReference = defineReference({
   ],
   types: { page0: "u32", page1: "u32", table: "u32", coords: "u32" },
   data: (c, rng) => pagedVolumes(c.attrs.half, c.inputs, rng),
-  forward(inputs, shapes, { size, half, label }) {
+  forward(inputs, shapes, { size, half, label, difference }) {
     const S = size[0] * size[1] * size[2];
     const n = shapes.coords![0]!;
-    const x = new Float64Array(2 * n * S);
+    const C = difference ? 3 : 2;
+    const x = new Float64Array(C * n * S);
     const y = new Float64Array(n * S);
     forEachPatchVoxel(inputs, size, half, (n, s, [first, second, bit]) => {
-      x[2 * n * S + s] = first;
-      x[(2 * n + 1) * S + s] = second;
+      x[C * n * S + s] = first;
+      x[(C * n + 1) * S + s] = second;
+      if (difference) x[(C * n + 2) * S + s] = Math.fround(second - first);
       y[n * S + s] = bit;
     });
     const outputs: Values = label ? { x, y } : { x };
     return outputs;
   },
   bound: () => 0,
-  cost({ coords }, { size, half, label }) {
+  cost({ coords }, { size, half, label, difference }) {
     const voxels = coords![0]! * size[0] * size[1] * size[2];
-    return { flops: 0, bytes: voxels * ((half ? 4 : 8) + 8 + (label ? 4 : 0)) };
+    return { flops: 0, bytes: voxels * ((half ? 4 : 8) + (difference ? 12 : 8) + (label ? 4 : 0)) };
   },
 });
