@@ -2,7 +2,8 @@
 import { UserError } from "../src/core/errors";
 import { type Device, openDevice } from "../src/gpu/device";
 import { Stopwatch } from "../src/gpu/stopwatch";
-import { makeTrainConfig, PRESETS, type PresetName, type TrainConfig } from "../src/train/config";
+import type { TrainConfig } from "../src/train/config";
+import { makeTrainConfig, PRESETS, type PresetName } from "../src/train/presets";
 import { Controls, measureCeilings } from "./ceilings";
 import { RecordingMemory } from "./record";
 import type { Ceilings } from "./report/schema";

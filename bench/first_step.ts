@@ -3,8 +3,8 @@
  * prints the seconds of each part as JSON. `bun bench/first_step.ts PRESET POOL BATCH [ADAPTER]`
  */
 import { openDevice } from "../src/gpu/device";
-import type { PresetName } from "../src/train/config";
-import { makeTrainConfig } from "../src/train/config";
+import type { PresetName } from "../src/train/presets";
+import { makeTrainConfig } from "../src/train/presets";
 import { cube } from "./noise";
 import { trainingStep } from "./step_work";
 

@@ -11,7 +11,7 @@ import { listOption, numberOption, type TuneFlags, withTuneOptions } from "../sr
 import { tuneDevice } from "../src/cli/tuning";
 import { UserError } from "../src/core/errors";
 import { setNativeEnv } from "../src/platform/native";
-import { PRESETS, type PresetName } from "../src/train/config";
+import { PRESETS, type PresetName } from "../src/train/presets";
 import { Bench, parseVariant, type Settings } from "./bench";
 import { measureKernels } from "./kernels";
 import { measureLatency } from "./latency";

@@ -2,8 +2,8 @@
 import type { Needs } from "../src/cli/tuning";
 import { capabilities } from "../src/gpu/capabilities";
 import { modelInfo } from "../src/train/checkpoint";
-import { makeTrainConfig } from "../src/train/config";
 import { iterationPicks } from "../src/train/picks";
+import { makeTrainConfig } from "../src/train/presets";
 import type { Bench } from "./bench";
 
 export function needsOf(bench: Bench): Needs {

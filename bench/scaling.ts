@@ -5,7 +5,7 @@ import { median } from "../src/gpu/stopwatch";
 import { windowBatch } from "../src/infer/window_batch";
 import { modelInfo } from "../src/train/checkpoint";
 import type { TrainConfig } from "../src/train/config";
-import { makeTrainConfig } from "../src/train/config";
+import { makeTrainConfig } from "../src/train/presets";
 import type { Bench } from "./bench";
 import { cube } from "./noise";
 import type { ScalingPoint, ScalingSeries } from "./report/schema";

@@ -5,7 +5,7 @@ import type { Device } from "../src/gpu/device";
 import { median } from "../src/gpu/stopwatch";
 import { windowBatch } from "../src/infer/window_batch";
 import { modelInfo } from "../src/train/checkpoint";
-import type { PresetName } from "../src/train/config";
+import type { PresetName } from "../src/train/presets";
 import type { Bench } from "./bench";
 import { breakdown, merged, timedBy } from "./breakdown";
 import { compileDispatches } from "./clone";

@@ -20,8 +20,9 @@ import { elements } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";
 import { quantile, spreadOf, stepsOf } from "../src/gpu/stopwatch";
 import { unetParameters } from "../src/nn/parameters";
-import { makeTrainConfig, type TrainConfig } from "../src/train/config";
+import type { TrainConfig } from "../src/train/config";
 import { unetConfig } from "../src/train/iteration";
+import { makeTrainConfig } from "../src/train/presets";
 import { defaultDevice } from "./test_devices";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-bench-test-"));

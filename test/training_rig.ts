@@ -3,7 +3,8 @@ import { Philox } from "../src/core/random";
 import type { Size3 } from "../src/data/volume";
 import { type VolumeSource, VolumeStore } from "../src/data/volume_store";
 import type { Memory } from "../src/gpu/memory";
-import { makeTrainConfig, type TrainConfig } from "../src/train/config";
+import type { TrainConfig } from "../src/train/config";
+import { makeTrainConfig } from "../src/train/presets";
 
 /** A volume of noise in which voxels of some boxes are brighter at visit 2; `seed` decides all. */
 export function noiseVolume(id: string, size: Size3, seed: number): VolumeSource {

@@ -1,0 +1,68 @@
+/** From the options of `bun run train` to the settings of a run. */
+import type { Command } from "commander";
+import { UserError } from "../core/errors";
+import type { Device } from "../gpu/device";
+import { parseTrainConfig, type TrainConfig, trainConfigSchema } from "../train/config";
+import { makeTrainConfig, PRESETS, type PresetName } from "../train/presets";
+import type { RunFolder } from "../train/run_folder";
+import type { TuneFlags } from "./options";
+
+export interface TrainFlags extends TuneFlags {
+  readonly data?: string;
+  readonly preset?: PresetName;
+  readonly val?: string[];
+  readonly folds?: number;
+  readonly fold?: number;
+  readonly out?: string;
+  readonly resume?: string;
+  readonly adapter?: string;
+  readonly budget?: number;
+  readonly iterations?: number;
+  readonly [setting: string]: unknown;
+}
+
+/** Flags that are on by default have a value whether given or not. */
+const isGiven = (command: Command, name: string) => command.getOptionValueSource(name) === "cli";
+
+/** What a resumed run may be given. */
+const OF_A_RESUMED_RUN = [
+  ...["resume", "adapter", "data", "budget", "iterations", "tune", "tuneSeconds"],
+];
+
+/** The preset, with what was given on the command line. */
+export function newConfig(device: Device, command: Command): TrainConfig {
+  const options = command.opts<TrainFlags>();
+  const preset = options.preset ?? (device.info.type === "software" ? "small" : "paper");
+  if (!(preset in PRESETS)) {
+    const names = Object.keys(PRESETS).join(", ");
+    throw new UserError(`--preset ${preset}: there is no such preset; there are ${names}`);
+  }
+  const names = Object.keys(trainConfigSchema.shape).filter((name) => name !== "preset");
+  const given = names.filter((name) => isGiven(command, name));
+  const changes = Object.fromEntries(given.map((name) => [name, options[name]]));
+  return makeTrainConfig(preset, { ...changes, ...budgetOf(options) });
+}
+
+function budgetOf({ budget, iterations }: TrainFlags): Pick<TrainConfig, "seconds" | "iterations"> {
+  if (budget !== undefined && iterations !== undefined) {
+    throw new UserError("--budget and --iterations exclude each other: give one of them");
+  }
+  return { seconds: budget, iterations };
+}
+
+/** A resumed run keeps its settings; only its budget may be changed. */
+export function resumedConfig(folder: RunFolder, command: Command): TrainConfig {
+  const options = command.opts<TrainFlags>();
+  const fixed = Object.keys(options).filter(
+    (name) => isGiven(command, name) && !OF_A_RESUMED_RUN.includes(name),
+  );
+  if (fixed.length > 0) {
+    throw new UserError(
+      `--resume ${folder.path}: a resumed run keeps its settings; leave out ${fixed.join(", ")}`,
+    );
+  }
+  const { seconds, iterations, ...settings } = folder.config;
+  const given = budgetOf(options);
+  const budget = (given.seconds ?? given.iterations) ? given : { seconds, iterations };
+  return parseTrainConfig({ ...settings, ...budget });
+}

@@ -1,0 +1,6 @@
+/** Training data that is made from the data there is. */
+import { z } from "zod";
+
+export const augmentationSettings = {
+  timeReversal: z.boolean(),
+};
