@@ -1,7 +1,8 @@
 /** What every part of a benchmark run works with. */
 import { UserError } from "../src/core/errors";
-import { type Device, openDevice } from "../src/gpu/device";
+import type { Device } from "../src/gpu/device";
 import { Stopwatch } from "../src/gpu/stopwatch";
+import { openDevice } from "../src/hosts/bun";
 import type { TrainConfig } from "../src/train/config";
 import { makeTrainConfig, PRESETS, type PresetName } from "../src/train/presets";
 import { Controls, measureCeilings } from "./ceilings";

@@ -16,9 +16,9 @@ import type { Tensor } from "../src/core/tensor";
 import { elements, state } from "../src/core/tensor";
 import type { Variant } from "../src/core/variant";
 import { capabilities } from "../src/gpu/capabilities";
-import { openDevice } from "../src/gpu/device";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
+import { openDevice } from "../src/hosts/bun";
 import { recordCopy, recordFmaPeak } from "./peak";
 
 /** [input channels, output channels, edge of the patch, edge of the kernel] */

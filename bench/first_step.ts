@@ -2,7 +2,7 @@
  * In a process of its own, for latency.ts: opens the adapter, makes a trainer, takes two steps, and
  * prints the seconds of each part as JSON. `bun bench/first_step.ts PRESET POOL BATCH [ADAPTER]`
  */
-import { openDevice } from "../src/gpu/device";
+import { openDevice } from "../src/hosts/bun";
 import type { PresetName } from "../src/train/presets";
 import { makeTrainConfig } from "../src/train/presets";
 import { cube } from "./noise";

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { UserError } from "../src/core/errors";
-import { type Device, listAdapters, openDevice } from "../src/gpu/device";
+import type { Device } from "../src/gpu/device";
 import { throttledWait } from "../src/gpu/wait";
+import { listAdapters, openDevice } from "../src/hosts/bun";
 
 const COUNT = 1003; // no multiple of the workgroup
 const SHADER = `

@@ -10,7 +10,8 @@ const root = join(import.meta.dir, "..");
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/core": [],
   "src/platform": ["src/core"],
-  "src/gpu": ["src/core", "src/platform"],
+  "src/gpu": ["src/core"],
+  "src/hosts": ["src/core", "src/gpu", "src/platform"],
   "src/tune": ["src/core", "src/gpu"],
   kernels: ["src/core", "shaders"],
   "src/nn": ["kernels", "src/core"],
@@ -65,16 +66,15 @@ test("folders import only what lies below them", () => {
     }
   }
   expect(wrong).toEqual([]);
-  expect(specifiers(files.get("src/gpu/device.ts")!)).toContain("webgpu");
 });
 
-test("the engine touches no Bun, Node, file system or package; only device.ts imports webgpu", () => {
+test("the engine touches no Bun, Node, file system or package; only dawn.ts imports webgpu", () => {
   const wrong: string[] = [];
   for (const [path, text] of files) {
     for (const specifier of specifiers(text)) {
       const isPackage = !specifier.startsWith(".");
       const isDawn = specifier === "webgpu";
-      if (isDawn ? path !== "src/gpu/device.ts" : isPackage && PURE.includes(folderOf(path))) {
+      if (isDawn ? path !== "src/hosts/dawn.ts" : isPackage && PURE.includes(folderOf(path))) {
         wrong.push(`${path}: ${specifier}`);
       }
     }
@@ -86,14 +86,37 @@ test("the engine touches no Bun, Node, file system or package; only device.ts im
   expect(wrong).toEqual([]);
 });
 
-test("src/platform is loaded from the engine by device.ts alone, and not in a browser", () => {
-  const statics = /^\s*import (?!type)[^;]*"[^"]*\/platform\/[^"]*"/m;
-  const wrong = [...files].filter(([path, text]) => {
-    if (!PURE.includes(folderOf(path))) return false;
-    const loads = specifiers(text).some((s) => s.includes("/platform/"));
-    return loads && (path !== "src/gpu/device.ts" || statics.test(text));
-  });
-  expect(wrong.map(([path]) => path)).toEqual([]);
+/** Files that `path` loads at run time, itself among them, and what they load that is no file of ours. */
+function closure(path: string): { paths: Set<string>; packages: Set<string> } {
+  const transpiler = new Bun.Transpiler({ loader: "ts" });
+  const [paths, packages] = [new Set([path]), new Set<string>()];
+  for (const each of paths) {
+    if (!files.has(each)) continue; // a shader
+    for (const { path: specifier } of transpiler.scanImports(files.get(each)!)) {
+      const target = resolved(each, specifier);
+      if (target) paths.add(target);
+      else packages.add(specifier);
+    }
+  }
+  return { paths, packages };
+}
+
+test("training and the sliding window do not know where they run", () => {
+  for (const entry of ["src/train/trainer.ts", "src/infer/sliding_window.ts", "kernels/index.ts"]) {
+    const { paths, packages } = closure(entry);
+    expect(paths.size).toBeGreaterThan(10);
+    expect([...paths].filter((path) => /^src\/(hosts|platform|cli)\//.test(path))).toEqual([]);
+    expect([...packages], entry).toEqual([]);
+  }
+});
+
+test("each host loads what its place has: no bun:ffi in Node, nothing of Node's in a page", () => {
+  const packagesOf = (host: string) => [...closure(`src/hosts/${host}.ts`).packages].sort();
+  expect(packagesOf("bun")).toContain("bun:ffi");
+  const node = packagesOf("node");
+  expect(node).toContain("webgpu");
+  expect(node.filter((name) => name !== "webgpu" && !name.startsWith("node:"))).toEqual([]);
+  for (const host of ["deno", "browser"]) expect(packagesOf(host)).toEqual([]);
 });
 
 test("no import cycles at run time", () => {

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ops } from "../kernels/index";
 import { UserError } from "../src/core/errors";
-import { openDevice } from "../src/gpu/device";
+import { openDevice } from "../src/hosts/bun";
 import { faultsOf, gradientFaultsOfReference } from "./op_checks";
 import { OpGraph, Rig, type Trial, trialOf, variantRounds } from "./op_run";
 import { references } from "./reference/index";

@@ -4,9 +4,9 @@ import { Graph } from "../src/core/graph";
 import { Philox } from "../src/core/random";
 import { state } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";
-import { openDevice } from "../src/gpu/device";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
+import { openDevice } from "../src/hosts/bun";
 
 const size = [5, 4, 6] as const;
 const S = 120;

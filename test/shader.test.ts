@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { defineKernel, type Kernel } from "../src/core/kernel";
 import type { Device } from "../src/gpu/device";
-import { openDevice } from "../src/gpu/device";
 import { PipelineCache, showShaderError, specialise } from "../src/gpu/shader";
+import { openDevice } from "../src/hosts/bun";
 
 function kernelOf(source: string): Kernel {
   return defineKernel({

@@ -1,6 +1,7 @@
 /** The devices that tests run on: whatever of them this machine has or can bring. */
 import { UserError } from "../src/core/errors";
-import { type Device, openDevice } from "../src/gpu/device";
+import type { Device } from "../src/gpu/device";
+import { openDevice } from "../src/hosts/bun";
 
 const opened = new Map<string, Promise<Device | undefined>>();
 

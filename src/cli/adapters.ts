@@ -1,5 +1,6 @@
 import { noAdapter } from "../gpu/adapter_search";
-import { type AdapterDescription, surveyAdapters } from "../gpu/device";
+import type { AdapterDescription } from "../gpu/device";
+import { surveyAdapters } from "../hosts/bun";
 import { makeCommand } from "./command";
 import { runMain } from "./main";
 

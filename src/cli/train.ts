@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { VolumeStore } from "../data/volume_store";
 import { checkPrecision } from "../gpu/capabilities";
-import { openDevice } from "../gpu/device";
 import { Memory } from "../gpu/memory";
+import { openDevice } from "../hosts/bun";
 import { loadCheckpoint, type Progress } from "../train/checkpoint";
 import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
 import { duration, trainingProgress } from "../train/progress";

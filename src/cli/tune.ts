@@ -1,7 +1,7 @@
 /** `bun run tune`: see docs/tuning.md. */
 import { UserError } from "../core/errors";
 import { capabilities } from "../gpu/capabilities";
-import { openDevice } from "../gpu/device";
+import { openDevice } from "../hosts/bun";
 import { cacheDir } from "../platform/cache";
 import { modelInfo } from "../train/checkpoint";
 import { iterationPicks } from "../train/picks";

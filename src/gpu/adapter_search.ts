@@ -5,7 +5,6 @@ import type { AdapterDescription, AdapterKind, AdapterSourceName } from "./adapt
 export interface Candidate {
   readonly info: AdapterDescription;
   readonly adapter: GPUAdapter;
-  readonly isDawnNode: boolean;
 }
 
 /** A place where adapters come from; finding them may bring a driver. */

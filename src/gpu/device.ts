@@ -1,25 +1,25 @@
 import type { Precision } from "../core/tensor";
 import type { Choices } from "../core/variant";
-import type { DriverSource } from "../platform/vulkan";
-import { type AdapterDescription, describeAdapter, startLine } from "./adapter";
-import {
-  type AdapterSource,
-  type Candidate,
-  collectAdapters,
-  type FoundAdapters,
-  searchAdapter,
-} from "./adapter_search";
-import { throttledWait } from "./wait";
+import { type AdapterDescription, startLine } from "./adapter";
+import type { Candidate } from "./adapter_search";
 
 export type { AdapterDescription, AdapterKind } from "./adapter";
 
-export interface DeviceOptions {
-  /** `lavapipe`, `swiftshader`, `hardware`, `gpu` or part of an adapter's name, in any case. */
-  readonly adapter?: string;
-  /** Say nothing while a driver is brought. */
-  readonly quiet?: boolean;
-  /** False compiles shaders without bounds checks: only for kernels that are proven in bounds. */
-  readonly robustness?: boolean;
+/** What the place where a device runs (src/hosts) gives it besides WebGPU itself. */
+export interface DeviceHost {
+  /** How a promise of the device is awaited; absent: like any other. */
+  readonly wait?: <T>(promise: Promise<T>) => Promise<T>;
+  /** Opens another device on the same adapter. */
+  readonly companion?: () => Promise<Device>;
+  readonly compiled?: CompiledShaders;
+  /** Why a faster software adapter is not there; for the start line. */
+  readonly lavapipeRefusal?: string;
+}
+
+/** Which sets of shaders the driver has compiled on this machine, and still has. */
+export interface CompiledShaders {
+  before(sources: readonly string[]): boolean;
+  remember(sources: readonly string[]): Promise<void>;
 }
 
 /** Asked for where an adapter has them; no kernel may need one. */
@@ -31,139 +31,8 @@ const WANTED_FEATURES: readonly string[] = [
   "chromium-experimental-subgroup-matrix",
 ];
 
-/**
- * Opens the best adapter, or the one that `adapter`, else `VOXGRAD_ADAPTER`, names: hardware, then
- * lavapipe (brought into the cache where it is missing), then SwiftShader.
- * @throws UserError when there is none, saying what there is or what was tried
- */
-export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
-  const { sources, defaultAdapter } = await adapterSources(options);
-  const { candidate, reasons } = await searchAdapter(sources, options.adapter || defaultAdapter);
-  return createDevice(candidate, reasons.get("lavapipe"));
-}
-
-/** Every adapter that is there or can be had, best first, and why each other source has none. */
-export async function surveyAdapters(
-  options: DeviceOptions = {},
-): Promise<{ adapters: AdapterDescription[]; reasons: string[] }> {
-  const { sources } = await adapterSources(options);
-  return collectAdapters(sources);
-}
-
-/** The adapters of {@link surveyAdapters}. */
-export async function listAdapters(options: DeviceOptions = {}): Promise<AdapterDescription[]> {
-  return (await surveyAdapters(options)).adapters;
-}
-
-async function adapterSources(
-  options: DeviceOptions,
-): Promise<{ sources: AdapterSource[]; defaultAdapter: string }> {
-  const browser = (globalThis.navigator as Navigator | undefined)?.gpu;
-  if (browser) {
-    const find = async () => ({ candidates: await browserAdapters(browser) });
-    return { sources: [{ name: "browser", find }], defaultAdapter: "" };
-  }
-  const { adapterVariable, driverSources } = await import("../platform/vulkan");
-  const sources = driverSources().map((source) => ({
-    name: source.name,
-    find: (mayDownload: boolean) => dawnAdapters(source, mayDownload, options),
-  }));
-  return { sources, defaultAdapter: adapterVariable() };
-}
-
-async function browserAdapters(gpu: GPU): Promise<Candidate[]> {
-  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) return [];
-  const name = adapter.info.description || `${adapter.info.vendor} ${adapter.info.architecture}`;
-  const info = describeAdapter(adapter, { name, backend: "webgpu", source: "browser" });
-  return [{ info, adapter, isDawnNode: false }];
-}
-
-/** Backends that compute: Dawn also lists `null`, which runs nothing, and OpenGL. */
-const BACKENDS: readonly string[] = ["metal", "d3d12", "vulkan"];
-const NO_SUCH_ADAPTER = "list all";
-
-async function dawnAdapters(
-  source: DriverSource,
-  mayDownload: boolean,
-  options: DeviceOptions,
-): Promise<FoundAdapters> {
-  let request: (flags: readonly string[]) => Promise<DawnAnswer>;
-  try {
-    const show = await source.prepare({ mayDownload, quiet: options.quiet === true });
-    request = await dawnRequest(show, options);
-  } catch (error) {
-    if (error instanceof Error && error.name === "DriverUnavailable") {
-      return { candidates: [], reason: error.message };
-    }
-    throw error;
-  }
-  // Dawn tells the names of its adapters only in the error for a name that it does not have.
-  const { error, warnings } = await request([`adapter=${NO_SUCH_ADAPTER}`]);
-  const listed = [...(error ?? "").matchAll(/backend: '(.+?)', name: '(.+?)'$/gm)];
-  const candidates: Candidate[] = [];
-  for (const [, backend = "", name = ""] of listed) {
-    if (!BACKENDS.includes(backend)) continue;
-    const { adapter } = await request([`backend=${backend}`, `adapter=${name}`]);
-    if (!adapter) continue;
-    const info = describeAdapter(adapter, { name, backend, source: source.name });
-    candidates.push({ info, adapter, isDawnNode: true });
-  }
-  return candidates.length > 0 ? { candidates } : { candidates, reason: warnings || "no adapter" };
-}
-
-interface DawnAnswer {
-  readonly adapter?: GPUAdapter;
-  readonly error?: string;
-  /** What Dawn had to say of drivers that it refused, on one line. */
-  readonly warnings: string;
-}
-
-/**
- * A function that asks a fresh Dawn instance for an adapter. Dawn looks for drivers within the
- * call, so the drivers are shown, and stderr is caught, around the call alone.
- */
-async function dawnRequest(
-  showDrivers: () => void,
-  { robustness = true }: DeviceOptions,
-): Promise<(flags: readonly string[]) => Promise<DawnAnswer>> {
-  const { create, globals } = await import("webgpu");
-  const { catchStderr } = await import("../platform/native");
-  Object.assign(globalThis, globals);
-  // Without the first no adapter offers subgroup matrices.
-  const enabled = ["allow_unsafe_apis", ...(robustness ? [] : ["disable_robustness"])];
-  const toggles = [
-    "disable-dawn-features=timestamp_quantization",
-    `enable-dawn-features=${enabled.join(",")}`,
-  ];
-  return async (flags) => {
-    const { value, text } = catchStderr(() => {
-      showDrivers();
-      const gpu = pinned(create([...toggles, ...flags]));
-      return gpu.requestAdapter({ powerPreference: "high-performance" });
-    });
-    const warnings = [...new Set(text.split("\n"))]
-      .filter((line) => line && !/artificially reduced|XDG_RUNTIME_DIR|^\s+(at|-) /.test(line))
-      .map((line) => line.replace(/^(Warning|Error): /, ""))
-      .join(", ")
-      .replace(/^.*Found no drivers.*$/, "no Vulkan driver is installed");
-    try {
-      return { adapter: (await value) ?? undefined, warnings };
-    } catch (error) {
-      return { error: String(error), warnings };
-    }
-  };
-}
-
-/** dawn.node crashes when the object from `create()` is collected: it is kept for good. */
-function pinned(gpu: GPU): GPU {
-  const scope = globalThis as { __voxgradGpu?: GPU[] };
-  scope.__voxgradGpu ??= [];
-  scope.__voxgradGpu.push(gpu);
-  return gpu;
-}
-
-async function createDevice(candidate: Candidate, lavapipeRefusal?: string): Promise<Device> {
+/** Opens an adapter with all of its limits and those of the wanted features that it has. */
+export async function createDevice(candidate: Candidate, host: DeviceHost): Promise<Device> {
   const { adapter, info } = candidate;
   const requiredLimits: Record<string, number> = {};
   for (const name in adapter.limits) {
@@ -175,8 +44,7 @@ async function createDevice(candidate: Candidate, lavapipeRefusal?: string): Pro
     requiredLimits,
     requiredFeatures: requiredFeatures as GPUFeatureName[],
   });
-  const sleeps = candidate.isDawnNode && info.type === "software";
-  return new Device(device, adapter, info, { sleeps, lavapipeRefusal });
+  return new Device(device, adapter, info, host);
 }
 
 const openDevices = new Set<Device>();
@@ -199,18 +67,16 @@ export class Device {
   /** What the tuner found for this adapter; graphs of graphFor (capabilities.ts) use it. */
   choices: Choices | undefined;
 
-  readonly #sleeps: boolean;
-  readonly #lavapipeRefusal: string | undefined;
   #errors: Error[] = [];
   #loss: Error | undefined;
   #lastLabel = "nothing";
 
-  /** Use {@link openDevice}. */
+  /** Use `openDevice` of a file of src/hosts. */
   constructor(
     device: GPUDevice,
     adapter: GPUAdapter,
     info: AdapterDescription,
-    how: { readonly sleeps: boolean; readonly lavapipeRefusal: string | undefined },
+    readonly host: DeviceHost,
   ) {
     this.device = device;
     this.adapter = adapter;
@@ -218,8 +84,6 @@ export class Device {
     this.limits = device.limits;
     this.features = new Set<string>(device.features);
     this.subgroupSize = info.subgroupSize;
-    this.#sleeps = how.sleeps;
-    this.#lavapipeRefusal = how.lavapipeRefusal;
     device.onuncapturederror = (event) => {
       const { error } = event;
       event.preventDefault(); // else dawn.node prints it as well
@@ -242,12 +106,13 @@ export class Device {
   }
 
   /**
-   * Awaits a promise of the device; every such wait should go through here, see wait.ts.
+   * Awaits a promise of the device; every such wait should go through here: Dawn in Bun and Node must
+   * not spin (wait.ts).
    * @throws what {@link check} throws, once the promise has settled
    */
   async wait<T>(promise: Promise<T>): Promise<T> {
     try {
-      return await (this.#sleeps ? throttledWait(promise) : promise);
+      return await (this.host.wait ? this.host.wait(promise) : promise);
     } finally {
       this.check();
     }
@@ -256,17 +121,6 @@ export class Device {
   /** Waits until everything submitted is done. */
   async idle(): Promise<void> {
     await this.wait(this.device.queue.onSubmittedWorkDone());
-  }
-
-  /** Whether the driver has compiled all of these shaders on this machine, and still has them. */
-  async compiledBefore(sources: readonly string[]): Promise<boolean> {
-    const { compiledBefore } = await import("../platform/compiled");
-    return compiledBefore(this.info.driver, sources);
-  }
-
-  async rememberCompiled(sources: readonly string[]): Promise<void> {
-    const { rememberCompiled } = await import("../platform/compiled");
-    await rememberCompiled(this.info.driver, sources);
   }
 
   /** Takes the errors that Dawn reported outside of any error scope since the last call. */
@@ -289,7 +143,7 @@ export class Device {
   /** The one line at start: adapter, driver, precision, and what a software adapter means. */
   describe(precision: Precision = "f32"): string {
     const text = precision === "f16" ? "float16 activations, float32 arithmetic" : "float32";
-    return startLine(this.info, text, this.#lavapipeRefusal);
+    return startLine(this.info, text, this.host.lavapipeRefusal);
   }
 
   destroy(): void {

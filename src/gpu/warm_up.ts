@@ -5,7 +5,6 @@
  */
 import type { Dispatch } from "../core/graph";
 import type { Device } from "./device";
-import { openDevice } from "./device";
 import type { Memory } from "./memory";
 import { type Pipeline, PipelineCache, specialise } from "./shader";
 
@@ -50,10 +49,11 @@ class Dummy {
 /** Compiles what a program needs on two devices, if it has not been compiled on this machine yet. */
 export async function warmUp(memory: Memory, dispatches: readonly Dispatch[]): Promise<void> {
   const { device } = memory;
-  if (device.info.kind !== "lavapipe") return;
+  const { companion: open, compiled } = device.host;
+  if (device.info.kind !== "lavapipe" || !open || !compiled) return;
   const bySource = new Map(dispatches.map((d) => [specialise(d.kernel, d.consts), d]));
   const sources = [...bySource.keys()];
-  if (sources.length < WORTHWHILE || (await device.compiledBefore(sources))) return;
+  if (sources.length < WORTHWHILE || compiled.before(sources)) return;
   // Long shaders first, so that the two end together.
   const queue = sources.toSorted((a, b) => b.length - a.length);
   const work = async (worker: Device, pipelines: PipelineCache) => {
@@ -64,12 +64,12 @@ export async function warmUp(memory: Memory, dispatches: readonly Dispatch[]): P
     }
     dummy.destroy();
   };
-  const companion = await openDevice({ adapter: device.info.name, quiet: true });
+  const companion = await open();
   try {
     const other = new PipelineCache(companion.device);
     await Promise.all([work(device, memory.pipelines), work(companion, other)]);
   } finally {
     companion.destroy();
   }
-  await device.rememberCompiled(sources);
+  await compiled.remember(sources);
 }

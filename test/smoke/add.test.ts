@@ -4,9 +4,9 @@ import { add } from "../../kernels/add";
 import { Graph } from "../../src/core/graph";
 import { state } from "../../src/core/tensor";
 import { capabilities } from "../../src/gpu/capabilities";
-import { openDevice } from "../../src/gpu/device";
 import { Memory } from "../../src/gpu/memory";
 import { Program } from "../../src/gpu/program";
+import { openDevice } from "../../src/hosts/bun";
 
 test("an adapter opens and adds", async () => {
   const device = await openDevice();

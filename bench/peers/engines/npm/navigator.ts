@@ -1,8 +1,8 @@
 /** `navigator.gpu` for engines that expect a browser: the adapter that voxgrad itself would use. */
 import { create } from "webgpu";
 import type { AdapterDescription } from "../../../../src/gpu/adapter";
-import { openDevice } from "../../../../src/gpu/device";
 import { throttledWait } from "../../../../src/gpu/wait";
+import { openDevice } from "../../../../src/hosts/bun";
 import { refuse } from "../../engine";
 
 export interface Browser {
