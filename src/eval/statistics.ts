@@ -34,8 +34,9 @@ export function mean(values: ArrayLike<number>): number {
 export const median = (values: ArrayLike<number>): number =>
   quantile(Float64Array.from(values).sort(), 0.5);
 
-/** Quantile of sorted values, linear between them (type 7 of Hyndman and Fan 1996). */
+/** Quantile of sorted values, linear between them (type 7 of Hyndman and Fan 1996). NaN of none. */
 export function quantile(sorted: ArrayLike<number>, share: number): number {
+  if (sorted.length === 0) return Number.NaN;
   const at = share * (sorted.length - 1);
   const below = Math.floor(at);
   const [a, b] = [sorted[below]!, sorted[Math.ceil(at)]!];
