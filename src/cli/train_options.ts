@@ -47,6 +47,7 @@ function withMiningOptions(command: Command): Command {
 function withLossOptions(command: Command): Command {
   return command
     .optionsGroup("Loss:")
+    .option("--loss <name>", "what training makes small: dice")
     .option("--dice-epsilon <e>", "ε of the Dice loss", numberOption);
 }
 

@@ -6,10 +6,8 @@
 import { adam } from "../../kernels/adam";
 import { add } from "../../kernels/add";
 import { batchStats } from "../../kernels/batch_stats";
-import { diceLoss } from "../../kernels/dice_loss";
-import { fill } from "../../kernels/fill";
 import { gatherPatches } from "../../kernels/gather_patches";
-import { lossScale, lossSeed, SCALE_SIZE } from "../../kernels/loss_scale";
+import { lossScale, SCALE_SIZE } from "../../kernels/loss_scale";
 import { takeRows } from "../../kernels/take_rows";
 import { topB } from "../../kernels/top_b";
 import { writeSlice } from "../../kernels/write_slice";
@@ -22,6 +20,7 @@ import { patchesPerDispatch, type UNetConfig, unet3d } from "../nn/unet3d";
 import { type FlatParameters, flatParameters } from "../nn/weights";
 import { ADAM, STEP_SIZE } from "../optim/schedule";
 import type { TrainConfig } from "./config";
+import { applyLoss, type PatchLoss, seedOf } from "./loss";
 import { COORDS } from "./sampler";
 
 /** Iterations that the statistics log holds: reports must be read at least that often. */
@@ -94,7 +93,7 @@ export interface Iteration {
   readonly indices?: Tensor;
   /** Error of every sampled patch under w̄: (B̄). */
   readonly errors: Tensor;
-  /** Dice loss of each trained patch: (B). */
+  /** Loss of each trained patch: (B). */
   readonly loss: Tensor;
 }
 
@@ -159,18 +158,17 @@ class Recorder {
     return this.g.apply(takeRows, { rows, indices }, {}).y!;
   }
 
-  private forward(params: FlatParameters, coords: Tensor): { loss: Tensor; sums: Tensor } {
+  private forward(params: FlatParameters, coords: Tensor): PatchLoss {
     const { g, store, config } = this;
     const size = [config.patch, config.patch, config.patch] as const;
     const { difference, precision: dtype } = config;
     const attrs = { size, half: store.half, label: true, difference, dtype };
     const { x, y } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
     const logits = unet3d(g, params.named, x!, this.unet);
-    const out = g.apply(diceLoss, { logits, target: y! }, { epsilon: config.diceEpsilon });
-    return { loss: out.loss!, sums: out.sums! };
+    return applyLoss(g, { logits, target: y! }, config);
   }
 
-  /** Dice error of every patch of `coords` under `params`: (B̄). */
+  /** Error of every patch of `coords` under `params`: (B̄). */
   errors(params: FlatParameters, coords: Tensor): Tensor {
     const errors = this.g.tensor("errors", [coords.shape[0]!]);
     for (const chunk of chunksOf(coords.shape[0]!, this.chunk)) {
@@ -180,8 +178,8 @@ class Recorder {
     return errors;
   }
 
-  /** Mean Dice loss over the batch: gradients into `train.gradient`, chunk after chunk. */
-  train(train: TrainState, coords: Tensor): { loss: Tensor; sums: Tensor } {
+  /** Mean loss over the batch: gradients into `train.gradient`, chunk after chunk. */
+  train(train: TrainState, coords: Tensor): PatchLoss {
     const { g } = this;
     const batch = coords.shape[0]!;
     for (const [name, w] of train.student.named) g.watch(w, train.gradient.named.get(name)!);
@@ -193,10 +191,7 @@ class Recorder {
         g.apply(writeSlice, { dst: loss, src: part.loss }, { offset: chunk.offset });
         g.apply(writeSlice, { dst: sums, src: part.sums }, { offset: 3 * chunk.offset });
       });
-      const [count, value] = [chunk.count, 1 / batch];
-      const seed = train.scale
-        ? g.apply(lossSeed, { scale: train.scale }, { count, value }).y!
-        : g.apply(fill, {}, { shape: [count], value }).y!;
+      const seed = seedOf(g, train.scale, { count: chunk.count, value: 1 / batch });
       g.backward(new Map([[part.loss, seed]]), add);
     }
     return { loss, sums };
