@@ -15,7 +15,12 @@ import { predictVolume } from "../src/infer/sliding_window";
 import { unetParameters } from "../src/nn/parameters";
 import { flatParameters } from "../src/nn/weights";
 import type { TrainConfig } from "../src/train/config";
-import { makeTrainState, recordIteration, unetConfig } from "../src/train/iteration";
+import {
+  makeTrainState,
+  recordIteration,
+  trainedParameters,
+  unetConfig,
+} from "../src/train/iteration";
 import { cube } from "./noise";
 
 export interface Recording {
@@ -82,7 +87,7 @@ export async function recordTraining(
   const options = { half: config.volumePrecision === "f16", budget: 2 ** 30, patch: config.patch };
   const store = VolumeStore.create(memory, [cube(VOLUME)], options);
   await store.rotateTo(0);
-  const train = makeTrainState(unetParameters(unetConfig(config)), config);
+  const train = makeTrainState(trainedParameters(config), config);
   const g = graphFor(memory.device, { variants });
   recordIteration(g, memory, store, train, config);
   return { name: `${config.preset} iteration`, dispatches: g.dispatches, hasRun: false };

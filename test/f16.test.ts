@@ -63,6 +63,18 @@ for (const adapter of ["lavapipe", "hardware"]) {
       expect(mean(half.slice(0, 5)) - mean(half.slice(-5))).toBeGreaterThan(0.1);
     });
 
+    test("deep supervision in f16 stays near float32 too", async () => {
+      const curves: number[][] = [];
+      for (const precision of ["f32", "f16"] as const) {
+        const changes = { sampler: "uniform", positive: 1, deepSupervision: true } as const;
+        const t = await trainer(precision, changes);
+        await steps(t, 10);
+        curves.push(await lossesOf(t));
+      }
+      const apart = curves[0]!.map((loss, i) => Math.abs(loss - curves[1]![i]!));
+      expect(Math.max(...apart)).toBeLessThan(2e-3);
+    });
+
     test("mining works alike, and the same seed gives the same bits", async () => {
       const runs: Float32Array[] = [];
       for (let run = 0; run < 2; run++) {

@@ -1,9 +1,8 @@
 /** Algorithm 1: selection, momentum, its special cases, repeatability, and what a step costs. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { diceLoss } from "../kernels/dice_loss";
-import { gatherPatches } from "../kernels/gather_patches";
 import { Graph } from "../src/core/graph";
-import { state, type Tensor } from "../src/core/tensor";
+import { state } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
@@ -13,7 +12,7 @@ import { drawPatches } from "../src/train/sampler";
 import { Trainer } from "../src/train/trainer";
 import { unet64 } from "./reference/unet3d";
 import { defaultDevice } from "./test_devices";
-import { tinyConfig, tinyStore } from "./training_rig";
+import { gathered, tinyConfig, tinyStore } from "./training_rig";
 
 const device = await defaultDevice();
 const memory = new Memory(device);
@@ -56,22 +55,11 @@ test("selected indices are the stable top B of the float64 errors", async () => 
   program.run();
   const selected = await memory.readU32(indices!, program.bufferOf(indices!));
 
-  const { x, y } = await gathered(store, train.coords);
+  const { x, y } = await gathered(memory, store, train.coords);
   const errors = unet64(toNamed(specs, weights), unetConfig(config), x, y, config.diceEpsilon, 12);
   const order = errors.map((_, i) => i).sort((a, b) => errors[b]! - errors[a]! || a - b);
   expect([...selected]).toEqual(order.slice(0, config.batch));
 });
-
-/** The patches of `coords` as the device sees them. */
-async function gathered(store: ReturnType<typeof tinyStore>, coords: Tensor) {
-  const g = new Graph(capabilities(device));
-  const attrs = { size: [8, 8, 8] as const, half: false, label: true };
-  const { x, y } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
-  const program = await Program.compile(memory, g, "gather", [x!, y!]);
-  program.run();
-  const read = (t: Tensor) => memory.readF32(t, program.bufferOf(t));
-  return { x: await read(x!), y: await read(y!) };
-}
 
 describe("momentum", () => {
   test("μ = 0: w̄ is w, bit for bit", async () => {

@@ -1,8 +1,13 @@
 /** A tiny training problem for tests: random volumes with bright boxes as lesions. */
+import { gatherPatches } from "../kernels/gather_patches";
+import { Graph } from "../src/core/graph";
 import { Philox } from "../src/core/random";
+import type { Tensor } from "../src/core/tensor";
 import type { Size3 } from "../src/data/volume";
 import { type VolumeSource, VolumeStore } from "../src/data/volume_store";
+import { capabilities } from "../src/gpu/capabilities";
 import type { Memory } from "../src/gpu/memory";
+import { Program } from "../src/gpu/program";
 import type { TrainConfig } from "../src/train/config";
 import { makeTrainConfig } from "../src/train/presets";
 
@@ -49,4 +54,19 @@ export function tinyConfig(changes: Partial<TrainConfig> = {}): TrainConfig {
 
 export function tinyStore(memory: Memory, half = false, budget = 2 ** 24): VolumeStore {
   return VolumeStore.create(memory, noiseSources(), { half, budget, patch: 8 });
+}
+
+/** The patches of `coords` as the device sees them. */
+export async function gathered(
+  memory: Memory,
+  store: VolumeStore,
+  coords: Tensor,
+): Promise<{ x: Float32Array; y: Float32Array }> {
+  const g = new Graph(capabilities(memory.device));
+  const attrs = { size: [8, 8, 8] as const, half: false, label: true };
+  const { x, y } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
+  const program = await Program.compile(memory, g, "gather", [x!, y!]);
+  program.run();
+  const read = (t: Tensor) => memory.readF32(t, program.bufferOf(t));
+  return { x: await read(x!), y: await read(y!) };
 }

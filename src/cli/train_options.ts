@@ -54,7 +54,8 @@ function withLossOptions(command: Command): Command {
 function withOptimisationOptions(command: Command): Command {
   return command
     .optionsGroup("Optimisation:")
-    .option("--learning-rate <r>", "initial learning rate", numberOption);
+    .option("--learning-rate <r>", "initial learning rate", numberOption)
+    .option("--deep-supervision", "losses at the coarser levels of the decoder too");
 }
 
 function withAugmentationOptions(command: Command): Command {

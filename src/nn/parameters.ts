@@ -15,6 +15,8 @@ export interface ParameterSpec {
   readonly kind: "weight" | "bias" | "scale" | "shift";
   /** Inputs of one output of the convolution, Cin · kD · kH · kW; 0 for a group norm. */
   readonly fanIn: number;
+  /** Of no use after training: not in a weights file. Such parameters come last. */
+  readonly trainingOnly?: boolean;
 }
 
 export interface UnetWidth {
@@ -44,7 +46,7 @@ export function unetParameters(width: UnetWidth = {}): ParameterSpec[] {
     ...block("mid", b, c),
     ...block("dec2", b + c, b),
     ...block("dec1", a + b, a),
-    ...convolution("head", a, 1, 1),
+    ...pointConvolution("head", a),
   ];
 }
 
@@ -64,6 +66,11 @@ function convolution(name: string, channelsIn: number, channels: number, size: n
     { name: `${name}.weight`, shape, kind: "weight", fanIn },
     { name: `${name}.bias`, shape: [channels], kind: "bias", fanIn },
   ] satisfies ParameterSpec[];
+}
+
+/** A head: a 1×1×1 convolution to one channel. */
+export function pointConvolution(name: string, channelsIn: number): ParameterSpec[] {
+  return convolution(name, channelsIn, 1, 1);
 }
 
 function groupNorm(name: string, channels: number) {
@@ -113,7 +120,7 @@ export function initialise(specs: readonly ParameterSpec[], seed: number): Float
 }
 
 /**
- * Sets the bias of the head so that an untrained network says lesion with probability `prior`
+ * Sets the bias of every head so that an untrained network says lesion with probability `prior`
  * everywhere (Lin et al. 2017, "Focal loss for dense object detection", section 3.3), in place.
  */
 export function setHeadPrior(
@@ -121,8 +128,10 @@ export function setHeadPrior(
   flat: Float32Array,
   prior: number,
 ): void {
-  const at = specs.findIndex(({ name }) => name === "head.bias");
-  flat[layout(specs).offsets[at]!] = Math.log(prior / (1 - prior));
+  const { offsets } = layout(specs);
+  for (const [i, { name }] of specs.entries()) {
+    if (/(^|\.)head\.bias$/.test(name)) flat[offsets[i]!] = Math.log(prior / (1 - prior));
+  }
 }
 
 /** The tensors of a flat buffer by name, in order, as the weights file holds them (copies). */

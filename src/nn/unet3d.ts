@@ -31,12 +31,30 @@ export type ParameterTensors = ReadonlyMap<string, Tensor>;
 /** Patches must halve twice without remainder. */
 export const SIZE_MULTIPLE = 4;
 
+/** What the decoder makes at each of its levels, finest first: half as large from one to the next. */
+export interface UNetLevels {
+  /** (N, 1, D, H, W), always f32. */
+  readonly logits: Tensor;
+  readonly dec2: Tensor;
+  readonly mid: Tensor;
+}
+
 /**
  * Records the forward pass.
  * @param x (N, inChannels, D, H, W); D, H, W multiples of 4; activations are stored as it is
  * @returns logits (N, 1, D, H, W), always f32
  */
 export function unet3d(g: Graph, params: ParameterTensors, x: Tensor, config: UNetConfig): Tensor {
+  return unetLevels(g, params, x, config).logits;
+}
+
+/** The same, with what lies behind the logits. */
+export function unetLevels(
+  g: Graph,
+  params: ParameterTensors,
+  x: Tensor,
+  config: UNetConfig,
+): UNetLevels {
   const [n, channels, ...size] = x.shape;
   if (channels !== config.inChannels || size.some((s) => s % SIZE_MULTIPLE !== 0)) {
     throw new Error(
@@ -57,7 +75,7 @@ export function unet3d(g: Graph, params: ParameterTensors, x: Tensor, config: UN
   const dec2 = net.block("dec2", net.join(skip2, up2));
   const up1 = net.up(dec2, channelsOf(cat1, f0, f1));
   const dec1 = net.block("dec1", net.join(skip1, up1));
-  return net.conv("head", dec1, { dtype: "f32" }).y!;
+  return { logits: net.conv("head", dec1, { dtype: "f32" }).y!, dec2, mid };
 }
 
 class Layers {

@@ -6,7 +6,8 @@ import { UserError } from "../core/errors";
 import { readSafetensors, type StoredTensor, writeSafetensors } from "../data/safetensors";
 import type { Memory } from "../gpu/memory";
 import { type ModelInfo, weightsMetadata } from "../infer/model";
-import { fromNamed, type ParameterSpec, toNamed } from "../nn/parameters";
+import { fromNamed, layout, type ParameterSpec, toNamed } from "../nn/parameters";
+import type { FlatParameters } from "../nn/weights";
 import type { TrainConfig } from "./config";
 import { type TrainState, unetConfig } from "./iteration";
 import type { CheckpointPaths } from "./run_folder";
@@ -37,7 +38,7 @@ export async function saveCheckpoint(
   paths: CheckpointPaths,
 ): Promise<void> {
   const metadata = weightsMetadata(info);
-  const named = async (t: TrainState["m"]) => toNamed(specs, await memory.readF32(t));
+  const { network, heads, end } = parts(specs);
   const flat = async (t: TrainState["m"]): Promise<StoredTensor> => ({
     shape: t.shape,
     data: await memory.readF32(t),
@@ -47,10 +48,25 @@ export async function saveCheckpoint(
     ["v", await flat(train.v)],
   ]);
   if (train.scale) state.set("scale", await flat(train.scale));
-  const weights = { path: paths.weights, tensors: await named(train.momentum.flat), metadata };
-  const student = { path: paths.student, tensors: await named(train.student.flat), metadata };
+  const named = async (prefix: string, { flat }: FlatParameters) => {
+    const data = await memory.readF32(flat);
+    for (const [name, t] of toNamed(heads, data.subarray(end))) state.set(`${prefix}.${name}`, t);
+    return toNamed(network, data.subarray(0, end));
+  };
+  const weights = { path: paths.weights, tensors: await named("w_momentum", train.momentum) };
+  const student = { path: paths.student, tensors: await named("w", train.student) };
   const about = { ...metadata, progress: JSON.stringify(progress) };
-  writeSafetensors(weights, student, { path: paths.state, tensors: state, metadata: about });
+  writeSafetensors(
+    { ...weights, metadata },
+    { ...student, metadata },
+    { path: paths.state, tensors: state, metadata: about },
+  );
+}
+
+/** What goes into a weights file, what goes into the state file, and where that begins in the flat buffer. */
+function parts(specs: readonly ParameterSpec[]) {
+  const network = specs.filter((spec) => !spec.trainingOnly);
+  return { network, heads: specs.slice(network.length), end: layout(network).total };
 }
 
 /** Loads a checkpoint into `train`. @throws UserError when a file does not fit the model */
@@ -60,13 +76,21 @@ export function loadCheckpoint(
   specs: readonly ParameterSpec[],
   paths: CheckpointPaths,
 ): Progress {
-  for (const [path, { flat }] of [
-    [paths.weights, train.momentum],
-    [paths.student, train.student],
-  ] as const) {
-    memory.write(flat, fromNamed(specs, readSafetensors(path).tensors, path));
-  }
   const { tensors, metadata } = readSafetensors(paths.state);
+  const { network, heads, end } = parts(specs);
+  for (const [path, prefix, { flat }] of [
+    [paths.weights, "w_momentum", train.momentum],
+    [paths.student, "w", train.student],
+  ] as const) {
+    const values = new Float32Array(flat.shape[0]!);
+    values.set(fromNamed(network, readSafetensors(path).tensors, path));
+    const stored = heads.flatMap(({ name }) => {
+      const t = tensors.get(`${prefix}.${name}`);
+      return t ? [[name, t] as const] : [];
+    });
+    values.set(fromNamed(heads, new Map(stored), paths.state), end);
+    memory.write(flat, values);
+  }
   for (const name of ["m", "v", "scale"] as const) {
     const t = train[name];
     if (!t) continue;

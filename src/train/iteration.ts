@@ -15,8 +15,14 @@ import type { Graph } from "../core/graph";
 import { state, type Tensor } from "../core/tensor";
 import type { VolumeStore } from "../data/volume_store";
 import type { Memory } from "../gpu/memory";
-import type { ParameterSpec } from "../nn/parameters";
-import { patchesPerDispatch, type UNetConfig, unet3d } from "../nn/unet3d";
+import {
+  coarseLabels,
+  coarseLogits,
+  LEVEL_WEIGHTS,
+  supervisionParameters,
+} from "../nn/deep_supervision";
+import { type ParameterSpec, unetParameters } from "../nn/parameters";
+import { patchesPerDispatch, type UNetConfig, type UNetLevels, unetLevels } from "../nn/unet3d";
 import { type FlatParameters, flatParameters } from "../nn/weights";
 import { ADAM, STEP_SIZE } from "../optim/schedule";
 import type { TrainConfig } from "./config";
@@ -70,6 +76,12 @@ export function unetConfig(config: TrainConfig): UNetConfig {
   const { filters, groups, alignCorners, recompute, difference } = config;
   const inChannels = difference ? 3 : 2;
   return { inChannels, filters, groups, epsilon: 1e-5, alignCorners, recompute };
+}
+
+/** The network's parameters, then those that exist in training alone. */
+export function trainedParameters(config: TrainConfig): ParameterSpec[] {
+  const network = unetParameters(unetConfig(config));
+  return config.deepSupervision ? [...network, ...supervisionParameters(config)] : network;
 }
 
 interface Chunk {
@@ -131,6 +143,11 @@ export function recordIteration(
   return { indices, errors: errors ?? loss, loss };
 }
 
+interface Forward extends PatchLoss {
+  readonly levels: UNetLevels;
+  readonly labels: Tensor;
+}
+
 class Recorder {
   private readonly unet: UNetConfig;
   private readonly chunk: number;
@@ -158,14 +175,27 @@ class Recorder {
     return this.g.apply(takeRows, { rows, indices }, {}).y!;
   }
 
-  private forward(params: FlatParameters, coords: Tensor): PatchLoss {
+  private forward(params: FlatParameters, coords: Tensor): Forward {
     const { g, store, config } = this;
     const size = [config.patch, config.patch, config.patch] as const;
     const { difference, precision: dtype } = config;
     const attrs = { size, half: store.half, label: true, difference, dtype };
     const { x, y } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
-    const logits = unet3d(g, params.named, x!, this.unet);
-    return applyLoss(g, { logits, target: y! }, config);
+    const levels = unetLevels(g, params.named, x!, this.unet);
+    return { ...applyLoss(g, { logits: levels.logits, target: y! }, config), levels, labels: y! };
+  }
+
+  /** Losses of a forward pass, each with its share in what is made small. */
+  private shares(params: FlatParameters, { loss, levels, labels }: Forward) {
+    const { g, config } = this;
+    if (!config.deepSupervision) return [{ loss, share: 1 }];
+    const targets = coarseLabels(g, labels);
+    const coarse = coarseLogits(g, params.named, levels).map((logits, i) => {
+      // ε counts voxels, which are 8 times as large from level to level.
+      const diceEpsilon = config.diceEpsilon / 8 ** (i + 1);
+      return applyLoss(g, { logits, target: targets[i]! }, { ...config, diceEpsilon }).loss;
+    });
+    return [loss, ...coarse].map((part, i) => ({ loss: part, share: LEVEL_WEIGHTS[i]! }));
   }
 
   /** Error of every patch of `coords` under `params`: (B̄). */
@@ -191,8 +221,11 @@ class Recorder {
         g.apply(writeSlice, { dst: loss, src: part.loss }, { offset: chunk.offset });
         g.apply(writeSlice, { dst: sums, src: part.sums }, { offset: 3 * chunk.offset });
       });
-      const seed = seedOf(g, train.scale, { count: chunk.count, value: 1 / batch });
-      g.backward(new Map([[part.loss, seed]]), add);
+      const seeds = this.shares(train.student, part).map(({ loss, share }) => {
+        const seed = seedOf(g, train.scale, { count: chunk.count, value: share / batch });
+        return [loss, seed] as const;
+      });
+      g.backward(new Map(seeds), add);
     }
     return { loss, sums };
   }

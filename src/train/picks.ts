@@ -3,9 +3,8 @@ import { Graph } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
 import { state } from "../core/tensor";
 import type { Choices, Picked } from "../core/variant";
-import { unetParameters } from "../nn/parameters";
 import type { TrainConfig } from "./config";
-import { makeTrainState, recordIteration, unetConfig } from "./iteration";
+import { makeTrainState, recordIteration, trainedParameters } from "./iteration";
 
 /** @param choices what has been tuned, for the picks that will really be made */
 export function iterationPicks(
@@ -16,7 +15,7 @@ export function iterationPicks(
   const g = new Graph(caps, { choices });
   const bindings = { table: state("table", [1, 8], "u32"), page0: state("page0", [1], "u32") };
   const store = { bindings, half: config.volumePrecision === "f16" };
-  const train = makeTrainState(unetParameters(unetConfig(config)), config);
+  const train = makeTrainState(trainedParameters(config), config);
   recordIteration(g, { write: () => {} }, store, train, config);
   return g.picks;
 }

@@ -6,7 +6,7 @@ import { InFlight } from "../gpu/in_flight";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { ReadbackRing } from "../gpu/readback";
-import { initialise, type ParameterSpec, setHeadPrior, unetParameters } from "../nn/parameters";
+import { initialise, type ParameterSpec, setHeadPrior } from "../nn/parameters";
 import { emaMomentum, stepLearningRate, stepValues } from "../optim/schedule";
 import type { TrainConfig } from "./config";
 import {
@@ -16,7 +16,7 @@ import {
   recordIteration,
   sampleCount,
   type TrainState,
-  unetConfig,
+  trainedParameters,
 } from "./iteration";
 import { drawPatches } from "./sampler";
 
@@ -66,7 +66,7 @@ export class Trainer {
     config: TrainConfig,
     restore?: (state: TrainState, specs: readonly ParameterSpec[]) => number,
   ): Promise<Trainer> {
-    const specs = unetParameters(unetConfig(config));
+    const specs = trainedParameters(config);
     const state = makeTrainState(specs, config);
     const g = graphFor(memory.device);
     recordIteration(g, memory, store, state, config);

@@ -70,6 +70,26 @@ class Layers {
   }
 }
 
+type Patches = { readonly x: ArrayLike<number>; readonly y: ArrayLike<number>; readonly n: number };
+
+function levels(net: Layers, { inChannels }: UNetConfig, { x, y, n }: Patches) {
+  const edge = Math.round(Math.cbrt(y.length / n));
+  const input = { shape: [n, inChannels, edge, edge, edge], data: Float64Array.from(x) };
+  const skip1 = net.block("enc1", input);
+  const skip2 = net.block("enc2", net.down(skip1));
+  const mid = net.block("mid", net.down(skip2));
+  const dec2 = net.block("dec2", net.join(skip2, net.up(mid)));
+  const dec1 = net.block("dec1", net.join(skip1, net.up(dec2)));
+  return { logits: net.conv("head", dec1), dec2, mid };
+}
+
+function dice(logits: Values, target: Values, epsilon: number): number[] {
+  if (target.data.length !== elements(logits.shape)) throw new Error("unet64: y does not fit x");
+  const inputs = { logits: logits.data, target: target.data };
+  const shapes = { logits: logits.shape, target: logits.shape };
+  return [...diceLossReference.forward(inputs, shapes, { epsilon }).loss!];
+}
+
 /** Dice loss of each of `n` cubic patches: x (n, 2, p, p, p), y (n, 1, p, p, p). */
 export function unet64(
   params: Named,
@@ -79,19 +99,26 @@ export function unet64(
   epsilon: number,
   n: number,
 ): number[] {
-  const edge = Math.round(Math.cbrt(y.length / n));
-  const space = [edge, edge, edge];
+  const { logits } = levels(new Layers(params, config), config, { x, y, n });
+  return dice(logits, { shape: logits.shape, data: Float64Array.from(y) }, epsilon);
+}
+
+/** What deep supervision makes small: the mean over the patches of the levels' losses in their shares. */
+export function supervised64(
+  params: Named,
+  config: UNetConfig,
+  patches: Patches,
+  epsilon: number,
+  shares: readonly number[],
+): number {
   const net = new Layers(params, config);
-  const input = { shape: [n, config.inChannels, ...space], data: Float64Array.from(x) };
-  const skip1 = net.block("enc1", input);
-  const skip2 = net.block("enc2", net.down(skip1));
-  const mid = net.block("mid", net.down(skip2));
-  const dec2 = net.block("dec2", net.join(skip2, net.up(mid)));
-  const dec1 = net.block("dec1", net.join(skip1, net.up(dec2)));
-  const logits = net.conv("head", dec1);
-  const target = Float64Array.from(y);
-  if (target.length !== elements(logits.shape)) throw new Error("unet64: y does not fit x");
-  const inputs = { logits: logits.data, target };
-  const shapes = { logits: logits.shape, target: logits.shape };
-  return [...diceLossReference.forward(inputs, shapes, { epsilon }).loss!];
+  const { logits, dec2, mid } = levels(net, config, patches);
+  let target: Values = { shape: logits.shape, data: Float64Array.from(patches.y) };
+  let sum = 0;
+  [logits, net.conv("dec2.head", dec2), net.conv("mid.head", mid)].forEach((at, level) => {
+    if (level > 0) target = net.down(target);
+    const losses = dice(at, target, epsilon / 8 ** level);
+    sum += (shares[level]! * losses.reduce((a, b) => a + b, 0)) / patches.n;
+  });
+  return sum;
 }
