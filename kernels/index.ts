@@ -6,6 +6,7 @@ import { concat } from "./concat";
 import { conv3d } from "./conv3d";
 import { diceLoss } from "./dice_loss";
 import { fill } from "./fill";
+import { flipRows } from "./flip_rows";
 import { gatherPatches } from "./gather_patches";
 import { groupNorm } from "./group_norm";
 import { lossScale, lossSeed } from "./loss_scale";
@@ -30,6 +31,7 @@ export const ops = {
   conv3d,
   diceLoss,
   fill,
+  flipRows,
   gatherPatches,
   groupNorm,
   lossScale,

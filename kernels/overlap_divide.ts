@@ -8,9 +8,9 @@ const kernel = defineKernel({
   source: wgsl,
   bindings: {
     total: "read_write",
-    countZ: "read",
-    countY: "read",
-    countX: "read",
+    weightZ: "read",
+    weightY: "read",
+    weightX: "read",
   },
   args: ["z0", "PLANES", "H", "W"],
   grid: (c) => [
@@ -23,23 +23,23 @@ const kernel = defineKernel({
 });
 
 /**
- * sum /= countZ · countY · countX in place: the mean over overlapping windows. sum: (planes, H, W),
- * from plane z0 of the volume on; countZ: (D), countY: (H), countX: (W): windows that cover each
- * position along an axis, at least 1.
+ * sum /= weightZ · weightY · weightX in place: the weighted mean over overlapping windows. sum:
+ * (planes, H, W), from plane z0 of the volume on; weightZ: (D), weightY: (H), weightX: (W): the sum
+ * of the weights of all windows over each position along an axis, above 0.
  */
 export const overlapDivide = defineOp<{ readonly z0: number }>({
   name: "overlapDivide",
   mutates: ["sum"],
-  forward(g, { sum, countZ, countY, countX }, { z0 }) {
+  forward(g, { sum, weightZ, weightY, weightX }, { z0 }) {
     const [PLANES = 0, H = 0, W = 0] = sum!.shape;
-    const [d, h, w] = [countZ!, countY!, countX!].map((t) => elements(t.shape));
+    const [d, h, w] = [weightZ!, weightY!, weightX!].map((t) => elements(t.shape));
     if (h !== H || w !== W || z0 < 0 || z0 + PLANES > d!) {
       throw new Error(
-        `overlapDivide: sum is ${showShape(sum!.shape)} from plane ${z0} on, the counts have ` +
+        `overlapDivide: sum is ${showShape(sum!.shape)} from plane ${z0} on, the weights have ` +
           `${d}, ${h} and ${w} elements; expected at least ${z0 + PLANES}, ${H} and ${W}`,
       );
     }
-    const tensors = { total: sum!, countZ: countZ!, countY: countY!, countX: countX! };
+    const tensors = { total: sum!, weightZ: weightZ!, weightY: weightY!, weightX: weightX! };
     g.emit(kernel, tensors, { WG: 64, VPT: 8 }, { z0, PLANES, H, W });
     return {};
   },

@@ -1,5 +1,6 @@
-// Adds window predictions to a slab of planes of a volume.  p: (·, S), S = PD · PH · PW; windows:
-// (N, 4) = z, y, x of the corner (i32 bits; may lie outside), row of p (NONE: no window); total:
+// Adds weighted window predictions to a slab of planes of a volume.  p: (·, S), S = PD · PH · PW;
+// windows: (N, 4) = z, y, x of the corner (i32 bits; may lie outside), row of p (NONE: no window);
+// weights: (PD + PH + PW), a voxel of a window counts by the product of its three; total:
 // (PLANES, H, W), its first plane is plane args.z0 of the volume.
 // Windows of one launch may overlap.  A voxel belongs to the first window that covers it: that
 // window's thread adds all contributions in the order of the windows, so that no two threads touch
@@ -7,7 +8,8 @@
 // A thread does a column of VPT planes, to read the other windows' corners once for all of them.
 @group(0) @binding(0) var<storage, read> p: array<f32>;
 @group(0) @binding(1) var<storage, read> windows: array<vec4u>;
-@group(0) @binding(2) var<storage, read_write> total: array<f32>;
+@group(0) @binding(2) var<storage, read> weights: array<f32>;
+@group(0) @binding(3) var<storage, read_write> total: array<f32>;
 
 struct Args {
   z0: u32,
@@ -16,7 +18,7 @@ struct Args {
   H: u32,
   W: u32,
 }
-@group(0) @binding(3) var<uniform> args: Args;
+@group(0) @binding(4) var<uniform> args: Args;
 
 const PD: u32 = 4u;
 const PH: u32 = 4u;
@@ -86,10 +88,11 @@ fn main(
     let z = at.x + i32(args.z0) - bitcast<i32>(other.x);
     let yx = offset_in(other, at);
     if (yx >= 0) {
+      let weight = weights[PD + u32(yx) / PW] * weights[PD + PH + u32(yx) % PW];
       for (var k = 0u; k < VPT; k++) {
         let d = z + i32(k);
         if ((mine & (1u << k)) != 0u && d >= 0 && d < i32(PD)) {
-          sum[k] += p[other.w * (PD * PH * PW) + u32(d) * (PH * PW) + u32(yx)];
+          sum[k] += weight * weights[d] * p[other.w * (PD * PH * PW) + u32(d) * (PH * PW) + u32(yx)];
         }
       }
     }

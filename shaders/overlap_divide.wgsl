@@ -1,12 +1,13 @@
-// total /= countZ · countY · countX: the mean over the windows that cover a voxel, whose number is
-// the product of the numbers along the axes.  total: (PLANES, H, W), its first plane is plane args.z0
-// of the volume; count_z: (D); count_y: (H); count_x: (W).
-// Workgroups: (⌈W / WG⌉, H, ⌈PLANES / VPT⌉). A thread does a column of VPT planes: the counts of y
+// total /= weightZ · weightY · weightX: the weighted mean over the windows that cover a voxel. Places
+// and weights of windows are products over the axes, and so are the sums of weights.
+// total: (PLANES, H, W), its first plane is plane args.z0 of the volume; weight_z: (D); weight_y: (H);
+// weight_x: (W).
+// Workgroups: (⌈W / WG⌉, H, ⌈PLANES / VPT⌉). A thread does a column of VPT planes: the weights of y
 // and x are read once.
 @group(0) @binding(0) var<storage, read_write> total: array<f32>;
-@group(0) @binding(1) var<storage, read> count_z: array<f32>;
-@group(0) @binding(2) var<storage, read> count_y: array<f32>;
-@group(0) @binding(3) var<storage, read> count_x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight_z: array<f32>;
+@group(0) @binding(2) var<storage, read> weight_y: array<f32>;
+@group(0) @binding(3) var<storage, read> weight_x: array<f32>;
 
 struct Args {
   z0: u32,
@@ -28,9 +29,9 @@ fn main(
   if (column >= args.W) {
     return;
   }
-  let count = count_y[wid.y] * count_x[column];
+  let weight = weight_y[wid.y] * weight_x[column];
   let first = wid.z * VPT;
   for (var z = first; z < min(first + VPT, args.PLANES); z++) {
-    total[(z * args.H + wid.y) * args.W + column] /= count_z[args.z0 + z] * count;
+    total[(z * args.H + wid.y) * args.W + column] /= weight_z[args.z0 + z] * weight;
   }
 }

@@ -22,13 +22,18 @@ test("overlapping windows sum to the same bits however they are split into launc
   for (const n of [12, 5, 1]) {
     const p = state("p", [12, S]);
     const sum = state("sum", [D, 7, 8]);
+    const weights = state("weights", [15]);
     memory.write(p, predictions);
+    memory.write(
+      weights,
+      Float32Array.from({ length: 15 }, (_, i) => 1 / (i + 3)),
+    );
     const graph = new Graph(capabilities(memory.device));
     for (let at = 0; at < rows.length; at += n) {
       const windows = state("windows", [n, 4], "u32");
       const padded = Array.from({ length: n }, (_, i) => rows[at + i] ?? [0, 0, 0, NO_WINDOW]);
       memory.write(windows, Uint32Array.from(padded.flat().map((v) => v >>> 0)));
-      graph.apply(overlapAdd, { p, windows, sum }, { size, z0: 0, D });
+      graph.apply(overlapAdd, { p, windows, weights, sum }, { size, z0: 0, D });
     }
     const program = await Program.compile(memory, graph, `by ${n}`);
     program.run();

@@ -40,8 +40,9 @@ test("prepared, predicted and mapped back: what the host's detour gives", async 
   const source = { id: "a", size: grid.size, lesions: [], fill };
   const filters = [8, 8, 8] as const;
   const unet = { inChannels: 2, filters, groups: 8, epsilon: 1e-5, alignCorners: true };
-  const model = { unet, patch: 8, stride: 6, ...options } as const;
-  const found = await predictProbability(memory, half, model, source, grid, pair.time1);
+  const windows = { patch: 8, stride: 6, windowWeights: "uniform", mirror: "" } as const;
+  const members = [{ network: half, model: { unet, ...windows, ...options } }];
+  const found = await predictProbability(memory, members, source, grid, pair.time1);
   const visit1 = await visits.read(0);
   const halves = visit1.map((v) => v / 2);
   const expected = await resampleOnDevice(memory, halves, grid, pair.time1, "trilinear");

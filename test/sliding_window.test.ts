@@ -1,51 +1,25 @@
 /** Overlap-averaged inference: coverage, identity, constant windows, slabs. */
 import { afterAll, describe, expect, spyOn, test } from "bun:test";
-import { conv3d } from "../kernels/conv3d";
-import { sigmoid } from "../kernels/sigmoid";
-import type { Graph } from "../src/core/graph";
-import { Philox } from "../src/core/random";
-import { state, type Tensor } from "../src/core/tensor";
 import type { Size3 } from "../src/data/volume";
-import type { VolumeSource } from "../src/data/volume_store";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
-import { type Network, predictVolume } from "../src/infer/sliding_window";
-import { coverage, type Window, windowGrid, windowStarts } from "../src/infer/windows";
+import { predictVolume } from "../src/infer/sliding_window";
+import {
+  coverage,
+  WINDOW_WEIGHTS,
+  type Window,
+  windowGrid,
+  windowProfile,
+  windowStarts,
+} from "../src/infer/windows";
 import { defaultDevice } from "./test_devices";
+import { edgy, noise, pointwise, source } from "./window_rig";
 
 const PATCH = 8;
 const STRIDE = 6;
 const device = await defaultDevice();
 const memory = new Memory(device);
 afterAll(() => device.destroy());
-
-function source(size: Size3, visit1: Float32Array, visit2 = visit1): VolumeSource {
-  return { id: "test", size, lesions: [], load: async () => ({ visit1, visit2, labels: [] }) };
-}
-
-function noise(count: number, seed: number): Float32Array {
-  const random = new Philox(seed, 7);
-  return Float32Array.from({ length: count }, () => random.normal());
-}
-
-/** Gives back the first visit. */
-function identity(): Network {
-  const [w, b] = [state("w", [1, 2, 1, 1, 1]), state("b", [1])];
-  memory.write(w, new Float32Array([1, 0]));
-  memory.write(b, new Float32Array([0]));
-  return (g: Graph, x: Tensor) => g.apply(conv3d, { x, w, b }, {}).y!;
-}
-
-/** A network whose output depends on the place in the window. */
-function edgy(): Network {
-  const [w, b] = [state("w", [1, 2, 3, 3, 3]), state("b", [1])];
-  memory.write(w, noise(54, 3));
-  memory.write(b, new Float32Array([0.1]));
-  return (g: Graph, x: Tensor) => {
-    const logits = g.apply(conv3d, { x, w, b }, {}).y!;
-    return g.apply(sigmoid, { x: logits }, {}).y!;
-  };
-}
 
 const SIZES: readonly [string, Size3][] = [
   ["smaller than a window", [5, 7, 3]],
@@ -65,25 +39,43 @@ describe("windows", () => {
     expect(windowStarts(33, 32, 24)).toEqual([0, 1]);
   });
 
-  for (const [name, size] of SIZES) {
-    test(`${name}: each voxel's weight is the true count of windows over it`, () => {
-      const [nx, ny, nz] = size;
-      const counts = new Float64Array(nx * ny * nz);
-      for (const [z0, y0, x0] of windowGrid(size, PATCH, STRIDE)) {
-        for (let z = z0; z < Math.min(nz, z0 + PATCH); z++) {
-          for (let y = y0; y < Math.min(ny, y0 + PATCH); y++) {
-            for (let x = x0; x < Math.min(nx, x0 + PATCH); x++) counts[(z * ny + y) * nx + x]! += 1;
+  for (const kind of WINDOW_WEIGHTS) {
+    for (const [name, size] of SIZES) {
+      test(`${name}, ${kind}: each voxel's weight is the sum of the windows' over it`, () => {
+        const [nx, ny, nz] = size;
+        const profile = windowProfile(PATCH, kind);
+        const sums = new Float64Array(nx * ny * nz);
+        for (const [z0, y0, x0] of windowGrid(size, PATCH, STRIDE)) {
+          for (let z = z0; z < Math.min(nz, z0 + PATCH); z++) {
+            for (let y = y0; y < Math.min(ny, y0 + PATCH); y++) {
+              for (let x = x0; x < Math.min(nx, x0 + PATCH); x++) {
+                const weight = profile[z - z0]! * profile[y - y0]! * profile[x - x0]!;
+                sums[(z * ny + y) * nx + x]! += weight;
+              }
+            }
           }
         }
-      }
-      const [cx, cy, cz] = size.map((n) => coverage(n, PATCH, STRIDE));
-      counts.forEach((count, i) => {
-        const [x, y, z] = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
-        expect(count).toBeGreaterThan(0);
-        expect(cx![x]! * cy![y]! * cz![z]!).toBe(count);
+        const [cx, cy, cz] = size.map((n) => coverage(n, PATCH, STRIDE, profile));
+        sums.forEach((sum, i) => {
+          const [x, y, z] = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+          expect(sum).toBeGreaterThan(0);
+          expect(Math.abs((cx![x]! * cy![y]! * cz![z]!) / sum - 1)).toBeLessThan(1e-6);
+        });
       });
-    });
+    }
   }
+
+  test("the Gaussian has σ = edge / 8, is symmetric, and is nowhere near 0", () => {
+    for (const patch of [1, 5, 8, 32, 48, 128]) {
+      const profile = windowProfile(patch, "gaussian");
+      const centre = (patch - 1) / 2;
+      expect(Math.max(...profile)).toBe(1);
+      expect([...profile].reverse()).toEqual([...profile]);
+      expect(profile[0]! ** 3).toBeGreaterThan(1e-11);
+      const ratio = Math.exp(-(centre ** 2 - (centre % 1) ** 2) / 2 / (patch / 8) ** 2);
+      expect(profile[0]! / ratio).toBeCloseTo(1, 5);
+    }
+  });
 });
 
 describe("identity network", () => {
@@ -91,7 +83,7 @@ describe("identity network", () => {
     test(`${name}: the output is the input everywhere`, async () => {
       const image = noise(size[0] * size[1] * size[2], 1);
       const options = { patch: PATCH, stride: STRIDE, batch: 3 };
-      const output = await predictVolume(memory, identity(), source(size, image), options);
+      const output = await predictVolume(memory, pointwise(memory), source(size, image), options);
       expect(output.length).toBe(image.length);
       expect(Math.max(...output.map((v, i) => Math.abs(v - image[i]!)))).toBeLessThan(2e-6);
     });
@@ -115,7 +107,7 @@ test("constant windows are computed once per distinct input, with the same bits"
     if (x < 12) visit1![i] = visit2![i] = -0.5;
     else if (x >= 30) [visit1![i], visit2![i]] = [-0.25, 0.75];
   }
-  const network = edgy();
+  const network = edgy(memory);
   const run = (everyWindow: boolean) => {
     const options = { patch: PATCH, stride: STRIDE, batch: 4, everyWindow };
     return predictVolume(memory, network, source(size, visit1!, visit2!), options);
@@ -131,16 +123,18 @@ test("constant windows are computed once per distinct input, with the same bits"
   expect(await runsOf("predict", () => run(true))).toBe(Math.ceil(windows.length / 4));
 });
 
-test("the size of the batches changes no bit", async () => {
+test("the size of the batches changes no bit, mirrored or not", async () => {
   const size: Size3 = [26, 15, 17];
   const [visit1, visit2] = [3, 4].map((seed) => noise(26 * 15 * 17, seed));
-  const network = edgy();
-  const run = (batch: number) => {
-    const options = { patch: PATCH, stride: STRIDE, batch };
-    return predictVolume(memory, network, source(size, visit1!, visit2!), options);
-  };
-  const one = await run(1);
-  for (const batch of [3, 16]) expect(await run(batch)).toEqual(one);
+  const network = edgy(memory);
+  for (const mirror of ["", "xz"] as const) {
+    const run = (batch: number) => {
+      const options = { patch: PATCH, stride: STRIDE, batch, mirror };
+      return predictVolume(memory, network, source(size, visit1!, visit2!), options);
+    };
+    const one = await run(1);
+    for (const batch of [3, 16]) expect(await run(batch)).toEqual(one);
+  }
 });
 
 test("stages come in order, and every window's network run and addition is one", async () => {
@@ -152,7 +146,7 @@ test("stages come in order, and every window's network run and addition is one",
     onStage: (s: string) => stages.push(s),
   };
   const size: Size3 = [20, 14, 8];
-  await predictVolume(memory, identity(), source(size, noise(20 * 14 * 8, 5)), options);
+  await predictVolume(memory, pointwise(memory), source(size, noise(20 * 14 * 8, 5)), options);
   const first = "compiling, first windows";
   expect(windowGrid(size, PATCH, STRIDE).length).toBe(6);
   expect(stages).toEqual([
@@ -166,16 +160,13 @@ test("an aborted signal ends the prediction with its reason", async () => {
   controller.abort(new Error("stop"));
   const options = { patch: PATCH, stride: STRIDE, batch: 2, signal: controller.signal };
   const volume = source([9, 9, 9], noise(729, 1));
-  await expect(predictVolume(memory, identity(), volume, options)).rejects.toThrow("stop");
+  await expect(predictVolume(memory, pointwise(memory), volume, options)).rejects.toThrow("stop");
 });
 
 test("the difference channel is visit 2 − visit 1", async () => {
   const size: Size3 = [11, 9, 13];
   const [first, second] = [noise(11 * 9 * 13, 1), noise(11 * 9 * 13, 2)];
-  const [w, b] = [state("w", [1, 3, 1, 1, 1]), state("b", [1])];
-  memory.write(w, new Float32Array([0, 0, 1]));
-  memory.write(b, new Float32Array([0]));
-  const network = (g: Graph, x: Tensor) => g.apply(conv3d, { x, w, b }, {}).y!;
+  const network = pointwise(memory, [0, 0, 1]);
   const options = { patch: PATCH, stride: STRIDE, batch: 3, difference: true };
   const found = await predictVolume(memory, network, source(size, first, second), options);
   const apart = found.map((v, i) => Math.abs(v - (second[i]! - first[i]!)));

@@ -1,5 +1,6 @@
 /** Parsers for command-line values: each names the option in its message. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { MIRRORS, type Mirror } from "../infer/mirror";
 import { TUNE_MODES, type TuneMode } from "../tune/policy";
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, min: 60, h: 3600 };
@@ -43,6 +44,14 @@ export function numbersOption(text: string): number[] {
 
 export function listOption(text: string): string[] {
   return text.split(",").filter((part) => part !== "");
+}
+
+/** `xyz`, `x`, or `none` → "". */
+export function mirrorOption(text: string): Mirror {
+  const axes = text === "none" ? "" : [...new Set(text)].sort().join("");
+  const mirror = MIRRORS.find((known) => known === axes);
+  if (mirror !== undefined && text !== "") return mirror;
+  throw new InvalidArgumentError("expected axes such as x or xyz, or none.");
 }
 
 /** `8G`, `500M` → bytes. */

@@ -12,15 +12,23 @@ import type { PageRange } from "../data/volume_store";
 import { checkPrecision } from "../gpu/capabilities";
 import { Memory } from "../gpu/memory";
 import { openDevice } from "../hosts/bun";
+import type { Mirror } from "../infer/mirror";
 import { loadWeights, unetNetwork } from "../infer/model";
 import { predictProbability, THRESHOLD, thresholded } from "../infer/predict";
+import { WINDOW_WEIGHTS, type WindowWeights } from "../infer/windows";
 import { unetParameters } from "../nn/parameters";
 import { flatParameters } from "../nn/weights";
 import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
 import { predictProgress } from "../train/progress";
 import { ADAPTER_OPTION, makeCommand, say } from "./command";
 import { runMain } from "./main";
-import { countOption, numberOption, type TuneFlags, withTuneOptions } from "./options";
+import {
+  countOption,
+  mirrorOption,
+  numberOption,
+  type TuneFlags,
+  withTuneOptions,
+} from "./options";
 import { Stages } from "./stages";
 import { tuneDevice } from "./tuning";
 
@@ -32,6 +40,8 @@ interface Options extends TuneFlags {
   readonly probability?: string;
   readonly mask?: string;
   readonly threshold: number;
+  readonly windowWeights?: WindowWeights;
+  readonly mirror?: Mirror;
   readonly precision: Precision;
   readonly batch?: number;
   readonly adapter?: string;
@@ -45,6 +55,17 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
   .option("--probability <file>", "also write the probability map")
   .option("--mask <file>", "brain mask, for weights trained with --normalisation mask")
   .option("--threshold <p>", "probability from which a voxel is lesion", numberOption, THRESHOLD)
+  .addOption(
+    new Option(
+      "--window-weights <how>",
+      "average overlapping windows alike, or by their centres (default: as the weights file says)",
+    ).choices(WINDOW_WEIGHTS),
+  )
+  .option(
+    "--mirror <axes>",
+    "average over mirrored windows: axes such as xyz (8 runs), or none (default: as the file says)",
+    mirrorOption,
+  )
   .addOption(
     new Option("--precision <p>", "how activations are stored: f16 takes half the memory")
       .choices(["f32", "f16"])
@@ -60,7 +81,12 @@ await runMain(() => predict(program.opts<Options>()));
 async function predict(options: Options): Promise<void> {
   const stages = new Stages();
   const weights = options.weights ?? newestWeights();
-  const { info, flat } = loadWeights(weights);
+  const { info: stored, flat } = loadWeights(weights);
+  const info = {
+    ...stored,
+    windowWeights: options.windowWeights ?? stored.windowWeights,
+    mirror: options.mirror ?? stored.mirror,
+  };
   for (const path of [options.output, options.probability]) if (path) checkNiftiPath(path);
   for (const path of [options.t1, options.t2]) {
     if (!existsSync(path)) throw new UserError(`${path}: no such file; give a NIfTI image`);
@@ -103,7 +129,8 @@ async function predict(options: Options): Promise<void> {
   try {
     const network = unetNetwork(params.named, info.unet);
     const native = pair.time1;
-    const made = await predictProbability(memory, network, info, source, grid, native, hooks);
+    const members = [{ network, model: info }];
+    const made = await predictProbability(memory, members, source, grid, native, hooks);
     bar?.stop();
     const mask = thresholded(made, options.threshold);
     await Promise.all([

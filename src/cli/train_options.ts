@@ -1,7 +1,14 @@
 /** The options of `bun run train`: a function per theme, as the settings in src/train/settings. */
 import type { Command } from "commander";
 import { ADAPTER_OPTION } from "./command";
-import { bytesOption, durationOption, listOption, numberOption, numbersOption } from "./options";
+import {
+  bytesOption,
+  durationOption,
+  listOption,
+  mirrorOption,
+  numberOption,
+  numbersOption,
+} from "./options";
 
 function withRunOptions(command: Command): Command {
   return command
@@ -66,8 +73,10 @@ function withAugmentationOptions(command: Command): Command {
 
 function withInferenceOptions(command: Command): Command {
   return command
-    .optionsGroup("Inference, as in validation:")
-    .option("--stride <n>", "stride of the inference windows, voxels", numberOption);
+    .optionsGroup("Inference, as `predict` will do it:")
+    .option("--stride <n>", "stride of the inference windows, voxels", numberOption)
+    .option("--window-weights <how>", "average overlapping windows uniform or gaussian")
+    .option("--mirror <axes>", "average over mirrored windows, e.g. xyz, or none", mirrorOption);
 }
 
 function withDeviceOptions(command: Command): Command {

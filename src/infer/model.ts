@@ -5,7 +5,9 @@ import type { Normalisation } from "../data/preprocess";
 import { readSafetensors } from "../data/safetensors";
 import { fromNamed, unetParameters } from "../nn/parameters";
 import { type ParameterTensors, type UNetConfig, unet3d } from "../nn/unet3d";
+import type { Mirror } from "./mirror";
 import type { Network } from "./sliding_window";
+import type { WindowWeights } from "./windows";
 
 /** What inference must know beside the weights; JSON in the metadata of a weights file. */
 export interface ModelInfo {
@@ -18,7 +20,14 @@ export interface ModelInfo {
   readonly normalisation: Normalisation;
   /** The third input channel is visit 2 − visit 1; absent in files from before there was one. */
   readonly difference?: boolean;
+  /** How overlapping windows are weighted. */
+  readonly windowWeights: WindowWeights;
+  /** Axes to mirror and average over; "": none. */
+  readonly mirror: Mirror;
 }
+
+/** What files mean that are older than a setting. */
+const DEFAULTS = { windowWeights: "uniform", mirror: "" } satisfies Partial<ModelInfo>;
 
 /** Version of the weights file's metadata. */
 export const WEIGHTS_FORMAT = "voxgrad-1";
@@ -37,7 +46,7 @@ export function loadWeights(path: string): { info: ModelInfo; flat: Float32Array
         `expected ${WEIGHTS_FORMAT}); give a weights file that \`bun run train\` wrote`,
     );
   }
-  const info = JSON.parse(metadata.model) as ModelInfo;
+  const info: ModelInfo = { ...DEFAULTS, ...JSON.parse(metadata.model) };
   return { info, flat: fromNamed(unetParameters(info.unet), tensors, path) };
 }
 

@@ -8,53 +8,78 @@ import type { Memory } from "../gpu/memory";
 import type { ModelInfo } from "./model";
 import {
   type Network,
+  predictionCount,
   predictOnDevice,
-  type SlidingWindowOptions,
   type Stage,
+  storeSource,
+  type WindowOptions,
 } from "./sliding_window";
+import { WeightedMean } from "./weighted_mean";
 import { windowBatch } from "./window_batch";
 
 /** Probabilities of at least this are lesion. */
 export const THRESHOLD = 0.5;
 
-export interface PredictOptions
-  extends Pick<SlidingWindowOptions, "onProgress" | "signal" | "precision"> {
-  /** Most windows per run of the network, instead of the tuned number or the default. */
+/** A network of an ensemble and what its weights file says of it. */
+export interface Member {
+  readonly network: Network;
+  readonly model: ModelInfo;
+}
+
+export interface PredictOptions extends Pick<WindowOptions, "onProgress" | "signal" | "precision"> {
+  /** Most windows per run of a network, instead of the tuned number or the default. */
   readonly batch?: number;
   /** Called when the device has ended a stage, or a part of one. */
   readonly onStage?: (stage: Stage | "mapping back") => void;
 }
 
 /**
- * Probability map on `native`: predicted on the network's grid, averaged over windows, and mapped
- * back trilinearly, all on the device.
+ * Probability map on `native`: the mean over networks that see one preparation, each averaged over
+ * its windows on the network's grid and mapped back trilinearly, all on the device. Networks with
+ * the same windows are summed there; the others are averaged on the host.
  * @param source the prepared visits, on grid `grid`
  */
 export async function predictProbability(
   memory: Memory,
-  network: Network,
-  model: ModelInfo,
+  members: readonly Member[],
   source: VolumeSource | DeviceSource,
   grid: Grid,
   native: Grid,
   options: PredictOptions = {},
 ): Promise<Volume> {
-  const { patch, stride, difference } = model;
-  const batch = windowBatch(
-    memory.device,
-    { ...model, precision: options.precision },
-    options.batch,
-  );
-  const windows = { ...options, patch, stride, batch, difference };
-  const mean = await predictOnDevice(memory, network, source, windows);
+  const { batch, precision, onStage } = options;
+  const runs = [...Map.groupBy(members, ({ model }) => windowsOf(model)).values()];
+  const stored = storeSource(memory, source, Math.max(...members.map((m) => m.model.patch)));
+  const sum = new WeightedMean();
+  const counts = runs.map((run) => run.length * predictionCount(source.size, run[0]!.model));
+  const total = counts.reduce((all, count) => all + count, 0);
+  let before = 0;
+  const onProgress = (done: number) => options.onProgress?.(before + done, total);
   try {
-    const data = await onGrid(memory, mean, grid, native);
-    options.onStage?.("mapping back");
-    return { size: native.size, affine: native.affine, data };
+    for (const [i, run] of runs.entries()) {
+      const networks = run.map(({ network, model }) => ({
+        network,
+        difference: model.difference,
+        batch: windowBatch(memory.device, { ...model, precision }, batch),
+      }));
+      const windows = { ...options, ...run[0]!.model, onProgress };
+      const mean = await predictOnDevice(memory, networks, stored, windows);
+      try {
+        sum.add(await onGrid(memory, mean, grid, native), run.length);
+      } finally {
+        mean.release();
+      }
+      before += counts[i]!;
+      onStage?.("mapping back");
+    }
   } finally {
-    mean.release();
+    stored.store.release();
   }
+  return { size: native.size, affine: native.affine, data: sum.mean };
 }
+/** Equal for models whose predictions have the same windows. */
+const windowsOf = ({ patch, stride, windowWeights, mirror }: ModelInfo) =>
+  JSON.stringify([patch, stride, windowWeights, mirror]);
 
 /** A volume on grid `from`, on the host and on grid `to`. */
 async function onGrid(memory: Memory, volume: DeviceVolume, from: Grid, to: Grid) {

@@ -23,13 +23,41 @@ export function windowGrid(size: Size3, patch: number, stride: number): Window[]
   return zs!.flatMap((z) => ys!.flatMap((y) => xs!.map((x): Window => [z, y, x])));
 }
 
-/** How many windows cover each position of one axis; a voxel's count is the product of its three. */
-export function coverage(size: number, patch: number, stride: number): Float32Array {
-  const counts = new Float32Array(size);
+/** How overlapping windows are averaged: all voxels alike, or those near a window's centre more. */
+export const WINDOW_WEIGHTS = ["uniform", "gaussian"] as const;
+export type WindowWeights = (typeof WINDOW_WEIGHTS)[number];
+
+/** σ of the Gaussian, as a share of the window's edge (nnU-Net: Isensee et al. 2021). */
+const SIGMA = 1 / 8;
+
+/**
+ * Weight of each position along one axis of a window, at most 1; a voxel's weight is the product of
+ * its three. The Gaussian is symmetric about the window's centre. Its border lies less than 4 σ from
+ * there: no weight is below e⁻⁸ of the centre's, nor a product below 4·10⁻¹¹, far from underflow.
+ */
+export function windowProfile(patch: number, weights: WindowWeights): Float32Array {
+  if (weights === "uniform") return new Float32Array(patch).fill(1);
+  const offsets = Array.from({ length: patch }, (_, i) => (i - (patch - 1) / 2) / (SIGMA * patch));
+  const values = offsets.map((t) => Math.exp((-t * t) / 2));
+  const most = Math.max(...values);
+  return Float32Array.from(values, (value) => value / most);
+}
+
+/**
+ * Sum of the windows' weights over each position of one axis; that of a voxel is the product of its
+ * three.
+ */
+export function coverage(
+  size: number,
+  patch: number,
+  stride: number,
+  profile: Float32Array,
+): Float32Array {
+  const sums = new Float64Array(size);
   for (const start of windowStarts(size, patch, stride)) {
-    for (let i = start; i < Math.min(size, start + patch); i++) counts[i]! += 1;
+    for (let i = start; i < Math.min(size, start + patch); i++) sums[i]! += profile[i - start]!;
   }
-  return counts;
+  return Float32Array.from(sums);
 }
 
 /** Numbers in a row of window positions for kernels. */

@@ -14,8 +14,9 @@ import type { CheckpointPaths } from "./run_folder";
 
 /** What a weights file of this run says of itself. */
 export function modelInfo(config: TrainConfig): ModelInfo {
-  const { spacing, patch, stride, normalisation, difference } = config;
-  return { unet: unetConfig(config), spacing, patch, stride, normalisation, difference };
+  const { spacing, patch, stride, normalisation, difference, windowWeights, mirror } = config;
+  const windows = { patch, stride, windowWeights, mirror };
+  return { unet: unetConfig(config), spacing, normalisation, difference, ...windows };
 }
 
 /** How far a run has come. */

@@ -128,7 +128,8 @@ class Run {
     this.validations = Math.floor(this.done / this.config.validateEvery);
     await this.save("last");
     const { trainer, patients, folder, progress, signal } = this.o;
-    const model = modelInfo(this.config);
+    // Mirroring would cost two to eight times as much.
+    const model = { ...modelInfo(this.config), mirror: "" } as const;
     const predictions = new Map<string, Mask>();
     try {
       const { memory, state } = trainer;

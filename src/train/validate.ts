@@ -57,8 +57,7 @@ export async function validate(
   for (const { patient, prepared, truth } of patients) {
     const probability = await predictProbability(
       memory,
-      network,
-      model,
+      [{ network, model }],
       prepared,
       prepared.grid,
       truth,

@@ -6,6 +6,7 @@ import { concatReference } from "./concat";
 import { conv3dReference } from "./conv3d";
 import { diceLossReference } from "./dice_loss";
 import { fillReference } from "./fill";
+import { flipRowsReference } from "./flip_rows";
 import { gatherPatchesReference } from "./gather_patches";
 import { groupNormReference } from "./group_norm";
 import { lossScaleReference, lossSeedReference } from "./loss_scale";
@@ -31,6 +32,7 @@ export const references: readonly Reference<unknown>[] = [
   conv3dReference,
   diceLossReference,
   fillReference,
+  flipRowsReference,
   gatherPatchesReference,
   groupNormReference,
   lossScaleReference,

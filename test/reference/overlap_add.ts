@@ -8,6 +8,7 @@ import { defineReference } from "./reference";
 const shapes = (rows: number, n: number, size: Shape, sum: Shape): Record<string, Shape> => ({
   p: [rows, 1, ...size],
   windows: [n, 4],
+  weights: [size.reduce((sum, edge) => sum + edge, 0)],
   sum,
 });
 const odd: OverlapAttrs = { size: [9, 4, 5], z0: 0, D: 11 };
@@ -15,12 +16,12 @@ const odd: OverlapAttrs = { size: [9, 4, 5], z0: 0, D: 11 };
 const tall: OverlapAttrs = { size: [67, 2, 3], z0: 20, D: 100 };
 const flat: OverlapAttrs = { size: [1, 3, 2], z0: 3, D: 9 };
 
-/** Calls `visit` with an element of sum and one of p, window by window. */
+/** Calls `visit` with an element of sum, one of p and its weight, window by window. */
 function forEachPair(
-  { windows }: Values,
+  { windows, weights }: Values,
   { sum }: Shapes,
   { size: [PD, PH, PW], z0 }: OverlapAttrs,
-  visit: (i: number, j: number) => void,
+  visit: (i: number, j: number, weight: number) => void,
 ): void {
   const [planes = 0, H = 0, W = 0] = sum!;
   for (let n = 0; n < windows!.length; n += 4) {
@@ -28,11 +29,11 @@ function forEachPair(
     if (row === NO_WINDOW) continue;
     const [cz = 0, cy = 0, cx = 0] = [...windows!.slice(n, n + 3)].map((v) => v | 0);
     for (let s = 0; s < PD * PH * PW; s++) {
-      const z = cz + Math.floor(s / (PH * PW)) - z0;
-      const y = cy + (Math.floor(s / PW) % PH);
-      const x = cx + (s % PW);
+      const [dz, dy, dx] = [Math.floor(s / (PH * PW)), Math.floor(s / PW) % PH, s % PW];
+      const [z, y, x] = [cz + dz - z0, cy + dy, cx + dx];
       if (z < 0 || z >= planes || y < 0 || y >= H || x < 0 || x >= W) continue;
-      visit((z * H + y) * W + x, row * PD * PH * PW + s);
+      const weight = weights![dz]! * weights![PD + dy]! * weights![PD + PH + dx]!;
+      visit((z * H + y) * W + x, row * PD * PH * PW + s, weight);
     }
   }
 }
@@ -62,19 +63,20 @@ export const overlapAddReference = defineReference<OverlapAttrs>({
   },
   forward(inputs, s, attrs) {
     const out = inputs.sum!.slice();
-    forEachPair(inputs, s, attrs, (i, j) => {
-      out[i]! += inputs.p![j]!;
+    forEachPair(inputs, s, attrs, (i, j, weight) => {
+      out[i]! += weight * inputs.p![j]!;
     });
     return { sum: out };
   },
   bound(_name, inputs, s, attrs) {
     const terms = inputs.sum!.map(Math.abs);
     const counts = new Float64Array(terms.length);
-    forEachPair(inputs, s, attrs, (i, j) => {
-      terms[i]! += Math.abs(inputs.p![j]!);
+    forEachPair(inputs, s, attrs, (i, j, weight) => {
+      terms[i]! += Math.abs(weight * inputs.p![j]!);
       counts[i]!++;
     });
-    return terms.map((sum, i) => 2 ** -24 * (counts[i]! + 1) * sum);
+    // Three products a term, then the additions.
+    return terms.map((sum, i) => 2 ** -24 * (counts[i]! + 4) * sum);
   },
-  cost: ({ p }) => ({ flops: elements(p!), bytes: 12 * elements(p!) }),
+  cost: ({ p }) => ({ flops: 3 * elements(p!), bytes: 12 * elements(p!) }),
 });

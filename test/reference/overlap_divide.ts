@@ -1,16 +1,25 @@
 import { overlapDivide } from "../../kernels/overlap_divide";
 import type { Shape } from "../../src/core/tensor";
 import { elements } from "../../src/core/tensor";
+import type { Shapes, Values } from "./reference";
 import { defineReference } from "./reference";
 
 const shapes = (planes: number, D: number, H: number, W: number): Record<string, Shape> => ({
   sum: [planes, H, W],
-  countZ: [D],
-  countY: [H],
-  countX: [W],
+  weightZ: [D],
+  weightY: [H],
+  weightX: [W],
 });
 
-export const overlapDivideReference = defineReference({
+function meanOf({ sum, weightZ, weightY, weightX }: Values, shapes: Shapes, z0: number) {
+  const [, H = 0, W = 0] = shapes.sum!;
+  return sum!.map((value, i) => {
+    const [z, row, column] = [Math.floor(i / (H * W)), Math.floor(i / W) % H, i % W];
+    return value / (weightZ![z0 + z!]! * weightY![row!]! * weightX![column!]!);
+  });
+}
+
+export const overlapDivideReference = defineReference<{ readonly z0: number }>({
   op: overlapDivide,
   cases: [
     { id: "whole_9x5x7", inputs: shapes(9, 9, 5, 7), attrs: { z0: 0 } },
@@ -18,19 +27,20 @@ export const overlapDivideReference = defineReference({
     { id: "one_voxel", inputs: shapes(1, 1, 1, 1), attrs: { z0: 0 } },
   ],
   data(c, rng) {
-    const counts = (name: string) =>
-      Float64Array.from({ length: c.inputs[name]![0]! }, () => 1 + rng.int(3));
-    return { countZ: counts("countZ"), countY: counts("countY"), countX: counts("countX") };
+    // A Gaussian's weight at a border, or whole windows.
+    const weights = (name: string) =>
+      Float64Array.from({ length: c.inputs[name]![0]! }, () =>
+        rng.int(2) === 0 ? Math.fround(3.4e-4 * (1 + rng.uniform())) : 1 + rng.int(3),
+      );
+    return {
+      weightZ: weights("weightZ"),
+      weightY: weights("weightY"),
+      weightX: weights("weightX"),
+    };
   },
-  forward({ sum, countZ, countY, countX }, shapes, { z0 }) {
-    const [, H = 0, W = 0] = shapes.sum!;
-    const mean = sum!.map((value, i) => {
-      const [z, row, column] = [Math.floor(i / (H * W)), Math.floor(i / W) % H, i % W];
-      return value / (countZ![z0 + z!]! * countY![row!]! * countX![column!]!);
-    });
-    return { sum: mean };
-  },
-  // One division, which WGSL allows to be 2.5 units in the last place off.
-  bound: (_name, { sum }) => sum!.map((value) => 4 * 2 ** -24 * Math.abs(value)),
+  forward: (inputs, shapes, { z0 }) => ({ sum: meanOf(inputs, shapes, z0) }),
+  // Two products, and a division, which WGSL allows to be 2.5 units in the last place off.
+  bound: (_name, inputs, shapes, { z0 }) =>
+    meanOf(inputs, shapes, z0).map((value) => 8 * 2 ** -24 * Math.abs(value)),
   cost: ({ sum }) => ({ flops: 3 * elements(sum!), bytes: 8 * elements(sum!) }),
 });
