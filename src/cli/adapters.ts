@@ -1,5 +1,5 @@
+import { type AdapterDescription, limitsOf } from "../gpu/adapter";
 import { noAdapter } from "../gpu/adapter_search";
-import type { AdapterDescription } from "../gpu/device";
 import { surveyAdapters } from "../hosts/bun";
 import { makeCommand } from "./command";
 import { runMain } from "./main";
@@ -65,12 +65,8 @@ function featureRows(features: readonly string[]): [string, string][] {
   return lines.map((line, index) => [index === 0 ? "features" : "", line]);
 }
 
-/** JSON cannot hold the adapter's own limits object, whose values are getters, nor a Set. */
+/** JSON cannot hold the adapter's own limits object, nor a Set. */
 function plain(adapter: AdapterDescription) {
-  const limits: Record<string, number> = {};
-  for (const name in adapter.limits) {
-    const value: unknown = adapter.limits[name as keyof GPUSupportedLimits];
-    if (typeof value === "number") limits[name] = value;
-  }
-  return { ...adapter, limits, features: [...adapter.features].sort() };
+  const { limits, features } = adapter;
+  return { ...adapter, limits: limitsOf(limits), features: [...features].sort() };
 }

@@ -47,6 +47,16 @@ export function describeAdapter(
   };
 }
 
+/** The limits as a plain object: those of an adapter are getters of its prototype. */
+export function limitsOf(limits: GPUSupportedLimits): Record<string, number> {
+  const plain: Record<string, number> = {};
+  for (const name in limits) {
+    const value: unknown = limits[name as keyof GPUSupportedLimits];
+    if (typeof value === "number") plain[name] = value;
+  }
+  return plain;
+}
+
 /** Dawn's extension of the adapter's information, in our terms. */
 interface WithMatrices {
   readonly subgroupMatrixConfigs?: Iterable<

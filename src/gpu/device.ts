@@ -1,6 +1,6 @@
 import type { Precision } from "../core/tensor";
 import type { Choices } from "../core/variant";
-import { type AdapterDescription, startLine } from "./adapter";
+import { type AdapterDescription, limitsOf, startLine } from "./adapter";
 import type { Candidate } from "./adapter_search";
 
 export type { AdapterDescription, AdapterKind } from "./adapter";
@@ -34,14 +34,9 @@ const WANTED_FEATURES: readonly string[] = [
 /** Opens an adapter with all of its limits and those of the wanted features that it has. */
 export async function createDevice(candidate: Candidate, host: DeviceHost): Promise<Device> {
   const { adapter, info } = candidate;
-  const requiredLimits: Record<string, number> = {};
-  for (const name in adapter.limits) {
-    const value: unknown = adapter.limits[name as keyof GPUSupportedLimits];
-    if (typeof value === "number") requiredLimits[name] = value;
-  }
   const requiredFeatures = WANTED_FEATURES.filter((name) => info.features.has(name));
   const device = await adapter.requestDevice({
-    requiredLimits,
+    requiredLimits: limitsOf(adapter.limits),
     requiredFeatures: requiredFeatures as GPUFeatureName[],
   });
   return new Device(device, adapter, info, host);

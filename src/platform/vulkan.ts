@@ -14,18 +14,35 @@ export interface DriverSource {
    * @throws DriverUnavailable
    */
   prepare(options: PrepareOptions): Promise<() => void>;
+  /**
+   * What to add to the environment of a new process, so that it sees these drivers and no others: for
+   * processes that cannot load libraries themselves. Brings what is missing, as `prepare` does.
+   * @throws DriverUnavailable
+   */
+  environment(options: PrepareOptions): Promise<Readonly<Record<string, string>>>;
 }
 
 /** The sources in order of preference. Metal and D3D12 need nothing from us. */
 export function driverSources(): readonly DriverSource[] {
   if (process.platform !== "linux") {
-    return [{ name: "system", prepare: async () => () => {} }];
+    return [{ name: "system", prepare: async () => () => {}, environment: async () => ({}) }];
   }
   return [
-    { name: "system", prepare: systemDrivers },
-    { name: "lavapipe", prepare: async (options) => ownDriver(await lavapipe(options)) },
-    { name: "swiftshader", prepare: async () => ownDriver(await swiftShader()) },
+    { name: "system", prepare: systemDrivers, environment: systemEnvironment },
+    own("lavapipe", lavapipe),
+    own("swiftshader", swiftShader),
   ];
+}
+
+function own(
+  name: DriverSource["name"],
+  files: (options: PrepareOptions) => Promise<VulkanFiles>,
+): DriverSource {
+  return {
+    name,
+    prepare: async (options) => ownDriver(await files(options)),
+    environment: async (options) => ownEnvironment(await files(options)),
+  };
 }
 
 /** Each replaces the loader's own search; the second is the name before loader 1.3.207. */
@@ -41,13 +58,37 @@ const MOUNTED_DRIVER_DIRS = [
 
 async function systemDrivers(): Promise<() => void> {
   await loadLoader();
-  const mounted = MOUNTED_DRIVER_DIRS.flatMap(manifests);
+  const mounted = mountedDrivers();
   return () => {
     for (const [name, value] of userDrivers) setNativeEnv(name, value);
-    if (mounted.length > 0 && !process.env.VK_ADD_DRIVER_FILES) {
-      setNativeEnv("VK_ADD_DRIVER_FILES", mounted.join(":"));
-    }
+    for (const [name, value] of Object.entries(mounted)) setNativeEnv(name, value);
   };
+}
+
+/** The drivers of the user's own variables come with the environment that a process inherits. */
+async function systemEnvironment(): Promise<Readonly<Record<string, string>>> {
+  const loader = await loaderBeside(undefined);
+  return { ...mountedDrivers(), ...(loader && librariesIn([dirname(loader)])) };
+}
+
+async function ownEnvironment(files: VulkanFiles): Promise<Readonly<Record<string, string>>> {
+  const loader = await loaderBeside(files);
+  const folders = [...files.libraries, ...(loader ? [loader] : [])].map((path) => dirname(path));
+  const drivers = DRIVER_VARIABLES.map((name) => [name, files.icd] as const);
+  return { ...Object.fromEntries(drivers), ...librariesIn(folders) };
+}
+
+/** The linker looks there first, then where the user's own variable says. */
+function librariesIn(folders: readonly string[]): Record<string, string> {
+  const { LD_LIBRARY_PATH } = process.env;
+  const all = [...new Set(folders), ...(LD_LIBRARY_PATH ? [LD_LIBRARY_PATH] : [])];
+  return all.length > 0 ? { LD_LIBRARY_PATH: all.join(":") } : {};
+}
+
+function mountedDrivers(): Record<string, string> {
+  const mounted = MOUNTED_DRIVER_DIRS.flatMap(manifests);
+  const isNeeded = mounted.length > 0 && !process.env.VK_ADD_DRIVER_FILES;
+  return isNeeded ? { VK_ADD_DRIVER_FILES: mounted.join(":") } : {};
 }
 
 function manifests(dir: string): string[] {
@@ -73,16 +114,24 @@ async function ownDriver(files: VulkanFiles): Promise<() => void> {
 
 let loaderLoaded = false;
 
-/**
- * Loads the one Vulkan loader of this process, which Dawn then finds by its name: the system's,
- * else the one that comes with `files`, else SwiftShader's (GPU containers often mount a driver
- * without a loader).
- */
+/** Loads the one Vulkan loader of this process, which Dawn then finds by its name. */
 async function loadLoader(files?: VulkanFiles): Promise<void> {
   if (loaderLoaded) return;
-  const refusal = loadLibrary("libvulkan.so.1") && loadLibrary((files ?? (await spare())).loader);
+  const loader = await loaderBeside(files);
+  const refusal = loader && loadLibrary(loader);
   if (refusal) throw new DriverUnavailable(`no Vulkan loader: ${refusal}`);
   loaderLoaded = true;
+}
+
+let systemHasLoader: boolean | undefined; // asked once: later the name may mean one of ours
+
+/**
+ * The loader to use with a driver: the system's (undefined), else the one that comes with `files`, else
+ * SwiftShader's (GPU containers often mount a driver without a loader).
+ */
+async function loaderBeside(files: VulkanFiles | undefined): Promise<string | undefined> {
+  systemHasLoader ??= loadLibrary("libvulkan.so.1") === null;
+  return systemHasLoader ? undefined : (files ?? (await spare())).loader;
 }
 
 async function spare(): Promise<VulkanFiles> {
