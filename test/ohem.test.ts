@@ -75,6 +75,14 @@ describe("momentum", () => {
   });
 });
 
+test("the uniform sampler keeps the average of the weights too", async () => {
+  const { student, momentum } = await trained({ sampler: "uniform", mu: 0.75, muRamp: false }, 1);
+  const start = initialise(unetParameters({ filters: [8, 8, 8] }), 0);
+  const average = start.map((w, i) => 0.75 * w + 0.25 * student[i]!);
+  expect(relativeL2(momentum, average)).toBeLessThan(1e-6);
+  expect(relativeL2(momentum, start)).toBeGreaterThan(1e-4);
+});
+
 test("B = B̄ equals plain training, but for the order of the sums", async () => {
   const mined = await trained({ pool: 6, batch: 6, mu: 0.9 }, 4);
   const plain = await trained({ pool: 6, batch: 6, mu: 0.9, sampler: "uniform" }, 4);

@@ -62,6 +62,8 @@ function withOptimisationOptions(command: Command): Command {
   return command
     .optionsGroup("Optimisation:")
     .option("--learning-rate <r>", "initial learning rate", numberOption)
+    .option("--schedule <name>", "how it falls: step (the paper's), cosine or poly (nnU-Net's)")
+    .option("--warm-up <share>", "share of the budget in which it rises first", numberOption)
     .option("--deep-supervision", "losses at the coarser levels of the decoder too");
 }
 

@@ -22,7 +22,7 @@ import { type ModelInfo, unetNetwork } from "./model";
 /** What `Choices` are asked for. */
 const OP = "window_batch";
 
-/** Enough to fill the adapter, and little waste at the end. */
+/** Enough to fill the adapter, and little waste at the end: windows of 32³, or as many voxels. */
 const DEFAULT: Readonly<Record<Capabilities["kind"], number>> = {
   lavapipe: 8,
   swiftshader: 8,
@@ -57,10 +57,15 @@ function bounded(device: Device, { unet, patch, precision }: WindowModel, wanted
   return patchesPerDispatch(unet, patch, maxBindingBytes, wanted, precision === "f16" ? 2 : 4);
 }
 
+function untuned(device: Device, { patch }: WindowModel): number {
+  const windows = DEFAULT[capabilities(device).kind];
+  return Math.max(1, Math.min(windows, Math.round(windows / (patch / 32) ** 3)));
+}
+
 /** Windows per run of the network: `wanted`, else as tuned, else the default. */
 export function windowBatch(device: Device, model: WindowModel, wanted?: number): number {
   const tuned = Number(device.choices?.(OP, problemOf(model)));
-  return bounded(device, model, wanted ?? (tuned || DEFAULT[capabilities(device).kind]));
+  return bounded(device, model, wanted ?? (tuned || untuned(device, model)));
 }
 
 interface Recorded {

@@ -9,14 +9,44 @@ export interface AdamConfig {
 /** Kingma & Ba, 2015; PyTorch's defaults. */
 export const ADAM: AdamConfig = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
-/**
- * The paper's steps: the initial learning rate, a tenth of it from 50 % of the budget on, a
- * hundredth from 80 % on.
- * @param progress share of the budget that is used up, 0 to 1
- */
-export function stepLearningRate(initial: number, progress: number): number {
-  if (progress >= 0.8) return initial / 100;
-  return progress >= 0.5 ? initial / 10 : initial;
+export const SCHEDULES = ["step", "cosine", "poly"] as const;
+
+export interface ScheduleConfig {
+  /**
+   * `step`, the paper's: a tenth from 50 % of the budget on, a hundredth from 80 % on. `cosine`: half
+   * a cosine down to 0 (Loshchilov & Hutter 2017, without restarts). `poly`: (1 − progress)^0.9, as
+   * nnU-Net.
+   */
+  readonly schedule: (typeof SCHEDULES)[number];
+  readonly learningRate: number;
+  /** Share of the budget in which the rate rises linearly to what the schedule says. */
+  readonly warmUp: number;
+}
+
+const POLY_POWER = 0.9;
+
+/** Share of the initial rate that is left. */
+function decay(schedule: ScheduleConfig["schedule"], progress: number): number {
+  switch (schedule) {
+    case "step":
+      if (progress >= 0.8) return 1 / 100;
+      return progress >= 0.5 ? 1 / 10 : 1;
+    case "cosine":
+      return (1 + Math.cos(Math.PI * progress)) / 2;
+    case "poly":
+      return (1 - progress) ** POLY_POWER;
+    default:
+      return schedule satisfies never;
+  }
+}
+
+/** @param progress share of the budget that is used up: 0 at the first iteration, below 1 at the last */
+export function learningRateAt(config: ScheduleConfig, progress: number): number {
+  const { schedule, learningRate, warmUp } = config;
+  const used = Math.min(1, Math.max(0, progress));
+  const rise = used < warmUp ? used / warmUp : 1;
+  // From a thousandth: a first step at rate 0 would be lost.
+  return learningRate * decay(schedule, used) * Math.max(rise, 1e-3);
 }
 
 /**

@@ -57,12 +57,24 @@ export const PRESETS = { paper: PAPER, small: SMALL } satisfies Record<string, T
 export type PresetName = keyof typeof PRESETS;
 
 /**
- * A preset with some settings replaced.
+ * A preset with some settings replaced. Where the patch is another, the stride of the windows and the
+ * patches of a dispatch follow it, unless they are given too.
  * @throws UserError naming the setting, its value and what it may be
  */
 export function makeTrainConfig(preset: PresetName, changes: Partial<TrainSettings>): TrainConfig {
-  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
-  const merged: Record<string, unknown> = { ...PRESETS[preset], ...Object.fromEntries(given) };
-  if (changes.iterations !== undefined) delete merged.seconds;
+  const entries = Object.entries(changes).filter(([, value]) => value !== undefined);
+  const given: Partial<TrainSettings> = Object.fromEntries(entries);
+  const base: TrainSettings = PRESETS[preset];
+  const merged: Partial<TrainSettings> = { ...base, ...ofPatch(base, given.patch), ...given };
+  if (given.iterations !== undefined) delete merged.seconds;
   return parseTrainConfig(merged);
+}
+
+/** The same share of overlap, and as many voxels in a dispatch. */
+function ofPatch(base: TrainSettings, patch = base.patch): Partial<TrainSettings> {
+  const larger = patch / base.patch;
+  return {
+    stride: Math.max(1, Math.round(base.stride * larger)),
+    chunk: Math.max(1, Math.round(base.chunk / larger ** 3)),
+  };
 }

@@ -7,7 +7,7 @@ import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { ReadbackRing } from "../gpu/readback";
 import { initialise, type ParameterSpec, setHeadPrior } from "../nn/parameters";
-import { emaMomentum, stepLearningRate, stepValues } from "../optim/schedule";
+import { emaMomentum, learningRateAt, stepValues } from "../optim/schedule";
 import type { TrainConfig } from "./config";
 import {
   LOG_COLUMNS,
@@ -101,7 +101,7 @@ export class Trainer {
   }
 
   learningRate(progress: number): number {
-    return stepLearningRate(this.config.learningRate, progress);
+    return learningRateAt(this.config, progress);
   }
 
   /** Asks for the statistics since the last report; `handle` gets them a little later. */

@@ -1,0 +1,66 @@
+/** Learning rates over a run, the momentum of w̄, and settings that follow others. */
+import { expect, test } from "bun:test";
+import { emaMomentum, learningRateAt, SCHEDULES } from "../src/optim/schedule";
+import { makeTrainConfig, PRESETS, type PresetName } from "../src/train/presets";
+
+const at = (schedule: (typeof SCHEDULES)[number], progress: number, warmUp = 0) =>
+  learningRateAt({ schedule, learningRate: 2, warmUp }, progress);
+
+test("step: the paper's tenth at half of the budget and hundredth at 80 %", () => {
+  expect([0, 0.499, 0.5, 0.799, 0.8, 1, 1.2].map((p) => at("step", p))).toEqual(
+    [2, 2, 0.2, 0.2, 0.02, 0.02, 0.02].map((rate) => expect.closeTo(rate, 12)),
+  );
+});
+
+test("cosine and poly: values worked by hand", () => {
+  expect(at("cosine", 0)).toBe(2);
+  expect(at("cosine", 0.5)).toBeCloseTo(1, 12);
+  expect(at("cosine", 1 / 3)).toBeCloseTo(1.5, 12);
+  expect(at("cosine", 1)).toBeCloseTo(0, 12);
+  expect(at("poly", 0)).toBe(2);
+  expect(at("poly", 0.5)).toBeCloseTo(2 * 0.5 ** 0.9, 12);
+  expect(at("poly", 1)).toBe(0);
+});
+
+test("no schedule rises, and every one stays finite beyond the end of the budget", () => {
+  for (const schedule of SCHEDULES) {
+    const rates = Array.from({ length: 121 }, (_, i) => at(schedule, i / 100));
+    rates.forEach((rate, i) => {
+      expect(rate, schedule).toBeGreaterThanOrEqual(0);
+      if (i > 0) expect(rate, `${schedule} at ${i} %`).toBeLessThanOrEqual(rates[i - 1]!);
+    });
+  }
+});
+
+test("warm-up rises linearly to the schedule, and never starts at 0", () => {
+  for (const schedule of SCHEDULES) {
+    expect(at(schedule, 0, 0.1)).toBeCloseTo(2e-3, 12);
+    expect(at(schedule, 0.05, 0.1)).toBeCloseTo(at(schedule, 0.05) / 2, 12);
+    expect(at(schedule, 0.1, 0.1)).toBe(at(schedule, 0.1));
+  }
+});
+
+test("μ ramps up from a tenth", () => {
+  expect([0, 8, 1e6].map((t) => emaMomentum(0.99, t))).toEqual([0.1, 0.5, 0.99]);
+  expect(emaMomentum(0.99, 0, false)).toBe(0.99);
+});
+
+test("stride and patches per dispatch follow the patch, unless they are given", () => {
+  expect(makeTrainConfig("paper", { patch: 48 })).toMatchObject({ stride: 36, chunk: 4 });
+  expect(makeTrainConfig("paper", { patch: 64 })).toMatchObject({ stride: 48, chunk: 2 });
+  expect(makeTrainConfig("paper", { patch: 64, stride: 32, chunk: 1 })).toMatchObject({
+    stride: 32,
+    chunk: 1,
+  });
+  expect(() => makeTrainConfig("paper", { patch: 50 })).toThrow(/option patch: got 50/);
+  for (const name of Object.keys(PRESETS) as PresetName[]) {
+    expect(makeTrainConfig(name, {})).toMatchObject({ ...PRESETS[name] });
+  }
+});
+
+test("a setting that does not exist is refused by name", () => {
+  expect(() => makeTrainConfig("paper", { schedule: "linear" as never })).toThrow(
+    /option schedule: got linear/,
+  );
+  expect(() => makeTrainConfig("paper", { warmUp: 1 })).toThrow(/option warmUp: got 1/);
+});
