@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { Affine, Size3 } from "../src/data/volume";
 import { type Connectivity, connectedComponents } from "../src/eval/components";
 import { overlap } from "../src/eval/dice";
-import { evaluateMasks, type NamedMask } from "../src/eval/lesions";
+import { evaluateMasks, METRICS, MSSEG2, type NamedMask } from "../src/eval/scores";
 
 const volume = ([nx, ny, nz]: Size3) => nx * ny * nz;
 
@@ -140,41 +140,86 @@ function mask(name: string, ...runs: [number, number, number, number][]): NamedM
   return { name, size, affine, data };
 }
 
-test("lesions, by hand: found from a tenth on, volumes and centres in mm", () => {
-  // Three lesions of 11, 10 and 2 voxels; one voxel hit of each of the first two.
+test("lesions, by hand: verdicts, volumes and centres in mm, small components apart", () => {
+  // Lesions of 66, 60 and 12 mm³: one voxel of the first and two of the second are predicted.
   const reference = mask("r.nii", [0, 0, 0, 11], [0, 2, 0, 10], [18, 0, 1, 1], [18, 0, 0, 1]);
-  // 1 voxel; 1 voxel; a false one of 3 voxels.
-  const prediction = mask("p.nii", [5, 0, 0, 1], [0, 2, 0, 1], [12, 3, 1, 3]);
+  const prediction = mask("p.nii", [5, 0, 0, 1], [0, 2, 0, 2], [12, 3, 1, 3]);
   const result = evaluateMasks(reference, prediction);
   expect(result.voxelVolumeMm3).toBe(6);
-  expect(result.truePositives).toBe(2);
-  expect(result.dice).toBe(4 / 28);
+  expect(result.truePositives).toBe(3);
+  expect(result.dice).toBe(6 / 29);
   expect(result.referenceLesions).toEqual([
     // x: mean index 5 → 10 − 2·5; y: −20 + 0; z: 30.
-    { id: 1, voxels: 11, volumeMm3: 66, centreMm: [0, -20, 30], overlap: 1 / 11, hit: false },
-    { id: 2, voxels: 10, volumeMm3: 60, centreMm: [1, -18, 30], overlap: 0.1, hit: true },
-    { id: 3, voxels: 2, volumeMm3: 12, centreMm: [-26, -20, 31.5], overlap: 0, hit: false },
+    {
+      id: 1,
+      voxels: 11,
+      volumeMm3: 66,
+      centreMm: [0, -20, 30],
+      overlap: 1 / 11,
+      verdict: "overlap",
+    },
+    { id: 2, voxels: 10, volumeMm3: 60, centreMm: [1, -18, 30], overlap: 0.2, verdict: "detected" },
+    { id: 3, voxels: 2, volumeMm3: 12, centreMm: [-26, -20, 31.5], overlap: 0, verdict: "overlap" },
   ]);
   expect(result.predictedLesions).toEqual([
-    { id: 1, voxels: 3, volumeMm3: 18, centreMm: [-16, -17, 33], overlap: 0, hit: false },
-    { id: 2, voxels: 1, volumeMm3: 6, centreMm: [0, -20, 30], overlap: 1, hit: true },
-    { id: 3, voxels: 1, volumeMm3: 6, centreMm: [10, -18, 30], overlap: 1, hit: true },
+    { id: 1, voxels: 3, volumeMm3: 18, centreMm: [-16, -17, 33], overlap: 0, verdict: "overlap" },
+    // 8 of the 10 voxels of the lesion that it lies in are outside.
+    { id: 2, voxels: 2, volumeMm3: 12, centreMm: [9, -18, 30], overlap: 1, verdict: "outside" },
+    { id: 3, voxels: 1, volumeMm3: 6, centreMm: [0, -20, 30], overlap: 1, verdict: "outside" },
   ]);
+  expect(result.smallInReference).toEqual({ components: 0, volumeMm3: 0 });
+  const rule = { ...MSSEG2.rule, minVolumeMm3: 12 };
+  const larger = evaluateMasks(reference, prediction, { ...MSSEG2, rule });
+  expect([larger.referenceLesions.length, larger.predictedLesions.length]).toEqual([2, 1]);
+  expect(larger.smallInReference).toEqual({ components: 1, volumeMm3: 12 });
+  expect(larger.smallInPrediction).toEqual({ components: 2, volumeMm3: 18 });
 });
 
-test("lesions: a reference lesion in two predicted pieces is found once, both pieces are true", () => {
-  const reference = mask("r", [2, 1, 0, 9]);
-  const { referenceLesions, predictedLesions } = evaluateMasks(
-    reference,
-    mask("p", [2, 1, 0, 2], [8, 1, 0, 2]),
-  );
-  expect(referenceLesions.map(({ hit }) => hit)).toEqual([true]);
-  expect(predictedLesions.map(({ hit }) => hit)).toEqual([true, true]);
+test("scores, by hand", () => {
+  // 10 and 8 voxels, 6 of them shared, of 160.
+  const { scores } = evaluateMasks(mask("r", [2, 1, 0, 10]), mask("p", [6, 1, 0, 8]));
+  const { HausdorffDistance, ContourMeanDistance, SurfaceDistance, ...others } = scores;
+  expect(others).toEqual({
+    Jaccard: 6 / 12,
+    Dice: 12 / 18,
+    Sensitivity: 0.6,
+    Specificity: 148 / 150,
+    PPV: 6 / 8,
+    NPV: 148 / 152,
+    RelativeVolumeError: -20,
+    PPVL: 1,
+    SensL: 1,
+    F1_score: 1,
+    NbTestedLesions: null,
+    VolTestedLesions: null,
+  });
+  // Along x, 2 mm: 4 voxels before and 2 voxels behind.
+  expect(HausdorffDistance).toBe(8);
+  expect(ContourMeanDistance).toBe((8 + 6 + 4 + 2) / 10);
+  expect(SurfaceDistance).toBe((8 + 6 + 4 + 2 + 2 + 4) / 18);
 });
 
-test("lesions: both masks empty", () => {
-  const result = evaluateMasks(mask("r"), mask("p"));
-  expect([result.dice, result.referenceLesions, result.predictedLesions]).toEqual([1, [], []]);
+test("a patient without reference lesions has number and volume of predicted ones above 3 mm³", () => {
+  const fine: Affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+  const prediction = { ...mask("p", [0, 0, 0, 3], [5, 0, 0, 4], [10, 2, 1, 6]), affine: fine };
+  const { scores, lesionFree } = evaluateMasks({ ...mask("r"), affine: fine }, prediction);
+  expect(lesionFree).toBeTrue();
+  for (const metric of METRICS) {
+    const expected = { NbTestedLesions: 2, VolTestedLesions: 10 }[metric as string] ?? null;
+    expect(scores[metric], metric).toBe(expected);
+  }
+});
+
+test("nothing predicted, and a reference with nothing above 3 mm³: what is not defined is null", () => {
+  const nothing = evaluateMasks(mask("r", [0, 0, 0, 5]), mask("p")).scores;
+  expect([nothing.Dice, nothing.PPV, nothing.RelativeVolumeError]).toEqual([0, null, -100]);
+  expect([nothing.HausdorffDistance, nothing.SurfaceDistance]).toEqual([null, null]);
+  expect([nothing.PPVL, nothing.SensL, nothing.F1_score]).toEqual([0, 0, 0]);
+  const fine: Affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+  const small = { ...mask("r", [0, 0, 0, 3]), affine: fine };
+  const { scores, lesionFree } = evaluateMasks(small, small);
+  expect(lesionFree).toBeFalse();
+  expect([scores.Dice, scores.PPVL, scores.SensL, scores.F1_score]).toEqual([1, 0, null, null]);
 });
 
 test("masks on two grids are refused by name, size or place", () => {

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeMask } from "../src/data/nifti_write";
 import type { Affine, Mask } from "../src/data/volume";
+import { METRICS } from "../src/eval/scores";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-evaluate-"));
 // Voxels of 2×2×3 mm.
@@ -36,14 +37,26 @@ const reference = await write("reference.nii.gz", [0, 1, 2, 3, 64]);
 const prediction = await write("prediction.nii.gz", [1, 2, 3, 30, 31]);
 const files = ["--reference", reference, "--prediction", prediction];
 
-test("tables: Dice, found and missed, volumes and places in mm", async () => {
+// Nearest voxels, 2×2×3 mm: √40 mm from the missed one, √72 and 10 mm from the false one.
+test("tables: metrics in report order, found and missed, volumes and places in mm", async () => {
   const { out, err, code } = await evaluate(...files);
   expect({ err, code }).toEqual({ err: "", code: 0 });
-  expect(out.split("\n")).toEqual([
-    "Dice               0.6000",
-    "lesions found      1 of 2",
-    "false lesions      1 of 2 predicted",
-    "volume             reference 0.060 ml, predicted 0.060 ml, both 0.036 ml",
+  expect(out.split("\n").slice(0, 26)).toEqual([
+    "Jaccard              0.4286",
+    "Dice                 0.6000",
+    "Sensitivity          0.6000",
+    "Specificity          0.9780",
+    "PPV                  0.6000",
+    "NPV                  0.9780",
+    "RelativeVolumeError  0.00 %",
+    "HausdorffDistance    10.00 mm",
+    "ContourMeanDistance  3.70 mm",
+    "SurfaceDistance      2.68 mm",
+    "PPVL                 0.5000",
+    "SensL                0.5000",
+    "F1_score             0.5000",
+    "",
+    "volume: reference 0.060 ml, predicted 0.060 ml, both 0.036 ml",
     "",
     "Reference lesions",
     "no.          volume/mm³  overlap  right/mm  anterior/mm  superior/mm",
@@ -55,44 +68,148 @@ test("tables: Dice, found and missed, volumes and places in mm", async () => {
     "  1  true         36.0  100.0 %       6.0         20.0        -30.0",
     "  2  false        24.0    0.0 %      -3.0         14.0        -30.0",
     "",
-    "A lesion is a set of voxels connected by faces. It is found (true) when",
-    'at least 10 % of its voxels lie in the other mask (column "overlap").',
-    "",
   ]);
+  expect(out).toContain("A lesion is larger than 3 mm³, its voxels connected by faces.\n");
 });
 
 test("--json: the same for programs, nothing else on standard output", async () => {
   const { out, code } = await evaluate(...files, "--json", "--connectivity", "26");
   expect(code).toBe(0);
-  expect(JSON.parse(out)).toEqual({
-    format: 1,
+  const { scores, ...others } = JSON.parse(out);
+  expect(Object.keys(scores)).toEqual([...METRICS]);
+  expect([scores.Dice, scores.SensL, scores.NbTestedLesions]).toEqual([0.6, 0.5, null]);
+  const [detected, overlap] = [{ verdict: "detected" }, { verdict: "overlap" }];
+  expect(others).toEqual({
+    format: 2,
     reference,
     prediction,
+    connectivity: 26,
+    rule: { minVolumeMm3: 3, alpha: 0.1, beta: 0.7, gamma: 0.65 },
+    animaCompat: false,
     truePositives: 3,
     falsePositives: 2,
     falseNegatives: 2,
     trueNegatives: 89,
     dice: 0.6,
+    lesionFree: false,
     voxelVolumeMm3: 12,
-    connectivity: 26,
-    hitShare: 0.1,
     referenceLesions: [
-      { id: 1, voxels: 4, volumeMm3: 48, centreMm: [7, 20, -30], overlap: 0.75, found: true },
-      { id: 2, voxels: 1, volumeMm3: 12, centreMm: [10, 20, -24], overlap: 0, found: false },
+      {
+        ...{ id: 1, voxels: 4, volumeMm3: 48, centreMm: [7, 20, -30], overlap: 0.75, found: true },
+        ...detected,
+      },
+      {
+        ...{ id: 2, voxels: 1, volumeMm3: 12, centreMm: [10, 20, -24], overlap: 0, found: false },
+        ...overlap,
+      },
     ],
     predictedLesions: [
-      { id: 1, voxels: 3, volumeMm3: 36, centreMm: [6, 20, -30], overlap: 1, truePositive: true },
-      { id: 2, voxels: 2, volumeMm3: 24, centreMm: [-3, 14, -30], overlap: 0, truePositive: false },
+      {
+        ...{ id: 1, voxels: 3, volumeMm3: 36, centreMm: [6, 20, -30], overlap: 1 },
+        ...{ truePositive: true, ...detected },
+      },
+      {
+        ...{ id: 2, voxels: 2, volumeMm3: 24, centreMm: [-3, 14, -30], overlap: 0 },
+        ...{ truePositive: false, ...overlap },
+      },
     ],
+    smallInReference: { components: 0, volumeMm3: 0 },
+    smallInPrediction: { components: 0, volumeMm3: 0 },
   });
 });
 
-test("two empty masks agree", async () => {
+test("an empty reference: number and volume of what is predicted", async () => {
   const empty = await write("empty.nii.gz", []);
-  const { out, code } = await evaluate("--reference", empty, "--prediction", empty);
+  const { out, code } = await evaluate("--reference", empty, "--prediction", prediction);
   expect(code).toBe(0);
-  expect(out).toStartWith(
-    "Dice               1.0000 (both masks are empty)\nlesions found      0 of 0\n",
+  expect(out.split("\n").slice(0, 2)).toEqual([
+    "NbTestedLesions      2 lesions",
+    "VolTestedLesions     60.00 mm³",
+  ]);
+  const both = await evaluate("--reference", empty, "--prediction", empty);
+  expect(both.out).toStartWith("NbTestedLesions      0 lesions\nVolTestedLesions     0.00 mm³\n");
+});
+
+/** Folders with three patients that pair, one of them lesion-free, and one on either side. */
+async function folders() {
+  for (const name of ["truth/a", "truth/b", "truth/c", "truth/gone", "found/b"]) {
+    mkdirSync(join(folder, name), { recursive: true });
+  }
+  await write("truth/a/ground_truth.nii.gz", [0, 1, 2, 3, 64]);
+  await write("truth/a/ground_truth_expert1.nii.gz", [5]);
+  await write("truth/b/ground_truth.nii", []);
+  await write("truth/c/any, name.nii.gz", [0, 1, 2, 3]);
+  await write("truth/gone/ground_truth.nii.gz", [1]);
+  await write("found/a.nii.gz", [1, 2, 3, 30, 31]);
+  await write("found/b/prediction.nii.gz", [8, 9]);
+  await write("found/c.nii", [0, 1, 2, 3]);
+  await write("found/more.nii", [0]);
+  return ["--references", join(folder, "truth"), "--predictions", join(folder, "found")];
+}
+
+test("folders: tables, a CSV row per patient, a JSON summary, lesion-free and unmatched apart", async () => {
+  const dirs = await folders();
+  const [csv, json] = [join(folder, "scores.csv"), join(folder, "scores.json")];
+  const { out, err, code } = await evaluate(...dirs, "--csv", csv, "--json", json);
+  expect(code).toBe(0);
+  expect(err).toBe(`only in ${dirs[1]}, not scored: gone\nonly in ${dirs[3]}, not scored: more\n`);
+  const lines = out.split("\n");
+  expect(lines[0]).toBe("Patients with new lesions");
+  expect(lines[2]).toMatch(
+    /^a +0.6000 +0.6000 +0.6000 +0.00 +10.00 +2.68 +0.5000 +0.5000 +0.5000$/,
+  );
+  expect(lines.slice(5, 8)).toEqual([
+    "Patients without new lesions",
+    "patient  NbTestedLesions  VolTestedLesions/mm³",
+    "b                      1                 24.00",
+  ]);
+  expect(out).toMatch(/^Dice +2 +0.8000 +0.6000 – 1.0000 +0.8000 +0.6000 – 1.0000$/m);
+  expect(out).toContain("any lesion predicted: 2 of 2 patients with new lesions, 1 of 1 without\n");
+
+  const rows = readFileSync(csv, "utf8").split("\r\n");
+  expect(rows[0]).toStartWith("patient,Jaccard,Dice,");
+  expect(rows[1]).toStartWith(`a,${3 / 7},0.6,0.6,`);
+  const place = join(folder, "truth", "b", "ground_truth.nii");
+  expect(rows[2]).toStartWith(`b,,,,,,,,,,,,,,1,24,0,0,1,0,${place},`);
+  expect(rows[3]).toContain('c/any, name.nii.gz",');
+  expect(rows.length).toBe(5);
+
+  const report = JSON.parse(readFileSync(json, "utf8"));
+  expect(report.format).toBe(2);
+  expect(report.unmatched).toEqual({ references: ["gone"], predictions: ["more"] });
+  expect(report.patients.map((p: { patient: string }) => p.patient)).toEqual(["a", "b", "c"]);
+  expect(report.summary.withLesions).toEqual({ patients: 2, withPrediction: 2 });
+  expect(report.summary.lesionFree).toEqual({ patients: 1, withPrediction: 1 });
+  expect(report.summary.metrics.SensL).toEqual({
+    patients: 2,
+    mean: { value: 0.75, interval: [0.5, 1] },
+    median: { value: 0.75, interval: [0.5, 1] },
+  });
+  expect(report.summary.metrics.VolTestedLesions.mean).toEqual({ value: 24, interval: null });
+  expect(report.summary.bootstrap).toEqual({
+    ...{ seed: 0, resamples: 10000, confidence: 0.95, method: "percentile" },
+  });
+});
+
+test("folders: another name of the mask, and what is wrong with a folder", async () => {
+  const dirs = await folders();
+  const named = await evaluate(...dirs, "--reference-name", "ground_truth_expert1", "--json");
+  expect(JSON.parse(named.out).patients[0].reference).toEndWith("ground_truth_expert1.nii.gz");
+  mkdirSync(join(folder, "other"), { recursive: true });
+  const none = await evaluate(...dirs.slice(0, 3), join(folder, "other"));
+  expect(none.err).toMatch(
+    /other: no patient of .*truth in it \(there: a, b, c and 1 more; here: no/,
+  );
+  const missing = await evaluate(...dirs.slice(0, 3), join(folder, "nowhere"));
+  expect(missing.err).toMatch(/nowhere: no such folder; expected a folder of masks\n$/);
+  await write("truth/c/another.nii", [1]);
+  expect((await evaluate(...dirs)).err).toMatch(
+    /c: no ground_truth.nii.gz among another.nii, any, name.nii.gz; name the mask with --reference-name/,
+  );
+  rmSync(join(folder, "truth/c/another.nii"));
+  await write("found/a.nii", [1]);
+  expect((await evaluate(...dirs)).err).toMatch(
+    /found: two masks of a: .*a.nii and .*; keep one\n/,
   );
 });
 
@@ -107,7 +224,8 @@ test("bad input is told on standard error with exit code 2", async () => {
       ["--reference", reference, "--prediction", join(folder, "no.nii")],
       /^voxgrad: .*no.nii: no such file.*\n$/,
     ],
-    [["--reference", reference], /^voxgrad: required option '--prediction <file>' not specified\n/],
+    [["--reference", reference], /^voxgrad: evaluate needs either --reference FILE and/],
+    [[...files, "--references", folder], /^voxgrad: evaluate needs either --reference FILE and/],
     [
       [...files, "--connectivity", "7"],
       /^voxgrad: option '--connectivity <n>' argument '7' is invalid/,

@@ -1,98 +1,149 @@
+import { writeFile } from "node:fs/promises";
+import { SingleBar } from "cli-progress";
 import { Option } from "commander";
+import { UserError } from "../core/errors";
+import { type MaskPair, type MaskPairs, pairMasks } from "../data/mask_folders";
 import { readMask } from "../data/nifti_read";
+import { summariseCohort } from "../eval/cohort_scores";
 import type { Connectivity } from "../eval/components";
-import { type Evaluation, evaluateMasks, HIT_SHARE, type Lesion } from "../eval/lesions";
-import { makeCommand } from "./command";
+import { type Evaluation, type EvaluationSettings, evaluateMasks, MSSEG2 } from "../eval/scores";
+import { makeCommand, say } from "./command";
+import { cohortCsv, cohortJson, pairJson } from "./evaluate_files";
+import { cohortTables, pairTables } from "./evaluate_tables";
 import { runMain } from "./main";
 
 interface Options {
-  readonly reference: string;
-  readonly prediction: string;
+  readonly reference?: string;
+  readonly prediction?: string;
+  readonly references?: string;
+  readonly predictions?: string;
+  readonly referenceName: string;
+  readonly predictionName: string;
   readonly connectivity: string;
-  readonly json?: boolean;
+  readonly animaCompat?: boolean;
+  readonly csv?: string;
+  readonly json?: string | true;
 }
 
-const program = makeCommand("evaluate", "Scores a lesion mask against the reference.")
-  .requiredOption("--reference <file>", "NIfTI mask of the true new lesions")
-  .requiredOption("--prediction <file>", "NIfTI mask to score, on the same grid")
+const program = makeCommand(
+  "evaluate",
+  "Scores lesion masks against the reference by the metrics of the MSSEG-2 challenge: one pair, " +
+    "or two folders with <patient>.nii.gz or <patient>/NAME.nii.gz.",
+)
+  .option("--reference <file>", "NIfTI mask of the true new lesions")
+  .option("--prediction <file>", "NIfTI mask to score, on the same grid")
+  .option("--references <dir>", "folder of references, a mask per patient")
+  .option("--predictions <dir>", "folder of masks to score, a mask per patient")
+  .option("--reference-name <name>", "mask in a patient's folder, without .nii.gz", "ground_truth")
+  .option("--prediction-name <name>", "mask in a patient's folder, without .nii.gz", "prediction")
   .addOption(
     new Option("--connectivity <n>", "voxels of a lesion touch by 6 faces, 18 or 26 neighbours")
       .choices(["6", "18", "26"])
       .default("6"),
   )
-  .option("--json", "print JSON instead of tables");
+  .option("--anima-compat", "SurfaceDistance as the challenge's tool under-reports it")
+  .option("--csv <file>", "write a row per patient")
+  .option("--json [file]", "print JSON instead of tables, or write it beside them");
 program.parse();
 await runMain(() => evaluate(program.opts<Options>()));
 
 async function evaluate(options: Options): Promise<void> {
-  const [reference, prediction] = await Promise.all([
-    read(options.reference),
-    read(options.prediction),
-  ]);
-  const result = evaluateMasks(reference, prediction, Number(options.connectivity) as Connectivity);
-  console.log(options.json ? json(result, options) : tables(result));
+  const settings: EvaluationSettings = {
+    ...MSSEG2,
+    connectivity: Number(options.connectivity) as Connectivity,
+    animaCompat: options.animaCompat === true,
+  };
+  const { reference, prediction, references, predictions } = options;
+  if (reference && prediction && !references && !predictions) {
+    await evaluatePair({ patient: reference, reference, prediction }, settings, options);
+  } else if (references && predictions && !reference && !prediction) {
+    const pairs = await pairMasks(
+      { root: references, fileName: options.referenceName, option: "--reference-name" },
+      { root: predictions, fileName: options.predictionName, option: "--prediction-name" },
+    );
+    await evaluateFolders(pairs, settings, options, { references, predictions });
+  } else {
+    throw new UserError(
+      "evaluate needs either --reference FILE and --prediction FILE, or --references DIR and " +
+        "--predictions DIR",
+    );
+  }
+}
+
+async function evaluatePair(
+  pair: MaskPair,
+  settings: EvaluationSettings,
+  options: Options,
+): Promise<void> {
+  const result = await score(pair, settings);
+  await report(
+    options,
+    pairTables(result, settings),
+    () => pairJson(pair, result, settings),
+    () => cohortCsv([pair], [result]),
+  );
+}
+
+async function evaluateFolders(
+  masks: MaskPairs,
+  settings: EvaluationSettings,
+  options: Options,
+  folders: { readonly references: string; readonly predictions: string },
+): Promise<void> {
+  warn(masks.onlyReference, `only in ${folders.references}, not scored`);
+  warn(masks.onlyPrediction, `only in ${folders.predictions}, not scored`);
+  const results: Evaluation[] = [];
+  const bar = new SingleBar({
+    format: "{bar} {percentage} %  patient {value}/{total}  {eta_formatted} left",
+    stream: process.stderr,
+    clearOnComplete: true,
+  });
+  bar.start(masks.pairs.length, 0);
+  try {
+    for (const pair of masks.pairs) {
+      results.push(await score(pair, settings));
+      bar.increment();
+    }
+  } finally {
+    bar.stop();
+  }
+  const summary = summariseCohort(results);
+  await report(
+    options,
+    cohortTables(masks.pairs, results, summary),
+    () => cohortJson(folders, masks, results, summary, settings),
+    () => cohortCsv(masks.pairs, results),
+  );
+}
+
+function warn(patients: readonly string[], where: string): void {
+  if (patients.length > 0) say(`${where}: ${patients.join(", ")}`);
+}
+
+async function score(pair: MaskPair, settings: EvaluationSettings): Promise<Evaluation> {
+  const [reference, prediction] = await Promise.all([read(pair.reference), read(pair.prediction)]);
+  return evaluateMasks(reference, prediction, settings);
 }
 
 async function read(path: string) {
   const mask = await readMask(path);
-  for (const note of mask.notes) console.error(note);
+  for (const note of mask.notes) say(note);
   return { ...mask, name: path };
 }
 
-/** Names and meanings are a contract with scripts; `format` rises when one of them changes. */
-function json(result: Evaluation, { reference, prediction }: Options): string {
-  const { referenceLesions, predictedLesions, ...voxels } = result;
-  const report = {
-    format: 1,
-    reference,
-    prediction,
-    ...voxels,
-    hitShare: HIT_SHARE,
-    referenceLesions: referenceLesions.map(({ hit, ...lesion }) => ({ ...lesion, found: hit })),
-    predictedLesions: predictedLesions.map(({ hit, ...lesion }) => ({
-      ...lesion,
-      truePositive: hit,
-    })),
-  };
-  return JSON.stringify(report, null, 2);
+async function report(
+  { json, csv }: Options,
+  tables: string,
+  toJson: () => string,
+  toCsv: () => string,
+): Promise<void> {
+  console.log(json === true ? toJson() : tables);
+  if (typeof json === "string") await write(json, `${toJson()}\n`);
+  if (csv !== undefined) await write(csv, toCsv());
 }
 
-function tables(result: Evaluation): string {
-  const { referenceLesions, predictedLesions, truePositives } = result;
-  const reference = truePositives + result.falseNegatives;
-  const prediction = truePositives + result.falsePositives;
-  const ml = (voxels: number) => ((voxels * result.voxelVolumeMm3) / 1000).toFixed(3);
-  const hits = (lesions: readonly Lesion[]) => lesions.filter(({ hit }) => hit).length;
-  const falseOnes = predictedLesions.length - hits(predictedLesions);
-  const empty = reference + prediction === 0 ? " (both masks are empty)" : "";
-  const touching = { 6: "faces", 18: "faces or edges", 26: "faces, edges or corners" };
-  return [
-    `Dice               ${result.dice.toFixed(4)}${empty}`,
-    `lesions found      ${hits(referenceLesions)} of ${referenceLesions.length}`,
-    `false lesions      ${falseOnes} of ${predictedLesions.length} predicted`,
-    `volume             reference ${ml(reference)} ml, predicted ${ml(prediction)} ml, both ${ml(truePositives)} ml`,
-    ...lesionTable("Reference lesions", referenceLesions, ["found", "missed"]),
-    ...lesionTable("Predicted lesions", predictedLesions, ["true", "false"]),
-    "",
-    `A lesion is a set of voxels connected by ${touching[result.connectivity]}. It is found (true) when`,
-    `at least ${100 * HIT_SHARE} % of its voxels lie in the other mask (column "overlap").`,
-  ].join("\n");
-}
-
-type Words = readonly [hit: string, not: string];
-
-function lesionTable(title: string, lesions: readonly Lesion[], [hit, not]: Words): string[] {
-  if (lesions.length === 0) return [];
-  const rows = lesions.map((lesion) => [
-    String(lesion.id),
-    lesion.hit ? hit : not,
-    lesion.volumeMm3.toFixed(1),
-    `${(100 * lesion.overlap).toFixed(1)} %`,
-    ...lesion.centreMm.map((mm) => mm.toFixed(1)),
-  ]);
-  const head = ["no.", "", "volume/mm³", "overlap", "right/mm", "anterior/mm", "superior/mm"];
-  const width = head.map((text, c) => Math.max(text.length, ...rows.map((row) => row[c]!.length)));
-  const pad = (cell: string, c: number) =>
-    c === 1 ? cell.padEnd(width[c]!) : cell.padStart(width[c]!);
-  return ["", title, ...[head, ...rows].map((row) => row.map(pad).join("  "))];
+async function write(path: string, text: string): Promise<void> {
+  await writeFile(path, text).catch((error: Error) => {
+    throw new UserError(`${path}: cannot be written (${error.message}); choose another path`);
+  });
 }

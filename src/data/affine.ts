@@ -26,6 +26,9 @@ export function determinant(m: Affine): number {
   );
 }
 
+/** Volume of a voxel in mm³. */
+export const voxelVolume = (affine: Affine): number => Math.abs(determinant(affine));
+
 /** Whether an affine has an inverse: finite numbers, no two axes (nearly) in one plane. */
 export function isInvertible(m: Affine): boolean {
   const [x, y, z] = voxelSize(m);

@@ -27,3 +27,31 @@ export function overlap(reference: Uint8Array, prediction: Uint8Array): Overlap 
   const dice = sum === 0 ? 1 : (2 * truePositives) / sum;
   return { truePositives, falsePositives, falseNegatives, trueNegatives, dice };
 }
+
+/** Voxel metrics of the MSSEG-2 challenge; null where a share of nothing is asked for. */
+export interface VoxelScores {
+  readonly jaccard: number | null;
+  readonly dice: number | null;
+  readonly sensitivity: number | null;
+  readonly specificity: number | null;
+  /** Positive and negative predictive value. */
+  readonly ppv: number | null;
+  readonly npv: number | null;
+  /** (predicted − reference volume) / reference volume in per cent: negative where too little. */
+  readonly relativeVolumeErrorPercent: number | null;
+}
+
+/** From counts over all voxels, without any filter by size. */
+export function voxelScores(counts: Overlap): VoxelScores {
+  const { truePositives: tp, falsePositives: fp, falseNegatives: fn, trueNegatives: tn } = counts;
+  const share = (part: number, whole: number) => (whole === 0 ? null : part / whole);
+  return {
+    jaccard: share(tp, tp + fp + fn),
+    dice: share(2 * tp, 2 * tp + fp + fn),
+    sensitivity: share(tp, tp + fn),
+    specificity: share(tn, tn + fp),
+    ppv: share(tp, tp + fp),
+    npv: share(tn, tn + fn),
+    relativeVolumeErrorPercent: share(100 * (fp - fn), tp + fn),
+  };
+}
