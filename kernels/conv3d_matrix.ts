@@ -97,5 +97,6 @@ export const matrixVariant: ConvVariant = {
   fits: ({ K }) => K === 3,
   fuses: true,
   f16: "only",
+  rounds: ["w"],
   emit,
 };

@@ -6,32 +6,54 @@ import { copy } from "./op_run";
 import type { Values } from "./reference/reference";
 import { wordCount, wordsOf } from "./tensor_words";
 
-/** One line for each thing that is wrong; empty when all is well. */
-export function faultsOf(recorded: OpGraph, result: Readback): string[] {
-  return [
-    ...outputFaults(recorded, result),
-    ...gradientFaults(recorded, result),
+/** How one run of an op came out. */
+export interface Verdict {
+  /** One line for each thing that is wrong; empty when all is well. */
+  readonly faults: readonly string[];
+  /** The largest error, in units of its bound; infinite where nothing may differ and something does. */
+  readonly worst: number;
+}
+
+export function faultsOf(recorded: OpGraph, result: Readback): readonly string[] {
+  return judge(recorded, result).faults;
+}
+
+export function judge(recorded: OpGraph, result: Readback): Verdict {
+  const compared = [...compareOutputs(recorded, result), ...compareGradients(recorded, result)];
+  const faults = [
+    ...compared.flatMap(({ fault }) => fault ?? []),
     ...repeatFaults(recorded, result),
     ...strayWrites(recorded, result),
   ];
+  return { faults, worst: Math.max(0, ...compared.map(({ worst }) => worst)) };
 }
 
-function outputFaults({ trial, inputs, applications }: OpGraph, result: Readback): string[] {
+/** A tensor beside what it should be. */
+export interface Comparison {
+  readonly worst: number;
+  readonly fault?: string;
+}
+
+const missing = (fault: string): Comparison => ({ worst: Number.POSITIVE_INFINITY, fault });
+
+function compareOutputs({ trial, inputs, applications }: OpGraph, result: Readback): Comparison[] {
   const { outputs } = applications[0]!;
   const mutated = trial.reference.op.mutates ?? [];
   const tensors: [string, Tensor][] = Object.entries(outputs);
   for (const name of mutated) tensors.push([name, inputs[name]!]);
-  return tensors.flatMap(([name, t]) => {
+  return tensors.map(([name, t]) => {
     const expected = trial.outputs[name];
-    if (!expected) return [`${name}: the reference does not give it`];
+    if (!expected) return missing(`${name}: the reference does not give it`);
     const bound = rounded(t, expected, boundOf(trial, name));
-    return mismatch(name, t.shape, result.values(t), expected, bound);
+    return compare(name, t.shape, result.values(t), expected, bound);
   });
 }
 
-function gradientFaults(recorded: OpGraph, result: Readback): string[] {
-  const { trial, applications, parameterGradients } = recorded;
-  return Object.entries(trial.gradients).flatMap(([name, expected]) => {
+function compareGradients(recorded: OpGraph, result: Readback): Comparison[] {
+  const { trial, applications, parameterGradients, wanted } = recorded;
+  return wanted.map((name) => {
+    const expected = trial.gradients[name];
+    if (!expected) return missing(`d${name}: the reference does not give it`);
     const bound = boundOf(trial, `d${name}`, copy(trial.dys));
     const sum = parameterGradients[name];
     if (sum) {
@@ -39,11 +61,11 @@ function gradientFaults(recorded: OpGraph, result: Readback): string[] {
       const times = applications.length;
       const total = expected.map((v) => times * v);
       const bounds = at(bound, (b, i) => times * b + 2 ** -24 * Math.abs(total[i]!));
-      return mismatch(`d${name}`, sum.shape, result.values(sum), total, bounds(total.length));
+      return compare(`d${name}`, sum.shape, result.values(sum), total, bounds(total.length));
     }
     const t = applications[0]!.gradients[name];
-    if (!t) return [`d${name}: the op gave no gradient, the reference has one`];
-    return mismatch(`d${name}`, t.shape, result.values(t), expected, rounded(t, expected, bound));
+    if (!t) return missing(`d${name}: the op gave no gradient, the reference has one`);
+    return compare(`d${name}`, t.shape, result.values(t), expected, rounded(t, expected, bound));
   });
 }
 
@@ -85,10 +107,17 @@ function strayWrites(recorded: OpGraph, result: Readback): string[] {
   });
 }
 
+type Bound = Float64Array | number;
+const bounds = new WeakMap<Trial, Map<string, Bound>>();
+
 /** `dys` for bounds of gradients only. */
-function boundOf(trial: Trial, name: string, dys?: Values): Float64Array | number {
+function boundOf(trial: Trial, name: string, dys?: Values): Bound {
   const { reference, case: c, inputs } = trial;
-  return reference.bound(name, copy(inputs), c.inputs, c.attrs, dys);
+  const known = bounds.get(trial) ?? new Map<string, Bound>();
+  bounds.set(trial, known);
+  const found = known.get(name) ?? reference.bound(name, copy(inputs), c.inputs, c.attrs, dys);
+  known.set(name, found);
+  return found;
 }
 
 /** The bound of what is stored as f16 too, rounded up or down: WGSL leaves that to the driver. */
@@ -106,32 +135,33 @@ function at(
 }
 
 /** Compares every element; NaN agrees with NaN, and an infinity with itself, only. */
-function mismatch(
+export function compare(
   name: string,
   shape: Shape,
-  got: Float64Array,
-  expected: Float64Array,
-  bound: Float64Array | number,
-): string[] {
+  got: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  bound: ArrayLike<number> | number,
+): Comparison {
   if (got.length !== expected.length) {
-    return [`${name} (${showShape(shape)}): the reference has ${expected.length} elements`];
+    return missing(`${name} (${showShape(shape)}): the reference has ${expected.length} elements`);
   }
+  const allowed = (i: number) => (typeof bound === "number" ? bound : bound[i]!);
   let wrong = 0;
   let worst = -1;
   let worstRatio = 0;
   for (let i = 0; i < got.length; i++) {
-    const allowed = typeof bound === "number" ? bound : bound[i]!;
-    if (Object.is(got[i], expected[i]) || Math.abs(got[i]! - expected[i]!) <= allowed) continue;
-    wrong++;
-    const ratio = Math.abs(got[i]! - expected[i]!) / allowed;
-    if (worst < 0 || ratio > worstRatio) [worst, worstRatio] = [i, ratio];
+    if (Object.is(got[i], expected[i]) || got[i] === expected[i]) continue;
+    const error = Math.abs(got[i]! - expected[i]!);
+    if (!(error <= allowed(i))) wrong++; // NaN too
+    const ratio = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error / allowed(i);
+    if (worst >= 0 && ratio <= worstRatio) continue;
+    [worst, worstRatio] = [i, ratio];
   }
-  if (wrong === 0) return [];
-  const allowed = typeof bound === "number" ? bound : bound[worst]!;
-  return [
+  if (wrong === 0) return { worst: worstRatio };
+  const fault =
     `${name} (${showShape(shape)}): ${wrong} of ${got.length} elements are off, most of all ` +
-      `[${indices(worst, shape)}] = ${got[worst]}, expected ${expected[worst]} ± ${allowed}`,
-  ];
+    `[${indices(worst, shape)}] = ${got[worst]}, expected ${expected[worst]} ± ${allowed(worst)}`;
+  return { worst: worstRatio, fault };
 }
 
 /** Position of a flat index in a shape, outermost first. */

@@ -13,23 +13,36 @@ import { capabilities } from "../src/gpu/capabilities";
 import type { Device } from "../src/gpu/device";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
+import { crc32 } from "./crc32";
 import type { Case, Reference, Values } from "./reference/reference";
 import { decode, encode, flatParameters } from "./tensor_words";
 
 const GUARD_WORDS = 64;
 /** A NaN with a mark, and as f16 two of them: what a kernel forgets to write, or reads out of place, shows. */
 const POISON = 0x7fc07ead;
-const SEED = 20;
+export const SEED = 20;
 
 /** An open adapter with guarded buffers. */
 export class Rig {
-  readonly memory: Memory;
   readonly caps: Capabilities;
 
-  constructor(readonly device: Device) {
-    this.memory = new Memory(device, GUARD_WORDS);
+  constructor(
+    readonly device: Device,
+    readonly memory = new Memory(device, GUARD_WORDS),
+  ) {
     this.caps = capabilities(device);
   }
+}
+
+/** What is asked of a trial beside its case. */
+export interface TrialOptions {
+  /** Stores activations as f16. */
+  readonly half?: boolean;
+  readonly seed?: number;
+  /** Factor of the inputs that the reference calls scalable: a power of two. */
+  readonly scale?: number;
+  /** Inputs of float32 whose values f16 holds too, for variants that round them to it. */
+  readonly rounded?: readonly string[];
 }
 
 /** A case with the values of its inputs and of the gradients of its differentiable outputs. */
@@ -45,19 +58,22 @@ export interface Trial {
   readonly gradients: Values;
 }
 
-/**
- * Seeded inputs, rounded to what their types hold exactly, and what the reference makes of them.
- * @param half stores activations as f16
- */
-export function trialOf(reference: Reference<unknown>, c: Case<unknown>, half = false): Trial {
-  const rng = new Philox(SEED, Bun.hash.crc32(`${reference.op.name} ${c.id}`));
+/** Seeded inputs, rounded to what their types hold exactly, and what the reference makes of them. */
+export function trialOf(
+  reference: Reference<unknown>,
+  c: Case<unknown>,
+  { half = false, seed = SEED, scale = 1, rounded = [] }: TrialOptions = {},
+): Trial {
+  const rng = new Philox(seed, crc32(`${reference.op.name} ${c.id}`));
   const normals = (count: number) => Float64Array.from({ length: count }, () => rng.normal());
   const given = reference.data?.(c, rng) ?? {};
   const inputs: Values = {};
   for (const [name, shape] of Object.entries(c.inputs)) {
     const drawn = given[name] ?? normals(elements(shape));
     if (drawn.length !== elements(shape)) throw new Error(`${c.id}: ${name} has ${drawn.length}`);
-    const round = half && reference.f16?.inputs.includes(name) ? Math.f16round : Math.fround;
+    const halved = (half && reference.f16?.inputs.includes(name)) || rounded.includes(name);
+    const factor = reference.scalable?.includes(name) ? scale : 1;
+    const round = (v: number) => factor * (halved ? Math.f16round(v) : Math.fround(v));
     inputs[name] = reference.types?.[name] ? drawn : drawn.map(round);
   }
   const outputs = reference.forward(copy(inputs), c.inputs, c.attrs);
@@ -112,6 +128,8 @@ export class OpGraph {
     readonly trial: Trial,
     caps: Capabilities,
     variants: Readonly<Record<string, string>>,
+    /** Inputs whose gradients are asked for: all that have one, if absent. */
+    readonly wanted: readonly string[] = Object.keys(trial.gradients),
   ) {
     const { reference, case: c } = trial;
     this.graph = new Graph(caps, { variants });
@@ -127,11 +145,13 @@ export class OpGraph {
       this.uploads.set(t, trial.inputs[name]!);
     }
     this.inputs = inputs;
-    for (const name of parameters) this.graph.watch(inputs[name]!, flat.gradients[name]!);
-    if (reference.backward) this.track();
+    for (const name of parameters.filter((name) => wanted.includes(name))) {
+      this.graph.watch(inputs[name]!, flat.gradients[name]!);
+    }
+    if (wanted.length > 0) this.track();
     const times = reference.op.mutates ? 1 : 2;
     for (let i = 0; i < times; i++) this.apply();
-    if (reference.backward) this.differentiate();
+    if (wanted.length > 0) this.differentiate();
   }
 
   /** A state tensor, or a channel view of one where the case says so. */
@@ -148,8 +168,7 @@ export class OpGraph {
   /** Makes inputs outputs of an op on a watched leaf, so that gradients flow to them. */
   private track(): void {
     const seed = state("seed", [1]);
-    const names = Object.keys(this.trial.gradients);
-    const inputs = Object.fromEntries(names.map((name) => [name, this.inputs[name]!]));
+    const inputs = Object.fromEntries(this.wanted.map((name) => [name, this.inputs[name]!]));
     this.graph.watch(seed, state("d_seed", [1]));
     const leaf: Op = {
       name: "leaf",
@@ -189,7 +208,25 @@ export class OpGraph {
   }
 
   /** Compiles, poisons, uploads, runs and reads every buffer back. */
-  async run({ memory, device }: Rig): Promise<Readback> {
+  async run(rig: Rig): Promise<Readback> {
+    return (await this.runs(rig, 1))[0]!;
+  }
+
+  /** The same `times` times over, poisoned and uploaded anew before each. */
+  async runs(rig: Rig, times: number): Promise<Readback[]> {
+    const prepared = await this.prepare(rig);
+    const found: Readback[] = [];
+    for (let i = 0; i < times; i++) {
+      prepared.fill();
+      prepared.program.run();
+      found.push(await prepared.read());
+    }
+    prepared.release();
+    return found;
+  }
+
+  /** Compiles; what is then filled, run and read back is up to the caller, who releases it. */
+  async prepare({ memory, device }: Rig): Promise<Prepared> {
     const { dispatches } = this.graph;
     const storages = new Map(storagesOf(dispatches).map((t) => [t.id, t]));
     for (const t of this.uploads.keys()) storages.set(storageOf(t).id, storageOf(t));
@@ -202,15 +239,34 @@ export class OpGraph {
     for (const [t, values] of this.uploads) {
       encode(values, t, before.get(storageOf(t).id)!);
     }
-    for (const [i, buffer] of buffers.entries()) {
-      device.device.queue.writeBuffer(buffer, 0, images[i]!);
-    }
-    program.run();
-    const words = await readAll(device, buffers);
-    program.destroy();
-    for (const t of all) memory.release(t);
-    return new Readback(all, before, new Map(all.map((t, i) => [t.id, words[i]!])));
+    return {
+      program,
+      storages: all,
+      fill() {
+        for (const [i, buffer] of buffers.entries()) {
+          device.device.queue.writeBuffer(buffer, 0, images[i]!);
+        }
+      },
+      async read() {
+        const words = await readAll(device, buffers);
+        return new Readback(all, before, new Map(all.map((t, i) => [t.id, words[i]!])));
+      },
+      release() {
+        program.destroy();
+        for (const t of all) memory.release(t);
+      },
+    };
   }
+}
+
+/** A compiled trial with its buffers. */
+export interface Prepared {
+  readonly program: Program;
+  readonly storages: readonly Tensor[];
+  /** Poisons every buffer and uploads the inputs. */
+  fill(): void;
+  read(): Promise<Readback>;
+  release(): void;
 }
 
 /** The tensors in memory, where an op left them to its readers. */
@@ -231,6 +287,14 @@ export class Readback {
     const words = this.after.get(storageOf(t).id);
     if (!words) throw new Error(`${t.name} was not part of the run`);
     return decode(words, t);
+  }
+
+  /** Whether two runs left the same bits everywhere. */
+  sameAs(other: Readback): boolean {
+    return [...this.after].every(([id, words]) => {
+      const others = other.after.get(id)!;
+      return words.every((word, i) => word === others[i]);
+    });
   }
 }
 

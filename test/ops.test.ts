@@ -16,7 +16,7 @@ const trials = new Map<string, Trial>();
 /** The same inputs and expectations for every variant and adapter. */
 function trial(reference: Reference<unknown>, c: Case<unknown>, half = false): Trial {
   const key = `${reference.op.name} ${c.id} ${half}`;
-  const made = trials.get(key) ?? trialOf(reference, c, half);
+  const made = trials.get(key) ?? trialOf(reference, c, { half });
   trials.set(key, made);
   return made;
 }

@@ -12,6 +12,8 @@ export interface Variant<P extends Problem = Problem> {
   readonly fits?: (problem: P) => boolean;
   /** Takes activations that are stored as f16 too, or only those. */
   readonly f16?: boolean | "only";
+  /** Inputs of float32 that it rounds to f16. */
+  readonly rounds?: readonly string[];
 }
 
 /** A choice that a graph made while it was recorded. */

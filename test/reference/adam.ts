@@ -37,6 +37,13 @@ const MU: Readonly<Record<string, number>> = {
 
 export const adamReference = defineReference({
   op: adam,
+  sized: [
+    {
+      base: { P: 7 },
+      edges: { P: [64, 128, 1024] },
+      make: ({ P = 0 }) => ({ inputs: flat(P), attrs }),
+    },
+  ],
   cases: [
     { id: "first_step_193", inputs: flat(193), attrs },
     { id: "later_step_70", inputs: flat(70), attrs: { beta1: 0.8, beta2: 0.95, eps: 1e-3 } },
@@ -50,7 +57,7 @@ export const adamReference = defineReference({
     const step = new Float64Array(16);
     step[0] = Math.fround(1e-3 / (1 - c.attrs.beta1 ** t));
     step[1] = Math.fround(1 / Math.sqrt(1 - c.attrs.beta2 ** t));
-    step[2] = Math.fround(MU[c.id]!);
+    step[2] = Math.fround(MU[c.id] ?? 0.99);
     const scale = c.id.startsWith("tiny") ? 1e-9 : 1;
     const fill = (draw: () => number) => Float64Array.from({ length: c.inputs.w![0]! }, draw);
     const g = fill(() => scale * rng.normal());

@@ -7,6 +7,14 @@ const shape = [3, 5, 7, 3, 2];
 export const addReference = defineReference({
   op: add,
   f16: { inputs: ["a", "b"] },
+  scalable: ["a", "b"],
+  sized: [
+    {
+      base: { N: 2, C: 3, S: 7 },
+      edges: { C: [2], S: [4, 64, 256, 1024] },
+      make: ({ N = 0, C = 0, S = 0 }) => ({ inputs: { a: [N, C, S], b: [N, C, S] }, attrs: {} }),
+    },
+  ],
   cases: [
     { id: "odd", inputs: { a: shape, b: shape }, attrs: {} },
     {
@@ -18,6 +26,9 @@ export const addReference = defineReference({
   ],
   forward: ({ a, b }) => ({ y: a!.map((v, i) => v + b![i]!) }),
   backward: (_inputs, _shapes, _attrs, { y }) => ({ a: y!, b: y! }),
-  bound: () => 1e-6,
+  // One addition, rounded once.
+  bound(_name, { a, b }, _shapes, _attrs, dys) {
+    return dys ? 0 : a!.map((v, i) => 2 ** -24 * Math.abs(v + b![i]!));
+  },
   cost: ({ a }) => ({ flops: elements(a!), bytes: 12 * elements(a!) }),
 });

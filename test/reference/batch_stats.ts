@@ -19,6 +19,13 @@ const ROW: Record<string, number> = {
 
 export const batchStatsReference = defineReference({
   op: batchStats,
+  sized: [
+    {
+      base: { B: 3, E: 5 },
+      edges: { B: [2, 64, 128], E: [2, 64, 128] },
+      make: ({ B = 0, E = 0 }) => ({ inputs: batch(B, E, 3), attrs: {} }),
+    },
+  ],
   cases: [
     { id: "odd", inputs: batch(5, 13, 4), attrs: {} },
     { id: "single", inputs: batch(1, 1, 1), attrs: {} },
@@ -28,7 +35,7 @@ export const batchStatsReference = defineReference({
   ],
   data(c, rng) {
     const step = new Float64Array(16);
-    step[3] = ROW[c.id]!;
+    step[3] = ROW[c.id] ?? 1;
     const sums = Float64Array.from({ length: 3 * c.inputs.loss![0]! }, (_, i) =>
       i % 3 === 2 ? rng.int(3) : 100 * rng.uniform(),
     );

@@ -27,6 +27,17 @@ const b = [3, 5, 3, 5, 1];
 export const concatReference = defineReference({
   op: concat,
   f16: { inputs: ["a", "b"] },
+  scalable: ["a", "b"],
+  sized: [
+    {
+      base: { N: 2, CA: 2, CB: 3, S: 7 },
+      edges: { CA: [2], CB: [2], S: [4, 64, 256] },
+      make: ({ N = 0, CA = 0, CB = 0, S = 0 }) => ({
+        inputs: { a: [N, CA, S], b: [N, CB, S] },
+        attrs: {},
+      }),
+    },
+  ],
   cases: [
     { id: "copy", inputs: { a, b }, attrs: {} },
     {

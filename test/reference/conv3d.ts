@@ -1,6 +1,6 @@
 import { type ConvAttrs, conv3d } from "../../kernels/conv3d";
 import { elements } from "../../src/core/tensor";
-import type { Case, Shapes, Values } from "./reference";
+import type { Case, Shapes, Sizes, Values } from "./reference";
 import { defineReference } from "./reference";
 
 type Attrs = ConvAttrs;
@@ -85,9 +85,30 @@ function bound(name: string, inputs: Values, shapes: Shapes, attrs: Attrs, dys?:
   return sums.map((sum) => 2 * 2 ** -24 * Math.sqrt(terms) * sum);
 }
 
+function sizedLayer({ N = 0, CIN = 0, COUT = 0, D = 0, H = 0, W = 0, K = 0 }: Sizes) {
+  const id = `${K === 1 ? "k1_" : ""}${D}x${H}x${W}_c${CIN}x${COUT}_n${N}`;
+  return layer(id, N, CIN, COUT, [D, H, W], K);
+}
+
 export const conv3dReference = defineReference<Attrs>({
   op: conv3d,
   f16: { inputs: ["x"] },
+  scalable: ["x", "b"],
+  sized: [
+    {
+      base: { N: 1, CIN: 3, COUT: 5, D: 3, H: 5, W: 7, K: 3 },
+      edges: {
+        ...{ N: [2], CIN: [4, 8, 16], COUT: [8, 16, 32, 64] },
+        ...{ D: [4, 8], H: [4, 8], W: [4, 8, 16, 32] },
+      },
+      make: sizedLayer,
+    },
+    {
+      base: { N: 1, CIN: 3, COUT: 5, D: 3, H: 4, W: 7, K: 1 },
+      edges: { N: [2], CIN: [4, 16], COUT: [4, 8], W: [4, 16, 64] },
+      make: sizedLayer,
+    },
+  ],
   cases: [
     layer("c1x1_1x1x1", 1, 1, 1, [1, 1, 1]),
     layer("c3x5_3x5x7", 2, 3, 5, [3, 5, 7]),

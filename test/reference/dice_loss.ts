@@ -51,6 +51,13 @@ function backward(
 
 export const diceLossReference = defineReference({
   op: diceLoss,
+  sized: [
+    {
+      base: { N: 2, S: 15 },
+      edges: { N: [2, 64], S: [4, 64, 256, 1024, 4096] },
+      make: ({ N = 0, S = 0 }) => ({ inputs: both([N, 1, S]), attrs: { epsilon: 1 } }),
+    },
+  ],
   cases: [
     { id: "odd", inputs: both(odd), attrs: { epsilon: 1e-5 } },
     { id: "one_voxel", inputs: both([2, 1, 1, 1, 1]), attrs: { epsilon: 1 } },

@@ -4,6 +4,13 @@ import { defineReference } from "./reference";
 
 export const fillReference = defineReference({
   op: fill,
+  sized: [
+    {
+      base: { S: 7 },
+      edges: { S: [4, 64, 256, 1024, 4096] },
+      make: ({ S = 0 }) => ({ inputs: {}, attrs: { shape: [S], value: 0.75 } }),
+    },
+  ],
   cases: [
     { id: "odd", inputs: {}, attrs: { shape: [3, 5, 7], value: -2.5 } },
     { id: "vectors", inputs: {}, attrs: { shape: [3, 5, 76], value: 1e-30 } },

@@ -1,3 +1,4 @@
+import type { GatherAttrs } from "../../kernels/gather_patches";
 import { gatherPatches } from "../../kernels/gather_patches";
 import { forEachPatchVoxel, pagedShapes, pagedVolumes } from "./paged_volumes";
 import type { Values } from "./reference";
@@ -6,8 +7,18 @@ import { defineReference } from "./reference";
 const odd: [number, number, number] = [4, 5, 6];
 const big: [number, number, number] = [10, 9, 11];
 
-export const gatherPatchesReference = defineReference({
+export const gatherPatchesReference = defineReference<GatherAttrs>({
   op: gatherPatches,
+  sized: [
+    {
+      base: { COUNT: 5, PD: 3, PH: 4, PW: 5 },
+      edges: { COUNT: [2, 8], PD: [4, 8], PH: [4, 8], PW: [4, 16, 64] },
+      make: ({ COUNT = 0, PD = 0, PH = 0, PW = 0 }) => ({
+        inputs: pagedShapes(COUNT),
+        attrs: { size: [PD, PH, PW], half: PD % 2 === 0, label: true },
+      }),
+    },
+  ],
   f16: { inputs: [], attrs: (attrs) => ({ ...attrs, dtype: "f16" }) },
   cases: [
     { id: "f32", inputs: pagedShapes(11), attrs: { size: odd, half: false, label: true } },

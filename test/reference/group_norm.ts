@@ -124,6 +124,17 @@ function inputsOf(...x: readonly number[]): Record<string, Shape> {
 export const groupNormReference = defineReference<GroupNormAttrs>({
   op: groupNorm,
   f16: { inputs: ["x"], attrs: halfOut },
+  scalable: ["x"],
+  sized: [
+    {
+      base: { N: 1, G: 2, CG: 2, D: 1, H: 1, W: 15 },
+      edges: { N: [2], G: [3], CG: [4], H: [2], W: [4, 64, 256, 1024, 4096] },
+      make: ({ N = 0, G = 0, CG = 0, D = 0, H = 0, W = 0 }) => ({
+        inputs: inputsOf(N, G * CG, D, H, W),
+        attrs: { groups: G, eps: 1e-5, relu: true },
+      }),
+    },
+  ],
   cases: [
     {
       id: "c4g2_odd",

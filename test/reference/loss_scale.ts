@@ -3,6 +3,13 @@ import { defineReference } from "./reference";
 
 export const lossSeedReference = defineReference({
   op: lossSeed,
+  sized: [
+    {
+      base: { COUNT: 7 },
+      edges: { COUNT: [64, 128, 1024] },
+      make: ({ COUNT = 0 }) => ({ inputs: { scale: [4] }, attrs: { count: COUNT, value: 0.25 } }),
+    },
+  ],
   cases: [
     { id: "odd", inputs: { scale: [4] }, attrs: { count: 67, value: 1 / 32 } },
     { id: "one", inputs: { scale: [4] }, attrs: { count: 1, value: 1 } },
@@ -26,11 +33,20 @@ const CASES: Readonly<Record<string, { at?: number; value?: number; scale: numbe
 
 export const lossScaleReference = defineReference({
   op: lossScale,
+  sized: [
+    {
+      base: { P: 7 },
+      edges: { P: [64, 256, 1024, 4096] },
+      make: ({ P = 0 }) => ({ inputs: { g: [P], scale: [4] }, attrs: {} }),
+    },
+  ],
   cases: Object.keys(CASES).map((id) => ({ id, inputs: { g: [3000], scale: [4] }, attrs: {} })),
   data(c, rng) {
-    const { at, value, scale } = CASES[c.id]!;
+    const count = c.inputs.g![0]!;
+    const last = { at: count - 1, value: Number.POSITIVE_INFINITY, scale: 64 };
+    const { at, value, scale } = CASES[c.id] ?? last;
     // The largest finite numbers are no overflow.
-    const g = Float64Array.from({ length: 3000 }, () => Math.fround(3.4e38 * rng.uniform(-1, 1)));
+    const g = Float64Array.from({ length: count }, () => Math.fround(3.4e38 * rng.uniform(-1, 1)));
     if (at !== undefined) g[at] = value!;
     return { g, scale: Float64Array.of(scale, 0, 5, 0) };
   },

@@ -25,6 +25,17 @@ function argmax(x: Float64Array, indices: readonly number[]): number {
 export const maxPool3dReference = defineReference({
   op: maxPool3d,
   f16: { inputs: ["x"] },
+  scalable: ["x"],
+  sized: [
+    {
+      base: { N: 1, C: 2, D: 3, H: 4, W: 5 },
+      edges: { N: [2], C: [2], D: [3, 8], H: [3, 8], W: [4, 8, 64] },
+      make: ({ N = 0, C = 0, D = 0, H = 0, W = 0 }) => ({
+        inputs: { x: [N, C, D, H, W] },
+        attrs: {},
+      }),
+    },
+  ],
   cases: [
     { id: "even", inputs: { x: [2, 3, 4, 6, 8] }, attrs: {} },
     { id: "odd", inputs: { x: [2, 3, 5, 7, 9] }, attrs: {} },

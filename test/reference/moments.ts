@@ -22,6 +22,14 @@ const mean = (values: number[]) =>
 
 export const momentsReference = defineReference<MomentsAttrs>({
   op: moments,
+  scalable: ["x"],
+  sized: [
+    {
+      base: { S: 63 },
+      edges: { S: [2, 64, 128, PIECE, 2 * PIECE] },
+      make: ({ S = 0 }) => ({ inputs: { x: [S] }, attrs: {} }),
+    },
+  ],
   cases: [
     { id: "three_pieces", inputs: { x: [17003] }, attrs: {} },
     { id: "offset_1000", inputs: { x: [3, 5, 7] }, attrs: {} },

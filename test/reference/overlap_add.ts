@@ -40,6 +40,17 @@ function forEachPair(
 
 export const overlapAddReference = defineReference<OverlapAttrs>({
   op: overlapAdd,
+  scalable: ["p", "sum"],
+  sized: [
+    {
+      base: { COUNT: 5, PD: 4, PH: 3, PW: 5, D: 7 },
+      edges: { COUNT: [2, 16, 64], PD: [4, 16, 64], PH: [4], PW: [4, 16], D: [8] },
+      make: ({ COUNT = 0, PD = 0, PH = 0, PW = 0, D = 0 }) => ({
+        inputs: shapes(COUNT, COUNT, [PD, PH, PW], [D, 6, 9]),
+        attrs: { size: [PD, PH, PW], z0: 0, D },
+      }),
+    },
+  ],
   cases: [
     { id: "odd_whole_volume", inputs: shapes(9, 7, odd.size, [11, 9, 13]), attrs: odd },
     { id: "slab", inputs: shapes(6, 6, odd.size, [4, 7, 8]), attrs: { ...odd, z0: 5 } },

@@ -21,6 +21,14 @@ function meanOf({ sum, weightZ, weightY, weightX }: Values, shapes: Shapes, z0: 
 
 export const overlapDivideReference = defineReference<{ readonly z0: number }>({
   op: overlapDivide,
+  scalable: ["sum"],
+  sized: [
+    {
+      base: { D: 3, H: 4, W: 5 },
+      edges: { D: [2, 8], H: [2, 8], W: [4, 64, 256] },
+      make: ({ D = 0, H = 0, W = 0 }) => ({ inputs: shapes(D, D, H, W), attrs: { z0: 0 } }),
+    },
+  ],
   cases: [
     { id: "whole_9x5x7", inputs: shapes(9, 9, 5, 7), attrs: { z0: 0 } },
     { id: "slab_13_of_21x6x11", inputs: shapes(13, 21, 6, 11), attrs: { z0: 8 } },

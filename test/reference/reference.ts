@@ -63,8 +63,27 @@ export interface Reference<A> {
     attrs: A,
     dys?: Values,
   ) => Float64Array | number;
+  /**
+   * Inputs that may come in any magnitude, as long as no square overflows: `bound` follows them. What
+   * else goes into a sum with them, as a bias, is scaled too.
+   */
+  readonly scalable?: readonly string[];
+  readonly sized?: readonly Sized<A>[];
   /** Floating-point operations of the forward pass and bytes that must move at least. */
   readonly cost: (shapes: Shapes, attrs: A) => { flops: number; bytes: number };
+}
+
+/** By name; a size that is asked for and not there is a mistake of the reference. */
+export type Sizes = Readonly<Record<string, number>>;
+
+/** Cases of any size, for sizes around the edges of tiles (test/portability/cases/sizes.ts). */
+export interface Sized<A> {
+  /** Every size by name, as it is where another one is tried. */
+  readonly base: Sizes;
+  /** Sizes at whose multiples the work of some kernel is cut: those and their neighbours are tried. */
+  readonly edges: Readonly<Record<string, readonly number[]>>;
+  /** Without an id it is named by all its sizes, `N1_C3_…`. */
+  readonly make: (sizes: Sizes) => Omit<Case<A>, "id"> & { readonly id?: string };
 }
 
 /** `attrs` whose `out`, a view of a temporary, is stored as f16. */

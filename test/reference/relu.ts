@@ -4,6 +4,14 @@ import { defineReference } from "./reference";
 
 export const reluReference = defineReference({
   op: relu,
+  scalable: ["x"],
+  sized: [
+    {
+      base: { S: 7 },
+      edges: { S: [4, 64, 256, 1024, 4096] },
+      make: ({ S = 0 }) => ({ inputs: { x: [S] }, attrs: {} }),
+    },
+  ],
   cases: [
     { id: "odd", inputs: { x: [3, 5, 7, 3, 3] }, attrs: {} },
     { id: "vectors", inputs: { x: [3, 7, 5, 4, 3] }, attrs: {} },

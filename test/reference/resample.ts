@@ -55,6 +55,16 @@ function weights(c: number, size: number, mode: ResampleAttrs["mode"]): [number,
 
 export const resampleReference = defineReference<ResampleAttrs>({
   op: resample,
+  scalable: ["x"],
+  sized: (["trilinear", "nearest"] as const).map((mode) => ({
+    base: { D: 5, H: 4, W: 7 },
+    edges: { D: [2, 16, 64], H: [2, 8], W: [4, 64] },
+    make: ({ D = 0, H = 0, W = 0 }) => ({
+      id: `to_${D}x${H}x${W}_${mode}`,
+      inputs: { x: [6, 5, 7] },
+      attrs: { size: [D, H, W], scale: [0.7, 0.9, 0.6], offset: [-0.3, 0.2, 0.1], mode },
+    }),
+  })),
   cases: [...cases, ...standardised],
   data: (_c, rng) => ({ params: Float64Array.of(10 + rng.normal(), 1 / 17) }),
   forward({ x, params }, shapes, { size, scale, offset, mode }) {

@@ -4,6 +4,16 @@ import { defineReference } from "./reference";
 
 export const takeRowsReference = defineReference({
   op: takeRows,
+  sized: [
+    {
+      base: { ROWS: 5, R: 3, COUNT: 11 },
+      edges: { ROWS: [2, 64], R: [2, 4], COUNT: [2, 16, 64, 256] },
+      make: ({ ROWS = 0, R = 0, COUNT = 0 }) => ({
+        inputs: { rows: [ROWS, R], indices: [COUNT] },
+        attrs: {},
+      }),
+    },
+  ],
   cases: [
     { id: "coords_37x4_to_13", inputs: { rows: [37, 4], indices: [13] }, attrs: {} },
     { id: "odd_5x3_to_70", inputs: { rows: [5, 3], indices: [70] }, attrs: {} },

@@ -17,6 +17,16 @@ function order(errors: Float64Array): number[] {
 
 export const topBReference = defineReference({
   op: topB,
+  sized: [
+    {
+      base: { E: 130, COUNT: 9 },
+      edges: { E: [64, 128, 256, 1024], COUNT: [2, 32] },
+      make: ({ E = 0, COUNT = 0 }) => ({
+        inputs: { errors: [E] },
+        attrs: { count: Math.min(E, COUNT) },
+      }),
+    },
+  ],
   cases: [
     { id: "paper_128_32", inputs: { errors: [128] }, attrs: { count: 32 } },
     { id: "ties_77_20", inputs: { errors: [77] }, attrs: { count: 20 } },

@@ -63,6 +63,16 @@ const shapes: Record<string, Shape> = {
 export const upsample3dReference = defineReference<UpsampleAttrs>({
   op: upsample3d,
   f16: { inputs: ["x"], attrs: halfOut },
+  scalable: ["x"],
+  sized: [true, false].map((alignCorners) => ({
+    base: { N: 1, C: 2, D: 2, H: 3, W: 4 },
+    edges: { N: [2], C: [2], D: [2, 4, 16], H: [2, 4], W: [2, 4, 8, 32] },
+    make: ({ N = 0, C = 0, D = 0, H = 0, W = 0 }) => ({
+      id: `${D}x${H}x${W}_c${C}_n${N}_${alignCorners ? "aligned" : "unaligned"}`,
+      inputs: { x: [N, C, D, H, W] },
+      attrs: { alignCorners },
+    }),
+  })),
   cases: [true, false].flatMap((alignCorners) => [
     ...Object.entries(shapes).map(([name, x]) => ({
       id: `${name}_${alignCorners ? "aligned" : "unaligned"}`,

@@ -5,6 +5,16 @@ import { defineReference } from "./reference";
 
 export const windowRangeReference = defineReference<PatchAttrs>({
   op: windowRange,
+  sized: [
+    {
+      base: { COUNT: 5, PD: 3, PH: 4, PW: 5 },
+      edges: { COUNT: [2, 8], PD: [4, 8], PH: [4, 8], PW: [4, 16, 64] },
+      make: ({ COUNT = 0, PD = 0, PH = 0, PW = 0 }) => ({
+        inputs: pagedShapes(COUNT),
+        attrs: { size: [PD, PH, PW], half: PD % 2 === 0 },
+      }),
+    },
+  ],
   cases: [
     { id: "f32", inputs: pagedShapes(11), attrs: { size: [4, 5, 6], half: false } },
     { id: "f16", inputs: pagedShapes(11), attrs: { size: [4, 5, 6], half: true } },

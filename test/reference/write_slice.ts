@@ -3,6 +3,17 @@ import { defineReference } from "./reference";
 
 export const writeSliceReference = defineReference({
   op: writeSlice,
+  scalable: ["src", "dst"],
+  sized: [
+    {
+      base: { BEFORE: 3, COUNT: 9, BEHIND: 5 },
+      edges: { BEFORE: [1, 64], COUNT: [8, 64, 512, 1024], BEHIND: [1, 64] },
+      make: ({ BEFORE = 0, COUNT = 0, BEHIND = 0 }) => ({
+        inputs: { dst: [BEFORE + COUNT + BEHIND], src: [COUNT] },
+        attrs: { offset: BEFORE },
+      }),
+    },
+  ],
   cases: [
     { id: "start_100_21", inputs: { dst: [100], src: [21] }, attrs: { offset: 0 } },
     { id: "end_131_70", inputs: { dst: [131], src: [70] }, attrs: { offset: 61 } },

@@ -1,0 +1,219 @@
+/**
+ * The cases of the registry: every op, forward and backward, in every variant, in float32 and where it
+ * can in f16, on the cases that its float64 reference declares, on sizes around the edges of tiles, on
+ * magnitudes, and over and over again. A new op is among them as soon as it has a reference.
+ */
+import type { Graph } from "../../../src/core/graph";
+import type { Capabilities } from "../../../src/core/kernel";
+import type { Op } from "../../../src/core/op";
+import { elements } from "../../../src/core/tensor";
+import type { Variant } from "../../../src/core/variant";
+import { judge } from "../../op_checks";
+import {
+  OpGraph,
+  type Rig,
+  type Trial,
+  type TrialOptions,
+  trialOf,
+  variantRounds,
+} from "../../op_run";
+import type { Case, Reference } from "../../reference/reference";
+import type { CaseList, Outcome, PortabilityCase, SkippedRow } from "../case";
+import { whyNot } from "../support";
+import { denormalOutcome } from "./denormals";
+import { edgeCases, mixedCases } from "./sizes";
+
+/** What is looked at of an op: y alone, one gradient, or all of them together. */
+interface Target {
+  readonly row: string;
+  /** The gradients asked for; undefined: all. */
+  readonly wanted?: readonly string[];
+  /** Variants by the name given to `Graph.pick`. */
+  readonly variants: Readonly<Record<string, string>>;
+  /** Inputs that the variant rounds to f16. */
+  readonly rounded?: readonly string[];
+}
+
+/** Large and tiny magnitudes whose squares are still far from the ends of float32. */
+const MAGNITUDES = { large: 2 ** 40, tiny: 2 ** -40 } as const;
+/** Numbers of the order of 1 become denormal. */
+const DENORMAL = 2 ** -130;
+const REPEATS = 50;
+const BACKWARD = ".backward";
+
+/** Every case of the references on an adapter. */
+export function opCases(
+  references: readonly Reference<unknown>[],
+  caps: Capabilities,
+  seed: number,
+): CaseList {
+  const cases: PortabilityCase[] = [];
+  const skipped: SkippedRow[] = [];
+  for (const reference of references) {
+    for (const half of [false, true]) {
+      if (half && !reference.f16) continue;
+      const { targets, skips } = targetsOf(reference, caps, half);
+      skipped.push(...skips);
+      for (const target of targets) cases.push(...rowCases(reference, target, half, seed));
+    }
+  }
+  return { cases, skipped };
+}
+
+const gradientOf = (op: Op<unknown>, pick: string) =>
+  pick.startsWith(`${op.name}_d`) ? pick.slice(op.name.length + 2) : undefined;
+
+function targetsOf(reference: Reference<unknown>, caps: Capabilities, half: boolean) {
+  const { op } = reference;
+  const type = half ? ".f16" : "";
+  const targets: Target[] = [];
+  const skips: SkippedRow[] = [];
+  const add = (name: string, pick: string, wanted: readonly string[]) => {
+    for (const variant of op.variants![pick]!.filter((v) => takes(v, half))) {
+      const row = `${name}${type}/${variant.name}`;
+      const reason = half && !caps.shaderF16 ? NO_F16 : unless(variant, caps);
+      if (reason) skips.push({ row, reason });
+      else {
+        const rounded = variant.rounds;
+        targets.push({ row, wanted, variants: { [pick]: variant.name }, rounded });
+      }
+    }
+  };
+  const picks = Object.keys(op.variants ?? {});
+  const rest: Target[] = [];
+  if (picks.includes(op.name)) add(op.name, op.name, []);
+  else rest.push({ row: `${op.name}${type}`, wanted: [], variants: {} });
+  for (const pick of picks) {
+    const gradient = gradientOf(op, pick);
+    if (gradient && reference.backward) add(pick, pick, [gradient]);
+  }
+  if (reference.backward) rest.push(...together(op, caps, half));
+  if (half && !caps.shaderF16) skips.push(...rest.map(({ row }) => ({ row, reason: NO_F16 })));
+  else targets.push(...rest);
+  return { targets, skips };
+}
+
+const NO_F16 = "needs shader-f16, the adapter has not";
+const takes = (v: Variant, half: boolean) => (half ? Boolean(v.f16) : v.f16 !== "only");
+const unless = (v: Variant, caps: Capabilities) =>
+  v.supported(caps) ? undefined : whyNot(v, caps);
+
+/** All gradients at once, in rounds that give every variant its turn: some share work between them. */
+function together(op: Op<unknown>, caps: Capabilities, half: boolean): Target[] {
+  const row = `${op.name}${BACKWARD}${half ? ".f16" : ""}`;
+  return variantRounds(op, caps, half).map((variants) => {
+    const names = [...new Set(Object.values(variants))].join("+");
+    const rounded = Object.entries(variants).flatMap(
+      ([pick, name]) => op.variants![pick]!.find((v) => v.name === name)?.rounds ?? [],
+    );
+    return { row: names ? `${row}/${names}` : row, variants, rounded };
+  });
+}
+
+const trials = new Map<string, Trial>();
+
+/** The same inputs and expectations for every variant; the last few hundred are kept. */
+function trial(reference: Reference<unknown>, c: Case<unknown>, options: TrialOptions): Trial {
+  const key = JSON.stringify([reference.op.name, c.id, options]);
+  const made = trials.get(key) ?? trialOf(reference, c, options);
+  trials.delete(key);
+  trials.set(key, made);
+  for (const old of trials.keys()) {
+    if (trials.size <= 200) break;
+    trials.delete(old);
+  }
+  return made;
+}
+
+/** Names of the inputs that have gradients. */
+const names = new Map<Reference<unknown>, string[]>();
+function gradientNames(reference: Reference<unknown>): string[] {
+  const smallest = [...reference.cases].sort((a, b) => sizeOf(a) - sizeOf(b))[0]!;
+  const found = names.get(reference) ?? Object.keys(trialOf(reference, smallest).gradients);
+  names.set(reference, found);
+  return found;
+}
+
+const sizeOf = ({ inputs }: Case<unknown>) =>
+  Object.values(inputs).reduce((sum, shape) => sum + elements(shape), 0);
+
+/** What a case records, without values; undefined where the wanted variants cannot do it. */
+function outline(
+  reference: Reference<unknown>,
+  c: Case<unknown>,
+  { wanted, variants }: Target,
+  half: boolean,
+  caps: Capabilities,
+): Graph | undefined {
+  const gradients = wanted ?? gradientNames(reference);
+  const nothing = (keys: readonly string[]) =>
+    Object.fromEntries(keys.map((key) => [key, new Float64Array(0)]));
+  const dys = gradients.length > 0 ? nothing(reference.differentiable ?? ["y"]) : {};
+  const empty = { inputs: {}, outputs: {}, dys, gradients: nothing(gradients) };
+  const { graph } = new OpGraph({ reference, case: c, half, ...empty }, caps, variants);
+  const done = graph.picks.every(({ op, chosen }) => (variants[op] ?? chosen) === chosen);
+  const asked = Object.keys(variants).every((op) => graph.picks.some((p) => p.op === op));
+  return done && (asked || wanted === undefined) ? graph : undefined;
+}
+
+interface Kind {
+  readonly c: Case<unknown>;
+  readonly name?: string;
+  readonly options?: TrialOptions;
+  readonly judge?: (rig: Rig, recorded: OpGraph) => Promise<Outcome>;
+  readonly short?: boolean;
+}
+
+async function once(rig: Rig, recorded: OpGraph): Promise<Outcome> {
+  return judge(recorded, await recorded.run(rig));
+}
+
+/** The same bits, whatever else the adapter does. */
+async function repeated(rig: Rig, recorded: OpGraph): Promise<Outcome> {
+  const [first, ...others] = await recorded.runs(rig, REPEATS);
+  const verdict = judge(recorded, first!);
+  const differing = others.filter((other) => !first!.sameAs(other)).length;
+  const fault = `${differing} of ${REPEATS} runs gave other bits than the first`;
+  return { ...verdict, faults: differing > 0 ? [...verdict.faults, fault] : verdict.faults };
+}
+
+/** Every case of one row; whether a variant can do it shows when it is recorded. */
+function rowCases(
+  reference: Reference<unknown>,
+  target: Target,
+  half: boolean,
+  seed: number,
+): PortabilityCase[] {
+  const { scalable } = reference;
+  const declared = reference.cases.map((c): Kind => ({ c, short: true }));
+  const sized = [...mixedCases(reference, seed), ...edgeCases(reference)];
+  const plain = reference.cases.filter((c) => !c.views && c.smooth !== false);
+  // Squares of large magnitudes pass the range of f16.
+  const scaled = scalable && !half ? plain.slice(-1) : [];
+  const largest = [...reference.cases].sort((a, b) => sizeOf(a) - sizeOf(b)).slice(-1);
+  const kinds: Kind[] = [
+    ...declared,
+    ...sized.map((c, i) => ({ c, short: i === 0 })),
+    ...scaled.flatMap((c) => [
+      ...Object.entries(MAGNITUDES).map(([word, scale]) => ({
+        ...{ c, name: `${c.id}_${word}`, options: { scale } },
+      })),
+    ]),
+    ...(target.wanted?.length === 0 ? scaled : []).map((c) => ({
+      ...{ c, name: `${c.id}_denormal`, options: { scale: DENORMAL } },
+      judge: async (rig: Rig, graph: OpGraph) => denormalOutcome(graph, await graph.run(rig)),
+    })),
+    ...largest.map((c) => ({ c, name: `${c.id}_${REPEATS}_times`, judge: repeated })),
+  ];
+  return kinds.map(({ c, name = c.id, options, judge = once, short = false }): PortabilityCase => {
+    const { row, variants, wanted, rounded } = target;
+    return {
+      ...{ row, name, seed, short },
+      outline: (caps) => outline(reference, c, target, half, caps),
+      run(rig) {
+        const made = trial(reference, c, { half, seed, rounded, ...options });
+        return judge(rig, new OpGraph(made, rig.caps, variants, wanted));
+      },
+    };
+  });
+}
