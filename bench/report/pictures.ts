@@ -1,6 +1,12 @@
 /** The roofline and how cost grows, as pictures. */
+import {
+  type Dataset,
+  drawPanels,
+  PALETTE,
+  type Panel,
+  type Point,
+} from "../../src/train/report/panels";
 import { bandwidth } from "../ceilings";
-import { type Dataset, drawPanels, PALETTE, type Panel, type Point } from "./chart";
 import type { KernelRow, Report, ScalingSeries } from "./schema";
 import { digits } from "./text";
 
@@ -76,6 +82,7 @@ export function drawRoofline(report: Report, path: string): void {
     x: "intensity, operations per byte (every tensor moved once)",
     y: "GFLOP/s (convolutions: of the direct method)",
     datasets,
+    scale: "logarithmic",
     xRange: xs,
     yRange: [low / 2, 2 * ceilings.f32Gflops],
   };
@@ -101,6 +108,7 @@ function scalingPanel(series: ScalingSeries, quantity: "seconds" | "bytes"): Pan
     title,
     x: variable,
     y: isTime ? "seconds" : "MiB",
+    scale: "logarithmic",
     datasets: [
       {
         label: "measured",

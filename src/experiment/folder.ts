@@ -1,0 +1,104 @@
+/** The folder of an experiment: what it was started with, its runs, and which of them are done. */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../core/errors";
+import { lockRunFolder } from "../train/run_lock";
+
+/** Version of the folder's layout. */
+const VERSION = 1;
+
+const budgetSchema = z.union([
+  z.strictObject({ seconds: z.number().positive() }),
+  z.strictObject({ iterations: z.number().int().positive() }),
+]);
+export type Budget = z.infer<typeof budgetSchema>;
+
+const setupSchema = z.object({
+  voxgradExperiment: z.literal(VERSION),
+  /** The grid's text: a changed grid is another experiment. */
+  grid: z.string(),
+  /** Folder of the cohort. */
+  data: z.string(),
+  /** Patients that validate in every run, and those of them without a lesion. */
+  validation: z.array(z.string()).min(1),
+  lesionFree: z.array(z.string()),
+  trained: z.number().int().positive(),
+  preset: z.string().optional(),
+  budget: budgetSchema,
+  adapter: z.string(),
+});
+export type Setup = z.infer<typeof setupSchema>;
+
+const setupPath = (folder: string) => join(folder, "experiment.json");
+
+/** What an earlier start wrote, if there was one. @throws UserError for an unreadable file */
+export function readSetup(folder: string): Setup | undefined {
+  const path = setupPath(folder);
+  if (!existsSync(path)) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch {
+    throw new UserError(`${path}: not valid JSON; restore it, or name another --out`);
+  }
+  const parsed = setupSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new UserError(`${path}: ${issue.path.join(".")}: ${issue.message}; name another --out`);
+}
+
+export function newSetup(setup: Omit<Setup, "voxgradExperiment">): Setup {
+  return { voxgradExperiment: VERSION, ...setup };
+}
+
+export function writeSetup(folder: string, setup: Setup): void {
+  try {
+    for (const part of ["runs", "logs", "done", "claims"]) {
+      mkdirSync(join(folder, part), { recursive: true });
+    }
+    writeWhole(setupPath(folder), setup);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new UserError(`${folder}: cannot be written (${code}); name another --out`);
+  }
+}
+
+function writeWhole(path: string, value: object): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`);
+  renameSync(temporary, path);
+}
+
+export const runPath = (folder: string, id: string): string => join(folder, "runs", id);
+export const logPath = (folder: string, id: string): string => join(folder, "logs", `${id}.log`);
+const donePath = (folder: string, id: string) => join(folder, "done", `${id}.json`);
+
+/** How a run ended; a failed one is tried again by the next start. */
+const endSchema = z.object({ failed: z.string().optional() });
+export type RunEnd = z.infer<typeof endSchema>;
+
+export function readEnd(folder: string, id: string): RunEnd | undefined {
+  const path = donePath(folder, id);
+  return existsSync(path) ? endSchema.parse(JSON.parse(readFileSync(path, "utf8"))) : undefined;
+}
+
+export function writeEnd(folder: string, id: string, end: RunEnd): void {
+  writeWhole(donePath(folder, id), end);
+}
+
+/**
+ * Takes a run for this process; undefined where another process has it. Processes on one machine,
+ * or on several that share the folder, so work on one experiment.
+ */
+export function claimRun(folder: string, id: string): (() => void) | undefined {
+  const claim = join(folder, "claims", id);
+  mkdirSync(claim, { recursive: true });
+  try {
+    return lockRunFolder(claim);
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}

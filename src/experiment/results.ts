@@ -1,0 +1,176 @@
+/** What the runs of an experiment found: curves, final scores, intervals. */
+import { Philox } from "../core/random";
+import type { Metrics } from "../train/metrics";
+import { openRunFolder, readMetrics } from "../train/run_folder";
+import { readEnd, runPath, type Setup } from "./folder";
+import { type Figure, type Grid, type PlannedRun, runKey, settingsOf } from "./grid";
+
+/** A line of metrics.jsonl with the scores of each validation patient. */
+interface Validated extends Metrics {
+  readonly perPatient?: { readonly momentum: Readonly<Record<string, number>> };
+}
+
+/** One validation of the momentum weights w̄. */
+export interface Point {
+  /** Training time, seconds. */
+  readonly seconds: number;
+  /** Patches trained on so far. */
+  readonly patches: number;
+  /** Mean Dice over the validation patients with lesions. */
+  readonly dice: number;
+}
+
+export interface RunResult {
+  readonly run: PlannedRun;
+  readonly done: boolean;
+  /** Why it ended early, if it did. */
+  readonly failed?: string;
+  readonly points: readonly Point[];
+  /** Final Dice of the validation patients, by id. */
+  readonly perPatient: Readonly<Record<string, number>>;
+  /** Mean share of patches with a lesion among the trained ones. */
+  readonly positiveFraction: number;
+}
+
+export interface Interval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface ArmResult {
+  readonly name: string;
+  readonly runs: readonly RunResult[];
+  /** Final Dice, with a 95 % interval over patients and seeds; absent without a finished run. */
+  readonly dice?: Interval;
+  /** Final Dice less the baseline's, paired by patient and seed. */
+  readonly difference?: Interval;
+  /** Share of validations of lesion-free patients, over seeds, in which something was found. */
+  readonly falseAlarms?: number;
+}
+
+export interface FigureResult {
+  readonly figure: Figure;
+  readonly baseline: string;
+  readonly arms: readonly ArmResult[];
+}
+
+export function readResults(
+  folder: string,
+  grid: Grid,
+  setup: Setup,
+  runs: readonly PlannedRun[],
+): FigureResult[] {
+  const byKey = new Map(runs.map((run) => [runKey(run.settings, run.seed), readRun(folder, run)]));
+  const seeds = [...new Set(runs.map(({ seed }) => seed))];
+  return grid.figures.map((figure) => {
+    const baseline = figure.baseline ?? Object.keys(figure.arms)[0]!;
+    const resultsOf = (arm: string) =>
+      seeds.flatMap((seed) => byKey.get(runKey(settingsOf(grid, figure.arms[arm]!), seed)) ?? []);
+    const base = resultsOf(baseline);
+    const arms = Object.keys(figure.arms).map((name) =>
+      armResult(name, resultsOf(name), name === baseline ? undefined : base, setup),
+    );
+    return { figure, baseline, arms };
+  });
+}
+
+function readRun(folder: string, run: PlannedRun): RunResult {
+  const end = readEnd(folder, run.id);
+  const path = runPath(folder, run.id);
+  const metrics = readMetrics<Validated>({ path });
+  const batch = metrics.length > 0 ? Number(openRunFolder(path).config.batch) : 0;
+  const validated = metrics.filter(({ diceMomentum }) => diceMomentum !== undefined);
+  const shares = metrics.flatMap(({ positiveFraction }) => positiveFraction ?? []);
+  return {
+    run,
+    done: end !== undefined && end.failed === undefined,
+    failed: end?.failed,
+    points: validated.map(({ seconds, iteration, diceMomentum }) => ({
+      ...{ seconds, patches: iteration * batch, dice: diceMomentum! },
+    })),
+    perPatient: validated.at(-1)?.perPatient?.momentum ?? {},
+    positiveFraction: mean(shares),
+  };
+}
+
+function armResult(
+  name: string,
+  runs: readonly RunResult[],
+  baseline: readonly RunResult[] | undefined,
+  { validation, lesionFree }: Setup,
+): ArmResult {
+  const done = runs.filter((result) => result.done);
+  if (done.length === 0) return { name, runs };
+  const withLesions = validation.filter((id) => !lesionFree.includes(id));
+  const scores = done.map(({ perPatient }) => withLesions.map((id) => perPatient[id]!));
+  const pairs = done.flatMap((result) => {
+    const other = baseline?.find(({ run, done }) => done && run.seed === result.run.seed);
+    return other ? [withLesions.map((id) => result.perPatient[id]! - other.perPatient[id]!)] : [];
+  });
+  const quiet = done.flatMap(({ perPatient }) => lesionFree.map((id) => perPatient[id]!));
+  return {
+    name,
+    runs,
+    dice: crossedBootstrap(scores),
+    difference: pairs.length > 0 ? crossedBootstrap(pairs) : undefined,
+    // A patient without lesions scores 1 when nothing is found in it, else 0.
+    falseAlarms: quiet.length > 0 ? 1 - mean(quiet) : undefined,
+  };
+}
+
+const REPLICATES = 10_000;
+
+/**
+ * Mean of a table of seeds × patients and the 95 % percentile interval of bootstrap replicates that
+ * draw seeds and patients anew, each with replacement (Owen, The pigeonhole bootstrap, Annals of
+ * Applied Statistics 2007): the interval speaks of other patients and other seeds alike.
+ */
+export function crossedBootstrap(table: readonly (readonly number[])[]): Interval {
+  const random = new Philox(0, table.length, table[0]!.length);
+  const [rows, columns] = [table.length, table[0]!.length];
+  const draw = (count: number) => Array.from({ length: count }, () => random.int(count));
+  const means = Float64Array.from({ length: REPLICATES }, () => {
+    const chosen = draw(columns);
+    return mean(draw(rows).flatMap((row) => chosen.map((column) => table[row]![column]!)));
+  }).sort();
+  const at = (share: number) => means[Math.round(share * (REPLICATES - 1))]!;
+  return { mean: mean(table.flat()), low: at(0.025), high: at(0.975) };
+}
+
+/** The mean of several curves at common places along `axis`, and the least and greatest there. */
+export interface Band {
+  readonly x: number;
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+const PLACES = 40;
+
+/** From where the last curve begins to where the first one ends; straight between validations. */
+export function meanCurve(
+  curves: readonly (readonly Point[])[],
+  axis: "seconds" | "patches",
+): Band[] {
+  const usable = curves.filter(({ length }) => length > 0);
+  if (usable.length === 0) return [];
+  const from = Math.max(...usable.map((points) => points[0]![axis]));
+  const to = Math.min(...usable.map((points) => points.at(-1)![axis]));
+  if (to < from) return [];
+  return Array.from({ length: to > from ? PLACES : 1 }, (_, i) => {
+    const x = from + ((to - from) * i) / Math.max(1, PLACES - 1);
+    const values = usable.map((points) => valueAt(points, axis, x));
+    return { x, mean: mean(values), low: Math.min(...values), high: Math.max(...values) };
+  });
+}
+
+function valueAt(points: readonly Point[], axis: "seconds" | "patches", x: number): number {
+  const next = points.findIndex((point) => point[axis] >= x);
+  const [a, b] = [points[Math.max(0, next - 1)]!, points[next] ?? points.at(-1)!];
+  const span = b[axis] - a[axis];
+  return span > 0 ? a.dice + ((x - a[axis]) / span) * (b.dice - a.dice) : b.dice;
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
