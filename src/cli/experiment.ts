@@ -25,7 +25,7 @@ import {
 import { writeReport } from "../experiment/report";
 import { readResults } from "../experiment/results";
 import { shareDone } from "../experiment/watch";
-import { openDevice } from "../gpu/device";
+import { openDevice } from "../hosts/bun";
 import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
 import { runsProgress } from "../train/progress";
 import { ADAPTER_OPTION, makeCommand, say } from "./command";
