@@ -16,7 +16,7 @@ const kernel = defineKernel({
 /**
  * Writes row step[3] of log (K, 8): mean loss, fraction of the B patches with Σy > 0, mean of
  * errors, mean Σp, least loss, greatest loss, and the loss scale with the steps skipped so far
- * (kernels/loss_scale.ts), or 0, 0 without one. loss: (B); sums: (B, 3) of diceLoss; errors: (E).
+ * (kernels/loss_scale.ts), or 0, 0 without one. loss: (B); sums: (B, 3) of patchLoss; errors: (E).
  * A row past the end is dropped.
  */
 export const batchStats = defineOp({

@@ -2,9 +2,9 @@
 import { adam } from "./adam";
 import { add } from "./add";
 import { batchStats } from "./batch_stats";
+import { columnSums } from "./column_sums";
 import { concat } from "./concat";
 import { conv3d } from "./conv3d";
-import { diceLoss } from "./dice_loss";
 import { fill } from "./fill";
 import { flipRows } from "./flip_rows";
 import { gatherPatches } from "./gather_patches";
@@ -14,6 +14,7 @@ import { maxPool3d } from "./max_pool3d";
 import { moments } from "./moments";
 import { overlapAdd } from "./overlap_add";
 import { overlapDivide } from "./overlap_divide";
+import { patchLoss } from "./patch_loss";
 import { relu } from "./relu";
 import { resample } from "./resample";
 import { sigmoid } from "./sigmoid";
@@ -27,9 +28,9 @@ export const ops = {
   adam,
   add,
   batchStats,
+  columnSums,
   concat,
   conv3d,
-  diceLoss,
   fill,
   flipRows,
   gatherPatches,
@@ -40,6 +41,7 @@ export const ops = {
   moments,
   overlapAdd,
   overlapDivide,
+  patchLoss,
   relu,
   resample,
   sigmoid,

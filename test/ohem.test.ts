@@ -1,6 +1,6 @@
 /** Algorithm 1: selection, momentum, its special cases, repeatability, and what a step costs. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { diceLoss } from "../kernels/dice_loss";
+import { dice, patchLoss } from "../kernels/patch_loss";
 import { Graph } from "../src/core/graph";
 import { state } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";
@@ -157,6 +157,6 @@ test("after the first step nothing is created: no buffer, no bind group, no pipe
 test("a tensor that passes the adapter's limit is refused by name at plan time", async () => {
   const g = new Graph(capabilities(device));
   const huge = state("huge_logits", [1, 1, 2048, 2048, 2048]);
-  g.apply(diceLoss, { logits: huge, target: huge }, { epsilon: 1 });
+  g.apply(patchLoss, { logits: huge, target: huge }, dice(1));
   await expect(Program.compile(memory, g, "huge")).rejects.toThrow(/huge_logits.*MiB/);
 });

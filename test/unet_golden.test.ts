@@ -3,8 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { adam } from "../kernels/adam";
 import { add } from "../kernels/add";
-import { diceLoss } from "../kernels/dice_loss";
 import { fill } from "../kernels/fill";
+import { dice, patchLoss } from "../kernels/patch_loss";
 import { Graph, type GraphOptions } from "../src/core/graph";
 import { state, type Tensor } from "../src/core/tensor";
 import { readSafetensors } from "../src/data/safetensors";
@@ -76,7 +76,7 @@ async function network(
   const g = new Graph(capabilities(memory.device), options);
   for (const [name, w] of params.named) g.watch(w, gradient.named.get(name)!);
   const logits = unet3d(g, params.named, input, config);
-  const loss = g.apply(diceLoss, { logits, target }, { epsilon: EPSILON }).loss!;
+  const loss = g.apply(patchLoss, { logits, target }, dice(EPSILON)).loss!;
   const n = x!.shape[0]!;
   const seed = g.noGrad(() => g.apply(fill, {}, { shape: [n], value: 1 / n }).y!);
   g.backward(new Map([[loss, seed]]), add);

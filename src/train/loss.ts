@@ -2,9 +2,9 @@
  * The loss that a run trains with, chosen by its settings. It works on logits of any size, so that
  * deep supervision can apply it to every scale, each with a seed of its own weight.
  */
-import { diceLoss } from "../../kernels/dice_loss";
 import { fill } from "../../kernels/fill";
 import { lossSeed } from "../../kernels/loss_scale";
+import { dice, patchLoss } from "../../kernels/patch_loss";
 import type { Graph } from "../core/graph";
 import type { Tensor } from "../core/tensor";
 import type { TrainConfig } from "./config";
@@ -27,7 +27,7 @@ export interface PatchLoss {
 
 /** Loss of every patch; differentiable with respect to the logits. */
 export function applyLoss(g: Graph, inputs: LossInputs, settings: LossSettings): PatchLoss {
-  const { loss, sums } = g.apply(diceLoss, { ...inputs }, { epsilon: settings.diceEpsilon });
+  const { loss, sums } = g.apply(patchLoss, { ...inputs }, dice(settings.diceEpsilon));
   return { loss: loss!, sums: sums! };
 }
 

@@ -2,9 +2,9 @@
 import { adamReference } from "./adam";
 import { addReference } from "./add";
 import { batchStatsReference } from "./batch_stats";
+import { columnSumsReference } from "./column_sums";
 import { concatReference } from "./concat";
 import { conv3dReference } from "./conv3d";
-import { diceLossReference } from "./dice_loss";
 import { fillReference } from "./fill";
 import { flipRowsReference } from "./flip_rows";
 import { gatherPatchesReference } from "./gather_patches";
@@ -14,6 +14,7 @@ import { maxPool3dReference } from "./max_pool3d";
 import { momentsReference } from "./moments";
 import { overlapAddReference } from "./overlap_add";
 import { overlapDivideReference } from "./overlap_divide";
+import { patchLossReference } from "./patch_loss";
 import type { Reference } from "./reference";
 import { reluReference } from "./relu";
 import { resampleReference } from "./resample";
@@ -28,9 +29,9 @@ export const references: readonly Reference<unknown>[] = [
   adamReference,
   addReference,
   batchStatsReference,
+  columnSumsReference,
   concatReference,
   conv3dReference,
-  diceLossReference,
   fillReference,
   flipRowsReference,
   gatherPatchesReference,
@@ -41,6 +42,7 @@ export const references: readonly Reference<unknown>[] = [
   momentsReference,
   overlapAddReference,
   overlapDivideReference,
+  patchLossReference,
   reluReference,
   resampleReference,
   sigmoidReference,

@@ -1,12 +1,14 @@
 /** The forward pass and the Dice error in float64, put together from the references of the ops. */
+
+import { dice } from "../../kernels/patch_loss";
 import type { Shape } from "../../src/core/tensor";
 import { elements } from "../../src/core/tensor";
 import type { UNetConfig } from "../../src/nn/unet3d";
 import { concatReference } from "./concat";
 import { conv3dReference } from "./conv3d";
-import { diceLossReference } from "./dice_loss";
 import { groupNormReference } from "./group_norm";
 import { maxPool3dReference } from "./max_pool3d";
+import { patchLossReference } from "./patch_loss";
 import { upsample3dReference } from "./upsample3d";
 
 interface Values {
@@ -83,11 +85,11 @@ function levels(net: Layers, { inChannels }: UNetConfig, { x, y, n }: Patches) {
   return { logits: net.conv("head", dec1), dec2, mid };
 }
 
-function dice(logits: Values, target: Values, epsilon: number): number[] {
+function diceLosses(logits: Values, target: Values, epsilon: number): number[] {
   if (target.data.length !== elements(logits.shape)) throw new Error("unet64: y does not fit x");
   const inputs = { logits: logits.data, target: target.data };
   const shapes = { logits: logits.shape, target: logits.shape };
-  return [...diceLossReference.forward(inputs, shapes, { epsilon }).loss!];
+  return [...patchLossReference.forward(inputs, shapes, dice(epsilon)).loss!];
 }
 
 /** Dice loss of each of `n` cubic patches: x (n, 2, p, p, p), y (n, 1, p, p, p). */
@@ -100,7 +102,7 @@ export function unet64(
   n: number,
 ): number[] {
   const { logits } = levels(new Layers(params, config), config, { x, y, n });
-  return dice(logits, { shape: logits.shape, data: Float64Array.from(y) }, epsilon);
+  return diceLosses(logits, { shape: logits.shape, data: Float64Array.from(y) }, epsilon);
 }
 
 /** What deep supervision makes small: the mean over the patches of the levels' losses in their shares. */
@@ -117,7 +119,7 @@ export function supervised64(
   let sum = 0;
   [logits, net.conv("dec2.head", dec2), net.conv("mid.head", mid)].forEach((at, level) => {
     if (level > 0) target = net.down(target);
-    const losses = dice(at, target, epsilon / 8 ** level);
+    const losses = diceLosses(at, target, epsilon / 8 ** level);
     sum += (shares[level]! * losses.reduce((a, b) => a + b, 0)) / patches.n;
   });
   return sum;

@@ -1,9 +1,10 @@
 /** voxgrad itself, in a process of its own like every other engine: what the others are compared with. */
+
 import { adam } from "../../../kernels/adam";
 import { add } from "../../../kernels/add";
 import { conv3d } from "../../../kernels/conv3d";
-import { diceLoss } from "../../../kernels/dice_loss";
 import { fill } from "../../../kernels/fill";
+import { dice, patchLoss } from "../../../kernels/patch_loss";
 import { tuneDevice } from "../../../src/cli/tuning";
 import { type Precision, state, type Tensor } from "../../../src/core/tensor";
 import type { StoredTensor } from "../../../src/data/safetensors";
@@ -145,7 +146,7 @@ function recordStep(r: Recording, inputs: Tensors, patches: number) {
   for (const [name, w] of params.named) g.watch(w, gradient.named.get(name)!);
   const logits = unet3d(g, params.named, r.input(inputs, "x"), unetConfig(config));
   const target = r.input(inputs, "y");
-  const { loss } = g.apply(diceLoss, { logits, target }, { epsilon: config.diceEpsilon });
+  const { loss } = g.apply(patchLoss, { logits, target }, dice(config.diceEpsilon));
   const seed = g.noGrad(() => g.apply(fill, {}, { shape: [patches], value: 1 / patches }).y!);
   g.backward(new Map([[loss!, seed]]), add);
   const step = r.state("step", [STEP_SIZE]);
