@@ -9,6 +9,7 @@ import { writeVolume } from "../src/data/nifti_write";
 import { writePhantom } from "../src/data/phantom/cohort";
 import { readSafetensors } from "../src/data/safetensors";
 import { readMetrics } from "../src/train/run_folder";
+import { expectRefusal, run, start } from "./cli_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-cli-"));
 const data = join(folder, "data");
@@ -17,29 +18,6 @@ const [t1, t2] = ["01", "02"].map((n) => join(patient, `flair_time${n}_on_middle
 const sizes = ["--filters", "8,8,8", "--patch", "16", "--stride", "12", "--spacing", "2"];
 const batches = ["--pool", "6", "--batch", "2", "--iterations", "12", "--report-every", "2"];
 const training = ["--data", data, "--val", "patient001", ...sizes, ...batches];
-
-function start(command: string, args: readonly string[]) {
-  const script = join(import.meta.dir, "..", "src", "cli", `${command}.ts`);
-  return Bun.spawn([process.execPath, script, ...args], { stdout: "pipe", stderr: "pipe" });
-}
-
-async function run(command: string, ...args: string[]) {
-  const child = start(command, args);
-  const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { out, err, code };
-}
-
-/** Bad input: one line that says `what`, exit code 2, no stack. */
-async function expectRefusal(what: RegExp, command: string, ...args: string[]): Promise<void> {
-  const { err, code } = await run(command, ...args);
-  expect(err).toMatch(what);
-  expect(err).not.toMatch(/^\s+at /m);
-  expect(code).toBe(2);
-}
 
 beforeAll(async () => {
   mkdirSync(data);

@@ -19,7 +19,16 @@ import { Trainer } from "../train/trainer";
 import { makeCommand, say } from "./command";
 import { runMain } from "./main";
 import { withTuneOptions } from "./options";
-import { newFolder, newSplit, openData, prepare, type SavedSplit, savedSplit } from "./train_data";
+import {
+  newFolder,
+  newSplit,
+  openData,
+  prepare,
+  type SavedSplit,
+  savedSplit,
+  splitOf,
+} from "./train_data";
+import { isCrossValidation, trainFolds } from "./train_folds";
 import { withTrainOptions } from "./train_options";
 import { newConfig, resumedConfig, type TrainFlags } from "./train_settings";
 import { keepChoices, tuneRun } from "./train_tuning";
@@ -28,7 +37,8 @@ const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scan
 withTrainOptions(program);
 withTuneOptions(program);
 program.parse();
-await runMain(() => train(program.opts<TrainFlags>()));
+const given = program.opts<TrainFlags>();
+await runMain(() => (isCrossValidation(given) ? trainFolds(program) : train(given)));
 
 async function train(options: TrainFlags): Promise<void> {
   const device = await openDevice({ adapter: options.adapter });
@@ -44,7 +54,7 @@ async function train(options: TrainFlags): Promise<void> {
   const split = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, options);
   const { sources, patients } = await prepare(memory, config, split);
   if (!(await tuneRun(device, config, resumed, options))) return;
-  const folder = resumed ?? newFolder(cohort, config, split, options);
+  const folder = resumed ?? newFolder(config, splitOf(cohort, split, options), options);
   keepChoices(device, config, folder);
   const store = VolumeStore.create(memory, sources, {
     half: config.volumePrecision === "f16",

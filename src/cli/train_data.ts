@@ -61,17 +61,16 @@ export function savedSplit(folder: RunFolder, cohort: Cohort): Arms {
   return { train: split.train.map(find), val: split.val.map(find) };
 }
 
-export function newFolder(
-  cohort: Cohort,
-  config: TrainConfig,
-  arms: Arms,
-  options: TrainFlags,
-): RunFolder {
-  const split: SavedSplit = {
+/** What `split.json` will hold. */
+export function splitOf(cohort: Cohort, arms: Arms, options: TrainFlags): SavedSplit {
+  return {
     data: options.data === undefined ? undefined : resolve(cohort.root),
     train: arms.train.map(({ id }) => id),
     val: arms.val.map(({ id }) => id),
   };
+}
+
+export function newFolder(config: TrainConfig, split: SavedSplit, options: TrainFlags): RunFolder {
   const path = options.out ?? defaultRunPath(config.preset);
   const folder = createRunFolder(path, config, { ...split });
   lockRunFolder(path);

@@ -16,10 +16,14 @@ function withRunOptions(command: Command): Command {
     .option("--data <dir>", "cohort in the MSSEG-2 layout; without it a phantom cohort is made")
     .option("--preset <name>", "paper, or small (default: small on a software adapter)")
     .option("--val <ids>", "patients that validate, by id, separated by commas", listOption)
-    .option("--folds <n>", "split into n folds (default: 4)", numberOption)
-    .option("--fold <k>", "the fold that validates (default: 0)", numberOption)
+    .option(
+      "--folds <n>",
+      "cross-validation: train n times, a run folder each in --out",
+      numberOption,
+    )
+    .option("--fold <k>", "only fold k of them, from 0; alone: of 4 folds, one run", numberOption)
     .option("--out <dir>", "run folder to make (default: runs/<time>-<preset>)")
-    .option("--resume <dir>", "go on with the run in this folder")
+    .option("--resume <dir>", "go on with the run, or the cross-validation, in this folder")
     .option("--budget <time>", "training time, e.g. 20m or 3h", durationOption)
     .option("--iterations <n>", "iterations instead of a time", numberOption)
     .option("--seed <n>", "seed of the weights, the patches and the split", numberOption)

@@ -43,26 +43,34 @@ export function newConfig(device: Device, command: Command): TrainConfig {
   return makeTrainConfig(preset, { ...changes, ...budgetOf(options) });
 }
 
-function budgetOf({ budget, iterations }: TrainFlags): Pick<TrainConfig, "seconds" | "iterations"> {
+export function budgetOf({
+  budget,
+  iterations,
+}: TrainFlags): Pick<TrainConfig, "seconds" | "iterations"> {
   if (budget !== undefined && iterations !== undefined) {
     throw new UserError("--budget and --iterations exclude each other: give one of them");
   }
   return { seconds: budget, iterations };
 }
 
-/** A resumed run keeps its settings; only its budget may be changed. */
-export function resumedConfig(folder: RunFolder, command: Command): TrainConfig {
-  const options = command.opts<TrainFlags>();
-  const fixed = Object.keys(options).filter(
-    (name) => isGiven(command, name) && !OF_A_RESUMED_RUN.includes(name),
+/** @throws UserError where a resumed run is given settings that it has already */
+export function refuseSettings(command: Command, path: string, also: readonly string[] = []): void {
+  const allowed = [...OF_A_RESUMED_RUN, ...also];
+  const fixed = Object.keys(command.opts()).filter(
+    (name) => isGiven(command, name) && !allowed.includes(name),
   );
   if (fixed.length > 0) {
     throw new UserError(
-      `--resume ${folder.path}: a resumed run keeps its settings; leave out ${fixed.join(", ")}`,
+      `--resume ${path}: a resumed run keeps its settings; leave out ${fixed.join(", ")}`,
     );
   }
+}
+
+/** A resumed run keeps its settings; only its budget may be changed. */
+export function resumedConfig(folder: RunFolder, command: Command): TrainConfig {
+  refuseSettings(command, folder.path);
   const { seconds, iterations, ...settings } = folder.config;
-  const given = budgetOf(options);
+  const given = budgetOf(command.opts<TrainFlags>());
   const budget = (given.seconds ?? given.iterations) ? given : { seconds, iterations };
   return parseTrainConfig({ ...settings, ...budget });
 }

@@ -12,6 +12,7 @@ import { drawPatient } from "./report/patient";
 import { appendMetrics, checkpointPaths, type RunFolder, readMetrics } from "./run_folder";
 import type { Statistics, Trainer } from "./trainer";
 import { type ValidationPatient, validate } from "./validate";
+import { recordPatient, type ValidatedPatient, writeValidation } from "./validation_record";
 
 export interface RunOptions {
   readonly trainer: Trainer;
@@ -96,7 +97,7 @@ class Run {
     await trainer.drain();
     this.refuseDivergence();
     if (signal.aborted) await this.save("last");
-    else await this.validateAndSave();
+    else await this.record(await this.validateAndSave());
     this.drawCurves();
     const { seconds, bestDice } = this;
     return { iteration: trainer.iteration, seconds, bestDice, interrupted: signal.aborted };
@@ -124,7 +125,8 @@ class Run {
     });
   }
 
-  private async validateAndSave(): Promise<void> {
+  /** The masks of w̄ by patient; not all where interrupted. */
+  private async validateAndSave(): Promise<ReadonlyMap<string, Mask>> {
     this.validations = Math.floor(this.done / this.config.validateEvery);
     await this.save("last");
     const { trainer, patients, folder, progress, signal } = this.o;
@@ -155,6 +157,19 @@ class Run {
     }
     this.drawCurves();
     await this.drawPatients(predictions);
+    return predictions;
+  }
+
+  /** All metrics of the last validation. */
+  private async record(predictions: ReadonlyMap<string, Mask>): Promise<void> {
+    const { folder, patients, trainer } = this.o;
+    if (predictions.size < patients.length) return;
+    const validated: ValidatedPatient[] = [];
+    for (const each of patients) {
+      validated.push(await recordPatient(folder, each, predictions.get(each.patient.id)!));
+    }
+    const { iteration } = trainer;
+    writeValidation(folder, { iteration, seconds: this.seconds, patients: validated });
   }
 
   /** Without any score (no validation patient has lesions) the newest weights are the best. */

@@ -174,7 +174,7 @@ function readJson(folder: string, file: string): Record<string, unknown> {
   return value;
 }
 
-function writeAtomically(path: string, text: string): void {
+export function writeAtomically(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.tmp`;
   writeFileSync(temporary, text);
   const descriptor = openSync(temporary, "r+");

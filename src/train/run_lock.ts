@@ -39,6 +39,13 @@ export function lockRunFolder(folder: string): () => void {
   return release;
 }
 
+/** Whether a process trains in the folder now. */
+export function isLocked(folder: string): boolean {
+  const text = read(lockPath(folder));
+  const owner = text === undefined ? undefined : ownerOf(text);
+  return owner !== undefined && isAlive(owner);
+}
+
 /** False when there is one. A lock appears with its text: it is written beside it first. */
 function create(path: string, text: string): boolean {
   const temporary = `${path}.${process.pid}`;

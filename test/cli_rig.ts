@@ -1,0 +1,32 @@
+/** Commands as a user runs them: in processes of their own. */
+import { expect } from "bun:test";
+import { join } from "node:path";
+
+/** Starts a command as a user does. */
+export function start(command: string, args: readonly string[]) {
+  const script = join(import.meta.dir, "..", "src", "cli", `${command}.ts`);
+  return Bun.spawn([process.execPath, script, ...args], { stdout: "pipe", stderr: "pipe" });
+}
+
+/** Runs it to its end. */
+export async function run(command: string, ...args: string[]) {
+  const child = start(command, args);
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { out, err, code };
+}
+
+/** Bad input: one line that says `what`, exit code 2, no stack. */
+export async function expectRefusal(
+  what: RegExp,
+  command: string,
+  ...args: string[]
+): Promise<void> {
+  const { err, code } = await run(command, ...args);
+  expect(err).toMatch(what);
+  expect(err).not.toMatch(/^\s+at /m);
+  expect(code).toBe(2);
+}

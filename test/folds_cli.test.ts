@@ -1,0 +1,70 @@
+/** `train --folds`: folds apart and together, interrupted and gone on with, and the table over all. */
+import { beforeAll, expect, test } from "bun:test";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { writePhantom } from "../src/data/phantom/cohort";
+import { readMetrics } from "../src/train/run_folder";
+import { readValidation } from "../src/train/validation_record";
+import { expectRefusal, run, start } from "./cli_rig";
+
+const folder = mkdtempSync(join(tmpdir(), "voxgrad-folds-"));
+const data = join(folder, "data");
+const out = join(folder, "cv");
+const sizes = ["--filters", "8,8,8", "--patch", "16", "--spacing", "2"];
+const batches = ["--pool", "6", "--batch", "2", "--iterations", "12", "--report-every", "2"];
+const folds = ["--data", data, "--folds", "3", "--out", out, ...sizes, ...batches];
+const fold = (k: number) => join(out, `fold${k}`);
+const weightsOf = (k: number) => readFileSync(join(fold(k), "last.safetensors"));
+
+beforeAll(async () => {
+  mkdirSync(data);
+  await writePhantom(data, { patients: 3, spacing: 2, fieldOfView: [80, 80, 80], seed: 1 });
+});
+
+test("one fold of three: its own run folder, and no table yet", async () => {
+  const { err, code } = await run("train", ...folds, "--fold", "1");
+  expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+  expect(err).toContain(`not finished: ${fold(0)}, ${fold(2)}`);
+  expect(readValidation({ path: fold(1) })?.iteration).toBe(12);
+  expect(existsSync(join(fold(0), "last.safetensors"))).toBe(false);
+  expect(existsSync(join(out, "cross_validation.txt"))).toBe(false);
+});
+
+test("the others, interrupted and gone on with: the table over all patients", async () => {
+  const kept = weightsOf(1);
+  const child = start("train", folds);
+  while (readMetrics({ path: fold(0) }).length === 0 && child.exitCode === null) {
+    await Bun.sleep(20);
+  }
+  child.kill("SIGINT");
+  expect(await child.exited).toBe(130);
+  expect(await new Response(child.stderr).text()).toContain(`--resume ${out}`);
+  expect(readValidation({ path: fold(0) })).toBeUndefined();
+  const { out: text, err, code } = await run("train", "--resume", out);
+  expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+  expect(err).not.toContain(`${fold(1)}: training`);
+  expect(weightsOf(1)).toEqual(kept);
+  expect(text).toMatch(/^fold 2: 1 patients, Dice .*12 iterations/m);
+  expect(readFileSync(join(out, "cross_validation.txt"), "utf8")).toBe(text.slice(0, -1));
+  const rows = readFileSync(join(out, "cross_validation.csv"), "utf8").trim().split("\r\n");
+  const ids = rows.slice(1).map((row) => row.split(",")[0]);
+  expect(ids.sort()).toEqual(["patient001", "patient002", "patient003"]);
+  for (const [k, record] of [0, 1, 2].map((k) => [k, readValidation({ path: fold(k) })] as const)) {
+    const split = JSON.parse(readFileSync(join(fold(k), "split.json"), "utf8"));
+    expect(record!.patients.map(({ id }) => id)).toEqual(split.val);
+    expect(split.train).not.toContain(split.val[0]);
+    expect(statSync(record!.patients[0]!.prediction).size).toBeGreaterThan(0);
+  }
+  const { summary } = JSON.parse(readFileSync(join(out, "cross_validation.json"), "utf8"));
+  expect(summary.withLesions.patients + summary.lesionFree.patients).toBe(3);
+});
+
+test("what does not fit is refused in one line", async () => {
+  await expectRefusal(/was made with another seed/, "train", ...folds, "--seed", "5");
+  await expectRefusal(/has 3 folds, not 2/, "train", ...folds, "--folds", "2");
+  await expectRefusal(/--folds 9: .*from 2 to 3/, "train", ...folds, "--folds", "9");
+  await expectRefusal(/--fold 3: .*0 to 2/, "train", "--resume", out, "--fold", "3");
+  await expectRefusal(/keeps its settings.*seed/, "train", "--resume", out, "--seed", "5");
+  await expectRefusal(/no cross-validation/, "train", ...folds, "--out", data);
+});
