@@ -12,7 +12,7 @@ import { drawPatches } from "../src/train/sampler";
 import { Trainer } from "../src/train/trainer";
 import { unet64 } from "./reference/unet3d";
 import { defaultDevice } from "./test_devices";
-import { gathered, tinyConfig, tinyStore } from "./training_rig";
+import { gathered, relativeL2, tinyConfig, tinyStore } from "./training_rig";
 
 const device = await defaultDevice();
 const memory = new Memory(device);
@@ -27,15 +27,6 @@ async function trained(changes: Parameters<typeof tinyConfig>[0], steps: number)
   const momentum = await memory.readF32(trainer.state.momentum.flat);
   const log = await memory.readF32(trainer.state.log);
   return { trainer, student, momentum, losses: log.filter((_, i) => i % 8 === 0 && i / 8 < steps) };
-}
-
-function relativeL2(a: Float32Array, b: Float32Array): number {
-  let [square, norm] = [0, 0];
-  a.forEach((v, i) => {
-    square += (v - b[i]!) ** 2;
-    norm += b[i]! ** 2;
-  });
-  return Math.sqrt(square / norm);
 }
 
 test("selected indices are the stable top B of the float64 errors", async () => {

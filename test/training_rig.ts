@@ -70,3 +70,13 @@ export async function gathered(
   const read = (t: Tensor) => memory.readF32(t, program.bufferOf(t));
   return { x: await read(x!), y: await read(y!) };
 }
+
+/** |a − b| / |b|. */
+export function relativeL2(a: Float32Array, b: Float32Array): number {
+  let [square, norm] = [0, 0];
+  a.forEach((v, i) => {
+    square += (v - b[i]!) ** 2;
+    norm += b[i]! ** 2;
+  });
+  return Math.sqrt(square / norm);
+}

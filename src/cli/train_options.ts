@@ -1,5 +1,6 @@
 /** The options of `bun run train`: a function per theme, as the settings in src/train/settings. */
 import type { Command } from "commander";
+import { LOSSES } from "../train/settings/loss";
 import { ADAPTER_OPTION } from "./command";
 import {
   bytesOption,
@@ -58,8 +59,16 @@ function withMiningOptions(command: Command): Command {
 function withLossOptions(command: Command): Command {
   return command
     .optionsGroup("Loss:")
-    .option("--loss <name>", "what training makes small: dice")
-    .option("--dice-epsilon <e>", "ε of the Dice loss", numberOption);
+    .option("--loss <name>", `what training makes small: ${LOSSES.join(", ")}`)
+    .option("--dice-epsilon <e>", "ε of Dice and Tversky, voxels", numberOption)
+    .option("--dice-weight <w>", "weight of Dice beside cross-entropy (1)", numberOption)
+    .option("--ce-weight <w>", "weight of cross-entropy beside Dice (1)", numberOption)
+    .option("--ce-lesion-weight <w>", "weight of lesion voxels in cross-entropy (1)", numberOption)
+    .option("--focal-alpha <a>", "focal: weight α of lesion voxels (0.25)", numberOption)
+    .option("--focal-gamma <g>", "focal: power γ (2)", numberOption)
+    .option("--tversky-alpha <a>", "Tversky: weight α of false positives (0.3)", numberOption)
+    .option("--tversky-beta <b>", "Tversky: weight β of false negatives (0.7)", numberOption)
+    .option("--tversky-gamma <g>", "focal Tversky: γ of the power 1/γ (4/3)", numberOption);
 }
 
 function withOptimisationOptions(command: Command): Command {

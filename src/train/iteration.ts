@@ -8,6 +8,7 @@ import { add } from "../../kernels/add";
 import { batchStats } from "../../kernels/batch_stats";
 import { gatherPatches } from "../../kernels/gather_patches";
 import { lossScale, SCALE_SIZE } from "../../kernels/loss_scale";
+import { TERMS } from "../../kernels/patch_loss";
 import { takeRows } from "../../kernels/take_rows";
 import { topB } from "../../kernels/top_b";
 import { writeSlice } from "../../kernels/write_slice";
@@ -26,7 +27,16 @@ import { patchesPerDispatch, type UNetConfig, type UNetLevels, unetLevels } from
 import { type FlatParameters, flatParameters } from "../nn/weights";
 import { ADAM, STEP_SIZE } from "../optim/schedule";
 import type { TrainConfig } from "./config";
-import { applyLoss, type PatchLoss, seedOf } from "./loss";
+import {
+  applyLoss,
+  type BatchTotals,
+  isOverBatch,
+  type LossInputs,
+  type LossSettings,
+  type PatchLoss,
+  seedOf,
+  totalsOf,
+} from "./loss";
 import { COORDS } from "./sampler";
 
 /** Iterations that the statistics log holds: reports must be read at least that often. */
@@ -143,9 +153,15 @@ export function recordIteration(
   return { indices, errors: errors ?? loss, loss };
 }
 
-interface Forward extends PatchLoss {
+interface Forward {
   readonly levels: UNetLevels;
   readonly labels: Tensor;
+}
+
+/** Logits of a level that are trained, with their labels and their share in what is made small. */
+interface Head extends LossInputs {
+  readonly settings: LossSettings;
+  readonly share: number;
 }
 
 class Recorder {
@@ -181,49 +197,87 @@ class Recorder {
     const { difference, precision: dtype } = config;
     const attrs = { size, half: store.half, label: true, difference, dtype };
     const { x, y } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
-    const levels = unetLevels(g, params.named, x!, this.unet);
-    return { ...applyLoss(g, { logits: levels.logits, target: y! }, config), levels, labels: y! };
+    return { levels: unetLevels(g, params.named, x!, this.unet), labels: y! };
   }
 
-  /** Losses of a forward pass, each with its share in what is made small. */
-  private shares(params: FlatParameters, { loss, levels, labels }: Forward) {
+  /** What a forward pass is trained on, the full size first. */
+  private heads(params: FlatParameters, { levels, labels }: Forward): Head[] {
     const { g, config } = this;
-    if (!config.deepSupervision) return [{ loss, share: 1 }];
+    const full = { logits: levels.logits, target: labels, settings: config, share: 1 };
+    if (!config.deepSupervision) return [full];
     const targets = coarseLabels(g, labels);
     const coarse = coarseLogits(g, params.named, levels).map((logits, i) => {
       // ε counts voxels, which are 8 times as large from level to level.
-      const diceEpsilon = config.diceEpsilon / 8 ** (i + 1);
-      return applyLoss(g, { logits, target: targets[i]! }, { ...config, diceEpsilon }).loss;
+      const settings = { ...config, diceEpsilon: config.diceEpsilon / 8 ** (i + 1) };
+      return { logits, target: targets[i]!, settings };
     });
-    return [loss, ...coarse].map((part, i) => ({ loss: part, share: LEVEL_WEIGHTS[i]! }));
+    return [full, ...coarse].map((head, i) => ({ ...head, share: LEVEL_WEIGHTS[i]! }));
+  }
+
+  /**
+   * What a loss over the batch needs of a batch that is trained in several chunks, for each head: from
+   * a forward pass of its own.
+   */
+  private totals(params: FlatParameters, coords: Tensor, chunks: readonly Chunk[]): BatchTotals[] {
+    const { g } = this;
+    const batch = coords.shape[0]!;
+    const terms: Tensor[] = [];
+    for (const chunk of chunks) {
+      const heads = this.heads(params, this.forward(params, this.rows(coords, chunk)));
+      for (const [i, head] of heads.entries()) {
+        const { terms: src } = applyLoss(g, head, head.settings);
+        terms[i] ??= g.tensor("batch_terms", [batch, TERMS]);
+        g.apply(writeSlice, { dst: terms[i], src }, { offset: TERMS * chunk.offset });
+      }
+    }
+    return terms.map((all) => totalsOf(g, all));
+  }
+
+  /** Losses of the heads of a chunk; without `totals` the chunk is the whole batch. */
+  private losses(heads: readonly Head[], totals?: readonly BatchTotals[]): PatchLoss[] {
+    const { g, config } = this;
+    return heads.map((head, i) => {
+      if (!isOverBatch(config)) return applyLoss(g, head, head.settings);
+      const own = () => totalsOf(g, applyLoss(g, head, head.settings).terms);
+      return applyLoss(g, { ...head, totals: totals?.[i] ?? g.noGrad(own) }, head.settings);
+    });
   }
 
   /** Error of every patch of `coords` under `params`: (B̄). */
   errors(params: FlatParameters, coords: Tensor): Tensor {
     const errors = this.g.tensor("errors", [coords.shape[0]!]);
     for (const chunk of chunksOf(coords.shape[0]!, this.chunk)) {
-      const { loss } = this.forward(params, this.rows(coords, chunk));
+      const { levels, labels: target } = this.forward(params, this.rows(coords, chunk));
+      const { loss } = applyLoss(this.g, { logits: levels.logits, target }, this.config);
       this.g.apply(writeSlice, { dst: errors, src: loss }, { offset: chunk.offset });
     }
     return errors;
   }
 
   /** Mean loss over the batch: gradients into `train.gradient`, chunk after chunk. */
-  train(train: TrainState, coords: Tensor): PatchLoss {
+  train(train: TrainState, coords: Tensor): Pick<PatchLoss, "loss" | "sums"> {
     const { g } = this;
     const batch = coords.shape[0]!;
     for (const [name, w] of train.student.named) g.watch(w, train.gradient.named.get(name)!);
     const loss = g.tensor("loss", [batch]);
     const sums = g.tensor("sums", [batch, 3]);
-    for (const chunk of chunksOf(batch, this.chunk)) {
-      const part = this.forward(train.student, this.rows(coords, chunk));
+    const chunks = chunksOf(batch, this.chunk);
+    const twice = isOverBatch(this.config) && chunks.length > 1;
+    const totals = twice ? g.noGrad(() => this.totals(train.student, coords, chunks)) : undefined;
+    for (const chunk of chunks) {
+      const heads = this.heads(
+        train.student,
+        this.forward(train.student, this.rows(coords, chunk)),
+      );
+      const losses = this.losses(heads, totals);
+      const full = losses[0]!;
       g.noGrad(() => {
-        g.apply(writeSlice, { dst: loss, src: part.loss }, { offset: chunk.offset });
-        g.apply(writeSlice, { dst: sums, src: part.sums }, { offset: 3 * chunk.offset });
+        g.apply(writeSlice, { dst: loss, src: full.loss }, { offset: chunk.offset });
+        g.apply(writeSlice, { dst: sums, src: full.sums }, { offset: 3 * chunk.offset });
       });
-      const seeds = this.shares(train.student, part).map(({ loss, share }) => {
+      const seeds = heads.map(({ share }, i) => {
         const seed = seedOf(g, train.scale, { count: chunk.count, value: share / batch });
-        return [loss, seed] as const;
+        return [losses[i]!.loss, seed] as const;
       });
       g.backward(new Map(seeds), add);
     }

@@ -2,20 +2,30 @@
  * The loss that a run trains with, chosen by its settings. It works on logits of any size, so that
  * deep supervision can apply it to every scale, each with a seed of its own weight.
  */
+import { columnSums } from "../../kernels/column_sums";
 import { fill } from "../../kernels/fill";
 import { lossSeed } from "../../kernels/loss_scale";
-import { dice, patchLoss } from "../../kernels/patch_loss";
+import { dice, type PatchLossAttrs, patchLoss, type RegionTerm } from "../../kernels/patch_loss";
 import type { Graph } from "../core/graph";
 import type { Tensor } from "../core/tensor";
 import type { TrainConfig } from "./config";
+import type { lossSettings } from "./settings/loss";
 
-export type LossSettings = Pick<TrainConfig, "loss" | "diceEpsilon">;
+export type LossSettings = Pick<TrainConfig, keyof typeof lossSettings>;
 
 export interface LossInputs {
   /** (N, 1, D, H, W). */
   readonly logits: Tensor;
-  /** 0 or 1, of the shape of the logits. */
+  /** 0 to 1, of the shape of the logits. */
   readonly target: Tensor;
+  /** What a loss over the batch is of, see totalsOf; without it that loss is of each patch. */
+  readonly totals?: BatchTotals;
+}
+
+/** Sums over all patches of a batch. */
+export interface BatchTotals {
+  readonly totals: Tensor;
+  readonly batch: number;
 }
 
 export interface PatchLoss {
@@ -23,12 +33,61 @@ export interface PatchLoss {
   readonly loss: Tensor;
   /** Σpy, Σp and Σy of each patch: (N, 3). */
   readonly sums: Tensor;
+  /** What totalsOf adds up: (N, TERMS). */
+  readonly terms: Tensor;
+}
+
+/** Whether a patch's loss depends on the others of its batch. */
+export function isOverBatch({ loss }: LossSettings): boolean {
+  return loss.startsWith("batch-");
+}
+
+function attrsOf(settings: LossSettings): PatchLossAttrs {
+  const { loss, diceEpsilon, focalAlpha, focalGamma } = settings;
+  const { region } = dice(diceEpsilon);
+  const voxels = { weight: 1, positive: settings.ceLesionWeight, negative: 1, gamma: 0 };
+  switch (loss) {
+    case "dice":
+    case "batch-dice":
+      return { region };
+    case "ce":
+      return { voxels };
+    case "dice-ce":
+    case "batch-dice-ce":
+      return {
+        region: { ...region, weight: settings.diceWeight },
+        voxels: { ...voxels, weight: settings.ceWeight },
+      };
+    case "focal":
+      return {
+        voxels: { weight: 1, positive: focalAlpha, negative: 1 - focalAlpha, gamma: focalGamma },
+      };
+    case "tversky":
+      return { region: tversky(settings) };
+    case "focal-tversky":
+      return { region: { ...tversky(settings), power: 1 / settings.tverskyGamma } };
+    default:
+      return loss satisfies never;
+  }
+}
+
+function tversky({ diceEpsilon, tverskyAlpha, tverskyBeta }: LossSettings): RegionTerm {
+  const { region } = dice(diceEpsilon);
+  return { ...region, falsePositive: 2 * tverskyAlpha, falseNegative: 2 * tverskyBeta };
 }
 
 /** Loss of every patch; differentiable with respect to the logits. */
 export function applyLoss(g: Graph, inputs: LossInputs, settings: LossSettings): PatchLoss {
-  const { loss, sums } = g.apply(patchLoss, { ...inputs }, dice(settings.diceEpsilon));
-  return { loss: loss!, sums: sums! };
+  const { logits, target, totals: whole } = inputs;
+  const given = { logits, target, ...(whole && { totals: whole.totals }) };
+  const attrs = { ...attrsOf(settings), batch: whole?.batch };
+  const { loss, sums, terms } = g.apply(patchLoss, given, attrs);
+  return { loss: loss!, sums: sums!, terms: terms! };
+}
+
+/** What a loss over the batch needs of it. terms: (batch, TERMS), of all patches' applyLoss. */
+export function totalsOf(g: Graph, terms: Tensor): BatchTotals {
+  return { totals: g.apply(columnSums, { x: terms }, {}).y!, batch: terms.shape[0]! };
 }
 
 /**
