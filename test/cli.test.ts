@@ -8,6 +8,7 @@ import { readMask, readVolume } from "../src/data/nifti_read";
 import { writeVolume } from "../src/data/nifti_write";
 import { writePhantom } from "../src/data/phantom/cohort";
 import { readSafetensors } from "../src/data/safetensors";
+import { loadWeights } from "../src/infer/model";
 import { readMetrics } from "../src/train/run_folder";
 import { expectRefusal, run, start } from "./cli_rig";
 
@@ -38,20 +39,30 @@ describe("train", () => {
     );
     expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
     const files = ["config.json", "split.json", "metrics.jsonl", "curves.png", "patient001.png"];
-    files.push("choices.json");
+    files.push("choices.json", "decision.json");
     const checkpoints = ["last", "best"].flatMap((kind) =>
       ["", ".student", ".state"].map((part) => `${kind}${part}.safetensors`),
     );
     for (const file of [...files, ...checkpoints]) {
       expect(existsSync(join(whole, file)), file).toBe(true);
     }
-    const lines = readMetrics<{ iteration: number; loss?: number; diceMomentum?: number }>({
+    const lines = readMetrics<{
+      iteration: number;
+      loss?: number;
+      diceMomentum?: number;
+      lesionF1Momentum?: number;
+    }>({
       path: whole,
     });
     expect(lines.filter((l) => l.loss !== undefined).map((l) => l.iteration)).toEqual([
       2, 4, 6, 8, 10, 12,
     ]);
     expect(lines.filter((l) => l.diceMomentum !== undefined).length).toBe(2);
+    expect(lines.filter((l) => l.lesionF1Momentum !== undefined).length).toBe(2);
+    const decision = JSON.parse(readFileSync(join(whole, "decision.json"), "utf8"));
+    expect(decision.patients.map(({ id }: { id: string }) => id)).toEqual(["patient001"]);
+    expect(loadWeights(join(whole, "best.safetensors")).sweeps?.length).toBe(1);
+    expect(loadWeights(join(whole, "last.safetensors")).sweeps).toBeUndefined();
   });
 
   test("Ctrl-C saves; --resume goes on to the same weights, bit for bit", async () => {
@@ -116,6 +127,27 @@ describe("predict and evaluate", () => {
     expect(mask.data.every((m, i) => m === (map.data[i]! >= 0.5 ? 1 : 0))).toBe(true);
   });
 
+  test("several files, mirrored: a mean, findings and a report", async () => {
+    const report = join(folder, "report.json");
+    const files = ["-t1", t1!, "-t2", t2!, "-o", join(folder, "mean.nii.gz"), "--report", report];
+    const how = ["--mirror", "x", "--window-weights", "gaussian", "--threshold", "0.25"];
+    const both = ["-w", `${join(folder, "whole")},${weights}`];
+    const { out: text, err, code } = await run("predict", ...files, ...both, ...how);
+    expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+    expect(err.match(/windows of 16³ every 12 voxels, gaussian, mirrored along x/g)?.length).toBe(
+      2,
+    );
+    expect(err).toMatch(/^thresholds: lesion from 0.25 on/m);
+    expect(text).toMatch(/^any new lesion: (yes|no)$/m);
+    const found = JSON.parse(readFileSync(report, "utf8"));
+    expect(found.weights).toEqual([join(folder, "whole", "best.safetensors"), weights]);
+    expect(found.lesionRule.threshold).toBe(0.25);
+    const mask = await readMask(join(folder, "mean.nii.gz"));
+    expect(mask.data.reduce((sum, v) => sum + v, 0)).toBe(found.voxels);
+    const volume = found.lesions.reduce((sum: number, l: { voxels: number }) => sum + l.voxels, 0);
+    expect(volume).toBe(found.voxels);
+  });
+
   test("evaluate scores it", async () => {
     const truth = join(patient, "ground_truth.nii.gz");
     const { out: text, code } = await run(
@@ -139,6 +171,9 @@ describe("predict and evaluate", () => {
     await expectRefusal(/safetensors/, "predict", ...files(t1!, t2!, t1!));
     await expectRefusal(/required option/, "predict", "-t1", t1!);
     await expectRefusal(/--batch.*at least 1/, "predict", ...files(t1!, t2!), "--batch", "0");
+    await expectRefusal(/--mirror.*xyz, or none/, "predict", ...files(t1!, t2!), "--mirror", "q");
+    await expectRefusal(/--threshold.*0 to 1/, "predict", ...files(t1!, t2!), "--threshold", "5");
+    await expectRefusal(/folder without best/, "predict", ...files(t1!, t2!, data));
     const flat = join(folder, "flat.nii");
     const image = await readVolume(t1!);
     await writeVolume(flat, { ...image, data: new Float32Array(image.data.length).fill(3) });

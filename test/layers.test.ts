@@ -20,6 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/eval": ["src/core", "src/data"],
   "src/infer": [
     ...["kernels", "src/core", "src/gpu", "src/tune", "src/nn", "src/data", "src/platform"],
+    "src/eval",
   ],
   "src/train": [
     ...["kernels", "src/core", "src/gpu", "src/nn", "src/optim", "src/data", "src/platform"],

@@ -1,5 +1,5 @@
 /** From two visits to a probability on the first visit's grid, without leaving the device. */
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, spyOn, test } from "bun:test";
 import { conv3d } from "../kernels/conv3d";
 import type { Graph } from "../src/core/graph";
 import { Philox } from "../src/core/random";
@@ -10,8 +10,10 @@ import { DeviceResampler, resampleOnDevice } from "../src/data/resample_device";
 import type { Volume } from "../src/data/volume";
 import type { PageRange } from "../src/data/volume_store";
 import { Memory } from "../src/gpu/memory";
-import { predictProbability, thresholded } from "../src/infer/predict";
+import { predictPair } from "../src/infer/ensemble";
+import { type Member, predictProbability } from "../src/infer/predict";
 import { defaultDevice } from "./test_devices";
+import { edgy } from "./window_rig";
 
 const device = await defaultDevice();
 const memory = new Memory(device);
@@ -52,6 +54,39 @@ test("prepared, predicted and mapped back: what the host's detour gives", async 
   visits.release();
 });
 
+test("an ensemble: the mean of its members, whose preparation is made once where they share it", async () => {
+  const filters = [8, 8, 8] as const;
+  const unet = { inChannels: 2, filters, groups: 8, epsilon: 1e-5, alignCorners: true };
+  const windows = { patch: 8, stride: 6, windowWeights: "uniform", mirror: "" } as const;
+  const model = { unet, ...windows, spacing: 1, normalisation: "volume" } as const;
+  const members: Member[] = [
+    { network: edgy(memory, 3), model },
+    { network: edgy(memory, 4), model: { ...model, windowWeights: "gaussian", mirror: "y" } },
+    { network: edgy(memory, 5), model },
+    { network: edgy(memory, 6), model: { ...model, patch: 12, stride: 8 } },
+    { network: edgy(memory, 7), model: { ...model, spacing: 1.5 } },
+  ];
+  const predict = (some: readonly Member[]) => predictPair(memory, some, pair, ["a", "b"]);
+  const create = spyOn(DevicePair, "create");
+  const before = memory.allocatedBytes;
+  const progress: [number, number][] = [];
+  const together = await predictPair(memory, members, pair, ["a", "b"], {
+    onProgress: (done, total) => progress.push([done, total]),
+  });
+  expect(create).toHaveBeenCalledTimes(2);
+  create.mockRestore();
+  expect(memory.allocatedBytes).toBe(before);
+  expect(progress.every(([done], i) => i === 0 || done > progress[i - 1]![0])).toBe(true);
+  expect(progress.at(-1)![0]).toBe(progress.at(-1)![1]);
+  const apart: Volume[] = [];
+  for (const member of members) apart.push(await predict([member]));
+  const differences = together.data.map((p, i) => {
+    return Math.abs(p - apart.reduce((sum, { data }) => sum + data[i]!, 0) / members.length);
+  });
+  expect(Math.max(...differences)).toBeLessThan(2e-6);
+  expect(together.size).toEqual(pair.time1.size);
+});
+
 test("a volume in slabs on the device: read, cut and resampled as a whole one", async () => {
   const { size, data } = pair.time1;
   const plane = size[0] * size[1];
@@ -80,10 +115,4 @@ test("a volume in slabs on the device: read, cut and resampled as a whole one", 
   resampler.release();
   volume.release();
   memory.release(cut);
-});
-
-test("a probability of the threshold is lesion", () => {
-  const grid = { size: [3, 1, 1], affine: pair.time1.affine } as const;
-  const mask = thresholded({ ...grid, data: new Float32Array([0.25, 0.5, 0.75]) }, 0.5);
-  expect([...mask.data]).toEqual([0, 1, 1]);
 });

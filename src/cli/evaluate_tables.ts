@@ -11,6 +11,7 @@ import {
   UNITS,
 } from "../eval/scores";
 import type { Estimate } from "../eval/statistics";
+import { table } from "./text_table";
 
 const METRIC_WIDTH = Math.max(...METRICS.map((metric) => metric.length));
 
@@ -166,12 +167,4 @@ function number(metric: Metric, value: number): string {
   return metric === "NbTestedLesions" && Number.isInteger(value)
     ? String(value)
     : value.toFixed(digits);
-}
-
-/** Rows of equally many cells as lines, cells to the right but for the columns in `left`. */
-function table(rows: readonly (readonly string[])[], left: readonly number[]): string[] {
-  const width = rows[0]!.map((_, c) => Math.max(...rows.map((row) => row[c]!.length)));
-  const pad = (cell: string, c: number) =>
-    left.includes(c) ? cell.padEnd(width[c]!) : cell.padStart(width[c]!);
-  return rows.map((row) => row.map(pad).join("  ").trimEnd());
 }

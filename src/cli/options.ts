@@ -28,6 +28,20 @@ export function positiveOption(text: string): number {
   throw new InvalidArgumentError("expected a number above 0.");
 }
 
+/** A number from 0 to 1. */
+export function probabilityOption(text: string): number {
+  const value = numberOption(text);
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError("expected a number from 0 to 1.");
+}
+
+/** A number of at least 0. */
+export function nonNegativeOption(text: string): number {
+  const value = numberOption(text);
+  if (value >= 0) return value;
+  throw new InvalidArgumentError("expected a number of at least 0.");
+}
+
 /** A whole number of at least 1. */
 export function countOption(text: string): number {
   const value = numberOption(text);

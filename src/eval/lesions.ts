@@ -1,5 +1,5 @@
 import { applyAffine, voxelVolume } from "../data/affine";
-import type { Mask } from "../data/volume";
+import type { Grid, Mask } from "../data/volume";
 import type { Connectivity } from "./components";
 import {
   findLesions,
@@ -13,13 +13,9 @@ import {
 } from "./lesion_detection";
 
 /** A lesion of the reference or of the prediction, and what became of it. */
-export interface Lesion {
+export interface Lesion extends Place {
   /** 1 is the largest of its mask. */
   readonly id: number;
-  readonly voxels: number;
-  readonly volumeMm3: number;
-  /** Mean position of its voxels in mm: right, anterior, superior. */
-  readonly centreMm: readonly [number, number, number];
   /** Share of its voxels that lie in lesions of the other mask. */
   readonly overlap: number;
   /** A reference lesion is found, a predicted one is true, when `detected`. */
@@ -68,23 +64,31 @@ export function compareLesions(
 
 function lesion(mask: Mask, own: Lesions, other: Lesions, id: number, verdict: Verdict): Lesion {
   const voxels = own.voxels(id);
-  const [nx, ny] = mask.size;
+  const shared = voxels.reduce((sum, voxel) => sum + (other.labels[voxel] === 0 ? 0 : 1), 0);
+  return { id, ...placeOf(mask, voxels), overlap: shared / voxels.length, verdict };
+}
+
+/** Size and place of a set of voxels. */
+export interface Place {
+  readonly voxels: number;
+  readonly volumeMm3: number;
+  /** Mean position of its voxels in mm: right, anterior, superior. */
+  readonly centreMm: readonly [number, number, number];
+}
+
+/** @param voxels indices of a lesion's voxels */
+export function placeOf({ size: [nx, ny], affine }: Grid, voxels: Int32Array): Place {
   const sum: [number, number, number] = [0, 0, 0];
-  let shared = 0;
   for (const voxel of voxels) {
     const row = Math.floor(voxel / nx);
     sum[0] += voxel % nx;
     sum[1] += row % ny;
     sum[2] += Math.floor(row / ny);
-    if (other.labels[voxel] !== 0) shared++;
   }
   const n = voxels.length;
   return {
-    id,
     voxels: n,
-    volumeMm3: n * voxelVolume(mask.affine),
-    centreMm: applyAffine(mask.affine, [sum[0] / n, sum[1] / n, sum[2] / n]),
-    overlap: shared / n,
-    verdict,
+    volumeMm3: n * voxelVolume(affine),
+    centreMm: applyAffine(affine, [sum[0] / n, sum[1] / n, sum[2] / n]),
   };
 }

@@ -5,8 +5,10 @@ import type { Normalisation } from "../data/preprocess";
 import { readSafetensors } from "../data/safetensors";
 import { fromNamed, unetParameters } from "../nn/parameters";
 import { type ParameterTensors, type UNetConfig, unet3d } from "../nn/unet3d";
+import { storedSweeps } from "./decision_metadata";
 import type { Mirror } from "./mirror";
 import type { Network } from "./sliding_window";
+import type { PatientSweep } from "./sweep";
 import type { WindowWeights } from "./windows";
 
 /** What inference must know beside the weights; JSON in the metadata of a weights file. */
@@ -37,8 +39,15 @@ export function weightsMetadata(info: ModelInfo): Record<string, string> {
   return { format: WEIGHTS_FORMAT, model: JSON.stringify(info) };
 }
 
+export interface LoadedWeights {
+  readonly info: ModelInfo;
+  readonly flat: Float32Array;
+  /** What each threshold gave on its validation patients, where training has ended with that. */
+  readonly sweeps?: readonly PatientSweep[];
+}
+
 /** Reads a weights file. @throws UserError when it is not one of voxgrad's */
-export function loadWeights(path: string): { info: ModelInfo; flat: Float32Array } {
+export function loadWeights(path: string): LoadedWeights {
   const { tensors, metadata } = readSafetensors(path);
   if (metadata.format !== WEIGHTS_FORMAT || !metadata.model) {
     throw new UserError(
@@ -47,7 +56,8 @@ export function loadWeights(path: string): { info: ModelInfo; flat: Float32Array
     );
   }
   const info: ModelInfo = { ...DEFAULTS, ...JSON.parse(metadata.model) };
-  return { info, flat: fromNamed(unetParameters(info.unet), tensors, path) };
+  const flat = fromNamed(unetParameters(info.unet), tensors, path);
+  return { info, flat, sweeps: storedSweeps(metadata) };
 }
 
 /** U-Net and sigmoid. */

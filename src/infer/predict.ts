@@ -1,8 +1,8 @@
-/** From two visits to a lesion mask on the first visit's own grid. */
+/** From prepared visits to a probability map on the first visit's own grid. */
 import { sameGrid } from "../data/affine";
 import type { DeviceVolume } from "../data/device_volume";
 import { DeviceResampler } from "../data/resample_device";
-import type { Grid, Mask, Volume } from "../data/volume";
+import type { Grid, Size3, Volume } from "../data/volume";
 import type { DeviceSource, VolumeSource } from "../data/volume_store";
 import type { Memory } from "../gpu/memory";
 import type { ModelInfo } from "./model";
@@ -16,9 +16,6 @@ import {
 } from "./sliding_window";
 import { WeightedMean } from "./weighted_mean";
 import { windowBatch } from "./window_batch";
-
-/** Probabilities of at least this are lesion. */
-export const THRESHOLD = 0.5;
 
 /** A network of an ensemble and what its weights file says of it. */
 export interface Member {
@@ -51,12 +48,11 @@ export async function predictProbability(
   const runs = [...Map.groupBy(members, ({ model }) => windowsOf(model)).values()];
   const stored = storeSource(memory, source, Math.max(...members.map((m) => m.model.patch)));
   const sum = new WeightedMean();
-  const counts = runs.map((run) => run.length * predictionCount(source.size, run[0]!.model));
-  const total = counts.reduce((all, count) => all + count, 0);
+  const total = predictionTotal(source.size, members);
   let before = 0;
   const onProgress = (done: number) => options.onProgress?.(before + done, total);
   try {
-    for (const [i, run] of runs.entries()) {
+    for (const run of runs) {
       const networks = run.map(({ network, model }) => ({
         network,
         difference: model.difference,
@@ -69,7 +65,7 @@ export async function predictProbability(
       } finally {
         mean.release();
       }
-      before += counts[i]!;
+      before += predictionTotal(source.size, run);
       onStage?.("mapping back");
     }
   } finally {
@@ -77,6 +73,11 @@ export async function predictProbability(
   }
   return { size: native.size, affine: native.affine, data: sum.mean };
 }
+/** Windows that all members predict together, on a grid of this size. */
+export function predictionTotal(size: Size3, members: readonly Member[]): number {
+  return members.reduce((sum, { model }) => sum + predictionCount(size, model), 0);
+}
+
 /** Equal for models whose predictions have the same windows. */
 const windowsOf = ({ patch, stride, windowWeights, mirror }: ModelInfo) =>
   JSON.stringify([patch, stride, windowWeights, mirror]);
@@ -90,11 +91,4 @@ async function onGrid(memory: Memory, volume: DeviceVolume, from: Grid, to: Grid
   } finally {
     resampler.release();
   }
-}
-
-/** 1 where the probability reaches the threshold. */
-export function thresholded({ size, affine, data }: Volume, threshold = THRESHOLD): Mask {
-  const mask = new Uint8Array(data.length);
-  for (let i = 0; i < data.length; i++) mask[i] = data[i]! >= threshold ? 1 : 0;
-  return { size, affine, data: mask };
 }

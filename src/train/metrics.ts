@@ -21,6 +21,9 @@ export interface Metrics {
   readonly diceStudent?: number;
   /** Mean Dice on the validation patients with the momentum weights w̄. */
   readonly diceMomentum?: number;
+  /** Mean lesion F1 (MSSEG-2) on the validation patients with either weights. */
+  readonly lesionF1Student?: number;
+  readonly lesionF1Momentum?: number;
 }
 
 /** `metrics` without what is undefined, NaN or infinite: what may be shown or stored. */

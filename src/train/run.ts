@@ -5,6 +5,8 @@ import { loadPatient } from "../data/patient";
 import type { Mask } from "../data/volume";
 import { modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
 import type { TrainConfig } from "./config";
+import { decideOnValidation } from "./decide";
+import { decisionText } from "./decision_text";
 import type { Metrics } from "./metrics";
 import type { trainingProgress } from "./progress";
 import { drawCurves } from "./report/curves";
@@ -99,6 +101,7 @@ class Run {
     if (signal.aborted) await this.save("last");
     else await this.record(await this.validateAndSave());
     this.drawCurves();
+    if (!signal.aborted) await this.decide();
     const { seconds, bestDice } = this;
     return { iteration: trainer.iteration, seconds, bestDice, interrupted: signal.aborted };
   }
@@ -148,9 +151,15 @@ class Run {
         seconds: this.seconds,
         diceStudent: student.dice,
         diceMomentum: momentum.dice,
+        lesionF1Student: student.lesionF1,
+        lesionF1Momentum: momentum.lesionF1,
       };
       const perPatient = { student: student.perPatient, momentum: momentum.perPatient };
-      appendMetrics(folder, { ...progress.update(metrics), perPatient });
+      const lesionF1PerPatient = {
+        student: student.lesionF1PerPatient,
+        momentum: momentum.lesionF1PerPatient,
+      };
+      appendMetrics(folder, { ...progress.update(metrics), perPatient, lesionF1PerPatient });
       await this.keepBest(momentum.dice ?? student.dice);
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -170,6 +179,20 @@ class Run {
     }
     const { iteration } = trainer;
     writeValidation(folder, { iteration, seconds: this.seconds, patients: validated });
+  }
+
+  /** Tunes the thresholds of the best weights. */
+  private async decide(): Promise<void> {
+    const { trainer, folder, patients, progress, signal } = this.o;
+    if (patients.length === 0) return;
+    progress.note(`tuning thresholds on ${patients.length} validation patients`);
+    const hooks = { signal, precision: this.config.precision };
+    try {
+      const decision = await decideOnValidation(trainer.memory, folder, patients, hooks);
+      for (const line of decisionText(decision)) progress.note(line);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
   }
 
   /** Without any score (no validation patient has lesions) the newest weights are the best. */

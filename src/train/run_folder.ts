@@ -53,6 +53,7 @@ export function checkpointPaths(run: { path: string }, kind: "last" | "best"): C
 const configPath = (path: string) => join(path, "config.json");
 const splitPath = (path: string) => join(path, "split.json");
 const choicesPath = (path: string) => join(path, "choices.json");
+const decisionPath = (path: string) => join(path, "decision.json");
 const metricsPath = (path: string) => join(path, "metrics.jsonl");
 
 /**
@@ -98,6 +99,11 @@ export function readChoices(run: { path: string }, adapter: string): RunChoices 
   return value.adapter === adapter && typeof variants === "object" && variants !== null
     ? (value as unknown as RunChoices)
     : undefined;
+}
+
+/** The thresholds that were tuned on the validation patients, for people to read. */
+export function writeDecision(run: { path: string }, decision: object): void {
+  writeAtomically(decisionPath(run.path), pretty(decision));
 }
 
 /** Before long work for a new run. @throws UserError if a run lies in the folder already */

@@ -6,11 +6,15 @@ import type { Patient } from "../data/cohort";
 import { readMask } from "../data/nifti_read";
 import { loadPatient } from "../data/patient";
 import type { PreparedPatient } from "../data/prepared_cache";
-import type { Mask } from "../data/volume";
+import type { Mask, Volume } from "../data/volume";
 import { overlap } from "../eval/dice";
+import { MSSEG2_RULE } from "../eval/lesion_detection";
+import { compareLesions } from "../eval/lesions";
+import { mean } from "../eval/statistics";
 import type { Memory } from "../gpu/memory";
+import { DEFAULT_RULE, thresholded } from "../infer/found_lesions";
 import { type ModelInfo, unetNetwork } from "../infer/model";
-import { predictProbability, thresholded } from "../infer/predict";
+import { predictProbability } from "../infer/predict";
 import type { FlatParameters } from "../nn/weights";
 
 export interface ValidationPatient {
@@ -20,11 +24,16 @@ export interface ValidationPatient {
   readonly truth: Mask;
 }
 
+/** At a probability of 0.5, without anything dropped. */
 export interface Score {
   /** Mean Dice over the patients that have lesions; undefined if none has. */
   readonly dice?: number;
   /** Dice by patient id; a patient without lesions scores 1 when nothing is found, else 0. */
   readonly perPatient: Readonly<Record<string, number>>;
+  /** Mean lesion F1 of the challenge over the patients that have lesions; undefined if none has. */
+  readonly lesionF1?: number;
+  /** Lesion F1 by id of the patients that have lesions. */
+  readonly lesionF1PerPatient: Readonly<Record<string, number>>;
 }
 
 /** With the truth on the grid of visit 1; the images are not read again. */
@@ -39,36 +48,49 @@ export async function validationPatient(
   return { patient, prepared, truth: (await loadPatient(patient)).truth };
 }
 
+export interface ValidationHooks {
+  readonly signal?: AbortSignal;
+  readonly precision?: Precision;
+}
+
+/** Calls `visit` with every patient's probability map, one after the other. @throws as validate */
+export async function forEachPrediction(
+  memory: Memory,
+  params: FlatParameters,
+  model: ModelInfo,
+  patients: readonly ValidationPatient[],
+  { signal, precision }: ValidationHooks,
+  visit: (patient: ValidationPatient, map: Volume) => void,
+): Promise<void> {
+  const members = [{ network: unetNetwork(params.named, model.unet), model }];
+  for (const each of patients) {
+    const { prepared, truth } = each;
+    const options = { signal, precision };
+    visit(each, await predictProbability(memory, members, prepared, prepared.grid, truth, options));
+  }
+}
+
 /** Predicts every patient. @throws the signal's reason when interrupted */
 export async function validate(
   memory: Memory,
   params: FlatParameters,
   model: ModelInfo,
   patients: readonly ValidationPatient[],
-  hooks: {
-    readonly signal?: AbortSignal;
-    readonly precision?: Precision;
-    readonly onPatient?: (id: string, prediction: Mask) => void;
-  } = {},
+  hooks: ValidationHooks & { readonly onPatient?: (id: string, prediction: Mask) => void } = {},
 ): Promise<Score> {
-  const network = unetNetwork(params.named, model.unet);
   const perPatient: Record<string, number> = {};
+  const lesionF1PerPatient: Record<string, number> = {};
   const withLesions: number[] = [];
-  for (const { patient, prepared, truth } of patients) {
-    const probability = await predictProbability(
-      memory,
-      [{ network, model }],
-      prepared,
-      prepared.grid,
-      truth,
-      { signal: hooks.signal, precision: hooks.precision },
-    );
-    const prediction = thresholded(probability);
+  await forEachPrediction(memory, params, model, patients, hooks, ({ patient, truth }, map) => {
+    const prediction = thresholded(map, DEFAULT_RULE.threshold);
     const { dice, truePositives, falseNegatives } = overlap(truth.data, prediction.data);
     perPatient[patient.id] = dice;
     if (truePositives + falseNegatives > 0) withLesions.push(dice);
+    const { f1 } = compareLesions(truth, prediction, MSSEG2_RULE, 6);
+    if (f1 !== null) lesionF1PerPatient[patient.id] = f1;
     hooks.onPatient?.(patient.id, prediction);
-  }
-  const mean = withLesions.reduce((sum, d) => sum + d, 0) / withLesions.length;
-  return { dice: withLesions.length > 0 ? mean : undefined, perPatient };
+  });
+  const f1s = Object.values(lesionF1PerPatient);
+  const meanOf = (values: readonly number[]) => (values.length > 0 ? mean(values) : undefined);
+  return { dice: meanOf(withLesions), perPatient, lesionF1: meanOf(f1s), lesionF1PerPatient };
 }

@@ -31,6 +31,7 @@ const COLOURS = {
   faint: "#2f6fde40",
   rate: "#7a52c7",
   positive: "#1a9a6c",
+  lesions: "#a21caf",
 } as const;
 
 type Point = { x: number; y: number };
@@ -119,10 +120,11 @@ function lossChart(metrics: readonly Metrics[]): ChartSpec {
 
 function diceChart(metrics: readonly Metrics[]): ChartSpec {
   const datasets = [
-    line("momentum weights w̄", points(metrics, "diceMomentum"), COLOURS.momentum),
-    line("student weights w", points(metrics, "diceStudent"), COLOURS.student),
+    line("Dice of w̄ (momentum)", points(metrics, "diceMomentum"), COLOURS.momentum),
+    line("Dice of w (student)", points(metrics, "diceStudent"), COLOURS.student),
+    line("lesion F1 of w̄", points(metrics, "lesionF1Momentum"), COLOURS.lesions),
   ];
-  return { title: "Validation Dice", datasets, range: { min: 0, max: 1 } };
+  return { title: "Validation Dice and lesion F1", datasets, range: { min: 0, max: 1 } };
 }
 
 function positiveChart(metrics: readonly Metrics[]): ChartSpec {

@@ -1,0 +1,80 @@
+/** From a probability map to lesions: a threshold, and components that are large enough. */
+import { voxelVolume } from "../data/affine";
+import type { Mask, Volume } from "../data/volume";
+import { findLesions, type Lesions, MSSEG2_RULE, minLesionVoxels } from "../eval/lesion_detection";
+import { type Place, placeOf } from "../eval/lesions";
+
+/** Which voxels of a probability map are lesion. */
+export interface LesionRule {
+  /** Probabilities of at least this are lesion. */
+  readonly threshold: number;
+  /** 6-connected components of this volume or less are dropped, mm³; 0 keeps all. */
+  readonly minLesionVolume: number;
+}
+
+/** Where nothing else is said: the smallest lesion is that of the MSSEG-2 challenge. */
+export const DEFAULT_RULE: LesionRule = {
+  threshold: 0.5,
+  minLesionVolume: MSSEG2_RULE.minVolumeMm3,
+};
+
+/** A component of the mask. */
+export interface FoundLesion extends Place {
+  readonly meanProbability: number;
+}
+
+export interface FoundLesions {
+  readonly mask: Mask;
+  /** The largest first. */
+  readonly lesions: readonly FoundLesion[];
+  /** Components that were too small. */
+  readonly dropped: number;
+}
+
+/** The mask on the map's own grid, without the components that are too small. */
+export function lesionsOf(map: Volume, { threshold, minLesionVolume }: LesionRule): FoundLesions {
+  const mask = thresholded(map, threshold);
+  const least = minLesionVoxels(voxelVolume(map.affine), minLesionVolume);
+  const { count, labels, voxels, small } = findLesions(mask.data, map.size, least);
+  for (let i = 0; i < labels.length; i++) if (labels[i] === 0) mask.data[i] = 0;
+  const lesions = Array.from({ length: count }, (_, i): FoundLesion => {
+    const own = voxels(i + 1);
+    return { ...placeOf(map, own), meanProbability: sumOver(map, own) / own.length };
+  });
+  return { mask, lesions, dropped: small.components };
+}
+
+/** 1 where the probability reaches the threshold. */
+export function thresholded({ size, affine, data }: Volume, threshold: number): Mask {
+  const mask = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i++) mask[i] = data[i]! >= threshold ? 1 : 0;
+  return { size, affine, data: mask };
+}
+
+/**
+ * Probability mass of the heaviest component of voxels of at least `threshold`, mm³: the sum of its
+ * probabilities times the volume of a voxel. Components of 3 mm³ or less do not count.
+ */
+export function greatestMass(map: Volume, threshold: number): number {
+  const { data } = thresholded(map, threshold);
+  const found = findLesions(data, map.size, minLesionVoxels(voxelVolume(map.affine)));
+  return massOfHeaviest(map, found);
+}
+
+/** As greatestMass, of components that are known already. */
+export function massOfHeaviest(
+  map: Volume,
+  { count, voxels }: Pick<Lesions, "count" | "voxels">,
+): number {
+  let most = 0;
+  for (let lesion = 1; lesion <= count; lesion++) {
+    most = Math.max(most, sumOver(map, voxels(lesion)));
+  }
+  return most * voxelVolume(map.affine);
+}
+
+function sumOver({ data }: Volume, voxels: Int32Array): number {
+  let sum = 0;
+  for (const voxel of voxels) sum += data[voxel]!;
+  return sum;
+}
