@@ -99,11 +99,18 @@ class Run {
     await trainer.drain();
     this.refuseDivergence();
     if (signal.aborted) await this.save("last");
-    else await this.record(await this.validateAndSave());
+    else await this.finish();
     this.drawCurves();
-    if (!signal.aborted) await this.decide();
     const { seconds, bestDice } = this;
     return { iteration: trainer.iteration, seconds, bestDice, interrupted: signal.aborted };
+  }
+
+  /** The record comes last: a run that has it is complete. */
+  private async finish(): Promise<void> {
+    const { signal } = this.o;
+    const predictions = await this.validateAndSave();
+    if (!signal.aborted) await this.decide();
+    if (!signal.aborted) await this.record(predictions);
   }
 
   /** Before anything is saved over a good checkpoint. */
@@ -169,15 +176,27 @@ class Run {
     return predictions;
   }
 
-  /** All metrics of the last validation. */
-  private async record(predictions: ReadonlyMap<string, Mask>): Promise<void> {
-    const { folder, patients, trainer } = this.o;
-    if (predictions.size < patients.length) return;
+  /** All metrics of w̄, predicted as `predict` does. */
+  private async record(unmirrored: ReadonlyMap<string, Mask>): Promise<void> {
+    const { folder, patients, trainer, signal } = this.o;
+    const { memory, state, config, iteration } = trainer;
+    const predictions = new Map(unmirrored);
+    if (config.mirror !== "") {
+      const hooks = {
+        ...{ signal, precision: config.precision },
+        onPatient: (id: string, mask: Mask) => predictions.set(id, mask),
+      };
+      try {
+        await validate(memory, state.momentum, modelInfo(config), patients, hooks);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        return;
+      }
+    }
     const validated: ValidatedPatient[] = [];
     for (const each of patients) {
       validated.push(await recordPatient(folder, each, predictions.get(each.patient.id)!));
     }
-    const { iteration } = trainer;
     writeValidation(folder, { iteration, seconds: this.seconds, patients: validated });
   }
 
