@@ -1,5 +1,5 @@
 /** The options of `bun run train`: a function per theme, as the settings in src/train/settings. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { LOSSES } from "../train/settings/loss";
 import { ADAPTER_OPTION } from "./command";
 import {
@@ -11,11 +11,21 @@ import {
   numbersOption,
 } from "./options";
 
+/** A setting that is on or off, so that what a preset turns on can be turned off by `--no-…`. */
+function withFlag(command: Command, name: string, description: string): Command {
+  return command
+    .option(`--${name}`, `${description} (off: --no-${name})`)
+    .addOption(new Option(`--no-${name}`).hideHelp());
+}
+
 function withRunOptions(command: Command): Command {
   return command
     .optionsGroup("The run:")
     .option("--data <dir>", "cohort in the MSSEG-2 layout; without it a phantom cohort is made")
-    .option("--preset <name>", "paper, or small (default: small on a software adapter)")
+    .option(
+      "--preset <name>",
+      "paper or best, for software adapters small or best-small (default: paper or small)",
+    )
     .option("--val <ids>", "patients that validate, by id, separated by commas", listOption)
     .option(
       "--folds <n>",
@@ -33,7 +43,7 @@ function withRunOptions(command: Command): Command {
 }
 
 function withNetworkOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup("Network and voxels:")
     .option("--spacing <mm>", "edge of the voxels that the network sees", numberOption)
     .option("--normalisation <how>", "z-normalise over the volume, nonzero voxels or a mask")
@@ -41,8 +51,8 @@ function withNetworkOptions(command: Command): Command {
     .option("--filters <a,b,c>", "filters of the three levels", numbersOption)
     .option("--groups <n>", "groups of the group norm", numberOption)
     .option("--no-align-corners", "upsample as align_corners=False does")
-    .option("--difference", "give the network visit 2 − visit 1 as a third channel")
     .option("--head-prior <p>", "lesion probability that the untrained network says", numberOption);
+  return withFlag(command, "difference", "visit 2 − visit 1 as a third channel");
 }
 
 function withMiningOptions(command: Command): Command {
@@ -72,18 +82,17 @@ function withLossOptions(command: Command): Command {
 }
 
 function withOptimisationOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup("Optimisation:")
     .option("--learning-rate <r>", "initial learning rate", numberOption)
     .option("--schedule <name>", "how it falls: step (the paper's), cosine or poly (nnU-Net's)")
-    .option("--warm-up <share>", "share of the budget in which it rises first", numberOption)
-    .option("--deep-supervision", "losses at the coarser levels of the decoder too");
+    .option("--warm-up <share>", "share of the budget in which it rises first", numberOption);
+  return withFlag(command, "deep-supervision", "losses at the coarser levels of the decoder too");
 }
 
 function withAugmentationOptions(command: Command): Command {
-  return command
-    .optionsGroup("Augmentation:")
-    .option("--time-reversal", "train on the time-swapped twins too (needs resolved.nii.gz)");
+  command.optionsGroup("Augmentation:");
+  return withFlag(command, "time-reversal", "time-swapped twins too (needs resolved.nii.gz)");
 }
 
 function withInferenceOptions(command: Command): Command {

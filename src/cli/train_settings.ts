@@ -5,6 +5,7 @@ import type { Device } from "../gpu/device";
 import { parseTrainConfig, type TrainConfig, trainConfigSchema } from "../train/config";
 import { makeTrainConfig, PRESETS, type PresetName } from "../train/presets";
 import type { RunFolder } from "../train/run_folder";
+import { say } from "./command";
 import type { TuneFlags } from "./options";
 
 export interface TrainFlags extends TuneFlags {
@@ -36,6 +37,9 @@ export function newConfig(device: Device, command: Command): TrainConfig {
   if (!(preset in PRESETS)) {
     const names = Object.keys(PRESETS).join(", ");
     throw new UserError(`--preset ${preset}: there is no such preset; there are ${names}`);
+  }
+  if (preset === "best" && device.info.type === "software") {
+    say("preset best is sized for a GPU; best-small is the same for a software adapter");
   }
   const names = Object.keys(trainConfigSchema.shape).filter((name) => name !== "preset");
   const given = names.filter((name) => isGiven(command, name));

@@ -24,7 +24,10 @@ const program = makeCommand(
   "Finds the fastest kernels for training and prediction on an adapter, and keeps them in the cache.",
 )
   .option(...ADAPTER_OPTION)
-  .option("--preset <names>", "paper, small or both", listOption, Object.keys(PRESETS))
+  .option("--preset <names>", `some of ${Object.keys(PRESETS).join(", ")}`, listOption, [
+    "paper",
+    "small",
+  ])
   .option("--force", "tune again what the cache has")
   .addOption(tuneSecondsOption());
 program.parse();

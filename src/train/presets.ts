@@ -53,7 +53,51 @@ const SMALL: TrainSettings = {
   reportEvery: 5,
 };
 
-export const PRESETS = { paper: PAPER, small: SMALL } satisfies Record<string, TrainSettings>;
+/** What `best` adds to the paper, at any size; each part has an option of its own to turn it off. */
+const BEST_PARTS: Partial<TrainSettings> = {
+  sampler: "uniform",
+  positive: 0.33,
+  loss: "batch-dice-ce",
+  diceEpsilon: 1,
+  deepSupervision: true,
+  difference: true,
+  headPrior: 0.01,
+  schedule: "cosine",
+  windowWeights: "gaussian",
+  mirror: "xyz",
+};
+
+/**
+ * What wins challenges (nnU-Net: Isensee et al. 2021), for a GPU; docs/training.md says why each part
+ * is there, docs/results.md what it does on the phantom.
+ */
+const BEST: TrainSettings = {
+  ...PAPER,
+  ...BEST_PARTS,
+  preset: "best",
+  patch: 64,
+  stride: 48,
+  filters: [32, 64, 128],
+  batch: 8,
+  chunk: 2,
+  seconds: 6 * 3600,
+};
+
+/** The same for a software adapter: the network, voxels and time of `small`. */
+const BEST_SMALL: TrainSettings = {
+  ...SMALL,
+  ...BEST_PARTS,
+  preset: "best-small",
+  batch: 12,
+  mu: 0.97,
+};
+
+export const PRESETS = {
+  paper: PAPER,
+  best: BEST,
+  small: SMALL,
+  "best-small": BEST_SMALL,
+} satisfies Record<string, TrainSettings>;
 export type PresetName = keyof typeof PRESETS;
 
 /**
