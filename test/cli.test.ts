@@ -90,7 +90,12 @@ describe("train", () => {
       whole,
     );
     await expectRefusal(/no patient nobody/, "train", "--data", data, "--val", "nobody");
-    await expectRefusal(/--preset huge.*paper, small/, "train", "--preset", "huge");
+    await expectRefusal(
+      /--preset huge.*paper, best, small, best-small/,
+      "train",
+      "--preset",
+      "huge",
+    );
     await expectRefusal(/expected a time such as/, "train", "--budget", "soon");
     await expectRefusal(/--tune <mode>.*Allowed choices/, "train", "--tune", "maybe");
     await expectRefusal(/--tune-seconds.*above 0/, "predict", "--tune-seconds", "0");
