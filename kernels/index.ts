@@ -2,7 +2,9 @@
 import { adam } from "./adam";
 import { add } from "./add";
 import { batchStats } from "./batch_stats";
+import { blobLoss } from "./blob_loss";
 import { columnSums } from "./column_sums";
+import { components } from "./components";
 import { concat } from "./concat";
 import { conv3d } from "./conv3d";
 import { fill } from "./fill";
@@ -28,7 +30,9 @@ export const ops = {
   adam,
   add,
   batchStats,
+  blobLoss,
   columnSums,
+  components,
   concat,
   conv3d,
   fill,

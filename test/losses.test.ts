@@ -1,12 +1,13 @@
 /** Training with every loss, the loss over a batch that is trained in chunks. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { dice, type PatchLossAttrs } from "../kernels/patch_loss";
+import { UserError } from "../src/core/errors";
 import { Philox } from "../src/core/random";
 import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import type { TrainSettings } from "../src/train/config";
 import { LOG_COLUMNS } from "../src/train/iteration";
-import { LOSSES } from "../src/train/settings/loss";
+import { checkLoss, LOSSES } from "../src/train/settings/loss";
 import { Trainer } from "../src/train/trainer";
 import { patchLossReference } from "./reference/patch_loss";
 import { defaultDevice } from "./test_devices";
@@ -83,4 +84,12 @@ test("the patches' shares of a loss over the batch have its mean and its gradien
   dx.forEach((d, i) => {
     expect(d).toBeCloseTo(expected.logits![i]!, 12);
   });
+});
+
+test("a setting of another loss is refused in one line", () => {
+  checkLoss("tversky", ["tverskyAlpha", "diceEpsilon", "batch"]);
+  expect(() => checkLoss("dice", ["tverskyAlpha"])).toThrow(UserError);
+  expect(() => checkLoss("dice", ["tverskyAlpha"])).toThrow(
+    /^--tversky-alpha does nothing with --loss dice: it is for tversky, focal-tversky;[^\n]*$/,
+  );
 });

@@ -78,7 +78,9 @@ function withLossOptions(command: Command): Command {
     .option("--focal-gamma <g>", "focal: power γ (2)", numberOption)
     .option("--tversky-alpha <a>", "Tversky: weight α of false positives (0.3)", numberOption)
     .option("--tversky-beta <b>", "Tversky: weight β of false negatives (0.7)", numberOption)
-    .option("--tversky-gamma <g>", "focal Tversky: γ of the power 1/γ (4/3)", numberOption);
+    .option("--tversky-gamma <g>", "focal Tversky: γ of the power 1/γ (4/3)", numberOption)
+    .option("--blob-alpha <a>", "blob: weight α of the whole patch's loss (2)", numberOption)
+    .option("--blob-beta <b>", "blob: weight β of the lesions' own losses (1)", numberOption);
 }
 
 function withOptimisationOptions(command: Command): Command {

@@ -5,6 +5,7 @@ import type { Device } from "../gpu/device";
 import { parseTrainConfig, type TrainConfig, trainConfigSchema } from "../train/config";
 import { makeTrainConfig, PRESETS, type PresetName } from "../train/presets";
 import type { RunFolder } from "../train/run_folder";
+import { checkLoss } from "../train/settings/loss";
 import { say } from "./command";
 import type { TuneFlags } from "./options";
 
@@ -44,7 +45,9 @@ export function newConfig(device: Device, command: Command): TrainConfig {
   const names = Object.keys(trainConfigSchema.shape).filter((name) => name !== "preset");
   const given = names.filter((name) => isGiven(command, name));
   const changes = Object.fromEntries(given.map((name) => [name, options[name]]));
-  return makeTrainConfig(preset, { ...changes, ...budgetOf(options) });
+  const config = makeTrainConfig(preset, { ...changes, ...budgetOf(options) });
+  checkLoss(config.loss, given);
+  return config;
 }
 
 export function budgetOf({

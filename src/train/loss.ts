@@ -2,7 +2,10 @@
  * The loss that a run trains with, chosen by its settings. It works on logits of any size, so that
  * deep supervision can apply it to every scale, each with a seed of its own weight.
  */
+import { add } from "../../kernels/add";
+import { blobLoss } from "../../kernels/blob_loss";
 import { columnSums } from "../../kernels/column_sums";
+import { components } from "../../kernels/components";
 import { fill } from "../../kernels/fill";
 import { lossSeed } from "../../kernels/loss_scale";
 import { dice, type PatchLossAttrs, patchLoss, type RegionTerm } from "../../kernels/patch_loss";
@@ -42,8 +45,13 @@ export function isOverBatch({ loss }: LossSettings): boolean {
   return loss.startsWith("batch-");
 }
 
+function hasBlobs({ loss }: LossSettings): boolean {
+  return loss === "blob" || loss === "blob-dice-ce";
+}
+
+/** All of the loss but the lesions' own losses. */
 function attrsOf(settings: LossSettings): PatchLossAttrs {
-  const { loss, diceEpsilon, focalAlpha, focalGamma } = settings;
+  const { loss, diceEpsilon, focalAlpha, focalGamma, blobAlpha: alpha } = settings;
   const { region } = dice(diceEpsilon);
   const voxels = { weight: 1, positive: settings.ceLesionWeight, negative: 1, gamma: 0 };
   switch (loss) {
@@ -57,6 +65,13 @@ function attrsOf(settings: LossSettings): PatchLossAttrs {
       return {
         region: { ...region, weight: settings.diceWeight },
         voxels: { ...voxels, weight: settings.ceWeight },
+      };
+    case "blob":
+      return { region: { ...region, weight: alpha } };
+    case "blob-dice-ce":
+      return {
+        region: { ...region, weight: alpha * settings.diceWeight },
+        voxels: { ...voxels, weight: alpha * settings.ceWeight },
       };
     case "focal":
       return {
@@ -82,7 +97,20 @@ export function applyLoss(g: Graph, inputs: LossInputs, settings: LossSettings):
   const given = { logits, target, ...(whole && { totals: whole.totals }) };
   const attrs = { ...attrsOf(settings), batch: whole?.batch };
   const { loss, sums, terms } = g.apply(patchLoss, given, attrs);
-  return { loss: loss!, sums: sums!, terms: terms! };
+  const full = hasBlobs(settings) ? withBlobs(g, loss!, inputs, settings) : loss!;
+  return { loss: full, sums: sums!, terms: terms! };
+}
+
+/** `loss` and the lesions' own losses. */
+function withBlobs(
+  g: Graph,
+  loss: Tensor,
+  { logits, target }: LossInputs,
+  { blobBeta: weight, diceEpsilon: epsilon }: LossSettings,
+): Tensor {
+  const { roots } = g.apply(components, { target }, {});
+  const { loss: blobs } = g.apply(blobLoss, { logits, roots: roots! }, { weight, epsilon });
+  return g.apply(add, { a: loss, b: blobs! }, {}).y!;
 }
 
 /** What a loss over the batch needs of it. terms: (batch, TERMS), of all patches' applyLoss. */

@@ -2,7 +2,9 @@
 import { adamReference } from "./adam";
 import { addReference } from "./add";
 import { batchStatsReference } from "./batch_stats";
+import { blobLossReference } from "./blob_loss";
 import { columnSumsReference } from "./column_sums";
+import { componentsReference } from "./components";
 import { concatReference } from "./concat";
 import { conv3dReference } from "./conv3d";
 import { fillReference } from "./fill";
@@ -29,7 +31,9 @@ export const references: readonly Reference<unknown>[] = [
   adamReference,
   addReference,
   batchStatsReference,
+  blobLossReference,
   columnSumsReference,
+  componentsReference,
   concatReference,
   conv3dReference,
   fillReference,

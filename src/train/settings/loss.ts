@@ -1,10 +1,11 @@
 /** What training makes small; docs/losses.md has the formulas and their sources. */
 import { z } from "zod";
+import { UserError } from "../../core/errors";
 import { positive, share } from "./values";
 
 export const LOSSES = [
   ...(["dice", "batch-dice", "ce", "dice-ce", "batch-dice-ce"] as const),
-  ...(["focal", "tversky", "focal-tversky"] as const),
+  ...(["focal", "tversky", "focal-tversky", "blob", "blob-dice-ce"] as const),
 ] as const;
 export type LossName = (typeof LOSSES)[number];
 
@@ -14,7 +15,7 @@ export const lossSettings = {
   loss: z.enum(LOSSES).default("dice"),
   /** ε of Dice and Tversky, voxels. */
   diceEpsilon: positive,
-  /** Weights of the parts of dice-ce and batch-dice-ce. */
+  /** Weights of the two parts, wherever Dice and cross-entropy are added up. */
   diceWeight: weight.default(1),
   ceWeight: weight.default(1),
   /** Weight of a lesion voxel in the cross-entropy; another voxel's is 1. */
@@ -27,4 +28,37 @@ export const lossSettings = {
   tverskyBeta: weight.default(0.7),
   /** Focal Tversky is (1 − Tversky index)^(1/γ). */
   tverskyGamma: positive.default(4 / 3),
+  /** Blob loss: weight α of the loss of the whole patch and β of the lesions' own losses. */
+  blobAlpha: weight.default(2),
+  blobBeta: weight.default(1),
 };
+
+const WITH_TVERSKY: readonly LossName[] = ["tversky", "focal-tversky"];
+const WITH_DICE_AND_CE: readonly LossName[] = ["dice-ce", "batch-dice-ce", "blob-dice-ce"];
+const WITH_BLOBS: readonly LossName[] = ["blob", "blob-dice-ce"];
+
+/** The losses that a setting is for. */
+const FOR: Readonly<Record<Exclude<keyof typeof lossSettings, "loss">, readonly LossName[]>> = {
+  diceEpsilon: LOSSES.filter((name) => name !== "ce" && name !== "focal"),
+  diceWeight: WITH_DICE_AND_CE,
+  ceWeight: WITH_DICE_AND_CE,
+  ceLesionWeight: ["ce", ...WITH_DICE_AND_CE],
+  focalAlpha: ["focal"],
+  focalGamma: ["focal"],
+  tverskyAlpha: WITH_TVERSKY,
+  tverskyBeta: WITH_TVERSKY,
+  tverskyGamma: ["focal-tversky"],
+  blobAlpha: WITH_BLOBS,
+  blobBeta: WITH_BLOBS,
+};
+
+/** @throws UserError when one of the settings that were given does nothing with this loss */
+export function checkLoss(loss: LossName, given: readonly string[]): void {
+  for (const [setting, losses] of Object.entries(FOR)) {
+    if (!given.includes(setting) || losses.includes(loss)) continue;
+    const option = setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new UserError(
+      `--${option} does nothing with --loss ${loss}: it is for ${losses.join(", ")}; leave it out`,
+    );
+  }
+}
