@@ -23,7 +23,7 @@ export class WorkerProcess implements HostWorker {
   /** @param env added to this process's environment */
   constructor(command: readonly string[], env: Readonly<Record<string, string>>) {
     this.child = Bun.spawn([...command], {
-      env: { ...process.env, ...env },
+      env: { ...process.env, NO_COLOR: "1", ...env },
       stdin: "pipe",
       stdout: "pipe",
       stderr: "pipe",

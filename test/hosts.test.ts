@@ -1,0 +1,75 @@
+/**
+ * The engine in Node, Deno and a page of Chromium: an op, a convolution with its gradients, and a short
+ * training run whose losses are those of Bun. Skipped with the reason where a host cannot be had.
+ */
+import { afterAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import type { HostsRequest } from "./hosts_worker";
+import type { Host, HostAdapter, HostWorker } from "./portability/host";
+import { hosts } from "./portability/hosts/index";
+import { CURVE_TOLERANCE, largestDifference, type TrainingCurve } from "./portability/training";
+
+const WORKER = join(import.meta.dir, "hosts_worker.ts");
+
+/** The adapter whose shaders this host compiles in the least time. */
+const PREFERRED = { bun: "lavapipe", node: "lavapipe", deno: "swiftshader", chromium: "" } as const;
+
+function preferred({ name }: Host, adapters: readonly HostAdapter[]): HostAdapter | undefined {
+  return adapters.find(({ kind }) => kind === PREFERRED[name]) ?? adapters[0];
+}
+
+async function ask<T>(worker: HostWorker, request: HostsRequest): Promise<T> {
+  worker.send(request);
+  const { value, done } = await worker.messages[Symbol.asyncIterator]().next();
+  if (done) throw new Error((await worker.ended).detail);
+  return value as T;
+}
+
+/** Bun's, the first host, which all others are compared with. */
+let expected: TrainingCurve | undefined;
+
+for (const host of hosts) {
+  const { adapters, reason } = await host.adapters();
+  const adapter = preferred(host, adapters);
+  if (!adapter) {
+    console.warn(`not tested in ${host.name}: ${reason}`);
+    continue;
+  }
+  const worker = await host.start(adapter, WORKER);
+  describe(`${host.name} × ${adapter.name}`, () => {
+    afterAll(() => worker.stop());
+
+    test.each([
+      ["add", "odd"],
+      ["conv3d", "c3x5_3x5x7"],
+    ])("%s %s", async (op, id) => {
+      expect(await ask<string[]>(worker, { do: "case", op, id })).toEqual([]);
+    });
+
+    test("the loss curve is that of Bun", async () => {
+      const curve = await ask<TrainingCurve>(worker, { do: "train" });
+      expected ??= curve;
+      expect(largestDifference(curve, expected)).toBeLessThan(CURVE_TOLERANCE);
+      expect(new Set(curve.losses).size).toBe(curve.losses.length);
+    });
+
+    test("names, limits and versions are stated", () => {
+      expect(adapter.limits.maxStorageBufferBindingSize).toBeGreaterThanOrEqual(2 ** 27);
+      expect(Object.values(adapter.versions)).not.toContain("unknown");
+      expect(JSON.parse(JSON.stringify(adapter))).toEqual(adapter);
+    });
+
+    test("an error ends the worker, and its end says which; one that hangs can be stopped", async () => {
+      const failing = await host.start(adapter, WORKER);
+      failing.send({ do: "throw" });
+      const end = await failing.ended;
+      expect(end.kind).toBe("crash");
+      expect(end.detail).toContain("as asked");
+      const hanging = await host.start(adapter, WORKER);
+      hanging.send({ do: "hang" });
+      await Bun.sleep(100);
+      await hanging.stop();
+      expect((await hanging.ended).kind).toBe("killed");
+    });
+  });
+}
