@@ -10,14 +10,16 @@ export interface LesionChange {
 }
 
 /** How a mask of changes of either direction is split. */
-export const CHANGE_RULE = {
+export interface ChangeRule {
   /** Standard deviation of the Gaussian that smooths the difference. */
-  smoothingMm: 0.7,
+  readonly smoothingMm: number;
   /** Difference, in interquartile ranges of the brain, from which a voxel counts as changed. */
-  threshold: 0.25,
+  readonly threshold: number;
   /** Components that are smaller are dropped. */
-  minVolumeMm3: 3,
-} as const;
+  readonly minVolumeMm3: number;
+}
+
+export const CHANGE_RULE: ChangeRule = { smoothingMm: 0.7, threshold: 0.25, minVolumeMm3: 3 };
 
 /**
  * Splits a mask of lesion changes by the sign of d, the difference (visit 2 − visit 1) of the two
@@ -26,13 +28,14 @@ export const CHANGE_RULE = {
  * d < −0.25. Components (voxels that touch, also by corners) of less than 3 mm³ are dropped.
  *
  * @param brain not empty; all images lie on one grid
+ * @throws RangeError where half of an image's brain has one value
  */
 export function splitChange(
   time1: Volume,
   time2: Volume,
   change: Mask,
   brain: Mask,
-  rule: typeof CHANGE_RULE = CHANGE_RULE,
+  rule: ChangeRule = CHANGE_RULE,
 ): LesionChange {
   const [first, second] = [brainScale(time1, brain), brainScale(time2, brain)];
   const smooth = smoother(time1, rule.smoothingMm);
@@ -59,6 +62,7 @@ function brainScale(image: Volume, brain: Mask): { median: number; range: number
     number,
     number,
   ];
+  if (!(high > low)) throw new RangeError(`splitChange: half of the brain has the value ${median}`);
   return { median, range: high - low };
 }
 

@@ -8,7 +8,7 @@ import { resampleTo } from "../data/resample";
 import { resampleCubicTo } from "../data/resample_cubic";
 import type { Grid, Mask, Volume } from "../data/volume";
 import { parseItkTransform } from "./itk_transform";
-import { CHANGE_RULE, splitChange } from "./lesion_change";
+import { CHANGE_RULE, type LesionChange, splitChange } from "./lesion_change";
 import type { LjubljanaPatient } from "./ljubljana_files";
 
 export type Interpolation = "cubic" | "linear";
@@ -123,8 +123,20 @@ async function makeImages(
   const onCommon = (study: 0 | 1) =>
     toCommonSpace(patient.flair[study], patient.transform[study], change, interpolation, notes);
   const [time1, time2] = [await onCommon(0), await onCommon(1)];
-  const { appeared, resolved } = splitChange(time1, time2, change, brain);
+  const { appeared, resolved } = split(patient, time1, time2, change, brain);
   return { time1, time2, change, appeared, resolved, brain: { ...brain, affine: change.affine } };
+}
+
+function split(patient: LjubljanaPatient, ...images: [Volume, Volume, Mask, Mask]): LesionChange {
+  try {
+    return splitChange(...images);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(
+      `${patient.id}: its scans cannot be compared (${error.message}); ` +
+        `check ${patient.flair.join(", ")} and ${patient.brain}`,
+    );
+  }
 }
 
 /** A raw scan on the common grid, through the transform that takes that space to the scan's. */
