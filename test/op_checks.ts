@@ -19,13 +19,61 @@ export function faultsOf(recorded: OpGraph, result: Readback): readonly string[]
 }
 
 export function judge(recorded: OpGraph, result: Readback): Verdict {
-  const compared = [...compareOutputs(recorded, result), ...compareGradients(recorded, result)];
+  const compared = expectationsOf(recorded).map(({ name, tensor, values, bounds }) =>
+    compare(name, tensor.shape, result.values(tensor), values, bounds),
+  );
   const faults = [
     ...compared.flatMap(({ fault }) => fault ?? []),
     ...repeatFaults(recorded, result),
     ...strayWrites(recorded, result),
   ];
   return { faults, worst: Math.max(0, ...compared.map(({ worst }) => worst)) };
+}
+
+/** What a tensor should hold, and by how much it may be off. */
+export interface Expected {
+  readonly name: string;
+  readonly tensor: Tensor;
+  readonly values: Float64Array;
+  readonly bounds: Float64Array;
+}
+
+/** Of every output and of every gradient that was asked for. */
+export function expectationsOf(recorded: OpGraph): Expected[] {
+  return [...expectedOutputs(recorded), ...expectedGradients(recorded)];
+}
+
+function expectedOutputs({ trial, inputs, applications }: OpGraph): Expected[] {
+  const { outputs } = applications[0]!;
+  const mutated = trial.reference.op.mutates ?? [];
+  const tensors: [string, Tensor][] = Object.entries(outputs);
+  for (const name of mutated) tensors.push([name, inputs[name]!]);
+  return tensors.map(([name, tensor]) => {
+    const values = trial.outputs[name];
+    if (!values) throw new Error(`${name}: the reference does not give it`);
+    return { name, tensor, values, bounds: rounded(tensor, values, boundOf(trial, name)) };
+  });
+}
+
+function expectedGradients(recorded: OpGraph): Expected[] {
+  const { trial, applications, parameterGradients, wanted } = recorded;
+  return wanted.map((of) => {
+    const name = `d${of}`;
+    const values = trial.gradients[of];
+    if (!values) throw new Error(`${name}: the reference does not give it`);
+    const bound = boundOf(trial, name, copy(trial.dys));
+    const sum = parameterGradients[of];
+    if (sum) {
+      // Applied twice, the gradient of a parameter is there twice; their sum is rounded once more.
+      const times = applications.length;
+      const total = values.map((v) => times * v);
+      const bounds = at(bound, (b, i) => times * b + 2 ** -24 * Math.abs(total[i]!));
+      return { name, tensor: sum, values: total, bounds: bounds(total.length) };
+    }
+    const tensor = applications[0]!.gradients[of];
+    if (!tensor) throw new Error(`${name}: the op gave no gradient, the reference has one`);
+    return { name, tensor, values, bounds: rounded(tensor, values, bound) };
+  });
 }
 
 /** A tensor beside what it should be. */
@@ -35,39 +83,6 @@ export interface Comparison {
 }
 
 const missing = (fault: string): Comparison => ({ worst: Number.POSITIVE_INFINITY, fault });
-
-function compareOutputs({ trial, inputs, applications }: OpGraph, result: Readback): Comparison[] {
-  const { outputs } = applications[0]!;
-  const mutated = trial.reference.op.mutates ?? [];
-  const tensors: [string, Tensor][] = Object.entries(outputs);
-  for (const name of mutated) tensors.push([name, inputs[name]!]);
-  return tensors.map(([name, t]) => {
-    const expected = trial.outputs[name];
-    if (!expected) return missing(`${name}: the reference does not give it`);
-    const bound = rounded(t, expected, boundOf(trial, name));
-    return compare(name, t.shape, result.values(t), expected, bound);
-  });
-}
-
-function compareGradients(recorded: OpGraph, result: Readback): Comparison[] {
-  const { trial, applications, parameterGradients, wanted } = recorded;
-  return wanted.map((name) => {
-    const expected = trial.gradients[name];
-    if (!expected) return missing(`d${name}: the reference does not give it`);
-    const bound = boundOf(trial, `d${name}`, copy(trial.dys));
-    const sum = parameterGradients[name];
-    if (sum) {
-      // Applied twice, the gradient of a parameter is there twice; their sum is rounded once more.
-      const times = applications.length;
-      const total = expected.map((v) => times * v);
-      const bounds = at(bound, (b, i) => times * b + 2 ** -24 * Math.abs(total[i]!));
-      return compare(`d${name}`, sum.shape, result.values(sum), total, bounds(total.length));
-    }
-    const t = applications[0]!.gradients[name];
-    if (!t) return missing(`d${name}: the op gave no gradient, the reference has one`);
-    return compare(`d${name}`, t.shape, result.values(t), expected, rounded(t, expected, bound));
-  });
-}
 
 /** The second application must give the same bits. */
 function repeatFaults({ applications, parameterGradients }: OpGraph, result: Readback): string[] {
@@ -121,9 +136,9 @@ function boundOf(trial: Trial, name: string, dys?: Values): Bound {
 }
 
 /** The bound of what is stored as f16 too, rounded up or down: WGSL leaves that to the driver. */
-function rounded(t: Tensor, expected: Float64Array, bound: Float64Array | number) {
-  if (t.dtype !== "f16") return bound;
-  return at(bound, (b, i) => b + 2 ** -10 * Math.abs(expected[i]!) + 2 ** -24)(expected.length);
+function rounded(t: Tensor, expected: Float64Array, bound: Bound): Float64Array {
+  const half = (i: number) => 2 ** -10 * Math.abs(expected[i]!) + 2 ** -24;
+  return at(bound, (b, i) => (t.dtype === "f16" ? b + half(i) : b))(expected.length);
 }
 
 function at(

@@ -14,10 +14,11 @@ import type { Device } from "../src/gpu/device";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
 import { crc32 } from "./crc32";
+import { roundToHalf } from "./half";
 import type { Case, Reference, Values } from "./reference/reference";
 import { decode, encode, flatParameters } from "./tensor_words";
 
-const GUARD_WORDS = 64;
+export const GUARD_WORDS = 64;
 /** A NaN with a mark, and as f16 two of them: what a kernel forgets to write, or reads out of place, shows. */
 const POISON = 0x7fc07ead;
 export const SEED = 20;
@@ -73,14 +74,14 @@ export function trialOf(
     if (drawn.length !== elements(shape)) throw new Error(`${c.id}: ${name} has ${drawn.length}`);
     const halved = (half && reference.f16?.inputs.includes(name)) || rounded.includes(name);
     const factor = reference.scalable?.includes(name) ? scale : 1;
-    const round = (v: number) => factor * (halved ? Math.f16round(v) : Math.fround(v));
+    const round = (v: number) => factor * (halved ? roundToHalf(v) : Math.fround(v));
     inputs[name] = reference.types?.[name] ? drawn : drawn.map(round);
   }
   const outputs = reference.forward(copy(inputs), c.inputs, c.attrs);
   const dys: Values = {};
   if (reference.backward) {
     for (const name of reference.differentiable ?? ["y"]) {
-      dys[name] = normals(outputs[name]!.length).map(half ? Math.f16round : Math.fround);
+      dys[name] = normals(outputs[name]!.length).map(half ? roundToHalf : Math.fround);
     }
   }
   const gradients = reference.backward?.(copy(inputs), c.inputs, c.attrs, copy(dys)) ?? {};

@@ -8,9 +8,10 @@ import {
   rangeOf,
   state,
 } from "../src/core/tensor";
+import { halfBits, halfValue } from "./half";
 
 /** Position in the storage of `t` of each of its elements. */
-function positionsOf(t: Tensor): Uint32Array {
+export function positionsOf(t: Tensor): Uint32Array {
   const count = elements(t.shape);
   if (!t.channels) return Uint32Array.from({ length: count }, (_, i) => (t.range?.offset ?? 0) + i);
   const [, C = 1, ...space] = t.shape;
@@ -33,11 +34,11 @@ export function wordCount(t: Tensor): number {
   return byteLength(t) / 4;
 }
 
-/** The words of a storage as elements of a type. */
+/** The words of a storage as elements of a type; those of halves as their bits. */
 function elementsIn({ buffer, byteOffset, byteLength: bytes }: Uint32Array, dtype: DType) {
   switch (dtype) {
     case "f16":
-      return new Float16Array(buffer, byteOffset, bytes / 2);
+      return new Uint16Array(buffer, byteOffset, bytes / 2);
     case "f32":
       return new Float32Array(buffer, byteOffset, bytes / 4);
     case "i32":
@@ -52,13 +53,15 @@ function elementsIn({ buffer, byteOffset, byteLength: bytes }: Uint32Array, dtyp
 /** Writes the elements of `t` into the words of its storage. */
 export function encode(values: Float64Array, t: Tensor, words: Uint32Array): void {
   const into = elementsIn(words, t.dtype);
-  for (const [i, at] of positionsOf(t).entries()) into[at] = values[i]!;
+  const coded = t.dtype === "f16" ? halfBits : (value: number) => value;
+  for (const [i, at] of positionsOf(t).entries()) into[at] = coded(values[i]!);
 }
 
 /** The elements of `t` out of the words of its storage. */
 export function decode(words: Uint32Array, t: Tensor): Float64Array {
   const from = elementsIn(words, t.dtype);
-  return Float64Array.from(positionsOf(t), (at) => from[at]!);
+  const decoded = t.dtype === "f16" ? halfValue : (value: number) => value;
+  return Float64Array.from(positionsOf(t), (at) => decoded(from[at]!));
 }
 
 export interface FlatParameters {

@@ -189,7 +189,7 @@ const BAR_WIDTH = 16;
 const SEPARATOR = "  ";
 
 /** A bar on a terminal; elsewhere (log file, CI) a plain line now and then, no control codes. */
-class ProgressLine {
+export class ProgressLine {
   private readonly stream: NodeJS.WriteStream;
   private readonly now: () => number;
   private readonly interval: number;

@@ -4,7 +4,7 @@
  */
 import type { Graph } from "../../src/core/graph";
 import type { Capabilities } from "../../src/core/kernel";
-import type { Rig } from "../op_run";
+import type { OpGraph, Rig } from "../op_run";
 
 /** How a case came out on an adapter. */
 export interface Outcome {
@@ -12,6 +12,8 @@ export interface Outcome {
   readonly worst: number;
   /** One line for each thing that is wrong. */
   readonly faults: readonly string[];
+  /** Not run after all, and why. */
+  readonly skipped?: string;
   /** A fact about the adapter, where the case asks for one. */
   readonly note?: string;
 }
@@ -29,6 +31,8 @@ export interface PortabilityCase {
   readonly patience?: number;
   /** What it records, without values; undefined where the row's kernel cannot do the problem. */
   readonly outline?: (caps: Capabilities) => Graph | undefined;
+  /** The case as a graph with its inputs and expectations, where it is one. */
+  readonly record?: (rig: Rig) => OpGraph;
   /** @throws Error where the adapter refuses something */
   readonly run: (rig: Rig) => Promise<Outcome>;
 }

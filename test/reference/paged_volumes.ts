@@ -2,6 +2,7 @@
 
 import type { Philox } from "../../src/core/random";
 import type { Shape } from "../../src/core/tensor";
+import { halfBits, halfValue } from "../half";
 import type { Values } from "./reference";
 
 type Size = readonly [number, number, number];
@@ -22,7 +23,7 @@ function floatOfBits(bits: number): number {
 
 function randomBits(half: boolean, rng: Philox): number {
   bytes.setFloat32(0, rng.normal());
-  if (half) for (const at of [0, 2]) bytes.setFloat16(at, rng.normal());
+  if (half) for (const at of [0, 2]) bytes.setUint16(at, halfBits(rng.normal()));
   return bytes.getUint32(0);
 }
 
@@ -80,7 +81,7 @@ function voxelAt(pages: Values, v: Volume, half: boolean, at: Size): Size {
   const label = inside ? bit : 0;
   if (!half) return [floatOfBits(page[v.bases[0] + i]!), floatOfBits(page[v.bases[1] + i]!), label];
   bytes.setUint32(0, page[v.bases[0] + i]!);
-  const pair = [bytes.getFloat16(2), bytes.getFloat16(0)];
+  const pair = [2, 0].map((at) => halfValue(bytes.getUint16(at)));
   if (v.swapped) pair.reverse();
   return [pair[0]!, pair[1]!, label];
 }

@@ -1,4 +1,4 @@
-/** The forward pass and the Dice error in float64, put together from the references of the ops. */
+/** The network, its Dice error and its gradients in float64, put together from the references of the ops. */
 
 import { dice } from "../../kernels/patch_loss";
 import type { Shape } from "../../src/core/tensor";
@@ -9,16 +9,24 @@ import { conv3dReference } from "./conv3d";
 import { groupNormReference } from "./group_norm";
 import { maxPool3dReference } from "./max_pool3d";
 import { patchLossReference } from "./patch_loss";
+import type { Reference } from "./reference";
 import { upsample3dReference } from "./upsample3d";
 
 interface Values {
   readonly shape: Shape;
   readonly data: Float64Array;
+  /** Of what {@link Layers.backward} was asked for. */
+  gradient?: Float64Array;
 }
 
 type Named = ReadonlyMap<string, { readonly shape: Shape; readonly data: ArrayLike<number> }>;
+type Inputs = Readonly<Record<string, Values>>;
 
+/** Layers in float64 that remember how they were made. */
 class Layers {
+  private readonly known = new Map<string, Values>();
+  private readonly tape: (() => void)[] = [];
+
   constructor(
     private readonly params: Named,
     private readonly config: UNetConfig,
@@ -26,53 +34,86 @@ class Layers {
 
   private param(name: string): Values {
     const { shape, data } = this.params.get(name)!;
-    return { shape, data: Float64Array.from(data) };
+    const found = this.known.get(name) ?? { shape, data: Float64Array.from(data) };
+    this.known.set(name, found);
+    return found;
+  }
+
+  /** An output of an op, `y` unless another one is named. */
+  apply(
+    { forward, backward }: Reference<unknown>,
+    inputs: Inputs,
+    attrs: unknown,
+    shape: Shape,
+    output = "y",
+  ): Values {
+    const each = <T>(of: (t: Values) => T) =>
+      Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, of(t)]));
+    const [values, shapes] = [each((t) => t.data), each((t) => t.shape)];
+    const made: Values = { shape, data: forward(values, shapes, attrs)[output]! };
+    this.tape.push(() => {
+      const dys = { [output]: made.gradient! };
+      for (const [name, part] of Object.entries(backward!(values, shapes, attrs, dys))) {
+        const t = inputs[name]!;
+        t.gradient = t.gradient ? t.gradient.map((v, i) => v + part[i]!) : part;
+      }
+    });
+    return made;
+  }
+
+  /** The gradients of all parameters by name, from that of the last thing made. */
+  backward(last: Values, gradient: Float64Array): Map<string, Float64Array> {
+    last.gradient = gradient;
+    for (const step of this.tape.toReversed()) step();
+    return new Map([...this.known].map(([name, t]) => [name, t.gradient!]));
   }
 
   conv(name: string, x: Values): Values {
     const [w, b] = [this.param(`${name}.weight`), this.param(`${name}.bias`)];
-    const shapes = { x: x.shape, w: w.shape, b: b.shape };
-    const inputs = { x: x.data, w: w.data, b: b.data };
-    const data = conv3dReference.forward(inputs, shapes, {}).y!;
-    return { shape: [x.shape[0]!, w.shape[0]!, ...x.shape.slice(2)], data };
+    const shape = [x.shape[0]!, w.shape[0]!, ...x.shape.slice(2)];
+    return this.apply(conv3dReference, { x, w, b }, {}, shape);
   }
 
   block(name: string, x: Values): Values {
+    const { groups, epsilon: eps } = this.config;
     let y = x;
     for (const i of [1, 2]) {
       y = this.conv(`${name}.conv${i}`, y);
       const weight = this.param(`${name}.norm${i}.weight`);
       const bias = this.param(`${name}.norm${i}.bias`);
-      const inputs = { x: y.data, weight: weight.data, bias: bias.data };
-      const shapes = { x: y.shape, weight: weight.shape, bias: bias.shape };
-      const attrs = { groups: this.config.groups, eps: this.config.epsilon, relu: true };
-      y = { shape: y.shape, data: groupNormReference.forward(inputs, shapes, attrs).y! };
+      const attrs = { groups, eps, relu: true };
+      y = this.apply(groupNormReference, { x: y, weight, bias }, attrs, y.shape);
     }
     return y;
   }
 
   down(x: Values): Values {
     const [n, c, ...space] = x.shape;
-    const data = maxPool3dReference.forward({ x: x.data }, { x: x.shape }, {}).y!;
-    return { shape: [n!, c!, ...space.map((s) => s / 2)], data };
+    return this.apply(maxPool3dReference, { x }, {}, [n!, c!, ...space.map((s) => s / 2)]);
   }
 
   up(x: Values): Values {
     const [n, c, ...space] = x.shape;
-    const { alignCorners } = this.config;
-    const data = upsample3dReference.forward({ x: x.data }, { x: x.shape }, { alignCorners }).y!;
-    return { shape: [n!, c!, ...space.map((s) => s * 2)], data };
+    const shape = [n!, c!, ...space.map((s) => s * 2)];
+    return this.apply(
+      upsample3dReference,
+      { x },
+      { alignCorners: this.config.alignCorners },
+      shape,
+    );
   }
 
   join(a: Values, b: Values): Values {
-    const shapes = { a: a.shape, b: b.shape };
-    const { y } = concatReference.forward({ a: a.data, b: b.data }, shapes, {});
     const shape = [a.shape[0]!, a.shape[1]! + b.shape[1]!, ...a.shape.slice(2)];
-    return { shape, data: y! };
+    return this.apply(concatReference, { a, b }, {}, shape);
   }
 }
 
-type Patches = { readonly x: ArrayLike<number>; readonly y: ArrayLike<number>; readonly n: number };
+export type Patches = {
+  readonly x: ArrayLike<number>;
+  readonly y: ArrayLike<number>;
+  readonly n: number;
+};
 
 function levels(net: Layers, { inChannels }: UNetConfig, { x, y, n }: Patches) {
   const edge = Math.round(Math.cbrt(y.length / n));
@@ -103,6 +144,27 @@ export function unet64(
 ): number[] {
   const { logits } = levels(new Layers(params, config), config, { x, y, n });
   return diceLosses(logits, { shape: logits.shape, data: Float64Array.from(y) }, epsilon);
+}
+
+/** Logits of `n` cubic patches. */
+export function logits64(params: Named, config: UNetConfig, patches: Patches): Float64Array {
+  return levels(new Layers(params, config), config, patches).logits.data;
+}
+
+/** The Dice loss of each patch, and the gradient of their mean by the name of the parameter. */
+export function gradients64(
+  params: Named,
+  config: UNetConfig,
+  patches: Patches,
+  epsilon: number,
+): { losses: Float64Array; gradients: Map<string, Float64Array> } {
+  const net = new Layers(params, config);
+  const { logits } = levels(net, config, patches);
+  const target: Values = { shape: logits.shape, data: Float64Array.from(patches.y) };
+  const { n } = patches;
+  const loss = net.apply(patchLossReference, { logits, target }, dice(epsilon), [n], "loss");
+  const gradients = net.backward(loss, new Float64Array(n).fill(1 / n));
+  return { losses: loss.data, gradients };
 }
 
 /** What deep supervision makes small: the mean over the patches of the levels' losses in their shares. */

@@ -186,7 +186,9 @@ function rowCases(
 ): PortabilityCase[] {
   const { scalable } = reference;
   const declared = reference.cases.map((c): Kind => ({ c, short: true }));
-  const sized = [...mixedCases(reference, seed), ...edgeCases(reference)];
+  const ids = new Set(reference.cases.map((c) => c.id));
+  const made = [...mixedCases(reference, seed), ...edgeCases(reference)];
+  const sized = [...new Map(made.map((c) => [c.id, c])).values()].filter((c) => !ids.has(c.id));
   const plain = reference.cases.filter((c) => !c.views && c.smooth !== false);
   // Squares of large magnitudes pass the range of f16.
   const scaled = scalable && !half ? plain.slice(-1) : [];
@@ -207,13 +209,14 @@ function rowCases(
   ];
   return kinds.map(({ c, name = c.id, options, judge = once, short = false }): PortabilityCase => {
     const { row, variants, wanted, rounded } = target;
+    const record = ({ caps }: Rig) => {
+      const made = trial(reference, c, { half, seed, rounded, ...options });
+      return new OpGraph(made, caps, variants, wanted);
+    };
     return {
-      ...{ row, name, seed, short },
+      ...{ row, name, seed, short, record },
       outline: (caps) => outline(reference, c, target, half, caps),
-      run(rig) {
-        const made = trial(reference, c, { half, seed, rounded, ...options });
-        return judge(rig, new OpGraph(made, rig.caps, variants, wanted));
-      },
+      run: (rig) => judge(rig, record(rig)),
     };
   });
 }

@@ -1,0 +1,185 @@
+/**
+ * What WGSL leaves to the adapter, or bounds loosely: denormals, NaN, fused products, accesses behind
+ * the end, conversion to f16, the functions that kernels call. Facts for the report; only what WGSL
+ * forbids is a failure.
+ */
+import { Philox } from "../../../src/core/random";
+import type { Device } from "../../../src/gpu/device";
+import { specialise } from "../../../src/gpu/shader";
+import { halfValue, roundToHalf } from "../../half";
+import type { Outcome, PortabilityCase } from "../case";
+import { bytesOf, fromBase64, toBase64 } from "../packed";
+import arithmeticWgsl from "../probes/arithmetic.wgsl" with { type: "text" };
+import boundsWgsl from "../probes/bounds.wgsl" with { type: "text" };
+import functionsWgsl from "../probes/functions.wgsl" with { type: "text" };
+import halvesWgsl from "../probes/halves.wgsl" with { type: "text" };
+import { replay } from "../replay";
+
+export function factCases(seed: number): PortabilityCase[] {
+  const fact = (name: string, run: PortabilityCase["run"]): PortabilityCase => {
+    return { row: `facts.${name}`, name: "this_adapter", seed, short: true, run };
+  };
+  return [
+    fact("denormals", async ({ device }) => denormals(await arithmetic(device))),
+    fact("nan", async ({ device }) => nan(await arithmetic(device))),
+    fact("fma", async ({ device }) => fused(await arithmetic(device))),
+    fact("out_of_bounds", ({ device }) => outOfBounds(device)),
+    fact("functions", ({ device }) => functions(device, seed)),
+    fact("f16_conversion", ({ device, caps }) =>
+      caps.shaderF16
+        ? halves(device)
+        : Promise.resolve({ worst: 0, faults: [], skipped: "the adapter has no shader-f16" }),
+    ),
+  ];
+}
+
+const known = (note: string): Outcome => ({ worst: 0, faults: [], note });
+
+/** Words of a kernel's buffers after a run; the last is written. */
+async function run(
+  device: Device,
+  name: string,
+  wgsl: string,
+  buffers: readonly Uint32Array[],
+  bound: readonly number[] = buffers.map((b) => b.byteLength),
+  groups = 1,
+): Promise<Uint32Array[]> {
+  const words = await replay(device, {
+    features: [],
+    buffers: buffers.map((b, i) => ({ name: `${name} ${i}`, data: toBase64(bytesOf(b)) })),
+    dispatches: [
+      {
+        kernel: name,
+        wgsl,
+        workgroups: [groups, 1, 1],
+        buffers: buffers.map((_, i) => i),
+        ranges: bound.map((size) => [0, size] as const),
+        access: buffers.map((_, i) => (i === buffers.length - 1 ? "read_write" : "read")),
+        args: [],
+      },
+    ],
+  });
+  return words.map((text) => new Uint32Array(fromBase64(text).buffer));
+}
+
+const wordsOf = (values: readonly number[]) => new Uint32Array(Float32Array.from(values).buffer);
+
+async function arithmetic(device: Device): Promise<Float32Array> {
+  const inputs = [2 ** -140, 2 ** -100, 2 ** -30, Number.NaN, 1 + 2 ** -12, -(1 + 2 ** -11), 0, 1];
+  const all = await run(device, "arithmetic", arithmeticWgsl, [
+    wordsOf(inputs),
+    new Uint32Array(8),
+  ]);
+  return new Float32Array(all[1]!.buffer);
+}
+
+function denormals([copied, added, made]: Float32Array): Outcome {
+  const word = (value: number | undefined) => (value === 0 ? "flushed" : "kept");
+  return known(`copied: ${word(copied)}, added to 0: ${word(added)}, product: ${word(made)}`);
+}
+
+function nan([, , , largest, least, differs]: Float32Array): Outcome {
+  const differing = differs === 1 ? "true" : "false";
+  return known(`max(NaN, 0) = ${largest}, min(NaN, 0) = ${least}, NaN != NaN is ${differing}`);
+}
+
+function fused([, , , , , , fma, plain]: Float32Array): Outcome {
+  const word = (value: number | undefined) => (value === 0 ? "rounds twice" : "rounds once");
+  return known(`fma(a, b, c) ${word(fma)}, a * b + c ${word(plain)}`);
+}
+
+/** Four words are bound, of eight; the third access is far behind the end. */
+async function outOfBounds(device: Device): Promise<Outcome> {
+  const x = new Uint32Array(128).map((_, i) => 11 + i);
+  const y = new Uint32Array(128);
+  const places = Uint32Array.of(9, 9);
+  const after = await run(device, "bounds", boundsWgsl, [x, places, y], [16, 8, 16]);
+  const got = after[2]!;
+  const value = got[0]!;
+  const read = value === 0 ? "gives 0" : value === 14 ? "gives the last element" : `gives ${value}`;
+  const at = got.findIndex((word, i) => i > 0 && word === 99);
+  const write =
+    at < 0 ? "is dropped" : at < 4 ? `goes to element ${at} of 4` : `goes to word ${at} of 4`;
+  const note = `a read behind the end ${read}, a write ${write}`;
+  if (at < 4 && value <= 14) return known(note);
+  // WGSL: no access may leave the binding.
+  return { worst: Number.POSITIVE_INFINITY, faults: [`${note}, outside of the binding`], note };
+}
+
+/** Names, truths and what WGSL allows, in units in the last place of x, for functions.wgsl. */
+const FUNCTIONS: readonly (readonly [string, (x: number) => number, (x: number) => number])[] = [
+  ["1/x", (x) => 1 / x, () => 2.5],
+  ["x/3", (x) => x / 3, () => 2.5],
+  ["sqrt", Math.sqrt, () => 5],
+  ["inverseSqrt", (x) => 1 / Math.sqrt(x), () => 2],
+  ["exp", (x) => Math.exp(Math.min(x, 80)), (x) => 3 + 2 * Math.min(x, 80)],
+  ["log", Math.log, () => 3],
+];
+const SAMPLES = 4096;
+
+/** A unit in the last place of float32 at `value`. */
+const ulp = (value: number) => 2 ** (Math.max(-126, Math.floor(Math.log2(Math.abs(value)))) - 23);
+
+async function functions(device: Device, seed: number): Promise<Outcome> {
+  const rng = new Philox(seed, 8);
+  const x = Float32Array.from({ length: SAMPLES }, () => 2 ** rng.uniform(-20, 20));
+  const kernel = { name: "functions", source: functionsWgsl, bindings: {}, grid: () => [1, 1, 1] };
+  const wgsl = specialise(kernel as never, { COUNT: SAMPLES });
+  const empty = new Uint32Array(6 * SAMPLES);
+  const words = await run(
+    device,
+    "functions",
+    wgsl,
+    [new Uint32Array(x.buffer), empty],
+    undefined,
+    SAMPLES / 64,
+  );
+  const y = new Float32Array(words[1]!.buffer);
+  let worst = 0;
+  const faults: string[] = [];
+  const parts = FUNCTIONS.map(([name, truth, allowed], k) => {
+    let [most, ratio, at] = [0, 0, 0];
+    for (const [i, v] of x.entries()) {
+      const exact = truth(v);
+      const units = Math.abs(y[6 * i + k]! - exact) / ulp(exact);
+      // Near 1 a logarithm is bounded absolutely.
+      const near = name === "log" && v >= 0.5 && v <= 2;
+      const bound = near ? 2 ** -21 / ulp(exact) : allowed(v);
+      most = Math.max(most, near ? 0 : units);
+      if (!(units / bound <= ratio)) [ratio, at] = [units / bound, i];
+    }
+    worst = Math.max(worst, Number.isNaN(ratio) ? Number.POSITIVE_INFINITY : ratio);
+    if (!(ratio <= 1))
+      faults.push(`${name} of ${x[at]} = ${y[6 * at + k]}: ${ratio} × what WGSL allows`);
+    return `${name} ${most.toFixed(1)}`;
+  });
+  return { worst, faults, note: `largest errors in units in the last place: ${parts.join(", ")}` };
+}
+
+/** Float32 half-way between two f16, or a quarter from one; larger than any; denormal. */
+async function halves(device: Device): Promise<Outcome> {
+  const inputs = [
+    1 + 2 ** -11,
+    1 + 3 * 2 ** -11,
+    -1 - 2 ** -11,
+    1 + 2 ** -12,
+    65519,
+    65504,
+    2 ** -24,
+    2 ** -26,
+  ];
+  const words = await run(device, "halves", halvesWgsl, [wordsOf(inputs), new Uint32Array(4)]);
+  const y = [...new Uint16Array(words[1]!.buffer)].map(halfValue);
+  const nearest = inputs.every((v, i) => Object.is(y[i], roundToHalf(v)));
+  const down = y[1] === 1 + 2 ** -10;
+  const tie = nearest ? "to nearest, ties to even" : down ? "toward 0" : "otherwise";
+  const denormal = y[6] === 0 ? "flushed" : "kept";
+  const note = `float32 to f16 rounds ${tie}; 65519 becomes ${y[4]}; denormals ${denormal}`;
+  // Either neighbour will do.
+  const faults = inputs.flatMap((v, i) =>
+    Math.abs(y[i]! - v) <= Math.max(2 ** -10 * Math.abs(v), 2 ** -24) || v === 65519
+      ? []
+      : [`f16(${v}) = ${y[i]}`],
+  );
+  return { worst: faults.length > 0 ? Number.POSITIVE_INFINITY : 0, faults, note };
+}

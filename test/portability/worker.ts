@@ -1,0 +1,130 @@
+/**
+ * The suite's worker: engine code alone, the same in Bun, Node, Deno and a page. It runs one case at a
+ * time and says how it came out; whoever started it sees when it crashes or hangs.
+ */
+import type { Device } from "../../src/gpu/device";
+import { GUARD_WORDS, Rig } from "../op_run";
+import { idOf, matchesId, type PortabilityCase, type SkippedRow, seedOf } from "./case";
+import { allCases } from "./cases/index";
+import { dissect } from "./dissect";
+import { MutantMemory } from "./memory";
+import type { ListedCase, Reply, Request } from "./messages";
+import { replay } from "./replay";
+
+/** Cases of a row in the short form. */
+const SHORT_DECLARED = 2;
+
+export async function serve(
+  device: Device,
+  receive: AsyncIterable<unknown>,
+  reply: (message: unknown) => void,
+): Promise<void> {
+  const worker = new SuiteWorker(device);
+  let loss: Error | undefined;
+  device.lost.then((error) => {
+    loss = error;
+  });
+  for await (const request of receive) {
+    let answer: Reply;
+    try {
+      answer = await worker.answer(request as Request);
+    } catch (error) {
+      answer = { error: messageOf(error) };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 0)); // a loss may be told a little later
+    if (loss) answer = { lost: loss.message };
+    device.takeErrors();
+    reply(answer);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+class SuiteWorker {
+  private readonly rig: Rig;
+  private readonly bySeed = new Map<number, ReadonlyMap<string, PortabilityCase>>();
+
+  constructor(private readonly device: Device) {
+    this.rig = new Rig(device);
+  }
+
+  async answer(request: Request): Promise<Reply> {
+    switch (request.do) {
+      case "list":
+        return this.list(request);
+      case "run": {
+        const start = performance.now();
+        const outcome = await this.find(request.id).run(this.rigFor(request));
+        return { outcome, seconds: (performance.now() - start) / 1000 };
+      }
+      case "dissect":
+        return { dissection: await dissect(this.find(request.id), this.rigFor(request)) };
+      case "replay":
+        return { words: await replay(this.device, request.packed) };
+      default:
+        return request satisfies never;
+    }
+  }
+
+  private rigFor({ mutant }: Extract<Request, { do: "run" | "dissect" }>): Rig {
+    if (!mutant) return this.rig;
+    return new Rig(this.device, new MutantMemory(this.device, GUARD_WORDS, mutant));
+  }
+
+  private casesOf(seed: number): ReadonlyMap<string, PortabilityCase> {
+    const known = this.bySeed.get(seed);
+    if (known) return known;
+    const { cases } = allCases(this.rig, seed);
+    const byId = new Map(cases.map((c) => [idOf(c), c]));
+    if (byId.size < cases.length) throw new Error("two cases have one id");
+    this.bySeed.set(seed, byId);
+    return byId;
+  }
+
+  private find(id: string): PortabilityCase {
+    const found = this.casesOf(seedOf(id) ?? 0).get(id);
+    if (!found) throw new Error(`there is no case ${id} on this adapter`);
+    return found;
+  }
+
+  private list({ seed, short, patterns, kernel }: Extract<Request, { do: "list" }>): Reply {
+    const wanted = (id: string) =>
+      patterns.length === 0 || patterns.some((pattern) => matchesId(pattern, id));
+    const listed: ListedCase[] = [];
+    const rows = new Map<string, [string, PortabilityCase][]>();
+    for (const entry of this.casesOf(seed)) {
+      const [id, c] = entry;
+      if (!wanted(id) || !this.canRun(c, kernel)) continue;
+      rows.set(c.row, [...(rows.get(c.row) ?? []), entry]);
+    }
+    for (const [row, entries] of rows) {
+      const chosen = short && patterns.length === 0 ? shortest(entries) : entries;
+      for (const [id, c] of chosen) listed.push({ id, row, patience: c.patience ?? 0 });
+    }
+    const { skipped } = allCases(this.rig, seed);
+    const skippedRows = skipped.filter(({ row }) => wanted(`${row}/any`));
+    return { listed, skipped: distinct(skippedRows) };
+  }
+
+  private canRun({ outline }: PortabilityCase, kernel: string | undefined): boolean {
+    if (!outline) return kernel === undefined;
+    const graph = outline(this.rig.caps);
+    if (!graph) return false;
+    return kernel === undefined || graph.dispatches.some((d) => d.kernel.name === kernel);
+  }
+}
+
+/** Of the declared cases that a row can do, some that lie far apart; and what else is short. */
+function shortest(entries: readonly [string, PortabilityCase][]): [string, PortabilityCase][] {
+  const short = entries.filter(([, c]) => c.short);
+  if (short.length <= SHORT_DECLARED + 1) return short;
+  const step = (short.length - 1) / SHORT_DECLARED;
+  const places = Array.from({ length: SHORT_DECLARED + 1 }, (_, i) => Math.round(i * step));
+  return places.map((i) => short[i]!);
+}
+
+function distinct(rows: readonly SkippedRow[]): SkippedRow[] {
+  return [...new Map(rows.map((skip) => [skip.row, skip])).values()];
+}
