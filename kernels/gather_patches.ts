@@ -14,11 +14,14 @@ const kernel = defineKernel({
   args: ["page", "N"],
   storage: { T: ["x"] },
   grid: (c) => grid1d(num(c, "N") * num(c, "CHUNKS"), 1),
-  bytes: (c) => {
-    const words = (c.HALF ? 1 : 2) + (c.DIFFERENCE ? 3 : 2) + (c.LABEL ? 1 : 0);
-    return 4 * product(c, "N", "PD", "PH", "PW") * words;
-  },
+  bytes: gatherBytes,
 });
+
+/** Bytes that a gather moves: each voxel of a patch once. */
+export function gatherBytes(c: Consts): number {
+  const words = (c.HALF ? 1 : 2) + (c.DIFFERENCE ? 3 : 2) + (c.LABEL ? 1 : 0);
+  return 4 * product(c, "N", "PD", "PH", "PW") * words;
+}
 
 const WG = 64;
 const VPT = 64;
@@ -34,11 +37,11 @@ export interface PatchAttrs {
  * Checks the volume inputs `page0`, `page1`, …, `table` and `coords` that ops on device-resident
  * volumes share, and gives the pages.
  */
-export function pagesOf(op: string, { table, coords, ...rest }: Tensors): Tensor[] {
-  if (table?.shape[1] !== 8 || coords?.shape[1] !== 4) {
+export function pagesOf(op: string, { table, coords, ...rest }: Tensors, words = 4): Tensor[] {
+  if (table?.shape[1] !== 8 || coords?.shape[1] !== words) {
     throw new Error(
       `${op}: table is ${showShape(table?.shape ?? [])}, coords are ` +
-        `${showShape(coords?.shape ?? [])}; expected V×8 and N×4`,
+        `${showShape(coords?.shape ?? [])}; expected V×8 and N×${words}`,
     );
   }
   const pages: Tensor[] = [];
@@ -68,6 +71,13 @@ export interface GatherAttrs extends PatchAttrs {
   readonly dtype?: Precision;
 }
 
+/** Constants that the gathering shaders share. */
+export function gatherConsts({ size, half, label, difference = false }: GatherAttrs) {
+  const [PD, PH, PW] = size;
+  const CHUNKS = Math.ceil((PD * PH * PW) / (WG * VPT));
+  return { PD, PH, PW, CHUNKS, WG, VPT, HALF: half, LABEL: label, DIFFERENCE: difference };
+}
+
 /**
  * Cuts patches out of volumes that live on the device; the layout of pages, table and coords is
  * that of shaders/gather_patches.wgsl. coords: (n, 4) u32 = volume, z, y, x of the corner (i32 bits);
@@ -76,18 +86,15 @@ export interface GatherAttrs extends PatchAttrs {
  */
 export const gatherPatches = defineOp<GatherAttrs>({
   name: "gatherPatches",
-  forward(g, inputs, { size, half, label, difference = false, dtype }) {
+  forward(g, inputs, attrs) {
+    const { size, label, difference, dtype } = attrs;
     const pages = pagesOf("gatherPatches", inputs);
     const { table, coords } = inputs as { table: Tensor; coords: Tensor };
-    const [PD, PH, PW] = size;
     const N = coords.shape[0]!;
     const x = g.tensor("patches", [N, difference ? 3 : 2, ...size], dtype);
     // Without labels the binding still needs a buffer; nothing is written to it.
     const y = g.tensor("patch_labels", label ? [N, 1, ...size] : [1]);
-    const CHUNKS = Math.ceil((PD * PH * PW) / (WG * VPT));
-    const sizes = { PD, PH, PW, CHUNKS, WG, VPT };
-    const consts = { ...sizes, HALF: half, LABEL: label, DIFFERENCE: difference };
-    emitPerPage(g, kernel, pages, { table, coords, x, y }, consts, { N });
+    emitPerPage(g, kernel, pages, { table, coords, x, y }, gatherConsts(attrs), { N });
     const outputs: Tensors = label ? { x, y } : { x };
     return outputs;
   },

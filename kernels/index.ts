@@ -9,6 +9,7 @@ import { concat } from "./concat";
 import { conv3d } from "./conv3d";
 import { fill } from "./fill";
 import { flipRows } from "./flip_rows";
+import { gatherAugmented } from "./gather_augmented";
 import { gatherPatches } from "./gather_patches";
 import { groupNorm } from "./group_norm";
 import { lossScale, lossSeed } from "./loss_scale";
@@ -37,6 +38,7 @@ export const ops = {
   conv3d,
   fill,
   flipRows,
+  gatherAugmented,
   gatherPatches,
   groupNorm,
   lossScale,

@@ -9,6 +9,7 @@ import { concatReference } from "./concat";
 import { conv3dReference } from "./conv3d";
 import { fillReference } from "./fill";
 import { flipRowsReference } from "./flip_rows";
+import { gatherAugmentedReference } from "./gather_augmented";
 import { gatherPatchesReference } from "./gather_patches";
 import { groupNormReference } from "./group_norm";
 import { lossScaleReference, lossSeedReference } from "./loss_scale";
@@ -38,6 +39,7 @@ export const references: readonly Reference<unknown>[] = [
   conv3dReference,
   fillReference,
   flipRowsReference,
+  gatherAugmentedReference,
   gatherPatchesReference,
   groupNormReference,
   lossScaleReference,

@@ -7,7 +7,7 @@ import type { Values } from "./reference";
 
 type Size = readonly [number, number, number];
 
-interface Volume {
+export interface PagedVolume {
   readonly page: number;
   readonly size: Size;
   readonly bases: Size;
@@ -16,7 +16,7 @@ interface Volume {
 
 const bytes = new DataView(new ArrayBuffer(4));
 
-function floatOfBits(bits: number): number {
+export function floatOfBits(bits: number): number {
   bytes.setUint32(0, bits);
   return bytes.getFloat32(0);
 }
@@ -66,13 +66,13 @@ export function pagedVolumes(half: boolean, shapes: Readonly<Record<string, Shap
   };
 }
 
-function volumeOf(table: Float64Array, v: number): Volume {
+export function volumeOf(table: Float64Array, v: number): PagedVolume {
   const [page = 0, b1 = 0, b2 = 0, bl = 0, D = 0, H = 0, W = 0, flags = 0] = table.slice(v * 8);
   return { page, size: [D, H, W], bases: [b1, b2, bl], swapped: flags === 1 };
 }
 
 /** Both visits and the label at voxel (z, y, x), which may lie outside. */
-function voxelAt(pages: Values, v: Volume, half: boolean, at: Size): Size {
+export function voxelAt(pages: Values, v: PagedVolume, half: boolean, at: Size): Size {
   const page = pages[`page${v.page}`]!;
   const [z = 0, y = 0, x = 0] = at.map((c, axis) => Math.min(Math.max(c, 0), v.size[axis]! - 1));
   const i = (z * v.size[1] + y) * v.size[2] + x;
