@@ -18,7 +18,8 @@ const patient = join(data, "patient001");
 const [t1, t2] = ["01", "02"].map((n) => join(patient, `flair_time${n}_on_middle_space.nii.gz`));
 const sizes = ["--filters", "8,8,8", "--patch", "16", "--stride", "12", "--spacing", "2"];
 const batches = ["--pool", "6", "--batch", "2", "--iterations", "12", "--report-every", "2"];
-const training = ["--data", data, "--val", "patient001", ...sizes, ...batches];
+const inputs = ["--augment", "all", "--difference"];
+const training = ["--data", data, "--val", "patient001", ...sizes, ...batches, ...inputs];
 
 beforeAll(async () => {
   mkdirSync(data);
@@ -90,6 +91,7 @@ describe("train", () => {
       whole,
     );
     await expectRefusal(/no patient nobody/, "train", "--data", data, "--val", "nobody");
+    await expectRefusal(/--augment.*no part twist.*flip/, "train", "--augment", "flip,twist");
     await expectRefusal(
       /--preset huge.*paper, best, small, best-small/,
       "train",

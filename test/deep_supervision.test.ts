@@ -45,7 +45,7 @@ async function gradient(options: GraphOptions & { readonly recompute?: boolean }
   const train = makeTrainState(specs, { ...config, recompute });
   memory.write(train.student.flat, weights);
   const draw = { seed: 1, patch: 8, count: BATCH, positive: 0.7 };
-  memory.write(train.coords, drawPatches(store.resident, 3, draw));
+  memory.write(train.coords, drawPatches(store.resident, 3, draw).corners);
   const g = new Graph(capabilities(device), graph);
   recordIteration(g, memory, store, train, { ...config, recompute });
   const program = await Program.compile(memory, g, "one iteration");

@@ -38,8 +38,8 @@ test("selected indices are the stable top B of the float64 errors", async () => 
   const weights = initialise(specs, 5);
   memory.write(train.student.flat, weights);
   memory.write(train.momentum.flat, weights);
-  const coords = drawPatches(store.resident, 3, { seed: 1, patch: 8, count: 12, positive: 0.4 });
-  memory.write(train.coords, coords);
+  const drawing = { seed: 1, patch: 8, count: 12, positive: 0.4 };
+  memory.write(train.coords, drawPatches(store.resident, 3, drawing).corners);
   const g = new Graph(capabilities(device));
   const { indices } = recordIteration(g, memory, store, train, config);
   const program = await Program.compile(memory, g, "one iteration", [indices!]);

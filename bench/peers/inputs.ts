@@ -77,7 +77,7 @@ async function iterationInputs({ pool }: IterationWork): Promise<Tensors> {
   const options = { seed: SEED, patch: PATCH, positive: POSITIVE, count: pool };
   const coords = new Int32Array(DRAWN_ITERATIONS * pool * 4);
   for (let t = 0; t < DRAWN_ITERATIONS; t++) {
-    coords.set(drawPatches([stored], t, options), t * pool * 4); // volume, z, y, x
+    coords.set(drawPatches([stored], t, options).corners, t * pool * 4); // volume, z, y, x
   }
   const shape = [EDGE, EDGE, EDGE];
   return new Map<string, StoredTensor>([

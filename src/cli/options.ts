@@ -1,6 +1,7 @@
 /** Parsers for command-line values: each names the option in its message. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { MIRRORS, type Mirror } from "../infer/mirror";
+import { AUGMENTATIONS, type AugmentationPart } from "../train/augment";
 import { TUNE_MODES, type TuneMode } from "../tune/policy";
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, min: 60, h: 3600 };
@@ -66,6 +67,20 @@ export function mirrorOption(text: string): Mirror {
   const mirror = MIRRORS.find((known) => known === axes);
   if (mirror !== undefined && text !== "") return mirror;
   throw new InvalidArgumentError("expected axes such as x or xyz, or none.");
+}
+
+/** `all`, `none` or names of parts → parts. */
+export function augmentOption(text: string): AugmentationPart[] {
+  if (text === "all") return [...AUGMENTATIONS];
+  if (text === "none") return [];
+  const names = listOption(text);
+  const unknown = names.find((name) => !AUGMENTATIONS.some((part) => part === name));
+  if (unknown !== undefined) {
+    throw new InvalidArgumentError(
+      `there is no part ${unknown}; expected all, none, or some of ${AUGMENTATIONS.join(",")}.`,
+    );
+  }
+  return AUGMENTATIONS.filter((part) => names.includes(part));
 }
 
 /** `8G`, `500M` → bytes. */

@@ -60,6 +60,7 @@ async function train(options: TrainFlags): Promise<void> {
     half: config.volumePrecision === "f16",
     budget: config.volumeBudget,
     patch: config.patch,
+    statistics: config.augment.length > 0,
   });
   // Interrupted before its first checkpoint, a run starts again from its seed.
   const checkpointed =

@@ -1,8 +1,10 @@
 /** The options of `bun run train`: a function per theme, as the settings in src/train/settings. */
 import { type Command, Option } from "commander";
+import { AUGMENTATIONS } from "../train/augment";
 import { LOSSES } from "../train/settings/loss";
 import { ADAPTER_OPTION } from "./command";
 import {
+  augmentOption,
   bytesOption,
   durationOption,
   listOption,
@@ -93,7 +95,9 @@ function withOptimisationOptions(command: Command): Command {
 }
 
 function withAugmentationOptions(command: Command): Command {
-  command.optionsGroup("Augmentation:");
+  command
+    .optionsGroup("Augmentation:")
+    .option("--augment <parts>", `all, none, or some of ${AUGMENTATIONS.join(",")}`, augmentOption);
   return withFlag(command, "time-reversal", "time-swapped twins too (needs resolved.nii.gz)");
 }
 

@@ -80,6 +80,13 @@ export class Philox {
     return [words[0]!, words[1]!, words[2]!, words[3]!];
   }
 
+  /** Goes on with block `counter`, an integer in [0, 2⁵³). */
+  seek(counter: number): void {
+    this.next = counter;
+    this.taken = 4;
+    this.spare = undefined;
+  }
+
   /** The next 32 random bits, as an unsigned integer. */
   u32(): number {
     if (this.taken === 4) {

@@ -16,6 +16,7 @@ import {
   type StoredVolume,
   wordsOf,
 } from "./page_layout";
+import { type VisitStatistics, visitStatistics } from "./visit_statistics";
 
 /** Normalised voxels of a patient, x fastest. */
 export interface VisitData {
@@ -52,6 +53,8 @@ export interface StoreOptions {
   readonly budget: number;
   /** Edge of the largest patch that is drawn, voxels. */
   readonly patch: number;
+  /** Keep the visits' statistics, for augmentation. */
+  readonly statistics?: boolean;
 }
 
 const TABLE_COLUMNS = 8;
@@ -59,6 +62,7 @@ const SWAPPED = 1;
 
 export class VolumeStore {
   private rotation = -1;
+  private readonly statistics = new Map<number, readonly [VisitStatistics, VisitStatistics]>();
   private readonly slotPages: number[];
 
   private constructor(
@@ -68,6 +72,7 @@ export class VolumeStore {
     /** Physical pages: u32 words. */
     readonly pages: readonly Tensor[],
     readonly table: Tensor,
+    private readonly measures: boolean,
   ) {
     this.slotPages = pages.map(() => -1);
   }
@@ -93,7 +98,8 @@ export class VolumeStore {
     const pages = Array.from({ length: slots }, (_, i) => state(`page${i}`, [words], "u32"));
     const rows = logical.flat().flatMap((block) => block.volumes).length;
     const table = state("volume_table", [rows, TABLE_COLUMNS], "u32");
-    return new VolumeStore(memory, options.half, logical, pages, table);
+    const { half, statistics = false } = options;
+    return new VolumeStore(memory, half, logical, pages, table, statistics);
   }
 
   /** Whether every volume is on the device at once. */
@@ -144,6 +150,24 @@ export class VolumeStore {
     );
   }
 
+  /** Of both visits of the volume in a row of the table, where it is or has been on the device. */
+  statisticsOf(row: number): readonly [VisitStatistics, VisitStatistics] {
+    const found = this.statistics.get(row);
+    if (!found) throw new Error(`volume store: no statistics of row ${row}`);
+    return found;
+  }
+
+  private measure(source: VolumeSource, { visit1, visit2 }: VisitData): void {
+    const volumes = this.logical.flat().filter((block) => block.source === source);
+    if (volumes.every(({ volumes: [first] }) => this.statistics.has(first!.row))) return;
+    const visits = [visitStatistics(visit1), visitStatistics(visit2)] as const;
+    for (const block of volumes) {
+      for (const [variant, { row }] of block.volumes.entries()) {
+        this.statistics.set(row, variant === 0 ? visits : [visits[1], visits[0]]);
+      }
+    }
+  }
+
   /** Releases the device memory. */
   release(): void {
     for (const t of [...this.pages, this.table]) this.memory.release(t);
@@ -151,7 +175,9 @@ export class VolumeStore {
 
   private async upload(source: VolumeSource, ranges: readonly PageRange[]): Promise<void> {
     const plane = source.size[0] * source.size[1];
-    const { visit1, visit2, labels } = await source.load();
+    const loaded = await source.load();
+    const { visit1, visit2, labels } = loaded;
+    if (this.measures) this.measure(source, loaded);
     for (const { page, at: start, z0, planes } of ranges) {
       const cut = <T extends Float32Array | Uint8Array>(values: T) =>
         values.subarray(z0 * plane, (z0 + planes) * plane) as T;

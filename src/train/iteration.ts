@@ -6,6 +6,7 @@
 import { adam } from "../../kernels/adam";
 import { add } from "../../kernels/add";
 import { batchStats } from "../../kernels/batch_stats";
+import { gatherAugmented } from "../../kernels/gather_augmented";
 import { gatherPatches } from "../../kernels/gather_patches";
 import { lossScale, SCALE_SIZE } from "../../kernels/loss_scale";
 import { TERMS } from "../../kernels/patch_loss";
@@ -26,6 +27,7 @@ import { type ParameterSpec, unetParameters } from "../nn/parameters";
 import { patchesPerDispatch, type UNetConfig, type UNetLevels, unetLevels } from "../nn/unet3d";
 import { type FlatParameters, flatParameters } from "../nn/weights";
 import { ADAM, STEP_SIZE } from "../optim/schedule";
+import { rowWords } from "./augment";
 import type { TrainConfig } from "./config";
 import {
   applyLoss,
@@ -37,7 +39,6 @@ import {
   seedOf,
   totalsOf,
 } from "./loss";
-import { COORDS } from "./sampler";
 
 /** Iterations that the statistics log holds: reports must be read at least that often. */
 export const LOG_ROWS = 256;
@@ -53,7 +54,10 @@ export interface TrainState {
   readonly v: Tensor;
   /** Scalars of the iteration, see stepValues. */
   readonly step: Tensor;
-  /** Sampled positions: (B̄, 4), or (B, 4) for the uniform sampler. */
+  /**
+   * Sampled positions and, with augmentation, its parameters: (B̄, 4 or more), or (B, …) for the
+   * uniform sampler.
+   */
   readonly coords: Tensor;
   /** (LOG_ROWS, 8), written by batch_stats. */
   readonly log: Tensor;
@@ -71,7 +75,7 @@ export function makeTrainState(specs: readonly ParameterSpec[], config: TrainCon
     m: state("adam_m", total),
     v: state("adam_v", total),
     step: state("step", [STEP_SIZE]),
-    coords: state("coords", [sampleCount(config), COORDS], "u32"),
+    coords: state("coords", [sampleCount(config), rowWords(config.augment)], "u32"),
     log: state("log", [LOG_ROWS, LOG_COLUMNS]),
     scale: config.precision === "f16" ? state("loss_scale", [SCALE_SIZE]) : undefined,
   };
@@ -194,9 +198,10 @@ class Recorder {
   private forward(params: FlatParameters, coords: Tensor): Forward {
     const { g, store, config } = this;
     const size = [config.patch, config.patch, config.patch] as const;
-    const { difference, precision: dtype } = config;
+    const { augment, difference, precision: dtype } = config;
     const attrs = { size, half: store.half, label: true, difference, dtype };
-    const { x, y } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
+    const gather = augment.length > 0 ? gatherAugmented : gatherPatches;
+    const { x, y } = g.apply(gather, { ...store.bindings, coords }, attrs);
     return { levels: unetLevels(g, params.named, x!, this.unet), labels: y! };
   }
 

@@ -19,8 +19,15 @@ export const COORDS = 4;
 /** The stream of the seed that patches are drawn from. */
 const STREAM = 1;
 
+export interface DrawnPatches {
+  /** Rows of the `coords` tensor (count × 4). */
+  readonly corners: Int32Array;
+  /** The lesion voxel that each was drawn around, else its middle: (count × 3), z, y, x in it. */
+  readonly anchors: Float64Array;
+}
+
 /**
- * Rows of the `coords` tensor (count × 4) of one iteration. The expected number of positive
+ * The patches of one iteration. The expected number of positive
  * patches is positive · count, and an iteration's own number is within one of it; the others are
  * uniform over all positions. A positive patch: a lesion voxel is drawn uniformly from all of
  * them, then an offset that keeps it inside. Without any lesion all patches are uniform.
@@ -29,22 +36,23 @@ export function drawPatches(
   volumes: readonly StoredVolume[],
   iteration: number,
   { seed, patch, count, positive }: SamplerOptions,
-): Int32Array {
+): DrawnPatches {
   const random = new Philox(seed, STREAM, iteration);
   const lesions = cumulative(volumes.map((v) => v.lesions.length));
   const positions = cumulative(volumes.map((v) => positionCount(v.size, patch)));
   const share = positive * count;
   const whole = Math.floor(share) + (random.uniform() < share % 1 ? 1 : 0);
   const positives = lesions.at(-1)! > 0 ? whole : 0;
-  const rows = new Int32Array(count * COORDS);
+  const corners = new Int32Array(count * COORDS);
+  const anchors = new Float64Array(count * 3).fill((patch - 1) / 2);
   for (let i = 0; i < count; i++) {
-    const row =
-      i < positives
-        ? aroundLesion(volumes, lesions, patch, random)
-        : anywhere(volumes, positions, patch, random);
-    rows.set(row, i * COORDS);
+    if (i < positives) {
+      const { corner, anchor } = aroundLesion(volumes, lesions, patch, random);
+      corners.set(corner, i * COORDS);
+      anchors.set(anchor, i * 3);
+    } else corners.set(anywhere(volumes, positions, patch, random), i * COORDS);
   }
-  return rows;
+  return { corners, anchors };
 }
 
 function cumulative(counts: readonly number[]): number[] {
@@ -94,7 +102,7 @@ function aroundLesion(
   lesions: readonly number[],
   patch: number,
   random: Philox,
-): number[] {
+): { corner: number[]; anchor: number[] } {
   const item = random.int(lesions.at(-1)!);
   const index = locate(lesions, item);
   const volume = volumes[index]!;
@@ -106,5 +114,6 @@ function aroundLesion(
     const lesion = at[axis]!;
     return between(random, Math.max(first, lesion - patch + 1), Math.min(last, lesion));
   });
-  return [volume.row, z!, y!, x!];
+  const corner = [volume.row, z!, y!, x!];
+  return { corner, anchor: [at[2]! - z!, at[1]! - y!, at[0]! - x!] };
 }

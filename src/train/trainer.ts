@@ -8,6 +8,7 @@ import { Program } from "../gpu/program";
 import { ReadbackRing } from "../gpu/readback";
 import { initialise, type ParameterSpec, setHeadPrior } from "../nn/parameters";
 import { emaMomentum, learningRateAt, stepValues } from "../optim/schedule";
+import { augmentedRows } from "./augment";
 import type { TrainConfig } from "./config";
 import {
   LOG_COLUMNS,
@@ -18,7 +19,7 @@ import {
   type TrainState,
   trainedParameters,
 } from "./iteration";
-import { drawPatches } from "./sampler";
+import { type DrawnPatches, drawPatches } from "./sampler";
 
 /** Statistics of the iterations since the last report, averaged. */
 export interface Statistics {
@@ -92,12 +93,21 @@ export class Trainer {
     await store.rotateTo(store.complete ? 0 : Math.floor(t / ROTATE_EVERY));
     const { seed, patch, positive } = config;
     const options = { seed, patch, positive, count: sampleCount(config) };
-    memory.write(state.coords, drawPatches(store.resident, t, options));
+    memory.write(state.coords, this.rows(drawPatches(store.resident, t, options)));
     const momentum = emaMomentum(config.mu, t, config.muRamp);
     memory.write(state.step, stepValues(t, this.learningRate(progress), momentum, t % LOG_ROWS));
     this.program.run();
     this.iteration = t + 1;
     await this.inFlight.submitted();
+  }
+
+  /** What the iteration's patches are cut out by. */
+  private rows({ corners, anchors }: DrawnPatches): Int32Array | Uint32Array {
+    const { seed, augment: parts, patch, spacing } = this.config;
+    if (parts.length === 0) return corners;
+    const statisticsOf = (row: number) => this.store.statisticsOf(row);
+    const options = { seed, parts, patch, spacing, statisticsOf };
+    return augmentedRows(corners, anchors, this.iteration, options);
   }
 
   learningRate(progress: number): number {
