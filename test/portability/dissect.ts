@@ -55,7 +55,7 @@ export async function dissect(c: PortabilityCase, rig: Rig): Promise<Dissection>
   return {
     packed: {
       features: features.filter((name) => needs(name, packed) && device.features.has(name)),
-      buffers: storages.map((t, i) => ({ name: t.name, data: states[0]![i]! })),
+      buffers: storages.map((t, i) => ({ name: t.name, type: t.dtype, data: states[0]![i]! })),
       dispatches: packed,
     },
     states,

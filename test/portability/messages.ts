@@ -22,6 +22,7 @@ export type Request =
 export interface ListedCase {
   readonly id: string;
   readonly row: string;
+  readonly short: boolean;
   /** Seconds more than usual that it may take. */
   readonly patience: number;
 }

@@ -2,6 +2,7 @@
  * Dispatches with everything that they need, as JSON: what a stand-alone reproduction holds. Buffers
  * are the base64 of their bytes.
  */
+import type { DType } from "../../src/core/tensor";
 
 export interface PackedDispatch {
   /** Name of the kernel. */
@@ -17,9 +18,15 @@ export interface PackedDispatch {
   readonly args: readonly number[];
 }
 
+export interface PackedBuffer {
+  readonly name: string;
+  readonly type: DType;
+  readonly data: string;
+}
+
 export interface Packed {
   readonly features: readonly string[];
-  readonly buffers: readonly { readonly name: string; readonly data: string }[];
+  readonly buffers: readonly PackedBuffer[];
   readonly dispatches: readonly PackedDispatch[];
 }
 
@@ -28,7 +35,7 @@ export interface Expectation {
   readonly name: string;
   /** Position in the list of buffers. */
   readonly buffer: number;
-  readonly type: "f32" | "f16" | "u32" | "i32";
+  readonly type: DType;
   readonly shape: readonly number[];
   /** Where each element lies in the buffer, in elements of the type: u32, base64. */
   readonly positions: string;

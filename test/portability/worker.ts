@@ -44,6 +44,9 @@ function messageOf(error: unknown): string {
 
 class SuiteWorker {
   private readonly rig: Rig;
+  private mutated: { readonly key: string; readonly rig: Rig } | undefined;
+  /** Kernels by case; null where the adapter cannot run it. */
+  private readonly kernels = new Map<string, ReadonlySet<string> | null>();
   private readonly bySeed = new Map<number, ReadonlyMap<string, PortabilityCase>>();
 
   constructor(private readonly device: Device) {
@@ -68,9 +71,15 @@ class SuiteWorker {
     }
   }
 
+  /** The same memory, and pipelines, for a mutant that comes again. */
   private rigFor({ mutant }: Extract<Request, { do: "run" | "dissect" }>): Rig {
     if (!mutant) return this.rig;
-    return new Rig(this.device, new MutantMemory(this.device, GUARD_WORDS, mutant));
+    const key = JSON.stringify(mutant);
+    if (this.mutated?.key !== key) {
+      const memory = new MutantMemory(this.device, GUARD_WORDS, mutant);
+      this.mutated = { key, rig: new Rig(this.device, memory) };
+    }
+    return this.mutated.rig;
   }
 
   private casesOf(seed: number): ReadonlyMap<string, PortabilityCase> {
@@ -96,23 +105,29 @@ class SuiteWorker {
     const rows = new Map<string, [string, PortabilityCase][]>();
     for (const entry of this.casesOf(seed)) {
       const [id, c] = entry;
-      if (!wanted(id) || !this.canRun(c, kernel)) continue;
+      if (!wanted(id) || !this.canRun(id, c, kernel)) continue;
       rows.set(c.row, [...(rows.get(c.row) ?? []), entry]);
     }
     for (const [row, entries] of rows) {
       const chosen = short && patterns.length === 0 ? shortest(entries) : entries;
-      for (const [id, c] of chosen) listed.push({ id, row, patience: c.patience ?? 0 });
+      for (const [id, c] of chosen) {
+        listed.push({ id, row, short: c.short, patience: c.patience ?? 0 });
+      }
     }
     const { skipped } = allCases(this.rig, seed);
     const skippedRows = skipped.filter(({ row }) => wanted(`${row}/any`));
     return { listed, skipped: distinct(skippedRows) };
   }
 
-  private canRun({ outline }: PortabilityCase, kernel: string | undefined): boolean {
+  private canRun(id: string, { outline }: PortabilityCase, kernel: string | undefined): boolean {
     if (!outline) return kernel === undefined;
-    const graph = outline(this.rig.caps);
-    if (!graph) return false;
-    return kernel === undefined || graph.dispatches.some((d) => d.kernel.name === kernel);
+    let launched = this.kernels.get(id);
+    if (launched === undefined) {
+      const graph = outline(this.rig.caps);
+      launched = graph ? new Set(graph.dispatches.map((d) => d.kernel.name)) : null;
+      this.kernels.set(id, launched);
+    }
+    return launched !== null && (kernel === undefined || launched.has(kernel));
   }
 }
 

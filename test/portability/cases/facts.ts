@@ -46,7 +46,11 @@ async function run(
 ): Promise<Uint32Array[]> {
   const words = await replay(device, {
     features: [],
-    buffers: buffers.map((b, i) => ({ name: `${name} ${i}`, data: toBase64(bytesOf(b)) })),
+    buffers: buffers.map((b, i) => ({
+      name: `${name} ${i}`,
+      type: "u32",
+      data: toBase64(bytesOf(b)),
+    })),
     dispatches: [
       {
         kernel: name,

@@ -80,7 +80,7 @@ function cellOf(row: string, { skipped }: Column, results: readonly Result[]): C
   const worst = (failures.length > 0 ? failures : ran).reduce((a, b) =>
     size(b) > size(a) ? b : a,
   );
-  const text = ran.flatMap(({ note }) => note ?? [])[0];
+  const text = ran.flatMap(({ note, faults }) => note ?? faults ?? [])[0];
   return {
     status: failures.length > 0 ? "failed" : "passed",
     ...{ passed, failed: failures.length, worst: worst.worst, worstCase: worst.id, text },

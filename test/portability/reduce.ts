@@ -1,0 +1,135 @@
+/** From a case that was taken apart to what of it is worth showing. */
+import type { Mutant } from "./mutants";
+import {
+  bytesOf,
+  type Dissection,
+  type Expectation,
+  fromBase64,
+  type Packed,
+  type PackedBuffer,
+  toBase64,
+} from "./packed";
+import { type Column, WorkerLost } from "./runner";
+
+/** Dispatches with what they should give. */
+export interface Reduced {
+  readonly packed: Packed;
+  readonly expected: readonly Expectation[];
+  /** Where the expectation comes from. */
+  readonly truth: string;
+  /** Kernels, in order. */
+  readonly kernel: string;
+}
+
+export interface Finding extends Reduced {
+  /** One line: what was found. */
+  readonly summary: string;
+}
+
+const FLOAT64 = "a float64 reference, with bounds that follow from the operations";
+/** Where another driver's words are the truth: of a buffer's largest value. */
+const SHARE = 2 ** -16;
+
+/** The case with a defect in its shaders, if there is one. */
+export function mutated(dissection: Dissection, mutant: Mutant | undefined): Dissection {
+  if (!mutant) return dissection;
+  const dispatches = dissection.packed.dispatches.map((d) =>
+    d.kernel === mutant.kernel ? { ...d, wgsl: d.wgsl.replace(mutant.from, () => mutant.to) } : d,
+  );
+  return { ...dissection, packed: { ...dissection.packed, dispatches } };
+}
+
+/** All dispatches. */
+export function chain({ packed, expected }: Dissection): Reduced {
+  const kernel = [...new Set(packed.dispatches.map((d) => d.kernel))].join(", ");
+  return { packed, expected, truth: FLOAT64, kernel };
+}
+
+/** One dispatch, on the words that a right run has before it. */
+export function single(
+  { packed, states, expected }: Dissection,
+  i: number,
+  judge: string,
+): Reduced {
+  const dispatch = packed.dispatches[i]!;
+  const used = [...new Set(dispatch.buffers)];
+  const placeOf = new Map(used.map((buffer, k) => [buffer, k]));
+  const before = used.map((b) => ({ ...packed.buffers[b]!, data: states[i]![b]! }));
+  const written = used.filter((buffer) => states[i]![buffer] !== states[i + 1]![buffer]);
+  const later = packed.dispatches
+    .slice(i + 1)
+    .flatMap((d) => d.buffers.filter((_, k) => d.access[k] !== "read"));
+  // What is final, and a whole output of the case, is known in float64.
+  const exact = expected.filter(
+    ({ buffer }) => written.includes(buffer) && !later.includes(buffer),
+  );
+  const isKnown =
+    written.length > 0 && written.every((b) => exact.some(({ buffer }) => buffer === b));
+  const wanted = isKnown
+    ? exact
+    : written.map((buffer) => wordsOf(packed.buffers[buffer]!, buffer, states[i + 1]![buffer]!));
+  return {
+    packed: {
+      features: packed.features,
+      buffers: before,
+      dispatches: [{ ...dispatch, buffers: dispatch.buffers.map((b) => placeOf.get(b)!) }],
+    },
+    expected: wanted.map((e) => ({ ...e, buffer: placeOf.get(e.buffer)! })),
+    truth: isKnown ? FLOAT64 : `what ${judge} gives, which runs the whole case right`,
+    kernel: dispatch.kernel,
+  };
+}
+
+const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array, f16: Float16Array } as const;
+
+/** The words of another driver as an expectation, guard words included; integers are exact. */
+function wordsOf({ name, type }: PackedBuffer, buffer: number, data: string): Expectation {
+  const values = Float64Array.from(new ARRAYS[type](fromBase64(data).buffer));
+  const exact = type === "u32" || type === "i32";
+  const finite = values.filter(Number.isFinite).map(Math.abs);
+  const largest = finite.reduce((most, v) => Math.max(most, v), 0);
+  const bounds = new Float64Array(values.length).fill(exact ? 0 : SHARE * largest);
+  const positions = Uint32Array.from(values.keys());
+  const code = (array: ArrayBufferView) => toBase64(bytesOf(array));
+  return {
+    ...{ name, buffer, type, shape: [values.length] },
+    ...{ positions: code(positions), values: code(values), bounds: code(bounds) },
+  };
+}
+
+/** How it comes out wrong on a column; undefined where it is right. */
+export async function isWrong(
+  column: Column,
+  { packed, expected }: Reduced,
+): Promise<string | undefined> {
+  try {
+    const reply = await column.ask({ do: "replay", packed });
+    if (!("words" in reply)) return "gives no answer";
+    const counts = expected.map((e) => ({
+      name: e.name,
+      ...countWrong(e, reply.words[e.buffer]!),
+    }));
+    const wrong = counts.filter(({ count }) => count > 0);
+    if (wrong.length === 0) return undefined;
+    return wrong
+      .map(({ name, count, of }) => `gives ${name} with ${count} of ${of} elements wrong`)
+      .join("; ");
+  } catch (error) {
+    const said = (error as Error).message.split("\n")[0];
+    return error instanceof WorkerLost ? `${error.status}: ${said}` : `is refused: ${said}`;
+  }
+}
+
+function countWrong({ type, positions, values, bounds }: Expectation, data: string) {
+  const got = new ARRAYS[type](fromBase64(data).buffer);
+  const at = new Uint32Array(fromBase64(positions).buffer);
+  const allowed = new Float64Array(fromBase64(bounds).buffer);
+  const expected = new Float64Array(fromBase64(values).buffer);
+  let count = 0;
+  for (const [i, value] of expected.entries()) {
+    const element = got[at[i]!]!;
+    if (Object.is(element, value) || element === value) continue;
+    if (!(Math.abs(element - value) <= allowed[i]!)) count++;
+  }
+  return { count, of: expected.length };
+}

@@ -1,0 +1,5 @@
+/** Files that are imported as their text. */
+declare module "*.mjs" {
+  const text: string;
+  export default text;
+}
