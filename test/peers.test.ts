@@ -1,8 +1,12 @@
 /** bench/peers without any peer: works, comparison, table, document, and processes that die. */
 import { expect, test } from "bun:test";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { compare } from "../bench/peers/compare";
 import { permuted } from "../bench/peers/engine";
 import { type Outcome, timing } from "../bench/peers/measure";
+import { mergeReports, readKept } from "../bench/peers/merge";
 import { EngineProcess } from "../bench/peers/process";
 import { allWorks, peers, worksOf } from "../bench/peers/registry";
 import { replaceMeasured } from "../bench/peers/report";
@@ -119,6 +123,34 @@ test("memory is compared with the sum of the parts, or with the allocator's peak
   expect(lines).toHaveLength(4);
   expect(lines[2]).toMatch(/100 +\| saved 90\.0, Adam 10\.0 \|.* 0\.500 +\|$/);
   expect(lines[3]).toMatch(/200 +\| 50\.0 +\| 0\.250 +\|$/);
+});
+
+test("a run of a part replaces its own rows and leaves those of earlier runs, with their dates", () => {
+  const machine = { cpu: "X", cores: 2, system: "linux x64" };
+  const [eager, compile] = [row("eager", false, timed(100)), row("compile", false, timed(80))];
+  const missing = row("default", false, { status: "unavailable", reason: "no torch" });
+  const before = { ...machine, date: "2026-01-01", versions: ["a"], rows: [eager, missing] };
+  const now = { ...machine, date: "2026-01-02", versions: ["a", "b"], rows: [compile] };
+  const merged = mergeReports(before, now);
+  expect(merged.versions).toEqual(["a", "b"]);
+  expect(merged.rows.map(({ variant, date }) => [variant, date])).toEqual([
+    ["eager", "2026-01-01"],
+    ["compile", "2026-01-02"],
+  ]);
+  const again = { ...now, date: "2026-01-03", rows: [row("eager", false, timed(50))] };
+  expect(mergeReports(merged, again).rows.map(({ date, peer }) => [date, peer!.ms])).toEqual([
+    ["2026-01-02", 80],
+    ["2026-01-03", 50],
+  ]);
+  expect(markdown(merged.rows)).toContain("| 2026-01-01 |");
+
+  const file = join(mkdtempSync(join(tmpdir(), "voxgrad-merge-")), "peers.json");
+  expect(readKept(file, { ...machine, date: "" })).toBeUndefined();
+  writeFileSync(file, JSON.stringify(merged));
+  expect(readKept(file, { ...machine, date: "" })?.rows).toHaveLength(2);
+  expect(() => readKept(file, { ...machine, cores: 4, date: "" })).toThrow(/on X, 2 cores/);
+  writeFileSync(file, "[]");
+  expect(() => readKept(file, { ...machine, date: "" })).toThrow(/peers\.json: is no report/);
 });
 
 test("only what lies between the marks of a document is replaced", () => {

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { arch, availableParallelism, cpus, platform } from "node:os";
 import { UserError } from "../../src/core/errors";
+import { mergeReports } from "./merge";
 import { bestRows, markdown, memoryMarkdown, notes, type Row, rates, reasons } from "./table";
 
 export interface Machine {
@@ -30,11 +31,12 @@ const MARKS = ["<!-- measured -->", "<!-- /measured -->"] as const;
 /** The report as Markdown. */
 export function reportText(report: Report): string {
   const { date, cpu, cores, system, versions, rows } = report;
+  const dates = [...new Set(rows.map((row) => row.date ?? date))].sort();
   const memory = memoryMarkdown(rows);
   const list = (items: readonly string[]) => items.map((item) => `- ${item}`).join("\n");
   const [said, missing] = [notes(rows), reasons(rows)];
   return [
-    `Measured on ${date}, ${cpu}, ${cores} cores, ${system}:`,
+    `Measured ${dates.length > 1 ? `from ${dates[0]} to ${dates.at(-1)}` : `on ${date}`}, ${cpu}, ${cores} cores, ${system}:`,
     list(versions),
     markdown(rows),
     ...(missing.length > 0 ? ["Rows without times:", list(missing)] : []),
@@ -52,21 +54,30 @@ export function replaceMeasured(text: string, measured: string, file: string): s
   return `${text.slice(0, from)}${MARKS[0]}\n\n${measured}\n\n${text.slice(to)}`;
 }
 
-/** Prints the report, and writes it where `json` and `doc` say. */
+interface Files {
+  readonly json?: string;
+  readonly merge?: string;
+  readonly doc?: string;
+}
+
+/** Prints the report, with the rows that `merge` has from before, and writes it where they say. */
 export async function writeReport(
-  report: Report,
-  { json, doc }: { readonly json?: string; readonly doc?: string },
+  measured: Report,
+  { json, merge, doc }: Files,
+  before?: Report,
 ): Promise<void> {
+  const report = before ? mergeReports(before, measured) : measured;
   const text = reportText(report);
   console.log(text);
-  if (json) {
+  for (const file of [json, merge]) {
+    if (!file) continue;
     const best = bestRows(report.rows);
     const rows = report.rows.map((row) => {
       const { peer, ours, work } = row;
       const speed = peer && ours ? { ...rates(work, peer.ms), ratio: peer.ms / ours.ms } : {};
       return { ...row, ...speed, best: best.has(row) };
     });
-    await writeFile(json, `${JSON.stringify({ ...report, rows }, null, 1)}\n`);
+    await writeFile(file, `${JSON.stringify({ ...report, rows }, null, 1)}\n`);
   }
   if (doc) await writeFile(doc, replaceMeasured(await readFile(doc, "utf8"), text, doc));
 }

@@ -9,6 +9,7 @@ import { Command } from "commander";
 import { runMain } from "../../src/cli/main";
 import { listOption, numberOption, type TuneFlags, withTuneOptions } from "../../src/cli/options";
 import { UserError } from "../../src/core/errors";
+import { readKept } from "./merge";
 import { allWorks, type Peer, peers, type Sizes, worksOf } from "./registry";
 import { machine, writeReport } from "./report";
 import { Session } from "./session";
@@ -29,6 +30,7 @@ interface Options extends TuneFlags {
   readonly python?: string;
   readonly lock?: string;
   readonly json?: string;
+  readonly merge?: string;
   readonly doc?: string;
 }
 
@@ -44,6 +46,10 @@ const command = new Command("bench/peers/run.ts")
   .option("--python <path>", "interpreter that has PyTorch")
   .option("--lock <file>", "hold an exclusive flock on this file while something is measured")
   .option("--json <file>", "also write everything as JSON")
+  .option(
+    "--merge <file>",
+    "as --json, but rows of earlier runs in the file stay, each with its date",
+  )
   .option("--doc <file>", "also replace the part between the `measured` marks of this file");
 const options = withTuneOptions(command).parse().opts<Options>();
 
@@ -80,6 +86,7 @@ async function measureAll(session: Session, chosen: readonly Peer[]): Promise<vo
 
 await runMain(async () => {
   const chosen = chosenPeers();
+  const before = options.merge ? readKept(options.merge, machine()) : undefined;
   const folder = mkdtempSync(join(tmpdir(), "voxgrad-peers-"));
   process.on("exit", () => rmSync(folder, { recursive: true })); // after Ctrl-C too
   const { adapter, seconds, lock, tune, tuneSeconds } = options;
@@ -94,5 +101,5 @@ await runMain(async () => {
     session.close();
   }
   const { versions, rows } = session;
-  await writeReport({ ...machine(), versions, rows }, options);
+  await writeReport({ ...machine(), versions, rows }, options, before);
 });

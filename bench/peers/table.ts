@@ -9,6 +9,8 @@ export interface Row extends Outcome {
   readonly title: string;
   readonly variant: string;
   readonly reduced: boolean;
+  /** When it was measured, where rows of several runs were put together (merge.ts). */
+  readonly date?: string;
   /** Device memory that voxgrad has for this work, bytes. */
   readonly ourBytes?: number;
 }
@@ -99,7 +101,13 @@ export function markdown(rows: readonly Row[]): string {
     ownCells(group),
     ...group.map((row) => cellsOf(row, best.has(row))),
   ]);
-  return layOut([HEADER, ...lines]);
+  const dates = new Set(rows.map(({ date }) => date));
+  if (dates.size < 2) return layOut([HEADER, ...lines]);
+  const dateCells = [...byWork.values()].flatMap((group) => [
+    "",
+    ...group.map((r) => r.date ?? ""),
+  ]);
+  return layOut([[...HEADER, "date"], ...lines.map((cells, i) => [...cells, dateCells[i]!])]);
 }
 
 /** What engines replaced, each said once. */
