@@ -12,7 +12,15 @@ import { blockedVariants } from "./conv3d_blocked";
 import { matrixVariant } from "./conv3d_matrix";
 import { packWeights } from "./conv3d_pack";
 import { emitPoint, pointFits } from "./conv3d_point";
-import { emitWinograd, winogradFits, winogradSupported, winogradTiles } from "./conv3d_winograd";
+import {
+  emitWinograd,
+  quadsFit,
+  type WinogradKind,
+  winogradFits,
+  winogradLanes,
+  winogradQuads,
+  winogradTiles,
+} from "./conv3d_winograd";
 
 /** Sizes of a convolution from CIN to COUT channels, as the shaders name them. */
 export type Geometry = Readonly<Record<"N" | "CIN" | "COUT" | "D" | "H" | "W" | "K", number>>;
@@ -100,6 +108,15 @@ function emitSubgroup(g: Graph, t: ConvTensors, geometry: Geometry): void {
   g.emit(subgroup, { x: t.x, wp, y: t.y }, { ...geometry, ...channelLayout(t.x) });
 }
 
+const winograd = (name: string, kind: WinogradKind, fits: ConvVariant["fits"]): ConvVariant => ({
+  name,
+  supported: kind.supported,
+  fits,
+  fuses: true,
+  momentParts: winogradTiles(kind),
+  emit: emitWinograd(kind),
+});
+
 export const convVariants: readonly ConvVariant[] = [
   {
     name: "point",
@@ -109,14 +126,8 @@ export const convVariants: readonly ConvVariant[] = [
     f16: true,
     emit: emitPoint,
   },
-  {
-    name: "winograd",
-    supported: winogradSupported,
-    fits: winogradFits,
-    fuses: true,
-    momentParts: winogradTiles,
-    emit: emitWinograd,
-  },
+  winograd("winograd", winogradLanes, winogradFits),
+  winograd("winograd_quad", winogradQuads, quadsFit),
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedVariants,

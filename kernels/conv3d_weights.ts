@@ -16,8 +16,10 @@ import { emitPointWeightParts, pointFits } from "./conv3d_point";
 import {
   emitWinogradBackward,
   emitWinogradWeightGradient,
+  type WinogradKind,
   winogradFits,
-  winogradSupported,
+  winogradLanes,
+  winogradQuads,
 } from "./conv3d_winograd";
 import type { NormGradient } from "./normalised";
 import { normGradientOf } from "./normalised";
@@ -152,6 +154,15 @@ const blockedGradients: readonly WeightGradientVariant[] = BLOCKS.map((block) =>
   },
 }));
 
+const winograd = (name: string, kind: WinogradKind): WeightGradientVariant => ({
+  name,
+  supported: kind.supported,
+  fits: winogradFits,
+  fuses: true,
+  emit: emitWinogradWeightGradient(kind),
+  both: emitWinogradBackward(kind),
+});
+
 export const weightGradientVariants: readonly WeightGradientVariant[] = [
   {
     name: "point",
@@ -161,14 +172,8 @@ export const weightGradientVariants: readonly WeightGradientVariant[] = [
     f16: true,
     emit: emitPointWeights,
   },
-  {
-    name: "winograd",
-    supported: winogradSupported,
-    fits: winogradFits,
-    fuses: true,
-    emit: emitWinogradWeightGradient,
-    both: emitWinogradBackward,
-  },
+  winograd("winograd", winogradLanes),
+  winograd("winograd_quad", winogradQuads),
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedGradients,

@@ -3,6 +3,7 @@
 // gradient, and, with DX, v = Bᵀ dy of each run of six planes, four apart, for the input gradient.
 // dy: (N, C, D, H, W), a channel view (CT channels a sample, first C0), W4 = W / 4, of which samples
 // [FIRST, FIRST + COUNT) are read; d, v: (COUNT, C, ceil(D / 4), 6, H, W). Planes outside are zero.
+// BORDER: as in conv3d_winograd_input.wgsl, of both.
 // NORM: dy is the gradient behind a group normalisation with ReLU of x (group_norm_dx.wgsl), and is
 // taken back through it first. A thread does four neighbours along x and walks along z, as in
 // conv3d_winograd_input.wgsl.
@@ -30,6 +31,7 @@ struct Args {
 @group(0) @binding(8) var<uniform> args: Args;
 
 const NORM: bool = false;
+const BORDER: bool = false;
 const WG: u32 = 64u;
 
 const A: f32 = 0.75;
@@ -38,6 +40,7 @@ const AA: f32 = A * A;
 const BB: f32 = B * B;
 
 var<private> base: u32;
+var<private> inside: bool; // of the planes of dy
 var<private> xBase: u32;
 var<private> mean: f32;
 var<private> scale: f32;
@@ -45,7 +48,7 @@ var<private> shift: f32;
 var<private> constant: f32;
 var<private> slope: f32;
 
-// Plane z; zero behind the last.
+// Plane z; zero outside.
 fn load(z: u32) -> vec4f {
   let offset = min(z, args.D - 1u) * args.H * args.W4;
   var value = dy[base + offset];
@@ -54,7 +57,7 @@ fn load(z: u32) -> vec4f {
     value = select(vec4f(), value, centred * scale + shift > vec4f());
     value = scale * value - constant - slope * centred;
   }
-  return select(vec4f(), value, z < args.D);
+  return select(vec4f(), value, inside && z < args.D);
 }
 
 @compute @workgroup_size(WG)
@@ -64,12 +67,23 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
-  let plane = args.H * args.W4;
+  var plane = args.H * args.W4; // of d and v
+  if (BORDER) {
+    plane = ((args.H + 7u) / 8u * 8u + 2u) * (args.W4 + 2u);
+  }
   let nc = i / plane;
   if (nc >= args.COUNT * args.C) {
     return;
   }
   let at = i - nc * plane;
+  var inPlane = at; // of dy
+  inside = true;
+  if (BORDER) {
+    let row = at / (args.W4 + 2u) - 1u; // wraps to a large number before the first
+    let column = at % (args.W4 + 2u) - 1u;
+    inside = row < args.H && column < args.W4;
+    inPlane = select(0u, row * args.W4 + column, inside);
+  }
   let n = args.FIRST + nc / args.C;
   let c = nc % args.C;
   if (NORM) {
@@ -81,8 +95,9 @@ fn main(
     constant = rstd * means[group];
     slope = rstd * rstd * means[group + 1u];
   }
-  base = (n * args.CT + args.C0 + c) * args.D * plane + at;
-  xBase = (n * args.C + c) * args.D * plane + at;
+  let volume = args.D * args.H * args.W4;
+  base = (n * args.CT + args.C0 + c) * volume + inPlane;
+  xBase = (n * args.C + c) * volume + inPlane;
   let tiles = (args.D + 3u) / 4u;
   var g0 = vec4f(); // planes 4 · tile − 1 and on
   var g1 = load(0u);

@@ -2,6 +2,8 @@
 // (kernels/conv3d_winograd.ts): v = Bᵀ x of each run of six planes, four apart.
 // x: (N, C, D, H, W), a channel view (CT channels a sample, first C0), W4 = W / 4, of which samples
 // [FIRST, FIRST + COUNT) are read; v: (COUNT, C, ceil(D / 4), 6, H, W). Planes outside x are zero.
+// BORDER: rows of v are padded with zeros to a multiple of 8, and its planes with a border of a row and
+// of four columns on each side: (COUNT, C, ceil(D / 4), 6, HP, W + 8).
 // NORM: x is normalised first, max((x − mean) · rstd · weight + bias, 0) with stats: (N, G, 2) =
 // mean and rstd of groups of CG channels. A thread does four neighbours along x and walks along z, so
 // that each plane is loaded once (and few numbers are divided by sizes, which is slow on processors).
@@ -25,6 +27,7 @@ struct Args {
 @group(0) @binding(5) var<uniform> args: Args;
 
 const NORM: bool = false;
+const BORDER: bool = false;
 const WG: u32 = 64u;
 
 const A: f32 = 0.75;
@@ -33,17 +36,18 @@ const AA: f32 = A * A;
 const BB: f32 = B * B;
 
 var<private> base: u32;
+var<private> inside: bool; // of the planes of x
 var<private> mean: f32;
 var<private> scale: f32;
 var<private> shift: f32;
 
-// Plane z; zero outside, where numbers before the first wrap to large ones.
+// Plane z; zero outside.
 fn load(z: u32) -> vec4f {
   var value = x[base + min(z, args.D - 1u) * args.H * args.W4];
   if (NORM) {
     value = max((value - mean) * scale + shift, vec4f());
   }
-  return select(vec4f(), value, z < args.D);
+  return select(vec4f(), value, inside && z < args.D);
 }
 
 @compute @workgroup_size(WG)
@@ -53,12 +57,23 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
-  let plane = args.H * args.W4;
+  var plane = args.H * args.W4; // of v
+  if (BORDER) {
+    plane = ((args.H + 7u) / 8u * 8u + 2u) * (args.W4 + 2u);
+  }
   let nc = i / plane;
   if (nc >= args.COUNT * args.C) {
     return;
   }
   let at = i - nc * plane;
+  var inPlane = at; // of x
+  inside = true;
+  if (BORDER) {
+    let row = at / (args.W4 + 2u) - 1u; // wraps to a large number before the first
+    let column = at % (args.W4 + 2u) - 1u;
+    inside = row < args.H && column < args.W4;
+    inPlane = select(0u, row * args.W4 + column, inside);
+  }
   let n = args.FIRST + nc / args.C;
   let c = nc % args.C;
   if (NORM) {
@@ -67,7 +82,7 @@ fn main(
     scale = stats[group + 1u] * weight[c];
     shift = bias[c];
   }
-  base = (n * args.CT + args.C0 + c) * args.D * plane + at;
+  base = (n * args.CT + args.C0 + c) * args.D * args.H * args.W4 + inPlane;
   let tiles = (args.D + 3u) / 4u;
   var d0 = vec4f();
   var d1 = load(0u);
