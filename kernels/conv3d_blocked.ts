@@ -22,10 +22,14 @@ interface Tile {
   readonly channels: number;
 }
 
-/** In order of preference where nothing is known: the first two fit into 16 KiB. */
+/**
+ * In order of preference where nothing is known: the first three fit into 16 KiB. The smallest is for
+ * small volumes, of which larger tiles would make fewer workgroups than a GPU has multiprocessors.
+ */
 const TILES: readonly Tile[] = [
   { voxels: 512, channels: 16 },
   { voxels: 256, channels: 32 },
+  { voxels: 128, channels: 32 },
   { voxels: 512, channels: 32 },
   { voxels: 256, channels: 64 },
   { voxels: 1024, channels: 8 },

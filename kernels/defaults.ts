@@ -30,6 +30,7 @@ export const DEFAULTS: Readonly<Record<Capabilities["kind"], readonly Rule[]>> =
   // Not measured yet: reckoned from tiles, waste at their edges and loads (docs/convolution.md).
   hardware: [
     { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [1, 8] }, use: "blocked_1024x8" },
+    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [17, MANY], W: [1, 8] }, use: "blocked_128x32" },
     { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [17, 32] }, use: "blocked_256x32" },
     { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [49, MANY] }, use: "blocked_256x32" },
     { ops: CONVOLUTIONS, when: { K: [3, 3] }, use: "blocked_512x16" },

@@ -168,9 +168,17 @@ interface Head extends LossInputs {
   readonly share: number;
 }
 
+/**
+ * On a GPU, which small dispatches leave idle, so many times as many patches are ranked in one: ranking
+ * keeps nothing for a backward pass, and finds room in what training needs.
+ */
+const RANKED = 2;
+
 class Recorder {
   private readonly unet: UNetConfig;
+  /** Most patches that are trained on, and that are ranked, in one dispatch. */
   private readonly chunk: number;
+  private readonly rankChunk: number;
 
   constructor(
     private readonly g: Graph,
@@ -181,7 +189,10 @@ class Recorder {
     this.unet = unetConfig(config);
     const { patch, chunk, precision } = config;
     const bytes = precision === "f16" ? 2 : 4;
-    this.chunk = patchesPerDispatch(this.unet, patch, g.caps.maxBindingBytes, chunk, bytes);
+    const most = (wanted: number) =>
+      patchesPerDispatch(this.unet, patch, g.caps.maxBindingBytes, wanted, bytes);
+    this.chunk = most(chunk);
+    this.rankChunk = g.caps.kind === "hardware" ? most(RANKED * chunk) : this.chunk;
   }
 
   /** Rows [offset, offset + count) of `rows`, by constant indices. */
@@ -251,7 +262,7 @@ class Recorder {
   /** Error of every patch of `coords` under `params`: (B̄). */
   errors(params: FlatParameters, coords: Tensor): Tensor {
     const errors = this.g.tensor("errors", [coords.shape[0]!]);
-    for (const chunk of chunksOf(coords.shape[0]!, this.chunk)) {
+    for (const chunk of chunksOf(coords.shape[0]!, this.rankChunk)) {
       const { levels, labels: target } = this.forward(params, this.rows(coords, chunk));
       const { loss } = applyLoss(this.g, { logits: levels.logits, target }, this.config);
       this.g.apply(writeSlice, { dst: errors, src: loss }, { offset: chunk.offset });
