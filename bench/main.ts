@@ -183,5 +183,11 @@ function finish(report: Report, options: Options, before?: Report): void {
   if (options.json) {
     writeFileSync(options.json, `${JSON.stringify(reportSchema.parse(report), null, 1)}\n`);
   }
-  if (options.docs) writeDocs(report, DOCS);
+  if (options.docs) {
+    for (const marker of writeDocs(report, DOCS)) {
+      print([
+        `${DOCS} has no <!-- bench: ${marker} --> … <!-- end: ${marker} -->; not written there`,
+      ]);
+    }
+  }
 }

@@ -9,7 +9,7 @@ import { rooflineShare } from "../bench/kernels";
 import { convolutionLayers } from "../bench/layers";
 import { type Recording, RecordingMemory, recordTraining } from "../bench/record";
 import { compareReports, comparisonLines } from "../bench/report/compare";
-import { replacePart } from "../bench/report/docs";
+import { replacePart, writeDocs } from "../bench/report/docs";
 import { type KernelRow, type Report, readReport, type StepRow } from "../bench/report/schema";
 import { table } from "../bench/report/tables";
 import { compactShape, RowBook } from "../bench/rows";
@@ -283,6 +283,22 @@ describe("files", () => {
       "a\n<!-- bench: steps -->\n\n| x | y |\n|---|--:|\n| p | 1 |\n\n<!-- end: steps -->\nb",
     );
     expect(() => replacePart(text, "kernels", "")).toThrow("<!-- bench: kernels -->");
+  });
+
+  test("tables of another adapter go between markers of its kind, or nowhere", async () => {
+    const file = join(folder, "page.md");
+    const page = "<!-- bench: ceilings -->\n<!-- end: ceilings -->\n";
+    await Bun.write(file, page);
+    const other = report({});
+    const gpu = { ...other, adapter: { ...other.adapter, kind: "hardware" } };
+    expect(writeDocs(gpu, file)).toEqual(["ceilings hardware"]);
+    expect(await Bun.file(file).text()).toBe(page);
+    const marked = page.replaceAll(": ceilings ", ": ceilings hardware ");
+    await Bun.write(file, page + marked);
+    expect(writeDocs(gpu, file)).toEqual([]);
+    const text = await Bun.file(file).text();
+    expect(text.startsWith(page)).toBe(true);
+    expect(text).toContain("| ceiling | measured |");
   });
 });
 

@@ -21,16 +21,29 @@ function provenance(report: Report): string {
   return `*${[machineOf(report), report.adapter.driver, ...versions, ...settings].join(", ")}.*`;
 }
 
-/** Parts that were not measured stay as they are. */
-export function writeDocs(report: Report, file: string): void {
+/** The adapter that the page is about; tables of others are beside, in markers with their kind. */
+const MAIN = "lavapipe";
+
+/**
+ * Parts that were not measured stay as they are, and so do all of which the page has no markers for
+ * this kind of adapter.
+ * @returns the markers that were looked for and are not there
+ */
+export function writeDocs(report: Report, file: string): string[] {
   let text = readFileSync(file, "utf8");
+  const { kind } = report.adapter;
+  const missing: string[] = [];
   const measured = (part: Part) => part === "ceilings" || report[part].length > 0;
   for (const part of Object.keys(PARTS) as Part[]) {
     if (!measured(part)) continue;
-    text = replacePart(text, part, `${provenance(report)}\n\n${PARTS[part](report)}`);
+    const marker = kind === MAIN ? part : `${part} ${kind}`;
+    if (text.includes(`<!-- bench: ${marker} -->`)) {
+      text = replacePart(text, marker, `${provenance(report)}\n\n${PARTS[part](report)}`);
+    } else missing.push(marker);
   }
   writeFileSync(file, text);
   const beside = (name: string) => join(dirname(file), name);
-  if (report.kernels.length > 0) drawRoofline(report, beside("roofline.png"));
-  if (report.scaling.length > 0) drawScaling(report, beside("scaling.png"));
+  if (kind === MAIN && report.kernels.length > 0) drawRoofline(report, beside("roofline.png"));
+  if (kind === MAIN && report.scaling.length > 0) drawScaling(report, beside("scaling.png"));
+  return missing;
 }
