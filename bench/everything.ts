@@ -12,7 +12,8 @@ import { ADAPTER_OPTION, makeCommand, say } from "../src/cli/command";
 import { runMain } from "../src/cli/main";
 import { listOption } from "../src/cli/options";
 import { UserError } from "../src/core/errors";
-import { type AdapterDescription, openDevice } from "../src/gpu/device";
+import type { AdapterDescription } from "../src/gpu/adapter";
+import { openDevice } from "../src/hosts/bun";
 
 interface Stage {
   readonly name: string;
