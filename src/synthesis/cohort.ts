@@ -1,0 +1,194 @@
+/** A folder of synthetic pairs in the MSSEG-2 layout; what is there already stays as it is. */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../core/errors";
+import { Philox } from "../core/random";
+import { writeMask, writeVolume } from "../data/nifti_write";
+import { makeSyntheticPair, type SyntheticPair } from "./pair";
+import type { LesionShape } from "./shape";
+import { type Recipient, readRecipient, type Source, shapesOfMasks } from "./sources";
+
+/** Raise when the same inputs give other pairs. */
+const VERSION = 1;
+const MANIFEST = "synthesis.json";
+/** In the folder of a pair, and written last. */
+export const ORIGIN = "synthetic.json";
+/** Other patients whose lesions a pair may get, and masks. */
+const DONORS = 2;
+const MASKS = 4;
+const STREAM = 1;
+
+export interface SynthesisOptions {
+  readonly sources: readonly Source[];
+  /** Lesion masks in MNI space, without images. */
+  readonly masks: readonly string[];
+  readonly pairs: number;
+  readonly seed: number;
+}
+
+export interface SynthesisHooks {
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly onNote?: (note: string) => void;
+  /** Ends between two pairs. */
+  readonly signal?: AbortSignal;
+}
+
+const originSchema = z.object({
+  recipient: z.string(),
+  donors: z.array(z.string()),
+  made: z.array(z.object({ kind: z.string(), donor: z.string(), voxels: z.number() })),
+});
+export type Origin = z.infer<typeof originSchema>;
+
+/** Where a synthetic pair comes from; undefined for a folder of real scans. */
+export function originOf(folder: string): Origin | undefined {
+  const path = join(folder, ORIGIN);
+  if (!existsSync(path)) return undefined;
+  const parsed = originSchema.safeParse(JSON.parse(readFileSync(path, "utf8")));
+  if (parsed.success) return parsed.data;
+  throw new UserError(`${path}: is not what \`synthesise\` writes; remove the folder`);
+}
+
+/** What decides how the pairs come out: contents of all files, number of the seed, version. */
+export async function synthesisKey(options: SynthesisOptions): Promise<string> {
+  const hash = createHash("sha256").update(JSON.stringify([VERSION, options.seed]));
+  for (const source of options.sources) {
+    hash.update(source.id);
+    const { kind } = source;
+    const files =
+      kind === "pair"
+        ? [source.time1, source.time2, source.truth, source.brainMask]
+        : [source.flair, source.lesions, source.brainMask];
+    for (const file of files) hash.update(file === undefined ? "none" : await readFile(file));
+  }
+  for (const mask of options.masks) hash.update(await readFile(mask));
+  return hash.digest("hex").slice(0, 32);
+}
+
+/**
+ * Writes the pairs that are not there yet. Pair k depends on the sources, the seed and k alone.
+ * @throws UserError when the folder holds something else, or there is nobody to take lesions from
+ */
+export async function writeSynthetic(
+  out: string,
+  options: SynthesisOptions,
+  hooks: SynthesisHooks = {},
+): Promise<void> {
+  const { sources, masks, pairs, seed } = options;
+  if (sources.length < 2 && masks.length === 0) {
+    throw new UserError(
+      "one patient alone: lesions are pasted from others; add patients, or masks by --masks",
+    );
+  }
+  claim(out, { version: VERSION, seed, key: await synthesisKey(options) });
+  const missing = Array.from({ length: pairs }, (_, k) => k).filter(
+    (k) => !existsSync(join(out, idOf(k), ORIGIN)),
+  );
+  let done = pairs - missing.length;
+  hooks.onProgress?.(done, pairs);
+  if (missing.length === 0) return;
+  const shapes = await allShapes(sources, masks, hooks);
+  const plans = missing.map((k) => planOf(k, sources, masks.length, seed));
+  for (const source of sources) {
+    const its = plans.filter(({ recipient }) => recipient === source);
+    if (its.length === 0) continue;
+    const recipient = await readRecipient(source);
+    for (const plan of its) {
+      hooks.signal?.throwIfAborted();
+      const donated = shapes(plan);
+      const pair = makeSyntheticPair(recipient, donated, [seed, plan.k]);
+      await writePair(out, idOf(plan.k), pair, recipient);
+      hooks.onProgress?.(++done, pairs);
+    }
+  }
+}
+
+const idOf = (k: number) => `synthetic${String(k + 1).padStart(3, "0")}`;
+
+interface Plan {
+  readonly k: number;
+  readonly recipient: Source;
+  readonly donors: readonly string[];
+  /** Numbers of masks. */
+  readonly masks: readonly number[];
+}
+
+/** Recipients in turn; donors at random among the others. */
+function planOf(k: number, sources: readonly Source[], masks: number, seed: number): Plan {
+  const random = new Philox(seed, STREAM, k);
+  const recipient = sources[k % sources.length]!;
+  const others = sources.filter((s) => s !== recipient).map(({ id }) => id);
+  const some = <T>(from: T[], count: number): T[] =>
+    Array.from({ length: Math.min(count, from.length) }, () =>
+      from.splice(random.int(from.length), 1),
+    ).flat();
+  const numbers = Array.from({ length: masks }, (_, i) => i);
+  return { k, recipient, donors: some(others, DONORS), masks: some(numbers, MASKS) };
+}
+
+/** Reads every donor once, and gives the shapes that a plan may use. */
+async function allShapes(
+  sources: readonly Source[],
+  masks: readonly string[],
+  { onNote, signal }: SynthesisHooks,
+): Promise<(plan: Plan) => LesionShape[]> {
+  const byDonor = new Map<string, readonly LesionShape[]>();
+  for (const source of sources) {
+    signal?.throwIfAborted();
+    const { shapes } = await readRecipient(source);
+    byDonor.set(source.id, shapes);
+    onNote?.(`${source.id}: ${shapes.length} lesions can be taken over`);
+  }
+  const byMask: LesionShape[][] = [];
+  for (const mask of masks) byMask.push(await shapesOfMasks([mask]));
+  return ({ donors, masks: numbers }) => [
+    ...donors.flatMap((id) => byDonor.get(id) ?? []),
+    ...numbers.flatMap((i) => byMask[i]!),
+  ];
+}
+
+/** Whole or not at all. */
+async function writePair(
+  out: string,
+  id: string,
+  { visit1, visit2, truth, made }: SyntheticPair,
+  recipient: Recipient,
+): Promise<void> {
+  const folder = join(out, `.${id}.tmp`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  await Promise.all([
+    writeVolume(join(folder, "flair_time01_on_middle_space.nii.gz"), visit1),
+    writeVolume(join(folder, "flair_time02_on_middle_space.nii.gz"), visit2),
+    writeMask(join(folder, "ground_truth.nii.gz"), truth),
+    writeMask(join(folder, "brain_mask.nii.gz"), {
+      ...truth,
+      data: recipient.tissues.at(-1)!.brain,
+    }),
+  ]);
+  const donors = [...new Set(made.map(({ donor }) => donor))];
+  const origin: Origin = { recipient: recipient.source.id, donors, made: [...made] };
+  writeFileSync(join(folder, ORIGIN), `${JSON.stringify(origin, null, 2)}\n`);
+  rmSync(join(out, id), { recursive: true, force: true });
+  renameSync(folder, join(out, id));
+}
+
+/** Makes the folder, or checks that it was made by the same settings. */
+function claim(out: string, manifest: Readonly<Record<string, unknown>>): void {
+  const path = join(out, MANIFEST);
+  const text = `${JSON.stringify(manifest, null, 2)}\n`;
+  try {
+    mkdirSync(out, { recursive: true });
+    if (!existsSync(path)) writeFileSync(path, text);
+  } catch (error) {
+    throw new UserError(`${out}: cannot be written to (${(error as Error).message})`);
+  }
+  if (readFileSync(path, "utf8") !== text) {
+    throw new UserError(
+      `${out}: holds synthetic pairs of other data, another seed or another version; name a new folder`,
+    );
+  }
+}

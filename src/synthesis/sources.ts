@@ -1,0 +1,140 @@
+/** What synthetic pairs are made of: pairs in the MSSEG-2 layout, and single scans with lesion masks. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../core/errors";
+import type { Patient } from "../data/cohort";
+import { readMask, readVolume } from "../data/nifti_read";
+import { loadPatient, maskOnGrid } from "../data/patient";
+import type { Mask, Volume } from "../data/volume";
+import { type LesionShape, lesionShapes, type Point, worldBox } from "./shape";
+import { type Tissue, tissueOf } from "./tissue";
+
+/** A single scan and all its lesions. */
+export interface SingleScan {
+  readonly id: string;
+  readonly flair: string;
+  readonly lesions: string;
+  readonly brainMask?: string;
+}
+
+export type Source =
+  | ({ readonly kind: "pair" } & Patient)
+  | ({ readonly kind: "single" } & SingleScan);
+
+const FILES = {
+  time1: "flair_time01_on_middle_space",
+  time2: "flair_time02_on_middle_space",
+  truth: "ground_truth",
+  resolved: "resolved",
+  brainMask: "brain_mask",
+  flair: "flair",
+  lesions: "lesions",
+} as const;
+
+/**
+ * The patients of a folder, sorted by id: each a pair (both visits and ground_truth) or a single scan
+ * (flair and lesions), brain_mask optional.
+ * @param ids of those that are wanted; all if absent
+ * @throws UserError when there is none, or one of the ids is not there
+ */
+export function findSources(root: string, ids?: readonly string[]): Source[] {
+  if (!existsSync(root) || !statSync(root).isDirectory()) {
+    throw new UserError(`${root}: no such folder; give one with a folder per patient`);
+  }
+  const sources = readdirSync(root)
+    .sort()
+    .flatMap((id) => sourceIn(join(root, id), id) ?? []);
+  const unknown = ids?.find((id) => !sources.some((source) => source.id === id));
+  if (unknown !== undefined) {
+    const there = sources.map(({ id }) => id).join(", ");
+    throw new UserError(`--patients: no patient ${unknown} in ${root}; there are ${there}`);
+  }
+  const wanted = sources.filter(({ id }) => ids === undefined || ids.includes(id));
+  if (wanted.length > 0) return wanted;
+  throw new UserError(
+    `${root}: no patient found; expected <patient>/ with both visits and ground_truth (the layout ` +
+      "of MSSEG-2), or with flair.nii.gz and lesions.nii.gz",
+  );
+}
+
+function sourceIn(folder: string, id: string): Source | undefined {
+  if (id.startsWith(".") || !statSync(folder).isDirectory()) return undefined;
+  const names = new Set(readdirSync(folder));
+  const paths: { -readonly [K in keyof typeof FILES]?: string } = {};
+  for (const [key, stem] of Object.entries(FILES)) {
+    const name = [`${stem}.nii.gz`, `${stem}.nii`].find((n) => names.has(n));
+    if (name) paths[key as keyof typeof FILES] = join(folder, name);
+  }
+  const { time1, time2, truth, resolved, flair, lesions, brainMask } = paths;
+  if (time1 && time2 && truth) {
+    return { kind: "pair", id, time1, time2, truth, resolved, brainMask };
+  }
+  if (flair && lesions) return { kind: "single", id, flair, lesions, brainMask };
+  return undefined;
+}
+
+/** Lesion masks without images: `*.nii.gz` in a folder. */
+export function findMasks(folder: string): string[] {
+  if (!existsSync(folder)) throw new UserError(`${folder}: no such folder of lesion masks`);
+  const found = readdirSync(folder).filter((name) => /\.nii(\.gz)?$/.test(name));
+  if (found.length === 0) throw new UserError(`${folder}: holds no .nii or .nii.gz lesion mask`);
+  return found.sort().map((name) => join(folder, name));
+}
+
+/** A source read and looked through. */
+export interface Recipient {
+  readonly source: Source;
+  /** Visits of a pair, or the one scan. */
+  readonly images: readonly Volume[];
+  readonly tissues: readonly Tissue[];
+  /** Of a pair those that are new, of a single scan all. */
+  readonly lesions: Mask;
+  /** Lesions whose look can be taken over. */
+  readonly shapes: readonly LesionShape[];
+}
+
+export async function readRecipient(source: Source): Promise<Recipient> {
+  return source.kind === "pair" ? readPair(source) : readSingle(source);
+}
+
+async function readPair(source: Source & { kind: "pair" }): Promise<Recipient> {
+  const { time1, time2, truth, brainMask } = await loadPatient(source);
+  const images = [time1, time2];
+  const tissues = images.map((image, i) =>
+    tissueOf([source.time1, source.time2][i]!, image, brainMask, truth),
+  );
+  const box = worldBox({ ...time1, data: tissues[1]!.brain });
+  const shapes = lesionShapes(source.id, truth, box, { volume: time2, tissue: tissues[1]! });
+  return { source, images, tissues, lesions: truth, shapes };
+}
+
+async function readSingle(source: Source & { kind: "single" }): Promise<Recipient> {
+  const [image, mask, brain] = await Promise.all([
+    readVolume(source.flair),
+    readMask(source.lesions),
+    source.brainMask === undefined ? undefined : readMask(source.brainMask),
+  ]);
+  const onGrid = (path: string, read: NonNullable<typeof brain>) =>
+    maskOnGrid(path, read, source.flair, image, []);
+  const lesions = onGrid(source.lesions, mask);
+  const brainMask = brain && onGrid(source.brainMask!, brain);
+  const tissue = tissueOf(source.flair, image, brainMask, lesions);
+  const box = worldBox({ ...image, data: tissue.brain });
+  const shapes = lesionShapes(source.id, lesions, box, { volume: image, tissue });
+  return { source, images: [image], tissues: [tissue], lesions, shapes };
+}
+
+/** The brain of the MNI152 template, mm of its world. */
+const MNI_BRAIN: readonly [Point, Point] = [
+  [-72, -106, -70],
+  [72, 73, 82],
+];
+
+/** Shapes of masks without an image, in MNI space. */
+export async function shapesOfMasks(paths: readonly string[]): Promise<LesionShape[]> {
+  const masks = await Promise.all(paths.map((path) => readMask(path)));
+  return masks.flatMap((mask, i) => {
+    const name = paths[i]!.split(/[/\\]/).at(-1)!;
+    return lesionShapes(`mask:${name.replace(/\.nii(\.gz)?$/, "")}`, mask, MNI_BRAIN);
+  });
+}

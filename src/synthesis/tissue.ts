@@ -1,0 +1,164 @@
+/**
+ * What of a FLAIR image is white matter, without any segmentation tool: the level of white matter from
+ * the mode of the deep brain's intensities, a local level that follows the bias field, and places
+ * where a lesion may lie.
+ */
+import { UserError } from "../core/errors";
+import { type Mask, type Size3, type Volume, voxelSize } from "../data/volume";
+import { connectedComponents } from "../eval/components";
+import { gaussian, inVoxels, weightedMean } from "./smooth";
+
+export interface Tissue {
+  readonly size: Size3;
+  /** Edges of a voxel, mm. */
+  readonly edges: readonly [number, number, number];
+  /** Intensity of nothing. */
+  readonly air: number;
+  /** Local intensity of white matter. */
+  readonly level: Float32Array;
+  /** (smoothed intensity − air) / (level − air): white matter is 1, lesions are above 1.2. */
+  readonly relative: Float32Array;
+  /** 0 in tissue, 1 in fluid and outside the brain, between at borders. */
+  readonly fluid: Float32Array;
+  readonly brain: Uint8Array;
+  /** 1 where a lesion may lie. */
+  readonly plausible: Uint8Array;
+}
+
+/** Smoothing that tells tissue from noise, mm. */
+const FINE_MM = 0.8;
+/** How far the local level looks, mm. */
+const LEVEL_MM = 12;
+const WIDE_MM = 25;
+/** Neighbourhood of a plausible place, mm. */
+const AROUND_MM = 2.5;
+
+/**
+ * @param brain of the image, where there is one
+ * @param lesions that are there already
+ * @throws UserError when no brain can be made out
+ */
+export function tissueOf(name: string, image: Volume, brainMask?: Mask, lesions?: Mask): Tissue {
+  const { size, data } = image;
+  const edges = voxelSize(image.affine);
+  const sigma = (mm: number) => inVoxels(mm, edges);
+  const air = modeOf(data);
+  const brain = brainMask?.data ?? estimateBrain(data, size, edges, air);
+  const inside = Float32Array.from(brain);
+  const closed = gaussian(inside, size, sigma(6));
+  const white = whiteMode(name, data, brain, closed, air);
+  const about = (of: (voxel: number) => number, low: number, high: number, mm: number) => {
+    const near = inside.map((b, i) => {
+      const r = (data[i]! - air) / (of(i) - air);
+      return b > 0 && r > low && r < high && !lesions?.data[i] ? 1 : 0;
+    });
+    return weightedMean(data, near, size, sigma(mm), () => white);
+  };
+  // Grey matter is a little brighter in FLAIR, and near its border the more common.
+  const wide = about(() => white, 0.78, 1.22, WIDE_MM);
+  const level = about((i) => wide[i]!, 0.8, 1.04, LEVEL_MM);
+  const fine = gaussian(data, size, sigma(FINE_MM));
+  const relative = fine.map((v, i) => (v - air) / (level[i]! - air));
+  const fluid = data.map((v, i) => {
+    const r = 0.5 * (relative[i]! + (v - air) / (level[i]! - air));
+    return brain[i] ? 1 - smoothstep((r - 0.5) / 0.3) : 1;
+  });
+  const old = Float32Array.from(lesions?.data ?? new Uint8Array(data.length));
+  const lesionNear = lesions ? gaussian(old, size, sigma(1)) : old;
+  const is = inside.map((b, i) =>
+    b > 0 && Math.abs(relative[i]! - 1) < 0.12 && lesionNear[i]! < 0.05 ? 1 : 0,
+  );
+  const share = gaussian(is, size, sigma(AROUND_MM));
+  const fluidShare = gaussian(fluid, size, sigma(AROUND_MM));
+  const plausible = Uint8Array.from(is, (here, i) => {
+    const deep = closed[i]! > 0.97;
+    const [most, least] = deep ? [0.4, 0.4] : [0.03, 0.75];
+    return here && closed[i]! > 0.85 && share[i]! > least && fluidShare[i]! < most ? 1 : 0;
+  });
+  return { size, edges, air, level, relative, fluid, brain, plausible };
+}
+
+export function smoothstep(t: number): number {
+  const u = Math.min(1, Math.max(0, t));
+  return u * u * (3 - 2 * u);
+}
+
+function range(data: Float32Array): readonly [least: number, most: number] {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const v of data) {
+    if (v < least) least = v;
+    if (v > most) most = v;
+  }
+  return [least, most];
+}
+
+/** The middle of the fullest of 2048 steps of the histogram: air, in any head image. */
+function modeOf(data: Float32Array): number {
+  const [least, most] = range(data);
+  const step = (most - least) / 2048 || 1;
+  const counts = new Float64Array(2049);
+  for (const v of data) counts[Math.floor((v - least) / step)]! += 1;
+  const fullest = counts.indexOf(Math.max(...counts));
+  let [sum, n] = [0, 0];
+  for (const v of data) {
+    if (Math.floor((v - least) / step) !== fullest) continue;
+    sum += v;
+    n++;
+  }
+  return sum / n;
+}
+
+function quantile(values: Float32Array, q: number): number {
+  const sorted = values.toSorted();
+  return sorted[Math.floor(q * (sorted.length - 1))] ?? 0;
+}
+
+/** The largest part that holds together when the skin of tissue is taken off, and its surroundings. */
+function estimateBrain(
+  data: Float32Array,
+  size: Size3,
+  edges: readonly [number, number, number],
+  air: number,
+): Uint8Array {
+  const high = quantile(
+    data.filter((_, i) => i % 7 === 0),
+    0.99,
+  );
+  const some = data.filter((v, i) => i % 7 === 0 && v > air + 0.15 * (high - air));
+  const middle = quantile(some, 0.5);
+  const tissue = data.map((v) => (v > air + 0.45 * (middle - air) ? 1 : 0));
+  const thick = gaussian(tissue, size, inVoxels(2.5, edges));
+  const core = Uint8Array.from(thick, (v) => (v > 0.85 ? 1 : 0));
+  const { count, voxels } = connectedComponents(core, size);
+  let largest: Int32Array = new Int32Array();
+  for (let c = 1; c <= count; c++) if (voxels(c).length > largest.length) largest = voxels(c);
+  const kept = new Float32Array(data.length);
+  for (const i of largest) kept[i] = 1;
+  const around = gaussian(kept, size, inVoxels(3, edges));
+  return Uint8Array.from(around, (v, i) => (v > 0.12 && tissue[i] ? 1 : 0));
+}
+
+/** Mode of the intensities at the brain's depth: white matter is the most common there. */
+function whiteMode(
+  name: string,
+  data: Float32Array,
+  brain: Uint8Array,
+  closed: Float32Array,
+  air: number,
+): number {
+  const deep = data.filter((v, i) => brain[i] && closed[i]! > 0.95 && v !== air);
+  if (deep.length < 500) {
+    throw new UserError(
+      `${name}: no brain can be made out in it; give a brain_mask.nii.gz beside it`,
+    );
+  }
+  const [low, high] = [quantile(deep, 0.02), quantile(deep, 0.98)];
+  const bins = new Float32Array(200);
+  for (const v of deep) {
+    const bin = Math.floor(((v - low) / (high - low)) * 200);
+    if (bin >= 0 && bin < 200) bins[bin]! += 1;
+  }
+  const even = gaussian(bins, [200, 1, 1], [5, 0, 0]);
+  const mode = even.indexOf(Math.max(...even));
+  return low + ((mode + 0.5) / 200) * (high - low);
+}
