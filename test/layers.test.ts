@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/optim": ["kernels", "src/core"],
   "src/data": ["kernels", "src/core", "src/gpu", "src/platform"],
   "src/eval": ["src/core", "src/data"],
+  "src/synthesis": ["src/core", "src/data", "src/eval"],
   "src/import": ["src/core", "src/data", "src/eval"],
   "src/infer": [
     ...["kernels", "src/core", "src/gpu", "src/tune", "src/nn", "src/data", "src/platform"],

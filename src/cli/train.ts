@@ -28,6 +28,7 @@ import {
   savedSplit,
   splitOf,
 } from "./train_data";
+import { extraPairs } from "./train_extra";
 import { isCrossValidation, trainFolds } from "./train_folds";
 import { withTrainOptions } from "./train_options";
 import { newConfig, resumedConfig, type TrainFlags } from "./train_settings";
@@ -52,7 +53,10 @@ async function train(options: TrainFlags): Promise<void> {
   const data = options.data ?? (resumed && (resumed.split as unknown as SavedSplit).data);
   const cohort = await openData(config, data);
   const split = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, options);
-  const { sources, patients } = await prepare(memory, config, split);
+  const saved = resumed?.split as SavedSplit | undefined;
+  const extra = await extraPairs(config, split, saved?.trainData ?? options.trainData ?? []);
+  if (!extra) return;
+  const { sources, patients } = await prepare(memory, config, split, extra);
   if (!(await tuneRun(device, config, resumed, options))) return;
   const folder = resumed ?? newFolder(config, splitOf(cohort, split, options), options);
   keepChoices(device, config, folder);

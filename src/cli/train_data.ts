@@ -21,6 +21,8 @@ export interface SavedSplit {
   readonly data?: string;
   readonly train: readonly string[];
   readonly val: readonly string[];
+  /** Folders of further pairs that only train. */
+  readonly trainData?: readonly string[];
 }
 
 export async function openData(config: TrainConfig, data: string | undefined): Promise<Cohort> {
@@ -67,6 +69,7 @@ export function splitOf(cohort: Cohort, arms: Arms, options: TrainFlags): SavedS
     data: options.data === undefined ? undefined : resolve(cohort.root),
     train: arms.train.map(({ id }) => id),
     val: arms.val.map(({ id }) => id),
+    trainData: options.trainData?.map((folder) => resolve(folder)),
   };
 }
 
@@ -77,23 +80,28 @@ export function newFolder(config: TrainConfig, split: SavedSplit, options: Train
   return folder;
 }
 
-/** Resamples and normalises everyone, or finds them in the cache. */
+/**
+ * Resamples and normalises everyone, or finds them in the cache.
+ * @param extra pairs that train too, each with its time-swapped twin if it can have one
+ */
 export async function prepare(
   memory: Memory,
   config: TrainConfig,
   { train, val }: Arms,
+  extra: readonly Patient[],
 ): Promise<{ sources: PreparedPatient[]; patients: ValidationPatient[] }> {
   const { spacing, normalisation, timeReversal } = config;
   const sources: PreparedPatient[] = [];
   const patients: ValidationPatient[] = [];
   let shown = performance.now();
-  for (const [i, patient] of [...train, ...val].entries()) {
+  const all = [...train, ...extra, ...val];
+  for (const [i, patient] of all.entries()) {
     if (performance.now() - shown > PREPARATION_LINE_MS) {
-      say(`prepared ${i} of ${train.length + val.length} patients (kept for the next run)`);
+      say(`prepared ${i} of ${all.length} patients (kept for the next run)`);
       shown = performance.now();
     }
-    const trains = i < train.length;
-    const reversed = trains && timeReversal;
+    const trains = i < train.length + extra.length;
+    const reversed = trains && timeReversal && (i < train.length || patient.resolved !== undefined);
     if (reversed && patient.resolved === undefined) {
       throw new UserError(
         `${patient.id}: --time-reversal needs its resolved.nii.gz, the truth of the time-swapped ` +

@@ -24,6 +24,7 @@ function withRunOptions(command: Command): Command {
   return command
     .optionsGroup("The run:")
     .option("--data <dir>", "cohort in the MSSEG-2 layout; without it a phantom cohort is made")
+    .option("--train-data <dirs>", "more pairs that only train, e.g. of `synthesise`", listOption)
     .option(
       "--preset <name>",
       "paper or best, for software adapters small or best-small (default: paper or small)",
@@ -97,7 +98,8 @@ function withOptimisationOptions(command: Command): Command {
 function withAugmentationOptions(command: Command): Command {
   command
     .optionsGroup("Augmentation:")
-    .option("--augment <parts>", `all, none, or some of ${AUGMENTATIONS.join(",")}`, augmentOption);
+    .option("--augment <parts>", `all, none, or some of ${AUGMENTATIONS.join(",")}`, augmentOption)
+    .option("--synthetic <share>", "share of synthetic pairs among those that train", numberOption);
   return withFlag(command, "time-reversal", "time-swapped twins too (needs resolved.nii.gz)");
 }
 

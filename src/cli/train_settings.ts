@@ -11,6 +11,7 @@ import type { TuneFlags } from "./options";
 
 export interface TrainFlags extends TuneFlags {
   readonly data?: string;
+  readonly trainData?: string[];
   readonly preset?: PresetName;
   readonly val?: string[];
   readonly folds?: number;

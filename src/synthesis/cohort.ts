@@ -60,7 +60,7 @@ export async function synthesisKey(options: SynthesisOptions): Promise<string> {
     const { kind } = source;
     const files =
       kind === "pair"
-        ? [source.time1, source.time2, source.truth, source.brainMask]
+        ? [source.time1, source.time2, source.truth, source.resolved, source.brainMask]
         : [source.flair, source.lesions, source.brainMask];
     for (const file of files) hash.update(file === undefined ? "none" : await readFile(file));
   }
@@ -154,8 +154,8 @@ async function allShapes(
 async function writePair(
   out: string,
   id: string,
-  { visit1, visit2, truth, made }: SyntheticPair,
-  recipient: Recipient,
+  { visit1, visit2, truth, resolved, made }: SyntheticPair,
+  { source, brainMask }: Recipient,
 ): Promise<void> {
   const folder = join(out, `.${id}.tmp`);
   rmSync(folder, { recursive: true, force: true });
@@ -164,13 +164,11 @@ async function writePair(
     writeVolume(join(folder, "flair_time01_on_middle_space.nii.gz"), visit1),
     writeVolume(join(folder, "flair_time02_on_middle_space.nii.gz"), visit2),
     writeMask(join(folder, "ground_truth.nii.gz"), truth),
-    writeMask(join(folder, "brain_mask.nii.gz"), {
-      ...truth,
-      data: recipient.tissues.at(-1)!.brain,
-    }),
+    resolved && writeMask(join(folder, "resolved.nii.gz"), resolved),
+    brainMask && writeMask(join(folder, "brain_mask.nii.gz"), brainMask),
   ]);
   const donors = [...new Set(made.map(({ donor }) => donor))];
-  const origin: Origin = { recipient: recipient.source.id, donors, made: [...made] };
+  const origin: Origin = { recipient: source.id, donors, made: [...made] };
   writeFileSync(join(folder, ORIGIN), `${JSON.stringify(origin, null, 2)}\n`);
   rmSync(join(out, id), { recursive: true, force: true });
   renameSync(folder, join(out, id));

@@ -1,5 +1,6 @@
 /** One synthetic pair of visits: lesions pasted at visit 2 alone, or filled in at visit 1 alone. */
 import { Philox } from "../core/random";
+import { applyAffine, invertAffine } from "../data/affine";
 import type { Mask, Volume } from "../data/volume";
 import { connectedComponents } from "../eval/components";
 import { drawTurn, type Footprint, fill, fits, footprint, paint } from "./paste";
@@ -12,6 +13,8 @@ export interface SyntheticPair {
   readonly visit2: Volume;
   /** New lesions: those of the pair itself, the pasted ones, and those filled in at visit 1. */
   readonly truth: Mask;
+  /** Lesions gone at visit 2, where that is known: none of a single scan. */
+  readonly resolved?: Mask;
   readonly made: readonly MadeLesion[];
 }
 
@@ -34,7 +37,7 @@ const FILLED = 0.4;
 const FILLABLE: readonly [number, number] = [8, 1500];
 /** Contrast of shapes that have none of their own, where no donor has. */
 const CONTRAST: readonly [number, number] = [0.25, 0.6];
-const PLACES = 80;
+const PLACES = 120;
 const LESIONS_TRIED = 6;
 
 /**
@@ -152,6 +155,7 @@ class PairMaker {
       const centre = place.map(
         (p, axis) => low[axis]! + p * (high[axis]! - low[axis]!) + reach * random.normal(),
       ) as [number, number, number];
+      if (!recipient.tissues.every(({ plausible }) => plausible[voxelAt(image, centre)])) continue;
       const found = footprint(image, shape, { centre, turn });
       if (recipient.tissues.every((tissue) => fits(found, tissue, this.taken))) return found;
     }
@@ -167,7 +171,8 @@ class PairMaker {
     const mask: Mask = { size, affine, data: truth };
     if (source.kind === "pair") {
       const visit2 = { ...second, data: this.data[1] };
-      return { visit1: volume(this.data[0]), visit2, truth: mask, made };
+      const { resolved } = recipient;
+      return { visit1: volume(this.data[0]), visit2, truth: mask, resolved, made };
     }
     const noise = new Philox(...key, STREAM.noise);
     if (this.chosen.includes(1)) fill(this.data[0], tissues[0]!, this.chosen, lesions, noise);
@@ -175,8 +180,15 @@ class PairMaker {
       const random = new Philox(...key, visit === 0 ? STREAM.visit1 : STREAM.visit2);
       return volume(scannedAgain(volume(this.data[visit]), tissues[0]!, random));
     };
-    return { visit1: again(0), visit2: again(1), truth: mask, made };
+    const resolved = { ...mask, data: new Uint8Array(truth.length) };
+    return { visit1: again(0), visit2: again(1), truth: mask, resolved, made };
   }
+}
+
+/** The voxel nearest to a point of the world. */
+function voxelAt({ size, affine }: Volume, point: Point): number {
+  const [x, y, z] = applyAffine(invertAffine(affine), point).map((v) => Math.round(v));
+  return (z! * size[1] + y!) * size[0] + x!;
 }
 
 /** Lesions of a single scan that stand out from white matter and are not too large. */

@@ -89,6 +89,10 @@ export interface Recipient {
   readonly tissues: readonly Tissue[];
   /** Of a pair those that are new, of a single scan all. */
   readonly lesions: Mask;
+  /** As given. */
+  readonly brainMask?: Mask;
+  /** Of a pair, where it has one. */
+  readonly resolved?: Mask;
   /** Lesions whose look can be taken over. */
   readonly shapes: readonly LesionShape[];
 }
@@ -105,7 +109,9 @@ async function readPair(source: Source & { kind: "pair" }): Promise<Recipient> {
   );
   const box = worldBox({ ...time1, data: tissues[1]!.brain });
   const shapes = lesionShapes(source.id, truth, box, { volume: time2, tissue: tissues[1]! });
-  return { source, images, tissues, lesions: truth, shapes };
+  const gone = source.resolved === undefined ? undefined : await readMask(source.resolved);
+  const resolved = gone && maskOnGrid(source.resolved!, gone, source.time1, time1, []);
+  return { source, images, tissues, lesions: truth, brainMask, resolved, shapes };
 }
 
 async function readSingle(source: Source & { kind: "single" }): Promise<Recipient> {
@@ -121,7 +127,7 @@ async function readSingle(source: Source & { kind: "single" }): Promise<Recipien
   const tissue = tissueOf(source.flair, image, brainMask, lesions);
   const box = worldBox({ ...image, data: tissue.brain });
   const shapes = lesionShapes(source.id, lesions, box, { volume: image, tissue });
-  return { source, images: [image], tissues: [tissue], lesions, shapes };
+  return { source, images: [image], tissues: [tissue], lesions, brainMask, shapes };
 }
 
 /** The brain of the MNI152 template, mm of its world. */

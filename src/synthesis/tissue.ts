@@ -43,7 +43,7 @@ export function tissueOf(name: string, image: Volume, brainMask?: Mask, lesions?
   const edges = voxelSize(image.affine);
   const sigma = (mm: number) => inVoxels(mm, edges);
   const air = modeOf(data);
-  const brain = brainMask?.data ?? estimateBrain(data, size, edges, air);
+  const brain = brainOf(data, size, edges, air, brainMask);
   const inside = Float32Array.from(brain);
   const closed = gaussian(inside, size, sigma(6));
   const white = whiteMode(name, data, brain, closed, air);
@@ -111,6 +111,21 @@ function modeOf(data: Float32Array): number {
 function quantile(values: Float32Array, q: number): number {
   const sorted = values.toSorted();
   return sorted[Math.floor(q * (sorted.length - 1))] ?? 0;
+}
+
+/** The estimate, inside the mask where there is one that agrees with it: masks may be loose. */
+function brainOf(
+  data: Float32Array,
+  size: Size3,
+  edges: readonly [number, number, number],
+  air: number,
+  mask?: Mask,
+): Uint8Array {
+  const estimate = estimateBrain(data, size, edges, air);
+  if (!mask) return estimate;
+  const both = estimate.map((v, i) => (v && mask.data[i] ? 1 : 0));
+  const count = (of: Uint8Array) => of.reduce((sum, v) => sum + v, 0);
+  return count(both) > 0.4 * count(mask.data) ? both : mask.data;
 }
 
 /** The largest part that holds together when the skin of tissue is taken off, and its surroundings. */
