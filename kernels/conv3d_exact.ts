@@ -17,7 +17,7 @@ function moved(s: number, t: number, { D, H, W, K }: Geometry): number | undefin
 export interface Rounding {
   /** Factors were computed on the way, behind a norm. */
   readonly norm: boolean;
-  /** Activations are stored as f16, so factors may be rounded to it, behind a norm and of weights. */
+  /** Activations are stored as f16: factors behind a norm too, by variants that have them written. */
   readonly half: boolean;
 }
 
@@ -27,9 +27,9 @@ const DEVIATIONS = 6;
 
 function exactSum(value: number, absolute: number, terms: number, how: Rounding): Exact {
   const { norm, half } = how;
-  const factors = half ? (DEVIATIONS * HALF_ROUNDING) / Math.sqrt(terms) : norm ? NORM_ROUNDING : 0;
+  const behind = half ? (DEVIATIONS * HALF_ROUNDING) / Math.sqrt(terms) : NORM_ROUNDING;
   const stored = half ? HALF_ROUNDING * Math.abs(value) + 2 ** -24 : 0;
-  const bound = roundingBound(terms, absolute) + factors * absolute + stored;
+  const bound = roundingBound(terms, absolute) + (norm ? behind * absolute : 0) + stored;
   return { value, bound, terms };
 }
 

@@ -33,6 +33,8 @@ export type BackwardProblem = Geometry & Context & Readonly<Record<"NORM_DY" | "
 const EPS = 1e-5;
 const volume = ({ N, D, H, W }: Geometry, channels: number) => [N, channels, D, H, W];
 const weights = ({ CIN, COUT, K }: Geometry) => [COUT, CIN, K, K, K];
+/** The variant on subgroup matrices multiplies with weights in f16. */
+const roundedWeights = ({ F16 }: Context) => (F16 ? ["w"] : []);
 const fill = { ...normFills("x", "x"), ...normFills("dy", "dy_of") };
 
 interface Attrs {
@@ -50,6 +52,7 @@ const forward: Trial<ForwardProblem> = {
   kind: ["K"],
   fill: normFills("x", "x"),
   halves: ({ F16 }) => (F16 ? ["x"] : []),
+  rounds: roundedWeights,
   inputs(problem) {
     const x = volume(problem, problem.CIN);
     const input = problem.NORM ? normInputs("x", x) : { x };
@@ -84,6 +87,7 @@ const weightGradient: Trial<BackwardProblem> = {
   kind: ["K"],
   fill,
   halves: ({ F16 }) => (F16 ? ["x", "dy", "dy_of"] : []),
+  rounds: roundedWeights,
   inputs(problem) {
     const { CIN, COUT, NORM, NORM_DY } = problem;
     const [x, dy] = [volume(problem, CIN), volume(problem, COUT)];

@@ -32,6 +32,8 @@ export interface Trial<P extends Problem = Problem> {
   inputs(problem: P): Readonly<Record<string, Shape>>;
   /** Inputs that are stored as f16. */
   halves?(problem: P): readonly string[];
+  /** Inputs of float32 that get values which f16 holds too: some variant rounds them to it. */
+  rounds?(problem: P): readonly string[];
   /** Where random numbers in ±1 will not do. */
   readonly fill?: Readonly<Record<string, Fill>>;
   /**

@@ -81,7 +81,9 @@ export class TrialBench {
     this.inputs = inputsOf(trial, problem);
     const values: Record<string, Values[string]> = {};
     for (const [k, [name, t]] of Object.entries(this.inputs).entries()) {
-      const fill = trial.fill?.[name] ?? ((random: number) => random);
+      const given = trial.fill?.[name] ?? ((random: number) => random);
+      const rounded = trial.rounds?.(problem).includes(name);
+      const fill = rounded ? (random: number) => Math.f16round(given(random)) : given;
       fillWith(memory, t, fill, k * SHIFT);
       values[name] = noiseAt(fill, k * SHIFT, t.dtype);
     }

@@ -7,6 +7,8 @@ export interface ColumnOptions {
   readonly worker: string;
   /** Seconds for a case that asks for no more; the first of a worker gets more. */
   readonly timeout: number;
+  /** Seconds more for the first: starting a driver and compiling the first shaders. */
+  readonly startSeconds?: number;
 }
 
 /** Ends a request: the worker is gone, or is to be taken for it. */
@@ -19,7 +21,6 @@ export class WorkerLost extends Error {
   }
 }
 
-/** Starting a driver and compiling the first shaders. */
 const START_SECONDS = 120;
 
 /** A worker that is started when it is needed, and anew when it has ended. */
@@ -41,7 +42,8 @@ export class Column {
   async ask(request: Request, patience = 0): Promise<Reply> {
     const fresh = this.running === undefined;
     const { worker, replies } = await this.start();
-    const seconds = this.options.timeout + patience + (fresh ? START_SECONDS : 0);
+    const { timeout, startSeconds = START_SECONDS } = this.options;
+    const seconds = timeout + patience + (fresh ? startSeconds : 0);
     worker.send(request);
     const next = await withTimeout(replies.next(), seconds);
     if (next === undefined) {

@@ -151,9 +151,13 @@ function outline(
   const dys = gradients.length > 0 ? nothing(reference.differentiable ?? ["y"]) : {};
   const empty = { inputs: {}, outputs: {}, dys, gradients: nothing(gradients) };
   const { graph } = new OpGraph({ reference, case: c, half, ...empty }, caps, variants);
-  const done = graph.picks.every(({ op, chosen }) => (variants[op] ?? chosen) === chosen);
-  const asked = Object.keys(variants).every((op) => graph.picks.some((p) => p.op === op));
-  return done && (asked || wanted === undefined) ? graph : undefined;
+  const taken = Object.entries(variants).map(([pick, name]) => {
+    const made = graph.picks.filter(({ op }) => op === pick);
+    return made.length > 0 && made.every(({ chosen }) => chosen === name);
+  });
+  // Together a variant may stand beside one that cannot do what it can.
+  const done = wanted ? taken.every(Boolean) : taken.length === 0 || taken.some(Boolean);
+  return done ? graph : undefined;
 }
 
 interface Kind {

@@ -1,0 +1,268 @@
+/** The portability suite itself: which cases there are, how ends are told, what a report says. */
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ops } from "../kernels/index";
+import { UserError } from "../src/core/errors";
+import type { Capabilities } from "../src/core/kernel";
+import { compare } from "./op_checks";
+import { idOf, matchesId, seedOf } from "./portability/case";
+import { opCases } from "./portability/cases/ops";
+import { edgeCases, mixedCases } from "./portability/cases/sizes";
+import type { Host, HostAdapter, HostWorker, WorkerEnd } from "./portability/host";
+import { Channel } from "./portability/hosts/channel";
+import type { Reply } from "./portability/messages";
+import { DEFECTS, KINDS } from "./portability/mutants";
+import { checkText } from "./portability/mutate";
+import { countsOf, groupOf, rowsOf } from "./portability/report/cells";
+import { comparisonLines } from "./portability/report/compare";
+import { readReport, writeReport } from "./portability/report/file";
+import { htmlReport } from "./portability/report/html";
+import { matrixLines, summaryLine } from "./portability/report/matrix";
+import { FORMAT, jsonSchema, type Report, type Result, VERSION } from "./portability/report/schema";
+import { Column } from "./portability/runner";
+import { whyNot } from "./portability/support";
+import { references } from "./reference/index";
+
+const SOFTWARE: Capabilities = {
+  ...{ kind: "lavapipe", subgroupSize: 8, shaderF16: true, subgroupMatrices: [] },
+  ...{ maxBindingBytes: 2 ** 27, maxInvocations: 1024, maxWorkgroupBytes: 32768 },
+};
+const MATRIX = { M: 16, N: 16, K: 16, component: "f16", result: "f32" };
+const GPU: Capabilities = {
+  ...{ kind: "hardware", subgroupSize: 32, shaderF16: true, subgroupMatrices: [MATRIX] },
+  ...{ maxBindingBytes: 2 ** 31, maxInvocations: 1024, maxWorkgroupBytes: 49152 },
+};
+
+describe("cases", () => {
+  test("ids carry row, case and seed, and patterns find them", () => {
+    const id = idOf({ row: "conv3d_dw/subgroup", name: "7x33x5", seed: 20 });
+    expect(id).toBe("conv3d_dw/subgroup/7x33x5@20");
+    expect(seedOf(id)).toBe(20);
+    const patterns = [id, "conv3d_dw/subgroup/7x33x5", "conv3d_dw/subgroup", "conv3d_*/7x?3x5"];
+    for (const pattern of patterns) expect(matchesId(pattern, id), pattern).toBe(true);
+    for (const pattern of ["conv3d_dw", "conv3d", "conv3d_dw/subgroup/7x33x5@21", "add"]) {
+      expect(matchesId(pattern, id), pattern).toBe(false);
+    }
+  });
+
+  test("every op of the registry is in it, forward and backward, in every variant", () => {
+    const { cases, skipped } = opCases(references, SOFTWARE, 20);
+    const rows = new Set([...cases, ...skipped].map(({ row }) => row));
+    for (const op of Object.values(ops)) {
+      const variants = op.variants?.[op.name as never] as readonly { name: string }[] | undefined;
+      const wanted = variants?.map((v) => `${op.name}/${v.name}`) ?? [op.name];
+      for (const row of wanted)
+        expect(rows.has(row) || rows.has(row.replace("/", ".f16/")), row).toBe(true);
+      if (!op.backward) continue;
+      expect(
+        [...rows].some((row) => row.startsWith(`${op.name}.backward`)),
+        op.name,
+      ).toBe(true);
+    }
+    expect(new Set(cases.map(idOf)).size).toBe(cases.length);
+  });
+
+  for (const caps of [SOFTWARE, GPU]) {
+    test(`every row of ${caps.kind} has a case that its variant can do`, () => {
+      const done = new Set<string>();
+      const rows = new Set<string>();
+      for (const { row, outline } of opCases(references, caps, 20).cases) {
+        rows.add(row);
+        if (!done.has(row) && outline?.(caps)) done.add(row);
+      }
+      expect([...rows].filter((row) => !done.has(row))).toEqual([]);
+    });
+  }
+
+  test("what an adapter cannot run is skipped with what it lacks", () => {
+    const { skipped } = opCases(
+      references,
+      { ...SOFTWARE, subgroupSize: null, shaderF16: false },
+      20,
+    );
+    const reasonOf = (row: string) => skipped.find((s) => s.row === row)?.reason;
+    expect(reasonOf("conv3d/subgroup")).toBe(
+      "needs subgroups of 8, the adapter has none of one size",
+    );
+    expect(reasonOf("groupNorm.f16")).toBe("needs shader-f16, the adapter has not");
+    const never = { supported: () => false };
+    expect(whyNot(never, SOFTWARE)).toBe("needs what this adapter has not");
+    const large = { supported: (c: Capabilities) => c.maxWorkgroupBytes >= 40000 };
+    expect(whyNot(large, SOFTWARE)).toBe(
+      "needs 48 KiB of workgroup memory, the adapter has 32 KiB",
+    );
+  });
+
+  test("sizes lie at and around edges, and mixtures follow from the seed", () => {
+    const conv = references.find(({ op }) => op.name === "conv3d")!;
+    const widths = edgeCases(conv).map((c) => c.inputs.x![4]!);
+    for (const W of [15, 16, 17, 31, 32, 33]) expect(widths).toContain(W);
+    const ids = (seed: number) => mixedCases(conv, seed).map((c) => c.id);
+    expect(ids(1)).toEqual(ids(1));
+    expect(ids(1)).not.toEqual(ids(2));
+  });
+});
+
+test("errors are told in units of their bounds", () => {
+  expect(compare("y", [2], [1, 2], [1, 2.5], 1)).toEqual({ worst: 0.5 });
+  const { worst, fault } = compare("y", [1, 2], [1, 5], [1, 2], 1);
+  expect(worst).toBe(3);
+  expect(fault).toContain("1 of 2 elements are off, most of all [0, 1] = 5, expected 2 ± 1");
+  expect(compare("y", [1], [Number.NaN], [1], 1).worst).toBe(Number.POSITIVE_INFINITY);
+  expect(compare("y", [1], [1], [2], 0).worst).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("planted defects are of many kinds, and each is found once in its shader", () => {
+  for (const defect of DEFECTS) checkText(defect);
+  expect(DEFECTS.length).toBeGreaterThanOrEqual(25);
+  expect(new Set(DEFECTS.map(({ kind }) => kind))).toEqual(new Set(KINDS));
+  const stale = { ...DEFECTS[0]!, from: "no such line" };
+  expect(() => checkText(stale)).toThrow(UserError);
+});
+
+const ADAPTER: HostAdapter = {
+  ...{ name: "test adapter", kind: "software", backend: "vulkan", driver: "1.0", vendor: "v" },
+  ...{ architecture: "a", subgroupSize: null, limits: { maxBufferSize: 1 }, features: ["f"] },
+  versions: { bun: "1" },
+};
+
+/** A host whose workers answer as `script` says; the n-th worker by its n-th entry. */
+function scripted(
+  script: readonly ((worker: { reply(r: Reply): void; end(e: WorkerEnd): void }) => void)[],
+) {
+  let started = 0;
+  const start = async (): Promise<HostWorker> => {
+    const act = script[started++]!;
+    const messages = new Channel<unknown>();
+    const { promise: ended, resolve } = Promise.withResolvers<WorkerEnd>();
+    const end = (e: WorkerEnd) => {
+      resolve(e);
+      messages.close();
+    };
+    return {
+      ...{ messages, ended },
+      send: () => act({ reply: (r) => messages.push(r), end }),
+      stop: async () => end({ kind: "killed", detail: "" }),
+    };
+  };
+  const host: Host = { name: "bun", start, adapters: async () => ({ adapters: [ADAPTER] }) };
+  return { host, started: () => started };
+}
+
+describe("a case that ends its worker", () => {
+  const c = { id: "a/b@20", row: "a", short: true, patience: 0 };
+  const passing: Reply = { outcome: { worst: 0.5, faults: [] }, seconds: 1 };
+  const options = { worker: "", timeout: 0.05, startSeconds: 0 };
+
+  test("is told as a crash, and tried once more alone", async () => {
+    const { host, started } = scripted([
+      (w) => w.end({ kind: "crash", detail: "SIGSEGV" }),
+      (w) => w.reply(passing),
+    ]);
+    const column = new Column(host, ADAPTER, options);
+    const result = await column.run(c);
+    expect(result).toMatchObject({ status: "crashed", alone: "passed", faults: ["SIGSEGV"] });
+    expect((await column.run(c)).status).toBe("passed");
+    expect(started()).toBe(2);
+  });
+
+  test("or as hung, or as a lost device", async () => {
+    const hanging = scripted([() => {}, () => {}]);
+    const hung = await new Column(hanging.host, ADAPTER, options).run(c);
+    expect(hung).toMatchObject({ status: "hung", alone: "hung" });
+    const lost = (w: { reply(r: Reply): void }) => w.reply({ lost: "device lost after x" });
+    const losing = scripted([lost, lost]);
+    expect(await new Column(losing.host, ADAPTER, options).run(c)).toMatchObject({
+      status: "lost",
+    });
+  });
+
+  test("and what an implementation refuses is no crash", async () => {
+    const { host, started } = scripted([(w) => w.reply({ error: "no such thing" })]);
+    const result = await new Column(host, ADAPTER, options).run(c);
+    expect(result).toMatchObject({ status: "refused", faults: ["no such thing"] });
+    expect(started()).toBe(1);
+  });
+});
+
+function reportOf(results: readonly Result[], driver = "1.0"): Report {
+  const adapter = { ...ADAPTER, driver, features: [...ADAPTER.features] };
+  return {
+    ...{ format: FORMAT, version: VERSION, started: "2026-01-01T00:00:00.000Z" },
+    voxgrad: { version: "0.1.0" },
+    machine: { os: "Linux", processor: "p", cores: 2, memoryBytes: 2 ** 34 },
+    options: { short: false, seed: 20, cases: [] },
+    columns: [
+      {
+        ...{ implementation: "bun", adapter, seconds: 1, complete: true },
+        skipped: [{ row: "conv3d/subgroup", reason: "needs subgroups of 8" }],
+        results: [...results],
+      },
+    ],
+    missing: [{ implementation: "deno", reason: "not here </script>" }],
+  };
+}
+
+const RESULTS: readonly Result[] = [
+  { id: "add/odd@20", status: "passed", worst: 0.25, seconds: 0.1 },
+  { id: "add/views@20", status: "passed", worst: 0.75, seconds: 0.1 },
+  { id: "relu.backward/odd@20", status: "failed", seconds: 0.1, faults: ["dx: 1 of 2 are off"] },
+  { id: "facts.nan/this_adapter@20", status: "passed", seconds: 0, note: "NaN is kept" },
+];
+
+describe("report", () => {
+  const report = reportOf(RESULTS);
+
+  test("cells hold the worst case, failures first; counts add up", () => {
+    expect(countsOf(report)).toEqual({ passed: 3, failed: 1, skipped: 2 });
+    expect(summaryLine(report)).toBe("3 passed, 1 failed, 2 skipped");
+    const cells = Object.fromEntries(rowsOf(report).map(({ row, cells }) => [row, cells[0]!]));
+    expect(cells.add).toMatchObject({ status: "passed", worst: 0.75, worstCase: "add/views@20" });
+    expect(cells["relu.backward"]).toMatchObject({ status: "failed", failed: 1 });
+    expect(cells["conv3d/subgroup"]).toMatchObject({ status: "skipped" });
+    expect(groupOf("conv3d_dw.f16/naive")).toBe("Gradients");
+    const text = matrixLines(report).join("\n");
+    for (const part of ["0.75  views@20", "FAILED", "NaN is kept", "needs subgroups of 8"]) {
+      expect(text).toContain(part);
+    }
+  });
+
+  test("survives its file; another file is refused in one line", () => {
+    const dir = mkdtempSync(join(tmpdir(), "voxgrad-report-"));
+    const file = join(dir, "a.json");
+    writeReport(file, report);
+    expect(readReport(file)).toEqual(report);
+    for (const text of ["{", "{}", JSON.stringify({ ...report, columns: 1 })]) {
+      writeFileSync(file, text);
+      expect(() => readReport(file)).toThrow(UserError);
+    }
+    expect(() => readReport(join(dir, "none.json"))).toThrow(/there is no such file/);
+    rmSync(dir, { recursive: true });
+  });
+
+  test("two are compared by case: status, error and driver", () => {
+    const [a, b, c] = RESULTS as [Result, Result, Result];
+    const after = reportOf([a, { ...b, worst: 0.2 }, { ...c, status: "passed", worst: 0 }], "2.0");
+    const text = comparisonLines(report, after).join("\n");
+    expect(text).toContain("1 cases alike, 1 only before, 0 only after");
+    expect(text).toContain("driver: 1.0 → 2.0");
+    expect(text).toContain("relu.backward/odd@20: failed → passed");
+    expect(text).toContain("add/views@20: error 0.75 → 0.20 of its bound");
+  });
+
+  test("the page holds everything, and nothing in the data ends its element", () => {
+    const html = htmlReport(report);
+    expect(html).not.toMatch(/(src|href)=|url\(|@import|https?:/);
+    const data = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(html)![1]!;
+    expect(JSON.parse(data).report).toEqual(report);
+  });
+
+  test("docs/portability.schema.json is the schema", () => {
+    const file = join(import.meta.dir, "..", "docs", "portability.schema.json");
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(
+      JSON.parse(JSON.stringify(jsonSchema())),
+    );
+  });
+});
