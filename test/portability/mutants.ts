@@ -132,9 +132,9 @@ const CONVOLUTIONS: readonly Defect[] = [
   defect(
     "tap",
     "conv3d_blocked",
-    "a tile's right neighbour column is never taken",
-    "select(1u, RS - QUADS, q == QUADS - 1u)",
-    "select(1u, RS - QUADS, q == QUADS)",
+    "the column right of a tile is the one behind it",
+    "let xx = corner.x + vec2u(0u - 1u, TX);",
+    "let xx = corner.x + vec2u(0u - 1u, TX + 1u);",
   ),
   defect(
     "length",

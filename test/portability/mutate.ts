@@ -116,7 +116,7 @@ async function tryOne(
   if (list.listed.length === 0) say(`${kernel}: no case launches it on ${name}`);
   const end = performance.now() + 1000 * seconds;
   let tried = 0;
-  for (const c of shortFirst(list.listed)) {
+  for (const c of interleaved(list.listed)) {
     if (performance.now() > end) break;
     tried++;
     const how = await howNoticed(column, c, { kernel, from, to });
@@ -125,8 +125,17 @@ async function tryOne(
   return { defect, tried, column: name };
 }
 
-const shortFirst = (cases: readonly ListedCase[]): ListedCase[] =>
-  [...cases].sort((a, b) => Number(b.short) - Number(a.short) || a.patience - b.patience);
+/** The first case of every row, then the second of each, and so on; what may take long at the end. */
+function interleaved(cases: readonly ListedCase[]): ListedCase[] {
+  const rows = new Map<string, number>();
+  const placed = cases.map((c) => {
+    const place = rows.get(c.row) ?? 0;
+    rows.set(c.row, place + 1);
+    return { c, place };
+  });
+  placed.sort((a, b) => a.c.patience - b.c.patience || a.place - b.place);
+  return placed.map(({ c }) => c);
+}
 
 /** How the case comes out with the defect, if it does not pass. */
 async function howNoticed(
@@ -143,7 +152,7 @@ async function howNoticed(
     if (faults.every((fault) => /differ|other bits/.test(fault))) return "not repeatable";
     return Number.isFinite(worst) && worst !== null
       ? `${worst.toExponential(0)} × bound`
-      : "NaN or exact";
+      : "wrong where nothing may differ, or NaN";
   } catch (error) {
     if (error instanceof WorkerLost) return error.status;
     throw error; // a shader that does not compile is no defect that a suite could miss

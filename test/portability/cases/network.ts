@@ -74,6 +74,9 @@ export function networkCases(seed: number): PortabilityCase[] {
   ];
 }
 
+/** A recorded step of the wider network: what it picks variants for. */
+export const networkGraph = (caps: Capabilities): Graph => new Step(caps, unet(8, 16, 8), 2, {}).g;
+
 function outcomeOf(compared: readonly Comparison[], note?: string): Outcome {
   return {
     worst: Math.max(0, ...compared.map(({ worst }) => worst)),

@@ -31,7 +31,7 @@ const GROUPS: readonly (readonly [RegExp, string])[] = [
   [/^limits\./, "Limits"],
   [/^load\./, "Load"],
   [/^network/, "Network"],
-  [/_d[a-z]+(\.f16)?\/|\.backward/, "Gradients"],
+  [/_d[a-z]+(\.\w+)?\/|\.backward/, "Gradients"],
   [/./, "Kernels"],
 ];
 const ORDER = ["Kernels", "Gradients", "Network", "Limits", "Load", "Facts"];
