@@ -9,6 +9,8 @@ export interface ColumnOptions {
   readonly timeout: number;
   /** Seconds more for the first: starting a driver and compiling the first shaders. */
   readonly startSeconds?: number;
+  /** Once aborted, no case is tried again: Ctrl-C reaches workers too. */
+  readonly signal?: AbortSignal;
 }
 
 /** Ends a request: the worker is gone, or is to be taken for it. */
@@ -79,7 +81,7 @@ export class Column {
   /** Runs a case; one that ends its worker is tried once more in a fresh one. */
   async run(c: ListedCase): Promise<Result> {
     const first = await this.attempt(c);
-    if (!ENDS.includes(first.status)) return first;
+    if (!ENDS.includes(first.status) || this.options.signal?.aborted) return first;
     const again = await this.attempt(c);
     return { ...first, alone: again.status };
   }
@@ -99,7 +101,8 @@ export class Column {
   }
 }
 
-const ENDS: readonly Status[] = ["crashed", "hung", "lost"];
+/** How a case can end its worker. */
+export const ENDS: readonly Status[] = ["crashed", "hung", "lost"];
 const round = (value: number) => Number(value.toPrecision(4));
 
 function resultOf(id: string, { outcome, seconds }: Extract<Reply, { outcome: unknown }>): Result {

@@ -14,7 +14,7 @@ import {
   type Report,
   VERSION,
 } from "./report/schema";
-import { Column } from "./runner";
+import { Column, ENDS } from "./runner";
 
 export interface SuiteOptions {
   readonly short: boolean;
@@ -72,7 +72,7 @@ export class Suite {
     const into = this.columnReport(host.name, adapter);
     if (into.complete) return;
     const { seed, short, cases: patterns, timeout, worker } = this.options;
-    const column = new Column(host, adapter, { worker, timeout });
+    const column = new Column(host, adapter, { worker, timeout, signal: this.signal });
     const start = performance.now() / 1000 - into.seconds;
     try {
       const list = await column.ask({ do: "list", seed, short, patterns });
@@ -99,6 +99,7 @@ export class Suite {
 
   private async runCase(column: Column, into: ColumnReport, c: ListedCase): Promise<void> {
     const result = await column.run(c);
+    if (this.signal.aborted && ENDS.includes(result.status)) return; // Ctrl-C ended it
     into.results.push(result);
     if (isFailure(result)) {
       const { id, status, faults } = result;
