@@ -1,11 +1,12 @@
 /** The report of an experiment: one page of Markdown beside its pictures. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { mean } from "../eval/statistics";
 import { duration } from "../train/progress";
 import { drawFigure } from "./figures";
 import type { Setup } from "./folder";
 import type { Grid } from "./grid";
-import type { ArmResult, FigureResult, Interval } from "./results";
+import type { ArmResult, Compared, FigureResult, Interval } from "./results";
 
 export interface ReportInput {
   readonly folder: string;
@@ -62,24 +63,18 @@ function reportText(input: ReportInput): string {
     ...(input.seeds.length > 1
       ? []
       : ["With one seed the intervals say nothing of other seeds: trust no small difference.", ""]),
-    "Dice: mean over the validation patients with lesions after the whole budget, momentum weights w̄, on " +
-      "the native grid, threshold 0.5; brackets: 95 % bootstrap interval over patients and seeds. Difference: " +
-      "paired by patient and seed. Positive: share of patches with a lesion among those trained on. " +
-      "False alarms: share of validations of lesion-free patients in which a voxel was found.",
+    "Dice and lesion F1 (MSSEG-2): means over the validation patients with lesions after the whole budget, " +
+      "momentum weights w̄, on the native grid, predicted with the arm's own inference settings; brackets: 95 % " +
+      "bootstrap interval over patients and seeds. Differences: paired by patient and seed. Positive: share of " +
+      "patches with a lesion among those trained on. False alarms: share of validations of lesion-free " +
+      "patients in which a lesion above 3 mm³ was found. s: seconds of training.",
   ];
   return `${lines.join("\n")}\n`;
 }
 
 function figureText({ figure, baseline, arms }: FigureResult): string[] {
-  const head = [
-    "arm",
-    "Dice",
-    `less "${baseline}"`,
-    "positive",
-    "false alarms",
-    "seconds",
-    "patches",
-  ];
+  const less = `less "${baseline}"`;
+  const head = ["arm", "Dice", less, "lesion F1", less, "positive", "false alarms", "s", "patches"];
   return [
     `## ${figure.title}`,
     "",
@@ -93,25 +88,28 @@ function figureText({ figure, baseline, arms }: FigureResult): string[] {
       .join("")}`,
     ...arms.map((arm) => `| ${armCells(arm).join(" | ")} |`),
     "",
-    verdict(arms, baseline),
+    verdict(arms, baseline, "Dice", ({ dice }) => dice),
+    verdict(arms, baseline, "lesion F1", ({ lesionF1 }) => lesionF1),
   ];
 }
 
-function armCells({ name, runs, dice, difference, falseAlarms }: ArmResult): string[] {
+function armCells({ name, runs, dice, lesionF1, falseAlarms }: ArmResult): string[] {
   const done = runs.filter((run) => run.done);
   const failed = runs.find((run) => run.failed !== undefined);
-  if (!dice) return [name, failed ? `failed: ${failed.failed}` : "–", "", "", "", "", ""];
-  const mean = (of: (run: (typeof runs)[number]) => number) =>
-    done.reduce((sum, run) => sum + of(run), 0) / done.length;
-  const positive = mean(({ positiveFraction }) => positiveFraction);
+  if (done.length === 0) {
+    return [name, failed ? `failed: ${failed.failed}` : "–", "", "", "", "", "", "", ""];
+  }
+  const positive = mean(done.map((run) => run.positiveFraction));
   return [
     name,
-    intervalText(dice),
-    difference ? intervalText(difference, true) : "",
+    ...[dice, lesionF1].flatMap((score) => [
+      score ? intervalText(score) : "–",
+      score?.difference ? intervalText(score.difference, true) : "",
+    ]),
     Number.isFinite(positive) ? `${Math.round(100 * positive)} %` : "–",
     falseAlarms === undefined ? "–" : `${Math.round(100 * falseAlarms)} %`,
-    mean(({ points }) => points.at(-1)!.seconds).toFixed(0),
-    mean(({ points }) => points.at(-1)!.patches).toFixed(0),
+    mean(done.map(({ points }) => points.at(-1)?.seconds ?? 0)).toFixed(0),
+    mean(done.map(({ points }) => points.at(-1)?.patches ?? 0)).toFixed(0),
   ];
 }
 
@@ -121,22 +119,29 @@ function intervalText({ mean, low, high }: Interval, signed = false): string {
   return `${text(mean)} [${text(low)}, ${text(high)}]`;
 }
 
-/** What can be said, and what cannot, in one sentence each. */
-function verdict(arms: readonly ArmResult[], baseline: string): string {
-  const scored = arms.filter(({ dice }) => dice !== undefined);
-  if (scored.length < 2) return "Too few finished runs to compare.";
-  const best = scored.reduce((a, b) => (b.dice!.mean > a.dice!.mean ? b : a));
-  const list = (chosen: readonly ArmResult[]) => chosen.map(({ name }) => `"${name}"`).join(", ");
-  const compared = scored.filter(({ difference }) => difference !== undefined);
-  const better = compared.filter(({ difference }) => difference!.low > 0);
-  const worse = compared.filter(({ difference }) => difference!.high < 0);
-  const open = compared.filter((arm) => !better.includes(arm) && !worse.includes(arm));
+/** What can be said of a score, and what cannot, in one sentence each. */
+function verdict(
+  arms: readonly ArmResult[],
+  baseline: string,
+  what: string,
+  scoreOf: (arm: ArmResult) => Compared | undefined,
+): string {
+  const scored = arms.flatMap((arm) => {
+    const score = scoreOf(arm);
+    return score ? [{ name: arm.name, score }] : [];
+  });
+  if (scored.length < 2) return `- ${what}: too few finished runs to compare.`;
+  const best = scored.reduce((a, b) => (b.score.mean > a.score.mean ? b : a));
+  const sentence = (start: string, holds: (difference: Interval) => boolean) => {
+    const chosen = scored.filter(({ score }) => score.difference && holds(score.difference));
+    return chosen.length > 0
+      ? ` ${start}: ${chosen.map(({ name }) => `"${name}"`).join(", ")}.`
+      : "";
+  };
   return [
-    `Highest: "${best.name}" (${intervalText(best.dice!)}).`,
-    better.length > 0 ? `Better than "${baseline}": ${list(better)}.` : "",
-    worse.length > 0 ? `Worse than "${baseline}": ${list(worse)}.` : "",
-    open.length > 0 ? `Not told apart from "${baseline}" at this size: ${list(open)}.` : "",
-  ]
-    .filter(Boolean)
-    .join(" ");
+    `- ${what}: highest "${best.name}", ${intervalText(best.score)}.`,
+    sentence(`Better than "${baseline}"`, ({ low }) => low > 0),
+    sentence(`Worse than "${baseline}"`, ({ high }) => high < 0),
+    sentence(`Not told apart from it at this size`, ({ low, high }) => low <= 0 && high >= 0),
+  ].join("");
 }

@@ -1,14 +1,11 @@
 /** What the runs of an experiment found: curves, final scores, intervals. */
 import { Philox } from "../core/random";
+import { mean, quantile } from "../eval/statistics";
 import type { Metrics } from "../train/metrics";
 import { openRunFolder, readMetrics } from "../train/run_folder";
+import { readValidation, type ValidatedPatient } from "../train/validation_record";
 import { readEnd, runPath, type Setup } from "./folder";
 import { type Figure, type Grid, type PlannedRun, runKey, settingsOf } from "./grid";
-
-/** A line of metrics.jsonl with the scores of each validation patient. */
-interface Validated extends Metrics {
-  readonly perPatient?: { readonly momentum: Readonly<Record<string, number>> };
-}
 
 /** One validation of the momentum weights w̄. */
 export interface Point {
@@ -26,8 +23,8 @@ export interface RunResult {
   /** Why it ended early, if it did. */
   readonly failed?: string;
   readonly points: readonly Point[];
-  /** Final Dice of the validation patients, by id. */
-  readonly perPatient: Readonly<Record<string, number>>;
+  /** The validation patients after the whole budget, predicted as `predict` does. */
+  readonly patients: readonly ValidatedPatient[];
   /** Mean share of patches with a lesion among the trained ones. */
   readonly positiveFraction: number;
 }
@@ -38,14 +35,20 @@ export interface Interval {
   readonly high: number;
 }
 
+/** A score after the whole budget. */
+export interface Compared extends Interval {
+  /** Less the baseline's, paired by patient and seed. */
+  readonly difference?: Interval;
+}
+
 export interface ArmResult {
   readonly name: string;
   readonly runs: readonly RunResult[];
-  /** Final Dice, with a 95 % interval over patients and seeds; absent without a finished run. */
-  readonly dice?: Interval;
-  /** Final Dice less the baseline's, paired by patient and seed. */
-  readonly difference?: Interval;
-  /** Share of validations of lesion-free patients, over seeds, in which something was found. */
+  /** Of the patients with lesions; absent without a finished run. */
+  readonly dice?: Compared;
+  /** By the MSSEG-2 rules, of the patients with a lesion above 3 mm³. */
+  readonly lesionF1?: Compared;
+  /** Share of validations of lesion-free patients, over seeds, with a lesion above 3 mm³ found. */
   readonly falseAlarms?: number;
 }
 
@@ -78,7 +81,7 @@ export function readResults(
 function readRun(folder: string, run: PlannedRun): RunResult {
   const end = readEnd(folder, run.id);
   const path = runPath(folder, run.id);
-  const metrics = readMetrics<Validated>({ path });
+  const metrics = readMetrics<Metrics>({ path });
   const batch = metrics.length > 0 ? Number(openRunFolder(path).config.batch) : 0;
   const validated = metrics.filter(({ diceMomentum }) => diceMomentum !== undefined);
   const shares = metrics.flatMap(({ positiveFraction }) => positiveFraction ?? []);
@@ -89,7 +92,7 @@ function readRun(folder: string, run: PlannedRun): RunResult {
     points: validated.map(({ seconds, iteration, diceMomentum }) => ({
       ...{ seconds, patches: iteration * batch, dice: diceMomentum! },
     })),
-    perPatient: validated.at(-1)?.perPatient?.momentum ?? {},
+    patients: readValidation({ path })?.patients ?? [],
     positiveFraction: mean(shares),
   };
 }
@@ -98,26 +101,42 @@ function armResult(
   name: string,
   runs: readonly RunResult[],
   baseline: readonly RunResult[] | undefined,
-  { validation, lesionFree }: Setup,
+  { lesionFree }: Setup,
 ): ArmResult {
   const done = runs.filter((result) => result.done);
   if (done.length === 0) return { name, runs };
-  const withLesions = validation.filter((id) => !lesionFree.includes(id));
-  const scores = done.map(({ perPatient }) => withLesions.map((id) => perPatient[id]!));
-  const pairs = done.flatMap((result) => {
-    const other = baseline?.find(({ run, done }) => done && run.seed === result.run.seed);
-    return other ? [withLesions.map((id) => result.perPatient[id]! - other.perPatient[id]!)] : [];
-  });
-  const quiet = done.flatMap(({ perPatient }) => lesionFree.map((id) => perPatient[id]!));
+  const quiet = done.flatMap(({ patients }) =>
+    patients.filter(({ id }) => lesionFree.includes(id)),
+  );
+  const found = quiet.filter(({ scores }) => (scores.NbTestedLesions ?? 0) > 0);
   return {
     name,
     runs,
-    dice: crossedBootstrap(scores),
-    difference: pairs.length > 0 ? crossedBootstrap(pairs) : undefined,
-    // A patient without lesions scores 1 when nothing is found in it, else 0.
-    falseAlarms: quiet.length > 0 ? 1 - mean(quiet) : undefined,
+    dice: compared(done, baseline, "Dice"),
+    lesionF1: compared(done, baseline, "F1_score"),
+    falseAlarms: quiet.length > 0 ? found.length / quiet.length : undefined,
   };
 }
+
+/** Undefined where no patient has the score. */
+function compared(
+  runs: readonly RunResult[],
+  baseline: readonly RunResult[] | undefined,
+  score: "Dice" | "F1_score",
+): Compared | undefined {
+  const table = runs.map((run) => scoresOf(run, score));
+  if (table[0]!.length === 0) return undefined;
+  const pairs = runs.flatMap((run, i) => {
+    const other = baseline?.find(({ run: { seed }, done }) => done && seed === run.run.seed);
+    return other ? [scoresOf(other, score).map((value, k) => table[i]![k]! - value)] : [];
+  });
+  const difference = pairs.length > 0 ? crossedBootstrap(pairs) : undefined;
+  return { ...crossedBootstrap(table), difference };
+}
+
+/** Of every patient that has it: which patients do is a matter of their truth alone. */
+const scoresOf = ({ patients }: RunResult, score: "Dice" | "F1_score"): number[] =>
+  patients.flatMap(({ lesionFree, scores }) => (lesionFree ? [] : (scores[score] ?? [])));
 
 const REPLICATES = 10_000;
 
@@ -134,8 +153,7 @@ export function crossedBootstrap(table: readonly (readonly number[])[]): Interva
     const chosen = draw(columns);
     return mean(draw(rows).flatMap((row) => chosen.map((column) => table[row]![column]!)));
   }).sort();
-  const at = (share: number) => means[Math.round(share * (REPLICATES - 1))]!;
-  return { mean: mean(table.flat()), low: at(0.025), high: at(0.975) };
+  return { mean: mean(table.flat()), low: quantile(means, 0.025), high: quantile(means, 0.975) };
 }
 
 /** The mean of several curves at common places along `axis`, and the least and greatest there. */
@@ -171,6 +189,3 @@ function valueAt(points: readonly Point[], axis: "seconds" | "patches", x: numbe
   const span = b[axis] - a[axis];
   return span > 0 ? a.dice + ((x - a[axis]) / span) * (b.dice - a.dice) : b.dice;
 }
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
