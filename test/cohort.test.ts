@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Philox } from "../src/core/random";
-import { openCohort, type Patient, splitCohort, timeReversed } from "../src/data/cohort";
+import { openCohort, type Patient, splitCohort } from "../src/data/cohort";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
 import { loadPair, loadPatient } from "../src/data/patient";
 import type { Affine, Size3 } from "../src/data/volume";
@@ -46,15 +46,7 @@ test("a cohort: patients by id, optional files, .nii too, and what is left aside
     expect(notes).toEqual([
       `${root}: ignored .git (hidden), README.md (a file), figures (no visit in it)`,
     ]);
-    const twin = timeReversed(patients[0]!);
-    expect([twin.time1, twin.time2, twin.truth, twin.resolved]).toEqual([
-      patients[0]!.time2,
-      patients[0]!.time1,
-      patients[0]!.resolved!,
-      patients[0]!.truth,
-    ]);
-    const without = () => timeReversed(patients[2]!);
-    await expectUserError("twin", without, "p10", "no resolved.nii.gz", "without --time-reversal");
+    expect(patients[2]!.resolved).toBeUndefined();
   });
 });
 
@@ -264,7 +256,5 @@ test.skipIf(!DATA)(
       expect(positive, patient.id).toBeGreaterThan(0);
       expect(time2.data.some((value) => value > 0)).toBe(true);
     }
-    const twin = await loadPatient(timeReversed(patients[0]!));
-    expect([twin.id, twin.notes]).toEqual(["patient01-reversed", []]);
   },
 );

@@ -3,13 +3,19 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gatherPatches } from "../kernels/gather_patches";
+import { Graph } from "../src/core/graph";
+import { state } from "../src/core/tensor";
 import { openCohort, type Patient } from "../src/data/cohort";
 import { writeMask } from "../src/data/nifti_write";
 import { loadPatient } from "../src/data/patient";
 import { writePhantom } from "../src/data/phantom/cohort";
 import { preparePatient } from "../src/data/prepared_cache";
 import { preparePair } from "../src/data/preprocess";
+import { VolumeStore } from "../src/data/volume_store";
+import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
+import { Program } from "../src/gpu/program";
 import { validationPatient } from "../src/train/validate";
 import { defaultDevice } from "./test_devices";
 
@@ -71,4 +77,40 @@ test("the truth of a validation patient is on the grid of visit 1, whatever its 
   expect(found.affine).toEqual(prepared.native.affine);
   expect(found.data).toEqual(expected.data);
   expect(found.data).not.toEqual(truth.data);
+});
+
+test("the time-swapped twin: visits change places, what is resolved is its label", async () => {
+  const { truth } = await loadPatient(patient);
+  const resolved = join(folder, "resolved.nii.gz");
+  // On a grid of its own, as a truth may be too.
+  const gone = truth.data.map((_, i) => (i % 1013 < 3 ? 1 : 0));
+  const shifted = truth.affine.map((v, i) => (i === 3 ? v + 2 : v));
+  await writeMask(resolved, { ...truth, affine: shifted, data: gone });
+  const pair = { ...patient, resolved };
+  const prepared = await preparePatient(memory, pair, { ...options, reversed: true });
+  expect(prepared.notes.join()).toContain("resolved.nii.gz");
+  const { visit1, visit2, labels } = await prepared.load();
+  expect(labels.length).toBe(2);
+  expect([...prepared.lesions[1]!]).toEqual([...labels[1]!.keys()].filter((i) => labels[1]![i]));
+  for (const half of [false, true]) {
+    const size = prepared.size.toReversed() as [number, number, number];
+    const store = VolumeStore.create(memory, [prepared], { half, budget: 2 ** 28, patch: 8 });
+    await store.rotateTo(0);
+    expect(store.resident.map(({ id }) => id)).toEqual([patient.id, `${patient.id}-reversed`]);
+    const coords = state("coords", [2, 4], "u32");
+    memory.write(coords, Uint32Array.of(0, 0, 0, 0, 1, 0, 0, 0));
+    const g = new Graph(capabilities(device));
+    const inputs = { ...store.bindings, coords };
+    const { x, y } = g.apply(gatherPatches, inputs, { size, half, label: true });
+    const program = await Program.compile(memory, g, "twins", [x!, y!]);
+    program.run();
+    const values = await memory.readF32(x!, program.bufferOf(x!));
+    const marks = await memory.readF32(y!, program.bufferOf(y!));
+    const part = (i: number) => values.subarray(i * visit1.length, (i + 1) * visit1.length);
+    const stored = (v: Float32Array) => (half ? v.map(Math.f16round) : v);
+    const order = [visit1, visit2, visit2, visit1];
+    for (const [i, v] of order.entries()) expect(part(i)).toEqual(stored(v));
+    expect(marks).toEqual(Float32Array.of(...labels[0]!, ...labels[1]!));
+    store.release();
+  }
 });

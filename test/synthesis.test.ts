@@ -36,6 +36,8 @@ beforeAll(async () => {
     await writeVolume(join(at, "flair_time01_on_middle_space.nii.gz"), visits[0]);
     await writeVolume(join(at, "flair_time02_on_middle_space.nii.gz"), visits[1]);
     await writeMask(join(at, "ground_truth.nii.gz"), truth);
+    const gone = truth.data.map((_, i) => (i === 60_000 ? 1 : 0));
+    await writeMask(join(at, "resolved.nii.gz"), { ...truth, data: gone });
     if (index === 2) continue;
     const alone = join(singles, `s${index}`);
     mkdirSync(alone, { recursive: true });
@@ -306,8 +308,17 @@ describe("cohorts", () => {
     const sizes = ["--filters", "8,8,8", "--patch", "16", "--stride", "12", "--spacing", "4"];
     const short = ["--batch", "2", "--pool", "4", "--iterations", "2", "--validate-every", "0.9"];
     const data = ["--data", pairs, "--val", "p0", "--train-data", out, "--synthetic", "0.5"];
+    const all = ["--augment", "all", "--difference", "--time-reversal", "--loss", "batch-dice-ce"];
     const runFolder = join(folder, "run");
-    const { code, err } = await run("train", ...data, ...sizes, ...short, "--out", runFolder);
+    const { code, err } = await run(
+      "train",
+      ...data,
+      ...sizes,
+      ...short,
+      ...all,
+      "--out",
+      runFolder,
+    );
     expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
     const untouched = ["synthetic001", "synthetic002", "synthetic003", "synthetic004"].filter(
       (id) => {

@@ -1,7 +1,10 @@
 import { SingleBar } from "cli-progress";
+import { openCohort } from "../data/cohort";
+import { loadPatient } from "../data/patient";
 import { writeSynthetic } from "../synthesis/cohort";
 import { findMasks, findSources } from "../synthesis/sources";
 import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
+import { drawSamples, type Sample } from "../train/report/samples";
 import { makeCommand, say } from "./command";
 import { runMain } from "./main";
 import { countOption, listOption, numberOption } from "./options";
@@ -11,7 +14,11 @@ interface Options {
   readonly seed: number;
   readonly masks?: string;
   readonly patients?: string[];
+  readonly picture?: string;
 }
+
+/** Pairs on the picture. */
+const SHOWN = 12;
 
 const program = makeCommand(
   "synthesise",
@@ -23,6 +30,7 @@ const program = makeCommand(
   .option("--pairs <n>", "how many", countOption, 20)
   .option("--seed <n>", "the same seed and data give the same pairs", numberOption, 0)
   .option("--masks <dir>", "lesion masks in MNI space: more shapes to paste")
+  .option("--picture <file>", `PNG of the first ${SHOWN} pairs with new lesions`)
   .option("--patients <ids>", "only these patients of the folder", listOption);
 program.parse();
 await runMain(() => synthesise(program.args[0]!, program.args[1]!, program.opts<Options>()));
@@ -52,6 +60,7 @@ async function synthesise(data: string, out: string, options: Options): Promise<
     );
     bar.stop();
     say(`${pairs} pairs in ${out}`);
+    if (options.picture !== undefined) await drawPairs(out, options.picture);
   } catch (error) {
     bar.stop();
     if (!interrupt.signal.aborted) throw error;
@@ -60,4 +69,15 @@ async function synthesise(data: string, out: string, options: Options): Promise<
   } finally {
     interrupt.dispose();
   }
+}
+
+async function drawPairs(folder: string, picture: string): Promise<void> {
+  const samples: Sample[] = [];
+  for (const patient of (await openCohort(folder)).patients) {
+    if (samples.length === SHOWN) break;
+    const { id, time1: visit1, time2: visit2, truth } = await loadPatient(patient);
+    if (truth.data.includes(1)) samples.push({ title: id, visit1, visit2, truth });
+  }
+  drawSamples(samples, picture);
+  say(`${picture}: ${samples.length} pairs`);
 }

@@ -126,28 +126,6 @@ async function nothingFound(root: string, names: readonly string[]): Promise<str
   return `${root}: no patient found (${found}${more}); ${LAYOUT}${hint}`;
 }
 
-/**
- * The time-swapped twin: visit 2 comes first, and the resolved lesions are the new ones. A twin
- * belongs on its patient's side of the split: split first, then add twins.
- */
-export function timeReversed(patient: Patient): Patient {
-  const { id, time1, time2, truth, resolved } = patient;
-  if (resolved === undefined) {
-    throw new UserError(
-      `${id}: has no ${OPTIONAL.resolved}.nii.gz, the truth of the time-swapped pair; ` +
-        "add it, or train without --time-reversal",
-    );
-  }
-  return {
-    ...patient,
-    id: `${id}-reversed`,
-    time1: time2,
-    time2: time1,
-    truth: resolved,
-    resolved: truth,
-  };
-}
-
 export interface SplitOptions {
   /** Ids of the patients that validate. */
   readonly val?: readonly string[];

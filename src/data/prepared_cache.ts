@@ -15,12 +15,11 @@ import { dirname } from "node:path";
 import { UserError } from "../core/errors";
 import type { Memory } from "../gpu/memory";
 import { cacheDir } from "../platform/cache";
-import { describeGrid, sameGrid } from "./affine";
 import type { Patient } from "./cohort";
 import { readMask } from "./nifti_read";
-import { loadPatient, type PatientData } from "./patient";
+import { loadPatient, maskOnGrid, type PatientData } from "./patient";
 import { type PrepareOptions, preparePair } from "./preprocess";
-import type { Grid, Mask } from "./volume";
+import type { Grid } from "./volume";
 import type { VisitData, VolumeSource } from "./volume_store";
 import { labelOnGrid, lesionVoxels, voxelCount } from "./working_grid";
 
@@ -85,23 +84,18 @@ async function prepare(
   const names = [patient.time1, patient.time2] as const;
   const { grid, visit1, visit2 } = await preparePair(memory, data, names, options);
   const masks = [data.truth];
-  if (options.reversed && patient.resolved) masks.push(await readTwin(patient.resolved, data));
+  const notes = [...data.notes];
+  if (options.reversed && patient.resolved) {
+    const resolved = await readMask(patient.resolved);
+    masks.push(maskOnGrid(patient.resolved, resolved, patient.time1, data.time1, notes));
+  }
   const labels: Uint8Array[] = [];
   for (const mask of masks) labels.push(await labelOnGrid(memory, mask, grid));
   const lesions = labels.map((label) => [...lesionVoxels(label)]);
   const native = { size: data.time1.size, affine: data.time1.affine };
-  const header = { grid, native, lesions, notes: data.notes };
+  const header = { grid, native, lesions, notes };
   writeAtomically(path, header, [visit1, visit2, ...labels]);
   return header;
-}
-
-async function readTwin(path: string, { time1 }: PatientData): Promise<Mask> {
-  const mask = await readMask(path);
-  if (sameGrid(mask, time1)) return mask;
-  throw new UserError(
-    `${path}: its grid (${describeGrid(mask)}) is not that of the images (${describeGrid(time1)}); ` +
-      "resample it to them, or train without --time-reversal",
-  );
 }
 
 /** The header is JSON in a file of its own, written last; the voxels are in the `.bin`. */

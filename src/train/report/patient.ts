@@ -27,7 +27,7 @@ export interface PatientPicture {
   readonly path: string;
 }
 
-const COLOURS = {
+export const COLOURS = {
   background: "#14161a",
   text: "#f2f4f7",
   quiet: "#9aa3af",
@@ -43,11 +43,19 @@ const FOOTER = 44;
 /** Edge of the enlarged square, mm. */
 const ZOOM_MM = 44;
 
-interface Panel {
+export interface Panel {
   readonly label: string;
   readonly image: Canvas;
   readonly outline?: { readonly pixels: Uint8Array; readonly colour: string };
   readonly fill?: { readonly pixels: Uint8Array; readonly colour: string };
+}
+
+/** Where a panel is drawn, pixels of the canvas. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
 }
 
 /**
@@ -101,7 +109,7 @@ export function drawPatient(picture: PatientPicture): void {
 const both = (a: Uint8Array, b: Uint8Array) => a.map((value, i) => (value && b[i] ? 1 : 0));
 
 /** Around the largest lesion of the slice, of the truth if it has one there. */
-function zoomRect(
+export function zoomRect(
   truth: Uint8Array | undefined,
   prediction: Uint8Array | undefined,
   view: AxialView,
@@ -116,7 +124,7 @@ function zoomRect(
   return undefined;
 }
 
-function greyImage(pixels: Float32Array, view: AxialView): Canvas {
+export function greyImage(pixels: Float32Array, view: AxialView): Canvas {
   const [black, white] = greyWindow(pixels);
   const canvas = createCanvas(view.width, view.height);
   const context = canvas.getContext("2d");
@@ -145,8 +153,9 @@ function drawPanels(panels: Panel[], view: AxialView, whole: Rect, zoom: Rect | 
   panels.forEach((panel, i) => {
     const left = MARGIN + i * (PANEL + GAP);
     write(context, panel.label, left, HEADER - 10, `600 15px ${FONT}`, COLOURS.text);
-    drawPanel(context, panel, whole, left, HEADER, heightOf(whole), zoom);
-    if (zoom) drawPanel(context, panel, zoom, left, zoomTop, heightOf(zoom));
+    const box = (top: number, part: Rect) => ({ left, top, width: PANEL, height: heightOf(part) });
+    drawPanel(context, panel, whole, box(HEADER, whole), zoom);
+    if (zoom) drawPanel(context, panel, zoom, box(zoomTop, zoom));
     const middle = HEADER + heightOf(whole) / 2;
     write(context, "R", left + 6, middle, `600 14px ${FONT}`, COLOURS.quiet);
     write(context, "L", left + PANEL - 15, middle, `600 14px ${FONT}`, COLOURS.quiet);
@@ -154,24 +163,22 @@ function drawPanels(panels: Panel[], view: AxialView, whole: Rect, zoom: Rect | 
   return canvas;
 }
 
-/** Draws the part `from` of a panel's slice as a PANEL wide picture, `frame` marked on it. */
-function drawPanel(
+/** Draws the part `from` of a panel's slice into a box of the canvas, `frame` marked on it. */
+export function drawPanel(
   context: SKRSContext2D,
   { image, outline, fill }: Panel,
   from: Rect,
-  left: number,
-  top: number,
-  height: number,
+  { left, top, width, height }: Box,
   frame?: Rect,
 ): void {
   const [columns, rows] = [from.right - from.left, from.bottom - from.top];
-  const [sx, sy] = [PANEL / columns, height / rows];
+  const [sx, sy] = [width / columns, height / rows];
   context.save();
   context.beginPath();
-  context.rect(left, top, PANEL, height);
+  context.rect(left, top, width, height);
   context.clip();
   context.imageSmoothingQuality = "high";
-  context.drawImage(image, from.left, from.top, columns, rows, left, top, PANEL, height);
+  context.drawImage(image, from.left, from.top, columns, rows, left, top, width, height);
   context.translate(left - sx * from.left, top - sy * from.top);
   if (fill) {
     context.fillStyle = fill.colour;
@@ -254,7 +261,7 @@ function drawText(canvas: Canvas, picture: PatientPicture, view: AxialView, slic
   write(context, view2, x, y, `400 13px ${FONT}`, COLOURS.quiet);
 }
 
-function write(
+export function write(
   context: SKRSContext2D,
   text: string,
   x: number,
