@@ -3,6 +3,7 @@ import { adam } from "./adam";
 import { add } from "./add";
 import { batchStats } from "./batch_stats";
 import { blobLoss } from "./blob_loss";
+import { classGradients } from "./class_gradients";
 import { columnSums } from "./column_sums";
 import { components } from "./components";
 import { concat } from "./concat";
@@ -12,17 +13,22 @@ import { flipRows } from "./flip_rows";
 import { gatherAugmented } from "./gather_augmented";
 import { gatherPatches } from "./gather_patches";
 import { groupNorm } from "./group_norm";
+import { logValues } from "./log_values";
 import { lossScale, lossSeed } from "./loss_scale";
 import { maxPool3d } from "./max_pool3d";
 import { moments } from "./moments";
+import { overlap } from "./overlap";
 import { overlapAdd } from "./overlap_add";
 import { overlapDivide } from "./overlap_divide";
 import { patchLoss } from "./patch_loss";
+import { rankCorrelation } from "./rank_correlation";
 import { relu } from "./relu";
 import { resample } from "./resample";
+import { samplingKeys } from "./sampling_keys";
 import { sigmoid } from "./sigmoid";
 import { takeRows } from "./take_rows";
 import { topB } from "./top_b";
+import { topCrossEntropy } from "./top_cross_entropy";
 import { upsample3d } from "./upsample3d";
 import { windowRange } from "./window_range";
 import { writeSlice } from "./write_slice";
@@ -32,6 +38,7 @@ export const ops = {
   add,
   batchStats,
   blobLoss,
+  classGradients,
   columnSums,
   components,
   concat,
@@ -41,18 +48,23 @@ export const ops = {
   gatherAugmented,
   gatherPatches,
   groupNorm,
+  logValues,
   lossScale,
   lossSeed,
   maxPool3d,
   moments,
+  overlap,
   overlapAdd,
   overlapDivide,
   patchLoss,
+  rankCorrelation,
   relu,
   resample,
+  samplingKeys,
   sigmoid,
   takeRows,
   topB,
+  topCrossEntropy,
   upsample3d,
   windowRange,
   writeSlice,

@@ -12,6 +12,7 @@ import { unetNetwork } from "../src/infer/model";
 import { predictVolume } from "../src/infer/sliding_window";
 import { loadCheckpoint, modelInfo, saveCheckpoint } from "../src/train/checkpoint";
 import type { TrainConfig } from "../src/train/config";
+import { LOG_COLUMNS } from "../src/train/iteration";
 import { checkpointPaths } from "../src/train/run_folder";
 import { Trainer } from "../src/train/trainer";
 import { testDevice } from "./test_devices";
@@ -42,7 +43,7 @@ for (const adapter of ["lavapipe", "hardware"]) {
 
   const lossesOf = async (t: Trainer) => {
     const log = await memory.readF32(t.state.log);
-    return [...log.filter((_, i) => i % 8 === 0 && i / 8 < t.iteration)];
+    return [...log.filter((_, i) => i % LOG_COLUMNS === 0 && i / LOG_COLUMNS < t.iteration)];
   };
 
   describe(adapter, () => {

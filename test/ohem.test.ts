@@ -7,7 +7,7 @@ import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
 import { initialise, toNamed, unetParameters } from "../src/nn/parameters";
-import { makeTrainState, recordIteration, unetConfig } from "../src/train/iteration";
+import { LOG_COLUMNS, makeTrainState, recordIteration, unetConfig } from "../src/train/iteration";
 import { drawPatches } from "../src/train/sampler";
 import { Trainer } from "../src/train/trainer";
 import { unet64 } from "./reference/unet3d";
@@ -26,7 +26,12 @@ async function trained(changes: Parameters<typeof tinyConfig>[0], steps: number)
   const student = await memory.readF32(trainer.state.student.flat);
   const momentum = await memory.readF32(trainer.state.momentum.flat);
   const log = await memory.readF32(trainer.state.log);
-  return { trainer, student, momentum, losses: log.filter((_, i) => i % 8 === 0 && i / 8 < steps) };
+  return {
+    trainer,
+    student,
+    momentum,
+    losses: log.filter((_, i) => i % LOG_COLUMNS === 0 && i / LOG_COLUMNS < steps),
+  };
 }
 
 test("selected indices are the stable top B of the float64 errors", async () => {

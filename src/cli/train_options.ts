@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { AUGMENTATIONS } from "../train/augment";
 import { LOSSES } from "../train/settings/loss";
+import { MINING_ERRORS } from "../train/settings/mining";
 import { ADAPTER_OPTION } from "./command";
 import {
   augmentOption,
@@ -65,6 +66,14 @@ function withMiningOptions(command: Command): Command {
     .option("--positive <p>", "share of patches with a lesion among the sampled", numberOption)
     .option("--pool <n>", "B̄: patches ranked per iteration", numberOption)
     .option("--batch <n>", "B: patches trained on per iteration", numberOption)
+    .option("--mining-error <name>", `what patches are ranked by: ${MINING_ERRORS.join(", ")}`)
+    .option(
+      "--topk-percent <k>",
+      "topk-ce: share of a patch's voxels in percent (10)",
+      numberOption,
+    )
+    .option("--selection <how>", "top, or proportional: B drawn in proportion to their errors")
+    .option("--positive-quota <p>", "share of positive patches among the selected", numberOption)
     .option("--mu <m>", "momentum of the ranking network w̄", numberOption)
     .option("--no-mu-ramp", "use the momentum in full from the first iteration on");
 }

@@ -6,6 +6,7 @@ import { parseTrainConfig, type TrainConfig, trainConfigSchema } from "../train/
 import { makeTrainConfig, PRESETS, type PresetName } from "../train/presets";
 import type { RunFolder } from "../train/run_folder";
 import { checkLoss } from "../train/settings/loss";
+import { checkMiningUse } from "../train/settings/mining";
 import { say } from "./command";
 import type { TuneFlags } from "./options";
 
@@ -48,6 +49,7 @@ export function newConfig(device: Device, command: Command): TrainConfig {
   const changes = Object.fromEntries(given.map((name) => [name, options[name]]));
   const config = makeTrainConfig(preset, { ...changes, ...budgetOf(options) });
   checkLoss(config.loss, given);
+  checkMiningUse(config, given);
   return config;
 }
 

@@ -57,7 +57,7 @@ export function emaMomentum(mu: number, t: number, ramp = true): number {
   return ramp ? Math.min(mu, (1 + t) / (10 + t)) : mu;
 }
 
-/** Elements of the `step` tensor that adam, ema and batch_stats read. */
+/** Elements of the `step` tensor that adam, batch_stats and sampling_keys read. */
 export const STEP_SIZE = 16;
 
 /**

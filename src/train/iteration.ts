@@ -6,12 +6,14 @@
 import { adam } from "../../kernels/adam";
 import { add } from "../../kernels/add";
 import { batchStats } from "../../kernels/batch_stats";
+import { classGradients } from "../../kernels/class_gradients";
 import { gatherAugmented } from "../../kernels/gather_augmented";
 import { gatherPatches } from "../../kernels/gather_patches";
+import { logValues } from "../../kernels/log_values";
 import { lossScale, SCALE_SIZE } from "../../kernels/loss_scale";
 import { TERMS } from "../../kernels/patch_loss";
+import { rankCorrelation } from "../../kernels/rank_correlation";
 import { takeRows } from "../../kernels/take_rows";
-import { topB } from "../../kernels/top_b";
 import { writeSlice } from "../../kernels/write_slice";
 import type { Graph } from "../core/graph";
 import { state, type Tensor } from "../core/tensor";
@@ -39,10 +41,13 @@ import {
   seedOf,
   totalsOf,
 } from "./loss";
+import { type PatchErrors, patchErrors, selectPatches } from "./mining";
 
 /** Iterations that the statistics log holds: reports must be read at least that often. */
 export const LOG_ROWS = 256;
-export const LOG_COLUMNS = 8;
+export const LOG_COLUMNS = 16;
+/** Columns from here on are of telemetry.ts; the ones before of batch_stats. */
+export const TELEMETRY_COLUMN = 11;
 
 /** Everything that training changes or reads between iterations. */
 export interface TrainState {
@@ -59,7 +64,7 @@ export interface TrainState {
    * uniform sampler.
    */
   readonly coords: Tensor;
-  /** (LOG_ROWS, 8), written by batch_stats. */
+  /** (LOG_ROWS, LOG_COLUMNS). */
   readonly log: Tensor;
   /** The loss scale, where activations are f16 (kernels/loss_scale.ts). */
   readonly scale?: Tensor;
@@ -115,7 +120,7 @@ function chunksOf(total: number, most: number): Chunk[] {
 }
 
 export interface Iteration {
-  /** Selected patches, in order of decreasing error: (B) u32; absent for the uniform sampler. */
+  /** Selected patches, in the order of selectPatches: (B) u32; absent for the uniform sampler. */
   readonly indices?: Tensor;
   /** Error of every sampled patch under w̄: (B̄). */
   readonly errors: Tensor;
@@ -136,16 +141,16 @@ export function recordIteration(
   config: TrainConfig,
 ): Iteration {
   const recorder = new Recorder(g, memory, store, config);
-  const { batch } = config;
   let coords = train.coords;
   let errors: Tensor | undefined;
   let indices: Tensor | undefined;
   if (config.sampler === "ohem") {
-    errors = g.noGrad(() => recorder.errors(train.momentum, coords));
-    indices = g.apply(topB, { errors }, { count: batch }).indices!;
+    const pool = g.noGrad(() => recorder.errors(train.momentum, coords));
+    errors = pool.errors;
+    indices = selectPatches(g, pool, train.step, config);
     coords = g.apply(takeRows, { rows: coords, indices }, {}).y!;
   }
-  const { loss, sums } = recorder.train(train, coords);
+  const { loss, sums, gradients, errors: own } = recorder.train(train, coords);
   const { flat: w } = train.student;
   const { m, v, step, log } = train;
   const scaled = train.scale && { scale: train.scale };
@@ -153,7 +158,12 @@ export function recordIteration(
   const { beta1, beta2, epsilon: eps } = ADAM;
   const moments = { g: train.gradient.flat, m, v, average: train.momentum.flat };
   g.apply(adam, { w, ...moments, step, ...scaled }, { beta1, beta2, eps });
-  g.apply(batchStats, { loss, sums, errors: errors ?? loss, step, log, ...scaled }, {});
+  const stats = { loss, sums, errors: errors ?? loss, gradients, step, log, ...scaled };
+  g.apply(batchStats, stats, {});
+  if (errors && indices && own) {
+    const values = g.apply(rankCorrelation, { a: errors, at: indices, b: own }, {}).y!;
+    g.apply(logValues, { values, step, log }, { column: TELEMETRY_COLUMN });
+  }
   return { indices, errors: errors ?? loss, loss };
 }
 
@@ -174,7 +184,15 @@ interface Head extends LossInputs {
  */
 const RANKED = 2;
 
-class Recorder {
+/** What is known of the batch after its backward pass. */
+interface Trained extends Pick<PatchLoss, "loss" | "sums"> {
+  /** Of the logits, squared and summed by class: (B, 2). */
+  readonly gradients: Tensor;
+  /** The mining error of each patch under w, where patches are ranked: (B). */
+  readonly errors?: Tensor;
+}
+
+export class Recorder {
   private readonly unet: UNetConfig;
   /** Most patches that are trained on, and that are ranked, in one dispatch. */
   private readonly chunk: number;
@@ -259,24 +277,29 @@ class Recorder {
     });
   }
 
-  /** Error of every patch of `coords` under `params`: (B̄). */
-  errors(params: FlatParameters, coords: Tensor): Tensor {
-    const errors = this.g.tensor("errors", [coords.shape[0]!]);
-    for (const chunk of chunksOf(coords.shape[0]!, this.rankChunk)) {
+  /** Error of every patch of `coords` under `params`. */
+  errors(params: FlatParameters, coords: Tensor): PatchErrors {
+    const { g } = this;
+    const pool = coords.shape[0]!;
+    const [errors, sums] = [g.tensor("errors", [pool]), g.tensor("pool_sums", [pool, 3])];
+    for (const chunk of chunksOf(pool, this.rankChunk)) {
       const { levels, labels: target } = this.forward(params, this.rows(coords, chunk));
-      const { loss } = applyLoss(this.g, { logits: levels.logits, target }, this.config);
-      this.g.apply(writeSlice, { dst: errors, src: loss }, { offset: chunk.offset });
+      const part = patchErrors(g, { logits: levels.logits, target }, this.config);
+      g.apply(writeSlice, { dst: errors, src: part.errors }, { offset: chunk.offset });
+      g.apply(writeSlice, { dst: sums, src: part.sums }, { offset: 3 * chunk.offset });
     }
-    return errors;
+    return { errors, sums };
   }
 
   /** Mean loss over the batch: gradients into `train.gradient`, chunk after chunk. */
-  train(train: TrainState, coords: Tensor): Pick<PatchLoss, "loss" | "sums"> {
-    const { g } = this;
+  train(train: TrainState, coords: Tensor): Trained {
+    const { g, config } = this;
     const batch = coords.shape[0]!;
     for (const [name, w] of train.student.named) g.watch(w, train.gradient.named.get(name)!);
     const loss = g.tensor("loss", [batch]);
     const sums = g.tensor("sums", [batch, 3]);
+    const gradients = g.tensor("gradients", [batch, 2]);
+    const errors = config.sampler === "ohem" ? g.tensor("own_errors", [batch]) : undefined;
     const chunks = chunksOf(batch, this.chunk);
     const twice = isOverBatch(this.config) && chunks.length > 1;
     const totals = twice ? g.noGrad(() => this.totals(train.student, coords, chunks)) : undefined;
@@ -290,13 +313,20 @@ class Recorder {
       g.noGrad(() => {
         g.apply(writeSlice, { dst: loss, src: full.loss }, { offset: chunk.offset });
         g.apply(writeSlice, { dst: sums, src: full.sums }, { offset: 3 * chunk.offset });
+        if (!errors) return;
+        const same = config.miningError === "loss" && !isOverBatch(config);
+        const src = same ? full.loss : patchErrors(g, heads[0]!, config).errors;
+        g.apply(writeSlice, { dst: errors, src }, { offset: chunk.offset });
       });
       const seeds = heads.map(({ share }, i) => {
         const seed = seedOf(g, train.scale, { count: chunk.count, value: share / batch });
         return [losses[i]!.loss, seed] as const;
       });
-      g.backward(new Map(seeds), add);
+      const { logits, target } = heads[0]!;
+      const dx = g.backward(new Map(seeds), add).get(logits.id)!;
+      const { y: src } = g.noGrad(() => g.apply(classGradients, { dx, target }, {}));
+      g.apply(writeSlice, { dst: gradients, src: src! }, { offset: 2 * chunk.offset });
     }
-    return { loss, sums };
+    return { loss, sums, gradients, errors };
   }
 }

@@ -19,6 +19,7 @@ import {
   type TrainState,
   trainedParameters,
 } from "./iteration";
+import { putSelectionKey } from "./mining";
 import { type DrawnPatches, drawPatches } from "./sampler";
 
 /** Statistics of the iterations since the last report, averaged. */
@@ -95,7 +96,9 @@ export class Trainer {
     const options = { seed, patch, positive, count: sampleCount(config) };
     memory.write(state.coords, this.rows(drawPatches(store.resident, t, options)));
     const momentum = emaMomentum(config.mu, t, config.muRamp);
-    memory.write(state.step, stepValues(t, this.learningRate(progress), momentum, t % LOG_ROWS));
+    const step = stepValues(t, this.learningRate(progress), momentum, t % LOG_ROWS);
+    putSelectionKey(step, seed, t);
+    memory.write(state.step, step);
     this.program.run();
     this.iteration = t + 1;
     await this.inFlight.submitted();

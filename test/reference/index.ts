@@ -3,6 +3,7 @@ import { adamReference } from "./adam";
 import { addReference } from "./add";
 import { batchStatsReference } from "./batch_stats";
 import { blobLossReference } from "./blob_loss";
+import { classGradientsReference } from "./class_gradients";
 import { columnSumsReference } from "./column_sums";
 import { componentsReference } from "./components";
 import { concatReference } from "./concat";
@@ -12,18 +13,23 @@ import { flipRowsReference } from "./flip_rows";
 import { gatherAugmentedReference } from "./gather_augmented";
 import { gatherPatchesReference } from "./gather_patches";
 import { groupNormReference } from "./group_norm";
+import { logValuesReference } from "./log_values";
 import { lossScaleReference, lossSeedReference } from "./loss_scale";
 import { maxPool3dReference } from "./max_pool3d";
 import { momentsReference } from "./moments";
+import { overlapReference } from "./overlap";
 import { overlapAddReference } from "./overlap_add";
 import { overlapDivideReference } from "./overlap_divide";
 import { patchLossReference } from "./patch_loss";
+import { rankCorrelationReference } from "./rank_correlation";
 import type { Reference } from "./reference";
 import { reluReference } from "./relu";
 import { resampleReference } from "./resample";
+import { samplingKeysReference } from "./sampling_keys";
 import { sigmoidReference } from "./sigmoid";
 import { takeRowsReference } from "./take_rows";
 import { topBReference } from "./top_b";
+import { topCrossEntropyReference } from "./top_cross_entropy";
 import { upsample3dReference } from "./upsample3d";
 import { windowRangeReference } from "./window_range";
 import { writeSliceReference } from "./write_slice";
@@ -33,6 +39,7 @@ export const references: readonly Reference<unknown>[] = [
   addReference,
   batchStatsReference,
   blobLossReference,
+  classGradientsReference,
   columnSumsReference,
   componentsReference,
   concatReference,
@@ -42,18 +49,23 @@ export const references: readonly Reference<unknown>[] = [
   gatherAugmentedReference,
   gatherPatchesReference,
   groupNormReference,
+  logValuesReference,
   lossScaleReference,
   lossSeedReference,
   maxPool3dReference,
   momentsReference,
   overlapAddReference,
   overlapDivideReference,
+  overlapReference,
   patchLossReference,
+  rankCorrelationReference,
   reluReference,
   resampleReference,
+  samplingKeysReference,
   sigmoidReference,
   takeRowsReference,
   topBReference,
+  topCrossEntropyReference,
   upsample3dReference,
   windowRangeReference,
   writeSliceReference,

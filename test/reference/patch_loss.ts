@@ -12,7 +12,7 @@ import { defineReference } from "./reference";
 const U = 2 ** -24;
 
 /** log(1 + eˣ). */
-const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+export const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 export const sigmoid = (x: number) => Math.exp(-softplus(-x));
 
 /** A voxel's own loss and its slopes. */

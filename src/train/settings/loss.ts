@@ -1,7 +1,7 @@
 /** What training makes small; docs/losses.md has the formulas and their sources. */
 import { z } from "zod";
 import { UserError } from "../../core/errors";
-import { positive, share } from "./values";
+import { optionOf, positive, share } from "./values";
 
 export const LOSSES = [
   ...(["dice", "batch-dice", "ce", "dice-ce", "batch-dice-ce"] as const),
@@ -56,9 +56,8 @@ const FOR: Readonly<Record<Exclude<keyof typeof lossSettings, "loss">, readonly 
 export function checkLoss(loss: LossName, given: readonly string[]): void {
   for (const [setting, losses] of Object.entries(FOR)) {
     if (!given.includes(setting) || losses.includes(loss)) continue;
-    const option = setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new UserError(
-      `--${option} does nothing with --loss ${loss}: it is for ${losses.join(", ")}; leave it out`,
+      `--${optionOf(setting)} does nothing with --loss ${loss}: it is for ${losses.join(", ")}; leave it out`,
     );
   }
 }

@@ -1,7 +1,10 @@
 /** Which patches are sampled, and which of them are trained on. */
 import { z } from "zod";
 import { UserError } from "../../core/errors";
-import { share, whole } from "./values";
+import { optionOf, share, whole } from "./values";
+
+export const MINING_ERRORS = ["loss", "topk-ce", "fp-fn"] as const;
+export const SELECTIONS = ["top", "proportional"] as const;
 
 export const miningSettings = {
   /** "ohem": momentum hard-example mining (Algorithm 1); "uniform": the paper's other arm. */
@@ -12,6 +15,14 @@ export const miningSettings = {
   batch: whole,
   /** Share of positive patches among the sampled. */
   positive: share,
+  /** What patches are ranked by: the training loss of each, or an error of its own. */
+  miningError: z.enum(MINING_ERRORS).default("loss"),
+  /** topk-ce: the largest cross-entropies count, this many percent of a patch's voxels. */
+  topkPercent: z.number().gt(0).max(100).default(10),
+  /** The B largest errors, or B patches drawn without replacement in proportion to their errors. */
+  selection: z.enum(SELECTIONS).default("top"),
+  /** Share of positive patches among the selected; absent: as the errors say. */
+  positiveQuota: share.optional(),
   /** Momentum of w̄. */
   mu: share,
   muRamp: z.boolean(),
@@ -28,6 +39,28 @@ export function checkMining({ sampler, pool, batch }: Mining): void {
     throw new UserError(
       `--batch ${batch} is larger than --pool ${pool}: B patches are selected from ` +
         "the pool; make the pool at least as large",
+    );
+  }
+}
+
+/** Settings that are about ranking alone. */
+const OF_RANKING = ["miningError", "topkPercent", "selection", "positiveQuota"];
+
+/** @throws UserError when one of the settings that were given does nothing with the others */
+export function checkMiningUse(
+  config: { readonly sampler: string; readonly miningError: string },
+  given: readonly string[],
+): void {
+  const idle = given.find((name) => config.sampler !== "ohem" && OF_RANKING.includes(name));
+  if (idle) {
+    throw new UserError(
+      `--${optionOf(idle)} does nothing with --sampler ${config.sampler}, which ranks nothing; ` +
+        "leave it out, or take --sampler ohem",
+    );
+  }
+  if (given.includes("topkPercent") && config.miningError !== "topk-ce") {
+    throw new UserError(
+      `--topk-percent does nothing with --mining-error ${config.miningError}: it is for topk-ce`,
     );
   }
 }
