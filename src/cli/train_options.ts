@@ -74,6 +74,7 @@ function withMiningOptions(command: Command): Command {
     )
     .option("--selection <how>", "top, or proportional: B drawn in proportion to their errors")
     .option("--positive-quota <p>", "share of positive patches among the selected", numberOption)
+    .option("--telemetry <how>", "basic, or full: more about the selection, once a report")
     .option("--mu <m>", "momentum of the ranking network w̄", numberOption)
     .option("--no-mu-ramp", "use the momentum in full from the first iteration on");
 }

@@ -1,8 +1,23 @@
+/** What mining did since the report before; docs/mining.md defines each number. */
+export interface MiningTelemetry {
+  /** Norms of the gradient by the logits: over lesion voxels, over the others, in empty patches. */
+  readonly gradientLesion?: number;
+  readonly gradientOther?: number;
+  readonly gradientEmpty?: number;
+  /** Spearman's correlation of the errors under w̄ and under w, over the selected patches. */
+  readonly selectedAgreement?: number;
+  /** The same over the whole pool, and the share of the selection that w would have selected too. */
+  readonly poolAgreement?: number;
+  readonly selectionAgreement?: number;
+  /** The share of the selection that w̄ of the report before would have selected too. */
+  readonly selectionOverlap?: number;
+}
+
 /**
  * One line of `metrics.jsonl`. Numbers that do not exist for a line (no validation was due, one
  * iteration was not enough to measure a rate) are left out, never null or NaN.
  */
-export interface Metrics {
+export interface Metrics extends MiningTelemetry {
   /** Iterations finished, counted from 1 over all resumed sessions. */
   readonly iteration: number;
   /** Training time in seconds, summed over all resumed sessions. */

@@ -105,6 +105,9 @@ function trainingFields(m: Metrics, budget: Budget): string[] {
   if (m.positiveFraction !== undefined) {
     fields.push(`${Math.round(100 * m.positiveFraction)} % positive`);
   }
+  if (m.selectedAgreement !== undefined) {
+    fields.push(`ranks of w and w̄ ${m.selectedAgreement.toFixed(2)}`);
+  }
   if (m.learningRate !== undefined) fields.push(`lr ${exponent(m.learningRate)}`);
   return fields;
 }

@@ -19,11 +19,13 @@ import {
   type TrainState,
   trainedParameters,
 } from "./iteration";
+import type { MiningTelemetry } from "./metrics";
 import { putSelectionKey } from "./mining";
 import { type DrawnPatches, drawPatches } from "./sampler";
+import { earlierParameters, isDue, isFull, miningTelemetry, recordTelemetry } from "./telemetry";
 
 /** Statistics of the iterations since the last report, averaged. */
-export interface Statistics {
+export interface Statistics extends MiningTelemetry {
   readonly iteration: number;
   readonly loss: number;
   readonly positiveFraction: number;
@@ -51,6 +53,7 @@ export class Trainer {
     readonly specs: readonly ParameterSpec[],
     /** Iterations finished. */
     public iteration: number,
+    private readonly telemetry: Program | undefined,
   ) {
     this.reported = iteration;
     this.inFlight = new InFlight(memory.device);
@@ -82,7 +85,26 @@ export class Trainer {
       memory.write(state.momentum.flat, start);
       if (state.scale) memory.write(state.scale, Float32Array.of(FIRST_SCALE, 0, 0, 0));
     }
-    return new Trainer(memory, store, config, program, state, specs, iteration);
+    const telemetry = isFull(config)
+      ? await Trainer.compileTelemetry(memory, store, config, state, specs)
+      : undefined;
+    return new Trainer(memory, store, config, program, state, specs, iteration, telemetry);
+  }
+
+  private static async compileTelemetry(
+    memory: Memory,
+    store: VolumeStore,
+    config: TrainConfig,
+    state: TrainState,
+    specs: readonly ParameterSpec[],
+  ): Promise<Program> {
+    const earlier = earlierParameters(specs);
+    const g = graphFor(memory.device);
+    recordTelemetry(g, memory, store, state, earlier, config);
+    const program = await Program.compile(memory, g, "telemetry");
+    // Nothing has been reported yet: w̄ as the run starts, or goes on.
+    memory.write(earlier.flat, await memory.readF32(state.momentum.flat));
+    return program;
   }
 
   /**
@@ -99,6 +121,7 @@ export class Trainer {
     const step = stepValues(t, this.learningRate(progress), momentum, t % LOG_ROWS);
     putSelectionKey(step, seed, t);
     memory.write(state.step, step);
+    if (isDue(t, config)) this.telemetry?.run();
     this.program.run();
     this.iteration = t + 1;
     await this.inFlight.submitted();
@@ -137,7 +160,8 @@ export class Trainer {
         skippedSteps: log[last + 7]!,
       };
       const means = { loss: mean(0), positiveFraction: mean(1), poolError: mean(2) };
-      handle({ iteration, ...means, ...scaling });
+      const mining = miningTelemetry(log, iteration, count, this.config);
+      handle({ iteration, ...means, ...mining, ...scaling });
     });
   }
 

@@ -23,6 +23,8 @@ export const miningSettings = {
   selection: z.enum(SELECTIONS).default("top"),
   /** Share of positive patches among the selected; absent: as the errors say. */
   positiveQuota: share.optional(),
+  /** "full" ranks the pool under w and the earlier w̄ too, once a report. */
+  telemetry: z.enum(["basic", "full"]).default("basic"),
   /** Momentum of w̄. */
   mu: share,
   muRamp: z.boolean(),
@@ -44,7 +46,7 @@ export function checkMining({ sampler, pool, batch }: Mining): void {
 }
 
 /** Settings that are about ranking alone. */
-const OF_RANKING = ["miningError", "topkPercent", "selection", "positiveQuota"];
+const OF_RANKING = ["miningError", "topkPercent", "selection", "positiveQuota", "telemetry"];
 
 /** @throws UserError when one of the settings that were given does nothing with the others */
 export function checkMiningUse(
