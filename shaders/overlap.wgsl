@@ -7,7 +7,7 @@
 const COUNT: u32 = 32u;
 const WG: u32 = 64u;
 
-var<workgroup> common: atomic<u32>;
+var<workgroup> shared_count: atomic<u32>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32) {
@@ -16,10 +16,10 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     for (var j = 0u; j < COUNT; j++) {
       found |= select(0u, 1u, a[i] == b[j]);
     }
-    atomicAdd(&common, found);
+    atomicAdd(&shared_count, found);
   }
   workgroupBarrier();
   if (lane == 0u) {
-    y[0] = f32(atomicLoad(&common)) / f32(COUNT);
+    y[0] = f32(atomicLoad(&shared_count)) / f32(COUNT);
   }
 }
