@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { KEY_AT } from "../kernels/sampling_keys";
 import { UserError } from "../src/core/errors";
 import { Graph } from "../src/core/graph";
+import { VolumeStore } from "../src/data/volume_store";
 import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
@@ -21,7 +22,7 @@ import { type Statistics, Trainer } from "../src/train/trainer";
 import { exponentials } from "./reference/sampling_keys";
 import { selected } from "./reference/top_b";
 import { defaultDevice } from "./test_devices";
-import { gathered, tinyConfig, tinyStore } from "./training_rig";
+import { gathered, noiseVolume, tinyConfig, tinyStore } from "./training_rig";
 
 const device = await defaultDevice();
 const memory = new Memory(device);
@@ -49,7 +50,9 @@ describe("selection is what the host selects by the same errors", () => {
   for (const changes of cases) {
     test(JSON.stringify(changes), async () => {
       const config = tinyConfig(changes);
-      const store = tinyStore(memory);
+      // Large enough that most places have no lesion.
+      const options = { half: false, budget: 2 ** 24, patch: 8 };
+      const store = VolumeStore.create(memory, [noiseVolume("a", [43, 31, 29], 1)], options);
       await store.rotateTo(0);
       const specs = unetParameters(unetConfig(config));
       const train = makeTrainState(specs, config);
