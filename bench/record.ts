@@ -15,12 +15,8 @@ import { predictVolume } from "../src/infer/sliding_window";
 import { unetParameters } from "../src/nn/parameters";
 import { flatParameters } from "../src/nn/weights";
 import type { TrainConfig } from "../src/train/config";
-import {
-  makeTrainState,
-  recordIteration,
-  trainedParameters,
-  unetConfig,
-} from "../src/train/iteration";
+import { recordIteration } from "../src/train/iteration";
+import { makeTrainState, trainedParameters, unetConfig } from "../src/train/state";
 import { cube } from "./noise";
 
 export interface Recording {

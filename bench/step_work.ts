@@ -13,7 +13,7 @@ import { initialise, unetParameters } from "../src/nn/parameters";
 import { patchesPerDispatch, unet3d } from "../src/nn/unet3d";
 import { flatParameters } from "../src/nn/weights";
 import type { TrainConfig } from "../src/train/config";
-import { sampleCount, unetConfig } from "../src/train/iteration";
+import { sampleCount, unetConfig } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
 import { cube } from "./noise";
 import { RecordingMemory } from "./record";

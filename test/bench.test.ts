@@ -21,8 +21,8 @@ import { capabilities } from "../src/gpu/capabilities";
 import { quantile, spreadOf, stepsOf } from "../src/gpu/stopwatch";
 import { unetParameters } from "../src/nn/parameters";
 import type { TrainConfig } from "../src/train/config";
-import { unetConfig } from "../src/train/iteration";
 import { makeTrainConfig } from "../src/train/presets";
+import { unetConfig } from "../src/train/state";
 import { defaultDevice } from "./test_devices";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-bench-test-"));

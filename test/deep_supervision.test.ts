@@ -13,14 +13,10 @@ import { loadWeights } from "../src/infer/model";
 import { LEVEL_WEIGHTS } from "../src/nn/deep_supervision";
 import { initialise, toNamed, unetParameters } from "../src/nn/parameters";
 import { loadCheckpoint, modelInfo, saveCheckpoint } from "../src/train/checkpoint";
-import {
-  makeTrainState,
-  recordIteration,
-  trainedParameters,
-  unetConfig,
-} from "../src/train/iteration";
+import { recordIteration } from "../src/train/iteration";
 import { checkpointPaths } from "../src/train/run_folder";
 import { drawPatches } from "../src/train/sampler";
+import { makeTrainState, trainedParameters, unetConfig } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
 import { supervised64 } from "./reference/unet3d";
 import { defaultDevice } from "./test_devices";

@@ -97,13 +97,15 @@ async function train(options: TrainFlags): Promise<void> {
 function sayPlan(trainer: Trainer, store: VolumeStore, folder: RunFolder, start: Progress): void {
   const { config, program: recorded } = trainer;
   const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
+  const { selection, miningError } = config;
   const mining =
     config.sampler === "ohem"
-      ? `OHEM B̄ ${config.pool} → B ${config.batch}, μ ${config.mu}`
+      ? `OHEM B̄ ${config.pool} → B ${config.batch} (${selection} by ${miningError}), μ ${config.mu}`
       : `uniform, B ${config.batch}`;
   say(
     `preset ${config.preset}: filters ${config.filters.join("/")}, ${config.spacing} mm, patches ` +
-      `${config.patch}³, ${mining}, ${Math.round(100 * config.positive)} % positive; ` +
+      `${config.patch}³, loss ${config.loss}, ${mining}, ${Math.round(100 * config.positive)} % ` +
+      "positive; " +
       `${recorded.stats.dispatches} dispatches an iteration, ${mib(recorded.stats.plannedBytes)} ` +
       `of activations, ${mib(store.deviceBytes)} of volumes${
         store.complete ? "" : " (not all fit --volume-budget: patients rotate)"

@@ -9,8 +9,8 @@ import { type ModelInfo, weightsMetadata } from "../infer/model";
 import { fromNamed, layout, type ParameterSpec, toNamed } from "../nn/parameters";
 import type { FlatParameters } from "../nn/weights";
 import type { TrainConfig } from "./config";
-import { type TrainState, unetConfig } from "./iteration";
 import type { CheckpointPaths } from "./run_folder";
+import { type TrainState, unetConfig } from "./state";
 
 /** What a weights file of this run says of itself. */
 export function modelInfo(config: TrainConfig): ModelInfo {

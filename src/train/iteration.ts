@@ -4,120 +4,18 @@
  * uploaded per iteration; nothing is read back inside it.
  */
 import { adam } from "../../kernels/adam";
-import { add } from "../../kernels/add";
 import { batchStats } from "../../kernels/batch_stats";
-import { classGradients } from "../../kernels/class_gradients";
-import { gatherAugmented } from "../../kernels/gather_augmented";
-import { gatherPatches } from "../../kernels/gather_patches";
 import { logValues } from "../../kernels/log_values";
-import { lossScale, SCALE_SIZE } from "../../kernels/loss_scale";
-import { TERMS } from "../../kernels/patch_loss";
+import { lossScale } from "../../kernels/loss_scale";
 import { rankCorrelation } from "../../kernels/rank_correlation";
 import { takeRows } from "../../kernels/take_rows";
-import { writeSlice } from "../../kernels/write_slice";
 import type { Graph } from "../core/graph";
-import { state, type Tensor } from "../core/tensor";
-import type { VolumeStore } from "../data/volume_store";
-import type { Memory } from "../gpu/memory";
-import {
-  coarseLabels,
-  coarseLogits,
-  LEVEL_WEIGHTS,
-  supervisionParameters,
-} from "../nn/deep_supervision";
-import { type ParameterSpec, unetParameters } from "../nn/parameters";
-import { patchesPerDispatch, type UNetConfig, type UNetLevels, unetLevels } from "../nn/unet3d";
-import { type FlatParameters, flatParameters } from "../nn/weights";
-import { ADAM, STEP_SIZE } from "../optim/schedule";
-import { rowWords } from "./augment";
+import type { Tensor } from "../core/tensor";
+import { ADAM } from "../optim/schedule";
 import type { TrainConfig } from "./config";
-import {
-  applyLoss,
-  type BatchTotals,
-  isOverBatch,
-  type LossInputs,
-  type LossSettings,
-  type PatchLoss,
-  seedOf,
-  totalsOf,
-} from "./loss";
-import { type PatchErrors, patchErrors, selectPatches } from "./mining";
-
-/** Iterations that the statistics log holds: reports must be read at least that often. */
-export const LOG_ROWS = 256;
-export const LOG_COLUMNS = 16;
-/** Columns from here on are of telemetry.ts; the ones before of batch_stats. */
-export const TELEMETRY_COLUMN = 11;
-
-/** Everything that training changes or reads between iterations. */
-export interface TrainState {
-  readonly student: FlatParameters;
-  readonly momentum: FlatParameters;
-  readonly gradient: FlatParameters;
-  /** Adam's moments. */
-  readonly m: Tensor;
-  readonly v: Tensor;
-  /** Scalars of the iteration, see stepValues. */
-  readonly step: Tensor;
-  /**
-   * Sampled positions and, with augmentation, its parameters: (B̄, 4 or more), or (B, …) for the
-   * uniform sampler.
-   */
-  readonly coords: Tensor;
-  /** (LOG_ROWS, LOG_COLUMNS). */
-  readonly log: Tensor;
-  /** The loss scale, where activations are f16 (kernels/loss_scale.ts). */
-  readonly scale?: Tensor;
-}
-
-export function makeTrainState(specs: readonly ParameterSpec[], config: TrainConfig): TrainState {
-  const student = flatParameters("w", specs);
-  const total = student.flat.shape;
-  return {
-    student,
-    momentum: flatParameters("w_momentum", specs),
-    gradient: flatParameters("gradient", specs),
-    m: state("adam_m", total),
-    v: state("adam_v", total),
-    step: state("step", [STEP_SIZE]),
-    coords: state("coords", [sampleCount(config), rowWords(config.augment)], "u32"),
-    log: state("log", [LOG_ROWS, LOG_COLUMNS]),
-    scale: config.precision === "f16" ? state("loss_scale", [SCALE_SIZE]) : undefined,
-  };
-}
-
-/** Patches sampled per iteration: B̄, or B where nothing is ranked. */
-export function sampleCount(config: TrainConfig): number {
-  return config.sampler === "ohem" ? config.pool : config.batch;
-}
-
-export function unetConfig(config: TrainConfig): UNetConfig {
-  const { filters, groups, alignCorners, recompute, difference } = config;
-  const inChannels = difference ? 3 : 2;
-  return { inChannels, filters, groups, epsilon: 1e-5, alignCorners, recompute };
-}
-
-/** The network's parameters, then those that exist in training alone. */
-export function trainedParameters(config: TrainConfig): ParameterSpec[] {
-  const network = unetParameters(unetConfig(config));
-  return config.deepSupervision ? [...network, ...supervisionParameters(config)] : network;
-}
-
-interface Chunk {
-  readonly offset: number;
-  readonly count: number;
-}
-
-/** [0, total) in near-equal parts of at most `most`. */
-function chunksOf(total: number, most: number): Chunk[] {
-  const parts = Math.ceil(total / most);
-  const size = Math.ceil(total / parts);
-  const chunks: Chunk[] = [];
-  for (let offset = 0; offset < total; offset += size) {
-    chunks.push({ offset, count: Math.min(size, total - offset) });
-  }
-  return chunks;
-}
+import { selectPatches } from "./mining";
+import { Recorder, type RecordingMemory, type RecordingStore } from "./recorder";
+import { TELEMETRY_COLUMN, type TrainState } from "./state";
 
 export interface Iteration {
   /** Selected patches, in the order of selectPatches: (B) u32; absent for the uniform sampler. */
@@ -127,10 +25,6 @@ export interface Iteration {
   /** Loss of each trained patch: (B). */
   readonly loss: Tensor;
 }
-
-/** As much of a memory and of a store of volumes as recording needs: the real ones, or stand-ins. */
-export type RecordingMemory = Pick<Memory, "write">;
-export type RecordingStore = Pick<VolumeStore, "bindings" | "half">;
 
 /** Records one iteration into `g`. */
 export function recordIteration(
@@ -165,168 +59,4 @@ export function recordIteration(
     g.apply(logValues, { values, step, log }, { column: TELEMETRY_COLUMN });
   }
   return { indices, errors: errors ?? loss, loss };
-}
-
-interface Forward {
-  readonly levels: UNetLevels;
-  readonly labels: Tensor;
-}
-
-/** Logits of a level that are trained, with their labels and their share in what is made small. */
-interface Head extends LossInputs {
-  readonly settings: LossSettings;
-  readonly share: number;
-}
-
-/**
- * On a GPU, which small dispatches leave idle, so many times as many patches are ranked in one: ranking
- * keeps nothing for a backward pass, and finds room in what training needs.
- */
-const RANKED = 2;
-
-/** What is known of the batch after its backward pass. */
-interface Trained extends Pick<PatchLoss, "loss" | "sums"> {
-  /** Of the logits, squared and summed by class: (B, 2). */
-  readonly gradients: Tensor;
-  /** The mining error of each patch under w, where patches are ranked: (B). */
-  readonly errors?: Tensor;
-}
-
-export class Recorder {
-  private readonly unet: UNetConfig;
-  /** Most patches that are trained on, and that are ranked, in one dispatch. */
-  private readonly chunk: number;
-  private readonly rankChunk: number;
-
-  constructor(
-    private readonly g: Graph,
-    private readonly memory: RecordingMemory,
-    private readonly store: RecordingStore,
-    private readonly config: TrainConfig,
-  ) {
-    this.unet = unetConfig(config);
-    const { patch, chunk, precision } = config;
-    const bytes = precision === "f16" ? 2 : 4;
-    const most = (wanted: number) =>
-      patchesPerDispatch(this.unet, patch, g.caps.maxBindingBytes, wanted, bytes);
-    this.chunk = most(chunk);
-    this.rankChunk = g.caps.kind === "hardware" ? most(RANKED * chunk) : this.chunk;
-  }
-
-  /** Rows [offset, offset + count) of `rows`, by constant indices. */
-  private rows(rows: Tensor, { offset, count }: Chunk): Tensor {
-    if (offset === 0 && count === rows.shape[0]) return rows;
-    const indices = state(`rows${offset}+${count}`, [count], "u32");
-    this.memory.write(
-      indices,
-      Uint32Array.from({ length: count }, (_, i) => offset + i),
-    );
-    return this.g.apply(takeRows, { rows, indices }, {}).y!;
-  }
-
-  private forward(params: FlatParameters, coords: Tensor): Forward {
-    const { g, store, config } = this;
-    const size = [config.patch, config.patch, config.patch] as const;
-    const { augment, difference, precision: dtype } = config;
-    const attrs = { size, half: store.half, label: true, difference, dtype };
-    const gather = augment.length > 0 ? gatherAugmented : gatherPatches;
-    const { x, y } = g.apply(gather, { ...store.bindings, coords }, attrs);
-    return { levels: unetLevels(g, params.named, x!, this.unet), labels: y! };
-  }
-
-  /** What a forward pass is trained on, the full size first. */
-  private heads(params: FlatParameters, { levels, labels }: Forward): Head[] {
-    const { g, config } = this;
-    const full = { logits: levels.logits, target: labels, settings: config, share: 1 };
-    if (!config.deepSupervision) return [full];
-    const targets = coarseLabels(g, labels);
-    const coarse = coarseLogits(g, params.named, levels).map((logits, i) => {
-      // ε counts voxels, which are 8 times as large from level to level.
-      const settings = { ...config, diceEpsilon: config.diceEpsilon / 8 ** (i + 1) };
-      return { logits, target: targets[i]!, settings };
-    });
-    return [full, ...coarse].map((head, i) => ({ ...head, share: LEVEL_WEIGHTS[i]! }));
-  }
-
-  /**
-   * What a loss over the batch needs of a batch that is trained in several chunks, for each head: from
-   * a forward pass of its own.
-   */
-  private totals(params: FlatParameters, coords: Tensor, chunks: readonly Chunk[]): BatchTotals[] {
-    const { g } = this;
-    const batch = coords.shape[0]!;
-    const terms: Tensor[] = [];
-    for (const chunk of chunks) {
-      const heads = this.heads(params, this.forward(params, this.rows(coords, chunk)));
-      for (const [i, head] of heads.entries()) {
-        const { terms: src } = applyLoss(g, head, head.settings);
-        terms[i] ??= g.tensor("batch_terms", [batch, TERMS]);
-        g.apply(writeSlice, { dst: terms[i], src }, { offset: TERMS * chunk.offset });
-      }
-    }
-    return terms.map((all) => totalsOf(g, all));
-  }
-
-  /** Losses of the heads of a chunk; without `totals` the chunk is the whole batch. */
-  private losses(heads: readonly Head[], totals?: readonly BatchTotals[]): PatchLoss[] {
-    const { g, config } = this;
-    return heads.map((head, i) => {
-      if (!isOverBatch(config)) return applyLoss(g, head, head.settings);
-      const own = () => totalsOf(g, applyLoss(g, head, head.settings).terms);
-      return applyLoss(g, { ...head, totals: totals?.[i] ?? g.noGrad(own) }, head.settings);
-    });
-  }
-
-  /** Error of every patch of `coords` under `params`. */
-  errors(params: FlatParameters, coords: Tensor): PatchErrors {
-    const { g } = this;
-    const pool = coords.shape[0]!;
-    const [errors, sums] = [g.tensor("errors", [pool]), g.tensor("pool_sums", [pool, 3])];
-    for (const chunk of chunksOf(pool, this.rankChunk)) {
-      const { levels, labels: target } = this.forward(params, this.rows(coords, chunk));
-      const part = patchErrors(g, { logits: levels.logits, target }, this.config);
-      g.apply(writeSlice, { dst: errors, src: part.errors }, { offset: chunk.offset });
-      g.apply(writeSlice, { dst: sums, src: part.sums }, { offset: 3 * chunk.offset });
-    }
-    return { errors, sums };
-  }
-
-  /** Mean loss over the batch: gradients into `train.gradient`, chunk after chunk. */
-  train(train: TrainState, coords: Tensor): Trained {
-    const { g, config } = this;
-    const batch = coords.shape[0]!;
-    for (const [name, w] of train.student.named) g.watch(w, train.gradient.named.get(name)!);
-    const loss = g.tensor("loss", [batch]);
-    const sums = g.tensor("sums", [batch, 3]);
-    const gradients = g.tensor("gradients", [batch, 2]);
-    const errors = config.sampler === "ohem" ? g.tensor("own_errors", [batch]) : undefined;
-    const chunks = chunksOf(batch, this.chunk);
-    const twice = isOverBatch(this.config) && chunks.length > 1;
-    const totals = twice ? g.noGrad(() => this.totals(train.student, coords, chunks)) : undefined;
-    for (const chunk of chunks) {
-      const heads = this.heads(
-        train.student,
-        this.forward(train.student, this.rows(coords, chunk)),
-      );
-      const losses = this.losses(heads, totals);
-      const full = losses[0]!;
-      g.noGrad(() => {
-        g.apply(writeSlice, { dst: loss, src: full.loss }, { offset: chunk.offset });
-        g.apply(writeSlice, { dst: sums, src: full.sums }, { offset: 3 * chunk.offset });
-        if (!errors) return;
-        const same = config.miningError === "loss" && !isOverBatch(config);
-        const src = same ? full.loss : patchErrors(g, heads[0]!, config).errors;
-        g.apply(writeSlice, { dst: errors, src }, { offset: chunk.offset });
-      });
-      const seeds = heads.map(({ share }, i) => {
-        const seed = seedOf(g, train.scale, { count: chunk.count, value: share / batch });
-        return [losses[i]!.loss, seed] as const;
-      });
-      const { logits, target } = heads[0]!;
-      const dx = g.backward(new Map(seeds), add).get(logits.id)!;
-      const { y: src } = g.noGrad(() => g.apply(classGradients, { dx, target }, {}));
-      g.apply(writeSlice, { dst: gradients, src: src! }, { offset: 2 * chunk.offset });
-    }
-    return { loss, sums, gradients, errors };
-  }
 }

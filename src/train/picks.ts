@@ -4,7 +4,8 @@ import type { Capabilities } from "../core/kernel";
 import { state } from "../core/tensor";
 import type { Choices, Picked } from "../core/variant";
 import type { TrainConfig } from "./config";
-import { makeTrainState, recordIteration, trainedParameters } from "./iteration";
+import { recordIteration } from "./iteration";
+import { makeTrainState, trainedParameters } from "./state";
 
 /** @param choices what has been tuned, for the picks that will really be made */
 export function iterationPicks(

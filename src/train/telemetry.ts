@@ -11,17 +11,10 @@ import type { Graph } from "../core/graph";
 import type { ParameterSpec } from "../nn/parameters";
 import { type FlatParameters, flatParameters } from "../nn/weights";
 import type { TrainConfig } from "./config";
-import {
-  LOG_COLUMNS,
-  LOG_ROWS,
-  Recorder,
-  type RecordingMemory,
-  type RecordingStore,
-  TELEMETRY_COLUMN,
-  type TrainState,
-} from "./iteration";
 import type { MiningTelemetry } from "./metrics";
 import { selectPatches } from "./mining";
+import { Recorder, type RecordingMemory, type RecordingStore } from "./recorder";
+import { LOG_COLUMNS, LOG_ROWS, TELEMETRY_COLUMN, type TrainState } from "./state";
 
 const FULL_COLUMN = TELEMETRY_COLUMN + 1;
 

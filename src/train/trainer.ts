@@ -10,18 +10,18 @@ import { initialise, type ParameterSpec, setHeadPrior } from "../nn/parameters";
 import { emaMomentum, learningRateAt, stepValues } from "../optim/schedule";
 import { augmentedRows } from "./augment";
 import type { TrainConfig } from "./config";
+import { recordIteration } from "./iteration";
+import type { MiningTelemetry } from "./metrics";
+import { putSelectionKey } from "./mining";
+import { type DrawnPatches, drawPatches } from "./sampler";
 import {
   LOG_COLUMNS,
   LOG_ROWS,
   makeTrainState,
-  recordIteration,
   sampleCount,
   type TrainState,
   trainedParameters,
-} from "./iteration";
-import type { MiningTelemetry } from "./metrics";
-import { putSelectionKey } from "./mining";
-import { type DrawnPatches, drawPatches } from "./sampler";
+} from "./state";
 import { earlierParameters, isDue, isFull, miningTelemetry, recordTelemetry } from "./telemetry";
 
 /** Statistics of the iterations since the last report, averaged. */

@@ -4,7 +4,7 @@
  */
 import type { Device } from "../../src/gpu/device";
 import { Memory } from "../../src/gpu/memory";
-import { LOG_COLUMNS } from "../../src/train/iteration";
+import { LOG_COLUMNS } from "../../src/train/state";
 import { Trainer } from "../../src/train/trainer";
 import { tinyConfig, tinyStore } from "../training_rig";
 
