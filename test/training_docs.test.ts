@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { AUGMENTATIONS } from "../src/train/augment";
 import { makeTrainConfig, PRESETS, type PresetName } from "../src/train/presets";
 
 const page = readFileSync(join(import.meta.dir, "..", "docs", "training.md"), "utf8");
@@ -14,6 +15,10 @@ function shown(setting: string, value: unknown): string {
   if (value === undefined) return "–";
   if (value === true || value === false) return value ? "on" : "off";
   if (setting === "mirror" && value === "") return "none";
+  if (setting === "augment" && Array.isArray(value)) {
+    if (value.length === 0) return "none";
+    return value.length === AUGMENTATIONS.length ? "all" : value.join(",");
+  }
   return String(value);
 }
 

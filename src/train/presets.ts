@@ -1,4 +1,5 @@
 /** Named sets of settings to start from. */
+import { AUGMENTATIONS } from "./augment";
 import { parseTrainConfig, type TrainConfig, type TrainSettings } from "./config";
 
 /** The paper's numbers (Schmidt-Mengin et al. 2021); docs/architecture.md lists what is silent. */
@@ -61,6 +62,8 @@ const BEST_PARTS: Partial<TrainSettings> = {
   diceEpsilon: 1,
   deepSupervision: true,
   difference: true,
+  augment: [...AUGMENTATIONS],
+  synthetic: 0.33,
   headPrior: 0.01,
   schedule: "cosine",
   windowWeights: "gaussian",
@@ -79,7 +82,7 @@ const BEST: TrainSettings = {
   stride: 48,
   filters: [32, 64, 128],
   batch: 8,
-  chunk: 2,
+  chunk: 8,
   seconds: 6 * 3600,
 };
 
