@@ -49,7 +49,10 @@ interface Options {
 const GRIDS = fileURLToPath(new URL("../experiment/", import.meta.url));
 
 const program = makeCommand("experiment", "Trains and compares the arms of an experiment.")
-  .argument("<grid>", "fig2 (the paper's comparison), or a YAML file of your own like it")
+  .argument(
+    "<grid>",
+    "fig2 (the paper's comparison), losses, mining, or a YAML file of your own like it",
+  )
   .option("--data <dir>", "cohort in the MSSEG-2 layout; without it a phantom cohort is made")
   .option("--budget-each <time>", "training time of every run, e.g. 20m or 3h", durationOption)
   .option("--iterations-each <n>", "iterations of every run instead of a time", countOption)
