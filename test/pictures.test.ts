@@ -206,6 +206,18 @@ test("curves are drawn from many reports, gaps among them, from one, and from no
     const colours = ["#2f6fde", "#e0662b", "#1a9a6c", "#7a52c7"];
     inked.push(colours.map((colour, i) => count(colour, ...quarter(i))));
   }
+  const mined = metrics.map((line, i) => ({
+    ...line,
+    selectedAgreement: i / 250,
+    gradientLesion: 2,
+  }));
+  const path = join(folder, "mined.png");
+  drawCurves(mined, path, "a mined run");
+  const { width, height, count } = await readPng(path);
+  for (const [colour, column] of [["#1a9a6c", 0] as const, ["#2f6fde", 1] as const]) {
+    const left = (column * width) / 2;
+    expect(count(colour, left, left + width / 2, (2 * height) / 3)).toBeGreaterThan(1000);
+  }
   const [many, one, none] = inked;
   for (const pixels of many!) expect(pixels).toBeGreaterThan(1000);
   expect(one!.map((pixels) => pixels > 20)).toEqual([true, false, true, true]);

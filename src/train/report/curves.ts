@@ -38,14 +38,17 @@ type Point = { x: number; y: number };
 
 /**
  * Draws the training curves as one PNG: loss, validation Dice of w and w̄, positive share among the
- * selected patches and learning rate, over iterations, with the training time below them.
+ * selected patches and learning rate, over iterations, with the training time below them; where there is
+ * telemetry of mining, gradient norms by class and how far w and w̄ agree.
  * @param metrics the lines of `metrics.jsonl`, oldest first; may be empty
  */
 export function drawCurves(metrics: readonly Metrics[], path: string, title = "Training"): void {
   loadFont();
+  const charts = [lossChart, diceChart, positiveChart, learningRateChart];
+  if (points(metrics, "selectedAgreement").length > 0) charts.push(gradientChart, agreementChart);
   const canvas = createCanvas(
     SCALE * (2 * WIDTH + 3 * PADDING),
-    SCALE * (HEADER + 2 * (HEIGHT + PADDING)),
+    SCALE * (HEADER + (charts.length / 2) * (HEIGHT + PADDING)),
   );
   const context = canvas.getContext("2d");
   context.fillStyle = "#ffffff";
@@ -58,7 +61,7 @@ export function drawCurves(metrics: readonly Metrics[], path: string, title = "T
   context.fillStyle = COLOURS.quiet;
   context.font = `400 14px ${FONT}`;
   context.fillText(summary(metrics), PADDING + titleWidth + 24, 34);
-  [lossChart, diceChart, positiveChart, learningRateChart].forEach((make, i) => {
+  charts.forEach((make, i) => {
     const x = PADDING + (i % 2) * (WIDTH + PADDING);
     const y = HEADER + Math.floor(i / 2) * (HEIGHT + PADDING);
     drawChart(context, make(metrics), metrics, x, y);
@@ -138,6 +141,29 @@ function learningRateChart(metrics: readonly Metrics[]): ChartSpec {
   const rates = points(metrics, "learningRate").filter(({ y }) => y > 0);
   const rate = { ...line("learning rate", rates, COLOURS.rate), stepped: true };
   return { title: "Learning rate", datasets: [rate], logarithmic: true };
+}
+
+function gradientChart(metrics: readonly Metrics[]): ChartSpec {
+  const norms = (key: keyof Metrics) => smooth(points(metrics, key).filter(({ y }) => y > 0));
+  const datasets = [
+    line("lesion voxels", norms("gradientLesion"), COLOURS.positive),
+    line("other voxels", norms("gradientOther"), COLOURS.student),
+    line("patches without lesion", norms("gradientEmpty"), COLOURS.momentum),
+  ];
+  const title = "Norm of the gradient by the logits (smoothed)";
+  return { title, datasets, logarithmic: true };
+}
+
+function agreementChart(metrics: readonly Metrics[]): ChartSpec {
+  const drawn = [
+    line("ranks, selected patches", smooth(points(metrics, "selectedAgreement")), COLOURS.student),
+    line("ranks, pool", smooth(points(metrics, "poolAgreement")), COLOURS.momentum),
+    line("selection, w", smooth(points(metrics, "selectionAgreement")), COLOURS.positive),
+    line("selection, w̄ before", smooth(points(metrics, "selectionOverlap")), COLOURS.rate),
+  ];
+  const datasets = drawn.filter(({ data }) => data.length > 0);
+  const title = "Agreement of w̄ with w and with itself (smoothed)";
+  return { title, datasets, range: { min: -1, max: 1 } };
 }
 
 Chart.register(
