@@ -12,7 +12,7 @@ import type { ListedCase, Reply, Request } from "./messages";
 import { replay } from "./replay";
 
 /** Cases of a row in the short form. */
-const SHORT_DECLARED = 2;
+const [SHORT, SHORT_OF_VARIANT] = [3, 2];
 
 export async function serve(
   device: Device,
@@ -131,13 +131,13 @@ class SuiteWorker {
   }
 }
 
-/** Of the declared cases that a row can do, some that lie far apart; and what else is short. */
+/** Of the short cases of a row some that lie far apart, fewer where it is one of several variants. */
 function shortest(entries: readonly [string, PortabilityCase][]): [string, PortabilityCase][] {
   const short = entries.filter(([, c]) => c.short);
-  if (short.length <= SHORT_DECLARED + 1) return short;
-  const step = (short.length - 1) / SHORT_DECLARED;
-  const places = Array.from({ length: SHORT_DECLARED + 1 }, (_, i) => Math.round(i * step));
-  return places.map((i) => short[i]!);
+  const count = short.some(([, c]) => c.row.includes("/")) ? SHORT_OF_VARIANT : SHORT;
+  if (short.length <= count) return short;
+  const step = (short.length - 1) / count;
+  return Array.from({ length: count }, (_, i) => short[Math.round((i + 1) * step)]!);
 }
 
 function distinct(rows: readonly SkippedRow[]): SkippedRow[] {
