@@ -1,0 +1,101 @@
+/** The suite at work in a process of its own: a case, a planted defect, and a folder that shows it. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { driverSources } from "../src/platform/vulkan";
+import { bun } from "./portability/hosts/bun";
+import { DEFECTS, type Mutant } from "./portability/mutants";
+import { chain, isWrong, mutated, single } from "./portability/reduce";
+import { Column } from "./portability/runner";
+import { writeFolder } from "./portability/standalone";
+
+const WORKER = join(import.meta.dir, "portability", "worker.ts");
+const ID = "groupNorm.backward/c4g2_odd@20";
+const DEFECT = DEFECTS.find(({ kernel }) => kernel === "group_norm_dx")!;
+
+const { adapters } = await bun.adapters();
+const adapter = adapters.find(({ kind }) => kind === "lavapipe") ?? adapters[0]!;
+
+describe(`bun × ${adapter.name}`, () => {
+  const column = new Column(bun, adapter, { worker: WORKER, timeout: 120 });
+  afterAll(() => column.stop());
+
+  const outcome = async (id: string, mutant?: Mutant) => {
+    const reply = await column.ask({ do: "run", id, mutant });
+    if (!("outcome" in reply)) throw new Error(JSON.stringify(reply));
+    return reply.outcome;
+  };
+
+  test("cases are listed by pattern and by kernel, and run", async () => {
+    const request = { do: "list", seed: 7, short: false } as const;
+    const adds = await column.ask({ ...request, patterns: ["add"] });
+    const ids = "listed" in adds ? adds.listed.map(({ id }) => id) : [];
+    expect(ids).toContain("add/odd@7");
+    expect(ids.every((id) => id.startsWith("add/"))).toBe(true);
+    const kernels = await column.ask({ ...request, patterns: [], kernel: "group_norm_merge" });
+    const rows = "listed" in kernels ? kernels.listed.map(({ row }) => row) : [];
+    expect(rows.some((row) => row.startsWith("conv3d.fused/"))).toBe(true);
+    const { worst, faults } = await outcome("add/odd@7");
+    expect(faults).toEqual([]);
+    expect(worst).toBeGreaterThan(0);
+    expect(worst).toBeLessThanOrEqual(1);
+    await expect(outcome("add/none@7")).rejects.toThrow("there is no case add/none@7");
+  });
+
+  test("a planted defect is noticed; a stale one is an error", async () => {
+    expect((await outcome(ID)).faults).toEqual([]);
+    expect((await outcome(ID, DEFECT)).faults.join()).toMatch(/dx .*elements are off/);
+    const stale = { ...DEFECT, from: "no such line" };
+    await expect(outcome(ID, stale)).rejects.toThrow("stale mutant: group_norm_dx.wgsl has 0");
+  });
+
+  test("it is narrowed down to one dispatch, and shown by a folder without voxgrad", async () => {
+    const reply = await column.ask({ do: "dissect", id: ID });
+    if (!("dissection" in reply)) throw new Error("no dissection");
+    const right = reply.dissection;
+    expect(right.faults).toEqual([]);
+    expect(await isWrong(column, chain(right))).toBeUndefined();
+    const wrong = mutated(right, DEFECT);
+    const found: string[] = [];
+    for (const [i, { kernel }] of wrong.packed.dispatches.entries()) {
+      if (await isWrong(column, single(wrong, i, "the same"))) found.push(kernel);
+    }
+    expect(new Set(found)).toEqual(new Set(["group_norm_dx"]));
+    const at = wrong.packed.dispatches.findIndex(({ kernel }) => kernel === "group_norm_dx");
+    const folder = mkdtempSync(join(tmpdir(), "voxgrad-reproduction-"));
+    writeFolder(folder, ID, column, { ...single(wrong, at, "the same"), summary: "test" });
+    const failing = await runFolder(folder);
+    expect(failing.text).toContain("FAILED: the results are wrong");
+    expect(failing.code).toBe(1);
+    const shader = join(folder, "group_norm_dx.wgsl");
+    writeFileSync(shader, readFileSync(shader, "utf8").replace(DEFECT.to, DEFECT.from));
+    const passing = await runFolder(folder);
+    expect(passing.text).toContain("PASSED: the results are right");
+    expect(passing.code).toBe(0);
+    rmSync(folder, { recursive: true });
+  });
+});
+
+async function runFolder(folder: string) {
+  const modules = join(folder, "node_modules");
+  mkdirSync(modules, { recursive: true });
+  try {
+    symlinkSync(
+      join(import.meta.dir, "..", "node_modules", "webgpu"),
+      join(modules, "webgpu"),
+      "dir",
+    );
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EEXIST") throw error;
+  }
+  const name =
+    adapter.kind === "lavapipe" || adapter.kind === "swiftshader" ? adapter.kind : "system";
+  const source = driverSources().find((s) => s.name === name);
+  const env = (await source?.environment({ mayDownload: false, quiet: true })) ?? {};
+  const run = Bun.spawn([process.execPath, "reproduce.mjs"], {
+    ...{ cwd: folder, env: { ...process.env, ...env }, stdout: "pipe", stderr: "ignore" },
+  });
+  const text = await new Response(run.stdout).text();
+  return { text, code: await run.exited };
+}
