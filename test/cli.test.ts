@@ -180,6 +180,7 @@ describe("predict and evaluate", () => {
     await expectRefusal(/--batch.*at least 1/, "predict", ...files(t1!, t2!), "--batch", "0");
     await expectRefusal(/--mirror.*xyz, or none/, "predict", ...files(t1!, t2!), "--mirror", "q");
     await expectRefusal(/--threshold.*0 to 1/, "predict", ...files(t1!, t2!), "--threshold", "5");
+    await expectRefusal(/--stride 17.*gaps/, "predict", ...files(t1!, t2!), "--stride", "17");
     await expectRefusal(/folder without best/, "predict", ...files(t1!, t2!, data));
     const flat = join(folder, "flat.nii");
     const image = await readVolume(t1!);

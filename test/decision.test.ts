@@ -8,6 +8,7 @@ import { compareLesions } from "../src/eval/lesions";
 import { decisionMetadata, storedSweeps } from "../src/infer/decision_metadata";
 import { findingsOf } from "../src/infer/findings";
 import { DEFAULT_RULE, greatestMass, lesionsOf } from "../src/infer/found_lesions";
+import { nestedOutcome } from "../src/infer/nested_decision";
 import { MIN_VOLUMES, type PatientSweep, sweepPatient, THRESHOLDS } from "../src/infer/sweep";
 import { tuneDecision } from "../src/infer/tune_decision";
 
@@ -231,6 +232,33 @@ describe("tuning", () => {
     expect(tuneDecision([patient(2, hill, () => 9)]).patient).toBeUndefined();
     expect(tuneDecision([patient(0, hill, () => 9)]).lesions).toBeUndefined();
   });
+});
+
+test("nested: each fold by thresholds of the others, the defaults beside them", () => {
+  const at =
+    (best: number): Table =>
+    (t, v) =>
+      v === 0 ? 1 - 0.1 * Math.abs(t - best) : 0.1;
+  const folds = [4, 4, 12].map((best, k) => [
+    patient(2, at(best), () => 30 + k),
+    patient(
+      0,
+      () => 0,
+      () => 2 + k,
+      () => 1,
+    ),
+  ]);
+  const { tuned, defaults } = nestedOutcome(folds);
+  // Folds 0 and 1 are judged by peaks at 4 and 12 together, fold 2 by two at 4.
+  const others = [1, 0].map((k) => tuneDecision([folds[k]!, folds[2]!].flat()).lesions!.threshold);
+  const t = THRESHOLDS.indexOf(others[0]!);
+  expect(others[0]).toBe(others[1]!);
+  expect(tuned.f1).toBeCloseTo((2 * at(4)(t, 0) + at(12)(4, 0)) / 3, 9);
+  expect(defaults.f1).toBeCloseTo((2 * at(4)(9, 0) + at(12)(9, 0)) / 3, 9);
+  expect([tuned.falseLesions, defaults.falseLesions]).toEqual([1, 1]);
+  expect(tuned.specificity).toEqual({ right: 3, of: 3 });
+  expect(tuned.sensitivity).toEqual({ right: 3, of: 3 });
+  expect(defaults.specificity).toEqual({ right: 0, of: 3 });
 });
 
 describe("in a weights file", () => {

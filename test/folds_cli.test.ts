@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadModels } from "../src/cli/predict_models";
 import { writePhantom } from "../src/data/phantom/cohort";
 import { readMetrics } from "../src/train/run_folder";
 import { readValidation } from "../src/train/validation_record";
@@ -46,6 +47,7 @@ test("the others, interrupted and gone on with: the table over all patients", as
   expect(err).not.toContain(`${fold(1)}: training`);
   expect(weightsOf(1)).toEqual(kept);
   expect(text).toMatch(/^fold 2: 1 patients, Dice .*12 iterations/m);
+  expect(text).toMatch(/^tuned on the other folds( +(\d\.\d{3}|–)){3} +\d of \d +\d of \d$/m);
   expect(readFileSync(join(out, "cross_validation.txt"), "utf8")).toBe(text.slice(0, -1));
   const rows = readFileSync(join(out, "cross_validation.csv"), "utf8").trim().split("\r\n");
   const ids = rows.slice(1).map((row) => row.split(",")[0]);
@@ -58,6 +60,14 @@ test("the others, interrupted and gone on with: the table over all patients", as
   }
   const { summary } = JSON.parse(readFileSync(join(out, "cross_validation.json"), "utf8"));
   expect(summary.withLesions.patients + summary.lesionFree.patients).toBe(3);
+});
+
+test("predict takes the folder: the best weights of every fold, and thresholds from all patients", () => {
+  const models = loadModels([out], {});
+  expect(models.map(({ path }) => path)).toEqual(
+    [0, 1, 2].map((k) => join(fold(k), "best.safetensors")),
+  );
+  expect(models.flatMap(({ sweeps }) => sweeps ?? []).length).toBe(3);
 });
 
 test("what does not fit is refused in one line", async () => {

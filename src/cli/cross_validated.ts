@@ -5,11 +5,16 @@ import { UserError } from "../core/errors";
 import { summariseCohort } from "../eval/cohort_scores";
 import type { Metric } from "../eval/scores";
 import { mean } from "../eval/statistics";
+import { nestedOutcome, type Outcome } from "../infer/nested_decision";
+import { tuneDecision } from "../infer/tune_decision";
 import type { CrossValidation } from "../train/cross_validation";
+import { storedBest } from "../train/decide";
+import { rateText } from "../train/decision_text";
 import { duration } from "../train/progress";
 import { readValidation, type ValidationRecord } from "../train/validation_record";
 import { cohortCsv } from "./evaluate_files";
 import { cohortTables } from "./evaluate_tables";
+import { table } from "./text_table";
 
 /** Writes `cross_validation.txt`, `.csv` and `.json` into the folder; gives the text. */
 export function writeCrossValidated({ path, folds }: CrossValidation): string {
@@ -23,6 +28,8 @@ export function writeCrossValidated({ path, folds }: CrossValidation): string {
     ...{ patient: id, reference, prediction },
   }));
   const summary = summariseCohort(patients);
+  const sweeps = folds.map((fold) => storedBest({ path: fold }));
+  const nested = nestedOutcome(sweeps);
   const text = [
     "Each patient is scored by the fold that did not train on it, with the weights of the last",
     "iteration (not the best, which are chosen by these very patients).",
@@ -31,12 +38,31 @@ export function writeCrossValidated({ path, folds }: CrossValidation): string {
     "",
     cohortTables(pairs, patients, summary),
     "",
+    ...thresholdLines(nested),
+    "",
   ].join("\n");
-  const json = { format: 1, summary, folds: records.map((record, fold) => ({ fold, ...record })) };
+  const thresholds = { ...nested, decision: tuneDecision(sweeps.flat()) };
+  const foldRecords = records.map((record, fold) => ({ fold, ...record }));
+  const json = { format: 1, summary, thresholds, folds: foldRecords };
   writeFileSync(join(path, "cross_validation.txt"), text);
   writeFileSync(join(path, "cross_validation.csv"), cohortCsv(pairs, patients));
   writeFileSync(join(path, "cross_validation.json"), `${JSON.stringify(json, null, 2)}\n`);
   return text;
+}
+
+/** What thresholds are worth, tuned on the other folds and not tuned. */
+function thresholdLines({ tuned, defaults }: ReturnType<typeof nestedOutcome>): string[] {
+  const number = (value: number) => (Number.isNaN(value) ? "–" : value.toFixed(3));
+  const row = (name: string, { f1, dice, falseLesions, ...patients }: Outcome) => [
+    ...[name, number(f1), number(dice), number(falseLesions)],
+    ...[rateText(patients.sensitivity), rateText(patients.specificity)],
+  ];
+  const head = ["best weights", "F1", "Dice", "false lesions", "with: yes", "without: no"];
+  return [
+    ...table([head, row("0.5, 3 mm³", defaults), row("tuned on the other folds", tuned)], [0]),
+    "(F1 and Dice of the patients with new lesions; false lesions per patient without; the answer to",
+    `"any new lesion?" for either kind)`,
+  ];
 }
 
 /** Means of each fold by itself: how much they depend on who trains. */

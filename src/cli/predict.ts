@@ -12,6 +12,7 @@ import { openDevice } from "../hosts/bun";
 import { predictPair } from "../infer/ensemble";
 import { findingsOf } from "../infer/findings";
 import type { LesionRule } from "../infer/found_lesions";
+import { grouped } from "../infer/grouped";
 import { tuneDecision } from "../infer/tune_decision";
 import { WINDOW_WEIGHTS } from "../infer/windows";
 import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
@@ -42,7 +43,7 @@ interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges {
   readonly t1: string;
   readonly t2: string;
   readonly output: string;
-  readonly weights: string[];
+  readonly weights?: string[];
   readonly probability?: string;
   readonly report?: string;
   readonly mask?: string;
@@ -57,10 +58,9 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
   .requiredOption("-o, --output <file>", "mask to write, on the grid of the first visit")
   .option(
     "-w, --weights <files>",
-    "weights files or run folders, separated by commas: the mean of their probabilities " +
-      "(default: the best of the newest run in runs/)",
-    (text: string, before: readonly string[]) => [...before, ...listOption(text)],
-    [],
+    "weights files, or folders of runs or of a cross-validation, separated by commas: the mean " +
+      "of their probabilities (default: the best of the newest run in runs/)",
+    (text: string, before: readonly string[] = []) => [...before, ...listOption(text)],
   )
   .option("--probability <file>", "also write the probability map")
   .option("--report <file>", "also write the findings as JSON")
@@ -74,6 +74,11 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
     "--min-lesion-volume <mm3>",
     "drop components of this volume or less (default: as tuned in training, else 3)",
     nonNegativeOption,
+  )
+  .option(
+    "--stride <n>",
+    "stride of the windows, voxels (default: as the weights file says)",
+    countOption,
   )
   .addOption(
     new Option(
@@ -100,7 +105,7 @@ await runMain(() => predict(program.opts<Options>()));
 
 async function predict(options: Options): Promise<void> {
   const stages = new Stages();
-  const models = loadModels(options.weights, options);
+  const models = loadModels(options.weights ?? [], options);
   for (const path of [options.output, options.probability]) if (path) checkNiftiPath(path);
   for (const path of [options.t1, options.t2]) {
     if (!existsSync(path)) throw new UserError(`${path}: no such file; give a NIfTI image`);
@@ -118,7 +123,9 @@ async function predict(options: Options): Promise<void> {
   const memory = new Memory(device);
   const members = membersOf(memory, models);
   stages.ended("opening the adapter");
-  const needs = { picks: [], models: models.map(({ info }) => info), batch, precision };
+  // Folds are of one network: it is tuned once.
+  const networks = grouped(models, ({ info }) => JSON.stringify([info.unet, info.patch]));
+  const needs = { picks: [], models: networks.map(([first]) => first!.info), batch, precision };
   if ((await tuneDevice(device, needs, options)).interrupted) return;
   stages.ended("tuning");
   const interrupt = watchInterrupt(() => say("interrupted: nothing is written"));

@@ -9,6 +9,7 @@ import type { Member } from "../infer/predict";
 import type { WindowWeights } from "../infer/windows";
 import { unetParameters } from "../nn/parameters";
 import { flatParameters } from "../nn/weights";
+import { openCrossValidation } from "../train/cross_validation";
 
 export interface NamedWeights extends LoadedWeights {
   readonly path: string;
@@ -16,6 +17,8 @@ export interface NamedWeights extends LoadedWeights {
 
 /** What the command line says instead of the weights files. */
 export interface ModelChanges {
+  /** Stride of the windows, voxels. */
+  readonly stride?: number;
   readonly windowWeights?: WindowWeights;
   readonly mirror?: Mirror;
 }
@@ -23,13 +26,20 @@ export interface ModelChanges {
 /** Reads all files; without any, those of the newest run. @throws UserError naming the file */
 export function loadModels(
   given: readonly string[],
-  { windowWeights, mirror }: ModelChanges,
+  { stride, windowWeights, mirror }: ModelChanges,
 ): NamedWeights[] {
-  const paths = given.length > 0 ? given.map(weightsFile) : [newestWeights()];
+  const paths = given.length > 0 ? given.flatMap(weightsFiles) : [newestWeights()];
   return paths.map((path) => {
     const loaded = loadWeights(path);
+    const { patch } = loaded.info;
+    if (stride !== undefined && stride > patch) {
+      throw new UserError(
+        `--stride ${stride} passes the windows of ${patch} voxels of ${path}: gaps; give at most that`,
+      );
+    }
     const info: ModelInfo = {
       ...loaded.info,
+      stride: stride ?? loaded.info.stride,
       windowWeights: windowWeights ?? loaded.info.windowWeights,
       mirror: mirror ?? loaded.info.mirror,
     };
@@ -62,15 +72,18 @@ function weightsIn(folder: string): string | undefined {
   return paths.find((path) => existsSync(path));
 }
 
-/** A file, or a run folder that has one. */
-function weightsFile(path: string): string {
-  if (!existsSync(path) || !statSync(path).isDirectory()) return path;
-  const found = weightsIn(path);
-  if (found) return found;
-  throw new UserError(
-    `${path}: a folder without best.safetensors or last.safetensors; give a weights file or the ` +
-      "folder of a run",
-  );
+/** A file, or those in the folder of a run or of a cross-validation, one a fold. */
+function weightsFiles(path: string): string[] {
+  if (!existsSync(path) || !statSync(path).isDirectory()) return [path];
+  const folders = openCrossValidation(path)?.folds ?? [path];
+  return folders.map((folder) => {
+    const found = weightsIn(folder);
+    if (found) return found;
+    throw new UserError(
+      `${folder}: a folder without best.safetensors or last.safetensors; give weights files, or ` +
+        "folders of runs that have been validated",
+    );
+  });
 }
 
 /** Those of the run folder that was written to last. */

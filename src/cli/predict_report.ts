@@ -12,18 +12,19 @@ export function ruleText(
   given: Partial<LesionRule>,
   files: number,
 ): string {
-  const origin = (name: keyof LesionRule) =>
-    given[name] !== undefined ? "as given" : tuned ? "tuned" : "the default";
-  const [first, second] = [origin("threshold"), origin("minLesionVolume")];
-  const text =
-    first === second
-      ? `lesion from ${rule.threshold} on, above ${rule.minLesionVolume} mm³ (${first})`
-      : `lesion from ${rule.threshold} on (${first}), above ${rule.minLesionVolume} mm³ (${second})`;
-  if (!tuned)
-    return `thresholds: ${text}; ${files > 1 ? "no file holds" : "the file holds no"} tuned ones`;
+  const origins = (["threshold", "minLesionVolume"] as const).map((name) =>
+    given[name] === undefined ? (tuned ? "tuned" : "the default") : "as given",
+  );
+  const same = origins[0] === origins[1];
+  const [first, second] = origins.map((origin) => ` (${origin})`);
+  const values =
+    `thresholds: lesion from ${rule.threshold} on${same ? "" : first}, above ` +
+    `${rule.minLesionVolume} mm³${second}`;
+  if (!tuned) return `${values}; ${files > 1 ? "no file holds" : "the file holds no"} tuned ones`;
+  const { patients, f1, dice } = tuned;
   return (
-    `thresholds: ${text}; tuned on ${tuned.patients} validation patients with lesions, where the ` +
-    `tuned ones give lesion F1 ${tuned.f1.toFixed(3)}, Dice ${tuned.dice.toFixed(3)}`
+    `${values}; on ${patients} validation patients with new lesions the tuned ones gave lesion ` +
+    `F1 ${f1.toFixed(3)}, Dice ${dice.toFixed(3)}`
   );
 }
 

@@ -3,6 +3,7 @@ import { DevicePair, type ImagePair } from "../data/preprocess";
 import type { Volume } from "../data/volume";
 import { targetGrid } from "../data/working_grid";
 import type { Memory } from "../gpu/memory";
+import { grouped } from "./grouped";
 import { type Member, type PredictOptions, predictionTotal, predictProbability } from "./predict";
 import { WeightedMean } from "./weighted_mean";
 
@@ -24,7 +25,7 @@ export async function predictPair(
   options: EnsembleOptions = {},
 ): Promise<Volume> {
   const native = pair.time1;
-  const groups = [...Map.groupBy(members, ({ model }) => preparationOf(model)).values()];
+  const groups = grouped(members, ({ model }) => preparationOf(model));
   const counts = groups.map((group) => {
     const { size } = targetGrid(native, group[0]!.model.spacing);
     return predictionTotal(size, group);

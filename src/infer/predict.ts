@@ -5,6 +5,7 @@ import { DeviceResampler } from "../data/resample_device";
 import type { Grid, Size3, Volume } from "../data/volume";
 import type { DeviceSource, VolumeSource } from "../data/volume_store";
 import type { Memory } from "../gpu/memory";
+import { grouped } from "./grouped";
 import type { ModelInfo } from "./model";
 import {
   type Network,
@@ -45,7 +46,7 @@ export async function predictProbability(
   options: PredictOptions = {},
 ): Promise<Volume> {
   const { batch, precision, onStage } = options;
-  const runs = [...Map.groupBy(members, ({ model }) => windowsOf(model)).values()];
+  const runs = grouped(members, ({ model }) => windowsOf(model));
   const stored = storeSource(memory, source, Math.max(...members.map((m) => m.model.patch)));
   const sum = new WeightedMean();
   const total = predictionTotal(source.size, members);

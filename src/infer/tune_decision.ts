@@ -2,6 +2,7 @@
  * Thresholds tuned on validation patients: for lesion F1, and apart from that for the question
  * whether a patient has any new lesion. docs/inference.md says how they are chosen.
  */
+import { mean } from "../eval/statistics";
 import type { LesionRule } from "./found_lesions";
 import { MIN_VOLUMES, type PatientSweep, THRESHOLDS } from "./sweep";
 
@@ -45,9 +46,6 @@ export function tuneDecision(sweeps: readonly PatientSweep[]): Decision {
 
 /** Settings whose F1 is this close to the best are told apart by what they find where nothing is. */
 const NO_DIFFERENCE = 0.01;
-
-const mean = (values: readonly number[]) =>
-  values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 
 interface Setting extends TunedLesionRule {
   /** F1 with that of the neighbouring thresholds: a lone peak is chance. */

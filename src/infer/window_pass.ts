@@ -11,6 +11,7 @@ import { graphFor } from "../gpu/capabilities";
 import { InFlight } from "../gpu/in_flight";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
+import { grouped } from "./grouped";
 import { flipsOf } from "./mirror";
 import type { BatchedNetwork, Repeated, WindowOptions } from "./sliding_window";
 import { COLUMNS, locate, type Window, windowProfile } from "./windows";
@@ -162,13 +163,8 @@ export class WindowPass {
 
 /** Windows without a key, each by itself, then those of each key. */
 function groupsOf(keys: readonly (string | undefined)[]): Group[] {
-  const varying: Group[] = [];
-  const constant = new Map<string, number[]>();
-  for (const [i, key] of keys.entries()) {
-    const group = key === undefined ? undefined : constant.get(key);
-    if (group) group.push(i);
-    else if (key === undefined) varying.push([i]);
-    else constant.set(key, [i]);
-  }
-  return [...varying, ...constant.values()];
+  const all = [...keys.keys()];
+  const varying = all.filter((i) => keys[i] === undefined).map((i) => [i]);
+  const constant = all.filter((i) => keys[i] !== undefined);
+  return [...varying, ...grouped(constant, (i) => keys[i]!)];
 }

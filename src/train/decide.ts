@@ -1,8 +1,9 @@
 /** At the end of training: thresholds for the run's best weights, tuned on its validation patients. */
-import { UserError } from "../core/errors";
 import { readSafetensors, writeSafetensors } from "../data/safetensors";
+import type { Mask } from "../data/volume";
 import type { Memory } from "../gpu/memory";
 import { decisionMetadata } from "../infer/decision_metadata";
+import { DEFAULT_RULE, thresholded } from "../infer/found_lesions";
 import { loadWeights } from "../infer/model";
 import { MIN_VOLUMES, type PatientSweep, sweepPatient, THRESHOLDS } from "../infer/sweep";
 import { type Decision, tuneDecision } from "../infer/tune_decision";
@@ -11,30 +12,43 @@ import { flatParameters } from "../nn/weights";
 import { checkpointPaths, type RunFolder, writeDecision } from "./run_folder";
 import { forEachPrediction, type ValidationHooks, type ValidationPatient } from "./validate";
 
+/** Results on validation patients, by id. */
+export type Sweeps = ReadonlyMap<string, PatientSweep>;
+
 /**
- * Predicts the validation patients as `predict` will (mirrored, where the model says so), and tunes
- * on the results. They go into the metadata of best.safetensors, whose tensors stay as they are, and
- * into decision.json.
- * @throws the signal's reason when interrupted: nothing is written then
+ * Predicts the validation patients with the best weights as `predict` will: mirrored, where the model
+ * says so.
+ * @param onMask gets every patient's mask at the probability 0.5
+ * @throws the signal's reason when interrupted
  */
-export async function decideOnValidation(
+export async function sweepBest(
   memory: Memory,
   folder: RunFolder,
   patients: readonly ValidationPatient[],
   hooks: ValidationHooks,
-): Promise<Decision> {
-  const { weights: path } = checkpointPaths(folder, "best");
-  const { info, flat } = loadWeights(path);
+  onMask?: (id: string, mask: Mask) => void,
+): Promise<Sweeps> {
+  const { info, flat } = loadWeights(checkpointPaths(folder, "best").weights);
   const params = flatParameters("best", unetParameters(info.unet));
   memory.write(params.flat, flat);
   const sweeps = new Map<string, PatientSweep>();
   try {
     await forEachPrediction(memory, params, info, patients, hooks, ({ patient, truth }, map) => {
       sweeps.set(patient.id, sweepPatient(map, truth));
+      onMask?.(patient.id, thresholded(map, DEFAULT_RULE.threshold));
     });
   } finally {
     memory.release(params.flat);
   }
+  return sweeps;
+}
+
+/**
+ * Tunes thresholds on these results. They go into the metadata of best.safetensors, whose tensors
+ * stay as they are, and the choice into decision.json.
+ */
+export function decide(folder: RunFolder, sweeps: Sweeps): Decision {
+  const { weights: path } = checkpointPaths(folder, "best");
   const found = [...sweeps.values()];
   const { tensors, metadata } = readSafetensors(path);
   writeSafetensors({ path, tensors, metadata: { ...metadata, ...decisionMetadata(found) } });
@@ -44,7 +58,7 @@ export async function decideOnValidation(
 }
 
 /** What the chosen thresholds give on each patient. */
-function perPatient(sweeps: ReadonlyMap<string, PatientSweep>, { lesions, patient }: Decision) {
+function perPatient(sweeps: Sweeps, { lesions, patient }: Decision) {
   return [...sweeps].map(([id, { lesions: reference, f1, dice, found, mass }]) => {
     const t = THRESHOLDS.indexOf(lesions?.threshold ?? Number.NaN);
     const v = MIN_VOLUMES.indexOf(lesions?.minLesionVolume ?? Number.NaN);
@@ -61,13 +75,7 @@ function perPatient(sweeps: ReadonlyMap<string, PatientSweep>, { lesions, patien
   });
 }
 
-/** The decision of several runs, such as the folds of one training, from all their patients. */
-export function decisionOf(weights: readonly string[]): Decision {
-  return tuneDecision(
-    weights.flatMap((path) => {
-      const { sweeps } = loadWeights(path);
-      if (sweeps) return sweeps;
-      throw new UserError(`${path}: holds no results on validation patients; train to the end`);
-    }),
-  );
+/** Those of a finished run's best weights; none where it is older than they are. */
+export function storedBest(folder: { path: string }): readonly PatientSweep[] {
+  return loadWeights(checkpointPaths(folder, "best").weights).sweeps ?? [];
 }

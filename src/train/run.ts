@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { UserError } from "../core/errors";
 import { loadPatient } from "../data/patient";
 import type { Mask } from "../data/volume";
+import { type PatientSweep, sweepPatient } from "../infer/sweep";
 import { modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
 import type { TrainConfig } from "./config";
-import { decideOnValidation } from "./decide";
+import { decide, type Sweeps, sweepBest } from "./decide";
 import { decisionText } from "./decision_text";
 import type { Metrics } from "./metrics";
 import type { trainingProgress } from "./progress";
@@ -13,7 +14,7 @@ import { drawCurves } from "./report/curves";
 import { drawPatient } from "./report/patient";
 import { appendMetrics, checkpointPaths, type RunFolder, readMetrics } from "./run_folder";
 import type { Statistics, Trainer } from "./trainer";
-import { type ValidationPatient, validate } from "./validate";
+import { type OnPatient, type ValidationPatient, validate } from "./validate";
 import { recordPatient, type ValidatedPatient, writeValidation } from "./validation_record";
 
 export interface RunOptions {
@@ -49,6 +50,10 @@ class Run {
   private seconds: number;
   private bestDice: number;
   private validations: number;
+  /** Whether the newest weights are the best. */
+  private bestIsLast = false;
+  /** Of the validation at the end, unmirrored. */
+  private readonly sweeps = new Map<string, PatientSweep>();
   /** Iteration of the first report whose loss was not finite. */
   private diverged: number | undefined;
 
@@ -108,8 +113,8 @@ class Run {
   /** The record comes last: a run that has it is complete. */
   private async finish(): Promise<void> {
     const { signal } = this.o;
-    const predictions = await this.validateAndSave();
-    if (!signal.aborted) await this.decide();
+    const predictions = new Map(await this.validateAndSave());
+    if (!signal.aborted) await this.decide(predictions);
     if (!signal.aborted) await this.record(predictions);
   }
 
@@ -145,7 +150,10 @@ class Run {
     const predictions = new Map<string, Mask>();
     try {
       const { memory, state } = trainer;
-      const onPatient = (id: string, mask: Mask) => predictions.set(id, mask);
+      const onPatient: OnPatient = ({ patient, truth }, mask, map) => {
+        predictions.set(patient.id, mask);
+        if (this.done >= 1) this.sweeps.set(patient.id, sweepPatient(map, truth));
+      };
       const { precision } = this.config;
       const hooks = { signal, precision };
       const student = await validate(memory, state.student, model, patients, hooks);
@@ -177,15 +185,12 @@ class Run {
   }
 
   /** All metrics of w̄, predicted as `predict` does. */
-  private async record(unmirrored: ReadonlyMap<string, Mask>): Promise<void> {
+  private async record(predictions: Map<string, Mask>): Promise<void> {
     const { folder, patients, trainer, signal } = this.o;
     const { memory, state, config, iteration } = trainer;
-    const predictions = new Map(unmirrored);
-    if (config.mirror !== "") {
-      const hooks = {
-        ...{ signal, precision: config.precision },
-        onPatient: (id: string, mask: Mask) => predictions.set(id, mask),
-      };
+    if (config.mirror !== "" && !this.bestIsLast) {
+      const onPatient: OnPatient = ({ patient }, mask) => predictions.set(patient.id, mask);
+      const hooks = { signal, precision: config.precision, onPatient };
       try {
         await validate(memory, state.momentum, modelInfo(config), patients, hooks);
       } catch (error) {
@@ -200,23 +205,32 @@ class Run {
     writeValidation(folder, { iteration, seconds: this.seconds, patients: validated });
   }
 
-  /** Tunes the thresholds of the best weights. */
-  private async decide(): Promise<void> {
+  /**
+   * Tunes the thresholds of the best weights. Where these are the last ones, masks of mirrored
+   * predictions take the place of the others.
+   */
+  private async decide(predictions: Map<string, Mask>): Promise<void> {
     const { trainer, folder, patients, progress, signal } = this.o;
     if (patients.length === 0) return;
-    progress.note(`tuning thresholds on ${patients.length} validation patients`);
-    const hooks = { signal, precision: this.config.precision };
-    try {
-      const decision = await decideOnValidation(trainer.memory, folder, patients, hooks);
-      for (const line of decisionText(decision)) progress.note(line);
-    } catch (error) {
-      if (!signal.aborted) throw error;
+    let sweeps: Sweeps = this.sweeps;
+    if (!this.bestIsLast || this.config.mirror !== "") {
+      progress.note(`tuning thresholds on ${patients.length} validation patients`);
+      const onMask = (id: string, mask: Mask) => this.bestIsLast && predictions.set(id, mask);
+      const hooks = { signal, precision: this.config.precision };
+      try {
+        sweeps = await sweepBest(trainer.memory, folder, patients, hooks, onMask);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        return;
+      }
     }
+    for (const line of decisionText(decide(folder, sweeps))) progress.note(line);
   }
 
   /** Without any score (no validation patient has lesions) the newest weights are the best. */
   private async keepBest(dice: number | undefined): Promise<void> {
-    if (dice !== undefined && dice < this.bestDice) return;
+    this.bestIsLast = dice === undefined || dice >= this.bestDice;
+    if (!this.bestIsLast) return;
     this.bestDice = dice ?? this.bestDice;
     await this.save("best");
     await this.save("last");

@@ -70,25 +70,29 @@ export async function forEachPrediction(
   }
 }
 
+/** Gets the mask at 0.5 and the map that it was made of. */
+export type OnPatient = (patient: ValidationPatient, prediction: Mask, map: Volume) => void;
+
 /** Predicts every patient. @throws the signal's reason when interrupted */
 export async function validate(
   memory: Memory,
   params: FlatParameters,
   model: ModelInfo,
   patients: readonly ValidationPatient[],
-  hooks: ValidationHooks & { readonly onPatient?: (id: string, prediction: Mask) => void } = {},
+  hooks: ValidationHooks & { readonly onPatient?: OnPatient } = {},
 ): Promise<Score> {
   const perPatient: Record<string, number> = {};
   const lesionF1PerPatient: Record<string, number> = {};
   const withLesions: number[] = [];
-  await forEachPrediction(memory, params, model, patients, hooks, ({ patient, truth }, map) => {
+  await forEachPrediction(memory, params, model, patients, hooks, (each, map) => {
+    const { patient, truth } = each;
     const prediction = thresholded(map, DEFAULT_RULE.threshold);
     const { dice, truePositives, falseNegatives } = overlap(truth.data, prediction.data);
     perPatient[patient.id] = dice;
     if (truePositives + falseNegatives > 0) withLesions.push(dice);
     const { f1 } = compareLesions(truth, prediction, MSSEG2_RULE, 6);
     if (f1 !== null) lesionF1PerPatient[patient.id] = f1;
-    hooks.onPatient?.(patient.id, prediction);
+    hooks.onPatient?.(each, prediction, map);
   });
   const f1s = Object.values(lesionF1PerPatient);
   const meanOf = (values: readonly number[]) => (values.length > 0 ? mean(values) : undefined);
