@@ -1,11 +1,12 @@
 /** Whole volumes, averaged over windows, flips and networks, against float64. */
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Size3 } from "../src/data/volume";
+import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { flipsOf, MIRRORS } from "../src/infer/mirror";
 import { predictOnDevice, predictVolume, storeSource } from "../src/infer/sliding_window";
 import { defaultDevice } from "./test_devices";
-import { type Averaging, averagedByHand, edgy, noise, source } from "./window_rig";
+import { type Averaging, averagedByHand, edgy, noise, pointwise, source } from "./window_rig";
 
 const device = await defaultDevice();
 const memory = new Memory(device);
@@ -48,6 +49,18 @@ describe("whole volumes against float64", () => {
     });
   }
 });
+
+test.skipIf(!capabilities(device).shaderF16)(
+  "mirrored in f16: windows come back whole",
+  async () => {
+    const size: Size3 = [11, 9, 13];
+    const visit = noise(11 * 9 * 13, 7);
+    const options = { patch: 8, stride: 6, batch: 3, mirror: "xz", precision: "f16" } as const;
+    const network = pointwise(memory, [1, 0]);
+    const found = await predictVolume(memory, network, source(size, visit), options);
+    expectClose(found, Float64Array.from(new Float16Array(visit)));
+  },
+);
 
 test("mirroring constant windows: computed once a flip, and as if they were not constant", async () => {
   const size: Size3 = [26, 9, 11];

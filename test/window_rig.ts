@@ -25,7 +25,7 @@ export function pointwise(memory: Memory, weights: readonly number[] = [1, 0]): 
   const [w, b] = [state("w", [1, weights.length, 1, 1, 1]), state("b", [1])];
   memory.write(w, new Float32Array(weights));
   memory.write(b, new Float32Array([0]));
-  return (g: Graph, x: Tensor) => g.apply(conv3d, { x, w, b }, {}).y!;
+  return (g: Graph, x: Tensor) => g.apply(conv3d, { x, w, b }, { dtype: "f32" }).y!;
 }
 
 const BIAS = 0.1;
