@@ -86,6 +86,12 @@ test("the patches' shares of a loss over the batch have its mean and its gradien
   });
 });
 
+test("weights that leave nothing of a loss are refused in one line", () => {
+  const config = () => tinyConfig({ loss: "tversky", tverskyAlpha: 0, tverskyBeta: 0 });
+  expect(config).toThrow(/^--tversky-alpha 0 and --tversky-beta 0 leave nothing [^\n]*$/);
+  tinyConfig({ loss: "blob", diceWeight: 0, ceWeight: 0, blobAlpha: 0 });
+});
+
 test("a setting of another loss is refused in one line", () => {
   checkLoss("tversky", ["tverskyAlpha", "diceEpsilon", "batch"]);
   expect(() => checkLoss("dice", ["tverskyAlpha"])).toThrow(UserError);

@@ -5,7 +5,7 @@ import { augmentationSettings } from "./settings/augmentation";
 import { budgetSettings } from "./settings/budget";
 import { deviceSettings } from "./settings/device";
 import { checkInference, inferenceSettings } from "./settings/inference";
-import { lossSettings } from "./settings/loss";
+import { checkWeights, lossSettings } from "./settings/loss";
 import { checkMining, miningSettings } from "./settings/mining";
 import { checkNetwork, networkSettings } from "./settings/network";
 import { optimisationSettings } from "./settings/optimisation";
@@ -36,6 +36,6 @@ export function parseTrainConfig(settings: Readonly<Record<string, unknown>>): T
     throw new UserError(`option ${name}: got ${settings[name]}: ${issue.message}`);
   }
   const config = parsed.data;
-  for (const check of [checkNetwork, checkMining, checkInference]) check(config);
+  for (const check of [checkNetwork, checkMining, checkWeights, checkInference]) check(config);
   return config;
 }

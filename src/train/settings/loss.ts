@@ -52,6 +52,26 @@ const FOR: Readonly<Record<Exclude<keyof typeof lossSettings, "loss">, readonly 
   blobBeta: WITH_BLOBS,
 };
 
+/** Pairs of weights of which one at least must be above 0, or nothing would be left of the loss. */
+const PAIRS = [
+  [WITH_DICE_AND_CE, "diceWeight", "ceWeight"],
+  [WITH_TVERSKY, "tverskyAlpha", "tverskyBeta"],
+  [WITH_BLOBS, "blobAlpha", "blobBeta"],
+] as const;
+
+type Weights = Readonly<Record<(typeof PAIRS)[number][1 | 2], number>>;
+
+/** @throws UserError when all weights of a loss are 0 */
+export function checkWeights(config: Weights & { readonly loss: LossName }): void {
+  for (const [losses, one, other] of PAIRS) {
+    if (!losses.includes(config.loss) || config[one] + config[other] > 0) continue;
+    throw new UserError(
+      `--${optionOf(one)} 0 and --${optionOf(other)} 0 leave nothing of --loss ${config.loss}: one ` +
+        "of them must be above 0",
+    );
+  }
+}
+
 /** @throws UserError when one of the settings that were given does nothing with this loss */
 export function checkLoss(loss: LossName, given: readonly string[]): void {
   for (const [setting, losses] of Object.entries(FOR)) {
