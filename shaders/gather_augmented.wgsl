@@ -49,12 +49,26 @@ const GAMMA: u32 = 16u;
 const NOISE: u32 = 32u;
 const REACH: f32 = 2.5; // of the blur, voxels
 
+// What is the same for all of a patch is read once.
 var<private> row: u32;
 var<private> flags: u32;
 var<private> base: vec2u;
 var<private> size: vec3i;
 var<private> corner: vec3i;
 var<private> swapped: bool;
+var<private> mirrored: vec3<bool>;
+var<private> affine: mat3x4f; // rows z, y, x
+var<private> waves: mat3x4f; // k and phase of each
+var<private> by: mat3x3f;
+
+struct Tone {
+  field: vec4f, // k and phase
+  bias: vec2f, // amplitude, air
+  line: vec4f,
+  gamma: vec4f, // least, 1 / range, inverted, gamma
+  out: vec2f, // factor, offset
+  noise: f32,
+}
 
 fn param(i: u32) -> f32 {
   return bitcast<f32>(rows[row + i]);
@@ -62,6 +76,16 @@ fn param(i: u32) -> f32 {
 
 fn param3(i: u32) -> vec3f {
   return vec3f(param(i), param(i + 1u), param(i + 2u));
+}
+
+fn param4(i: u32) -> vec4f {
+  return vec4f(param3(i), param(i + 3u));
+}
+
+fn tone_of(p: u32) -> Tone {
+  let bias = vec2f(param(p + 8u), param(p + 9u));
+  let out = vec2f(param(p + 18u), param(p + 19u));
+  return Tone(param4(p + 4u), bias, param4(p + 10u), param4(p + 14u), out, param(p + 20u));
 }
 
 fn clamped(at: vec3i) -> u32 {
@@ -91,24 +115,19 @@ fn wave(t: f32) -> f32 {
 }
 
 fn elastic(o: vec3f) -> vec3f {
-  var moved = vec3f(0.0);
-  if ((flags & ELASTIC) != 0u) {
-    for (var w = WAVES; w < WAVES + 21u; w += 7u) {
-      moved += param3(w + 4u) * wave(dot(param3(w), o) + param(w + 3u));
-    }
+  if ((flags & ELASTIC) == 0u) {
+    return vec3f(0.0);
   }
-  return moved;
+  let turns = vec4f(o, 1.0) * waves;
+  return by * vec3f(wave(turns.x), wave(turns.y), wave(turns.z));
 }
 
 // Place of patch voxel o, relative to the corner, without the elastic part.
 fn place(o: vec3f) -> vec3f {
   if ((flags & MOVED) == 0u) {
-    let last = vec3f(vec3u(PD, PH, PW) - 1u);
-    return select(o, last - o, (vec3u(flags) & vec3u(1u, 2u, 4u)) != vec3u(0u));
+    return select(o, vec3f(vec3u(PD, PH, PW) - 1u) - o, mirrored);
   }
-  let a = AFFINE;
-  let linear = vec3f(dot(param3(a), o), dot(param3(a + 4u), o), dot(param3(a + 8u), o));
-  return linear + vec3f(param(a + 3u), param(a + 7u), param(a + 11u));
+  return vec4f(o, 1.0) * affine;
 }
 
 fn trilinear(at: vec3f) -> vec2f {
@@ -137,11 +156,20 @@ fn blurred(visit: u32, at: vec3f, kernel: u32) -> f32 {
     total += w[i];
   }
   let first = corner + vec3i(middle) - 2;
+  let last = size - 1;
+  let along = first.z + vec4i(0, 1, 2, 3);
+  let columns = vec4u(clamp(along, vec4i(0), vec4i(last.z)));
+  let column = u32(clamp(first.z + 4, 0, last.z));
   var sum = 0.0;
-  // One loop: drivers unroll three nested ones, and take seconds to compile what comes out.
-  for (var tap = 0; tap < 125; tap++) {
-    let k = vec3i(tap / 25, (tap / 5) % 5, tap % 5);
-    sum += w[k.x].x * w[k.y].y * w[k.z].z * one(visit, clamped(first + k));
+  // Lines in one loop: drivers unroll nested ones, and take seconds to compile what comes out.
+  for (var i = 0; i < 25; i++) {
+    let k = vec2i(i / 5, i % 5);
+    let zy = clamp(first.xy + k, vec2i(0), last.xy);
+    let line = u32((zy.x * size.y + zy.y) * size.z);
+    var along_x = w[0].z * one(visit, line + columns.x) + w[1].z * one(visit, line + columns.y);
+    along_x += w[2].z * one(visit, line + columns.z) + w[3].z * one(visit, line + columns.w);
+    along_x += w[4].z * one(visit, line + column);
+    sum += w[k.x].x * w[k.y].y * along_x;
   }
   return sum / (total.x * total.y * total.z);
 }
@@ -184,21 +212,37 @@ fn normal(a: u32, b: u32) -> f32 {
   return (f32((pairs & 0xffffu) + (pairs >> 16u)) - 1020.0) / 209.02153;
 }
 
-fn toned(value: f32, has: u32, o: vec3f, p: u32) -> f32 {
+fn toned(value: f32, has: u32, o: vec3f, t: Tone) -> f32 {
   var v = value;
   if ((has & BIAS) != 0u) {
-    let field = 1.0 + param(p + 8u) * wave(dot(param3(p + 4u), o) + param(p + 7u));
-    v = (v - param(p + 9u)) * field + param(p + 9u);
+    let field = 1.0 + t.bias.x * wave(dot(t.field, vec4f(o, 1.0)));
+    v = (v - t.bias.y) * field + t.bias.y;
   }
   if ((has & LINE) != 0u) {
-    v = clamp(param(p + 10u) * v + param(p + 11u), param(p + 12u), param(p + 13u));
+    v = clamp(t.line.x * v + t.line.y, t.line.z, t.line.w);
   }
   if ((has & GAMMA) != 0u) {
-    let u = (v - param(p + 14u)) * param(p + 15u);
-    let inverted = 1.0 - pow(max(1.0 - u, 1e-12), param(p + 16u));
-    v = param(p + 18u) * pow(max(inverted, 1e-12), param(p + 17u)) + param(p + 19u);
+    let u = (v - t.gamma.x) * t.gamma.y;
+    let inverted = 1.0 - pow(max(1.0 - u, 1e-12), t.gamma.z);
+    v = t.out.x * pow(max(inverted, 1e-12), t.gamma.w) + t.out.y;
   }
   return v;
+}
+
+fn put(n: u32, s: u32, pair: vec2f) {
+  x[n * C * S + s] = T(pair.x);
+  x[(n * C + 1u) * S + s] = T(pair.y);
+  if (DIFFERENCE) {
+    x[(n * C + 2u) * S + s] = T(pair.y - pair.x);
+  }
+}
+
+fn put_label(n: u32, s: u32, base_label: u32, at: vec3i, voxel: u32) {
+  if (LABEL) {
+    let bit = (page[base_label + (voxel >> 5u)] >> (voxel & 31u)) & 1u;
+    let outside = any(at < vec3i(0)) || any(at >= size);
+    y[n * S + s] = select(f32(bit), 0.0, outside);
+  }
 }
 
 @compute @workgroup_size(WG)
@@ -223,8 +267,25 @@ fn main(
   swapped = (table[volume + 7u] & 1u) == 1u;
   corner = bitcast<vec3i>(vec3u(rows[row + 1u], rows[row + 2u], rows[row + 3u]));
   flags = rows[row + FLAGS];
+  mirrored = (vec3u(flags) & vec3u(1u, 2u, 4u)) != vec3u(0u);
   let start = (group % CHUNKS) * WG * VPT;
   let end = min(start + WG * VPT, S);
+  if (flags < MOVED) {
+    let last = vec3i(vec3u(PD, PH, PW)) - 1;
+    for (var s = start + lane; s < end; s += WG) {
+      let o = vec3i(vec3u(s / (PH * PW), (s / PW) % PH, s % PW));
+      let at = corner + select(o, last - o, mirrored);
+      let voxel = clamped(at);
+      put(n, s, both(voxel));
+      put_label(n, s, base_label, at, voxel);
+    }
+    return;
+  }
+  affine = mat3x4f(param4(AFFINE), param4(AFFINE + 4u), param4(AFFINE + 8u));
+  waves = mat3x4f(param4(WAVES), param4(WAVES + 7u), param4(WAVES + 14u));
+  by = mat3x3f(param3(WAVES + 4u), param3(WAVES + 11u), param3(WAVES + 18u));
+  let tones = array<Tone, 2>(tone_of(VISIT), tone_of(VISIT + VISIT_WORDS));
+  let key = vec2u(rows[row + KEY], rows[row + KEY + 1u]);
   for (var s = start + lane; s < end; s += WG) {
     let o = vec3f(vec3u(s / (PH * PW), (s / PW) % PH, s % PW));
     let shift = elastic(o);
@@ -237,34 +298,23 @@ fn main(
     } else {
       pair = both(voxel);
     }
-    if (flags > 255u) {
-      let random = pcg4d(vec4u(rows[row + KEY], rows[row + KEY + 1u], s, 0u));
-      let noise = vec2f(normal(random.x, random.y), normal(random.z, random.w));
-      for (var v = 0u; v < 2u; v++) {
-        let has = (flags >> (8u + 8u * v)) & 255u;
-        let p = VISIT + v * VISIT_WORDS;
-        var value = pair[v];
-        if ((has & BLUR) != 0u) {
-          value = blurred(v, at, p);
-        } else if ((has & LOW) != 0u) {
-          value = coarse(v, o, shift, p);
-        }
-        value = toned(value, has, o, p);
-        if ((has & NOISE) != 0u) {
-          value += param(p + 20u) * noise[v];
-        }
-        pair[v] = value;
+    for (var v = 0u; v < 2u; v++) {
+      let has = (flags >> (8u + 8u * v)) & 255u;
+      if ((has & BLUR) != 0u) {
+        pair[v] = blurred(v, at, VISIT + v * VISIT_WORDS);
+      } else if ((has & LOW) != 0u) {
+        pair[v] = coarse(v, o, shift, VISIT + v * VISIT_WORDS);
       }
     }
-    x[n * C * S + s] = T(pair.x);
-    x[(n * C + 1u) * S + s] = T(pair.y);
-    if (DIFFERENCE) {
-      x[(n * C + 2u) * S + s] = T(pair.y - pair.x);
+    pair.x = toned(pair.x, flags >> 8u, o, tones[0]);
+    pair.y = toned(pair.y, flags >> 16u, o, tones[1]);
+    if ((flags & ((NOISE << 8u) | (NOISE << 16u))) != 0u) {
+      let random = pcg4d(vec4u(key, s, 0u));
+      let noise = vec2f(normal(random.x, random.y), normal(random.z, random.w));
+      let has = (vec2u(flags) & vec2u(NOISE << 8u, NOISE << 16u)) != vec2u(0u);
+      pair += select(vec2f(0.0), vec2f(tones[0].noise, tones[1].noise) * noise, has);
     }
-    if (LABEL) {
-      let bit = (page[base_label + (voxel >> 5u)] >> (voxel & 31u)) & 1u;
-      let outside = any(nearest < vec3i(0)) || any(nearest >= size);
-      y[n * S + s] = select(f32(bit), 0.0, outside);
-    }
+    put(n, s, pair);
+    put_label(n, s, base_label, nearest, voxel);
   }
 }
