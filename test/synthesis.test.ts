@@ -1,8 +1,8 @@
 /** Synthetic new lesions: where they go, what they change, what tells nothing, and that it repeats. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Philox } from "../src/core/random";
 import { readMask, readVolume } from "../src/data/nifti_read";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
@@ -16,6 +16,7 @@ import { drawTurn, fill, fits, footprint, paint } from "../src/synthesis/paste";
 import type { LesionShape } from "../src/synthesis/shape";
 import { gaussian } from "../src/synthesis/smooth";
 import { findSources, type Recipient, readRecipient } from "../src/synthesis/sources";
+import { tissueOf } from "../src/synthesis/tissue";
 import { expectRefusal, run } from "./cli_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-synthesis-"));
@@ -332,3 +333,27 @@ describe("cohorts", () => {
     expect(split).toMatchObject({ train: ["p1", "p2"], val: ["p0"], trainData: [out] });
   });
 });
+
+const REAL = [process.env.VOXGRAD_DATA, join(dirname(import.meta.dir), "..", "shared", "data")]
+  .flatMap((root) => (root === undefined ? [] : [join(root, "longitudinal", "patient01")]))
+  .find((path) => existsSync(path));
+if (!REAL) console.log("synthesis: no real scan here (set VOXGRAD_DATA); its test is skipped");
+
+test.skipIf(!REAL)(
+  "in a real scan without a mask: the brain is found, places are inside it",
+  async () => {
+    const image = await readVolume(join(REAL!, "flair_time02_on_middle_space.nii.gz"));
+    const mask = await readMask(join(REAL!, "brain_mask.nii.gz"));
+    const { brain, plausible } = tissueOf("patient01", image);
+    let [both, either, outside, places] = [0, 0, 0, 0];
+    for (const [i, published] of mask.data.entries()) {
+      both += 2 * (brain[i]! & published);
+      either += brain[i]! + published;
+      places += plausible[i]!;
+      outside += plausible[i]! & (1 - published);
+    }
+    expect(both / either).toBeGreaterThan(0.93);
+    expect(places).toBeGreaterThan(100_000);
+    expect(outside / places).toBeLessThan(0.001);
+  },
+);

@@ -34,7 +34,7 @@ const MOST_OLD = 3;
 /** Share of the new lesions of a single scan that are filled ones, where there are any. */
 const FILLED = 0.4;
 /** Volume of lesions that can be filled, mm³. */
-const FILLABLE: readonly [number, number] = [8, 1500];
+const FILLABLE: readonly [number, number] = [12, 1500];
 /** Contrast of shapes that have none of their own, where no donor has. */
 const CONTRAST: readonly [number, number] = [0.25, 0.6];
 const PLACES = 120;
@@ -128,7 +128,7 @@ class PairMaker {
       (contrasts.length > 0
         ? contrasts[random.int(contrasts.length)]!
         : random.uniform(...CONTRAST));
-    return Math.min(0.9, Math.max(0.22, like * random.uniform(0.85, 1.15)));
+    return Math.min(0.9, Math.max(0.3, like * random.uniform(0.85, 1.15)));
   }
 
   private paintAt(kind: "pasted" | "old", found: Footprint, contrast: number): Int32Array {

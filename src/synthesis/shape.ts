@@ -28,7 +28,7 @@ export interface LesionShape {
 }
 
 /** What a lesion must have to be taken as a shape, mm³. */
-const VOLUME: readonly [number, number] = [8, 3000];
+const VOLUME: readonly [number, number] = [12, 3000];
 const MARGIN_MM = 3;
 const SOFT_MM = 0.7;
 

@@ -31,7 +31,7 @@ const FINE_MM = 0.8;
 const LEVEL_MM = 12;
 const WIDE_MM = 25;
 /** Neighbourhood of a plausible place, mm. */
-const AROUND_MM = 2.5;
+const AROUND_MM = 3;
 
 /**
  * @param brain of the image, where there is one
@@ -72,7 +72,7 @@ export function tissueOf(name: string, image: Volume, brainMask?: Mask, lesions?
   const fluidShare = gaussian(fluid, size, sigma(AROUND_MM));
   const plausible = Uint8Array.from(is, (here, i) => {
     const deep = closed[i]! > 0.97;
-    const [most, least] = deep ? [0.4, 0.4] : [0.03, 0.75];
+    const [most, least] = deep ? [0.4, 0.4] : [0.03, 0.8];
     return here && closed[i]! > 0.85 && share[i]! > least && fluidShare[i]! < most ? 1 : 0;
   });
   return { size, edges, air, level, relative, fluid, brain, plausible };
