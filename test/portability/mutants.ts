@@ -283,11 +283,11 @@ const OTHERS: readonly Defect[] = [
     "let even = v.xz >= best;",
   ),
   defect(
-    "border",
+    "constant",
     "upsample3d",
-    "below the first voxel is the voxel itself at the wrong weight",
-    "return vec2f(select(0.25, 0.0, k == 0u), select(0.25, 0.0, k + 1u == n));",
-    "return vec2f(0.25, select(0.25, 0.0, k + 1u == n));",
+    "aligned corners: twice the size, not one less",
+    "vec2f(f32(k), f32(n - 1u - k)) / f32(2u * n - 1u)",
+    "vec2f(f32(k), f32(n - 1u - k)) / f32(2u * n)",
   ),
   defect(
     "rounding",
