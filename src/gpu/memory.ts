@@ -128,7 +128,7 @@ export class Memory {
     const scopes = [device.popErrorScope(), device.popErrorScope()];
     const [invalid, memory] = await this.device.wait(Promise.all(scopes));
     if (failure) throw failure;
-    if (invalid) throw new Error(`${what}: ${invalid.message}`);
+    // What is made of a buffer that did not fit is invalid too.
     if (memory) {
       const used = (this.bytes / 2 ** 20).toFixed(0);
       throw new UserError(
@@ -136,6 +136,7 @@ export class Memory {
           "--volume-budget or --volume-precision f16",
       );
     }
+    if (invalid) throw new Error(`${what}: ${invalid.message}`);
     return result!;
   }
 }

@@ -109,7 +109,8 @@ class SuiteWorker {
       rows.set(c.row, [...(rows.get(c.row) ?? []), entry]);
     }
     for (const [row, entries] of rows) {
-      const chosen = short && entries.length > 1 ? shortest(entries) : entries;
+      const some = short && (entries.length > 1 || patterns.length === 0);
+      const chosen = some ? shortest(entries) : entries;
       for (const [id, c] of chosen) {
         listed.push({ id, row, short: c.short, patience: c.patience ?? 0 });
       }

@@ -93,6 +93,7 @@ function sizedLayer({ N = 0, CIN = 0, COUT = 0, D = 0, H = 0, W = 0, K = 0 }: Si
 export const conv3dReference = defineReference<Attrs>({
   op: conv3d,
   f16: { inputs: ["x"] },
+  parameters: ["w", "b"],
   scalable: ["x", "b"],
   sized: [
     {

@@ -89,7 +89,10 @@ function failures(columns: readonly Column[]): string[] {
 
 function skips({ columns, missing }: Report): string[] {
   const lines = columns.flatMap((column, i) => {
-    const reasons = Map.groupBy(column.skipped, ({ reason }) => reason);
+    const cases = column.results.flatMap(({ id, reason = "" }) =>
+      reason ? [{ row: id, reason }] : [],
+    );
+    const reasons = Map.groupBy([...column.skipped, ...cases], ({ reason }) => reason);
     return [...reasons].map(([reason, rows]) => {
       const few = rows.slice(0, 3).map(({ row }) => row);
       const more = rows.length > 3 ? ` and ${rows.length - 3} more` : "";
