@@ -16,6 +16,7 @@ const FLAGS = [
   "--headless=new",
   "--no-sandbox",
   "--enable-unsafe-webgpu",
+  "--enable-webgpu-developer-features", // names of adapters, clocks that are not rounded
   "--ignore-gpu-blocklist",
   ...(process.platform === "linux" ? ["--enable-features=Vulkan"] : []),
 ];
