@@ -42,7 +42,7 @@ async function install(folder: string): Promise<void> {
   if (code === 0) return;
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   const why = lines.find((line) => line.startsWith("error")) ?? lines.at(-1) ?? `status ${code}`;
-  throw new Unavailable(`bun install: ${why.trim()}`);
+  throw new Unavailable(`cannot be brought: bun install: ${why.trim()}`);
 }
 
 /** Version of a package in a node_modules folder. */

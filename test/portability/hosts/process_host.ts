@@ -54,7 +54,9 @@ export class ProcessHost implements Host {
         reasons.push(`${source.name}: ${error.message}`);
       }
     }
-    return { adapters: [...found.values()], reason: reasons.join("; ") || undefined };
+    // A system without drivers of its own is no news where others were brought.
+    const missing = reasons.filter((why) => found.size === 0 || !why.startsWith("system: "));
+    return { adapters: [...found.values()], reason: missing.join("; ") || undefined };
   }
 
   private async list(runtime: Runtime, env: Environment): Promise<readonly PlainAdapter[]> {

@@ -88,10 +88,16 @@ export class WorkerProcess implements HostWorker {
   }
 }
 
+/** Where the crates lay that a Rust program was built from. */
+const CARGO = /\S*\/registry\/src\/[^/]+\//;
+
 /** The line that says why: the message of a panic or of an error, else the last. */
 export function lastWords(lines: readonly string[]): string {
   const panic = lines.findLastIndex((line) => /panicked at/.test(line));
-  if (panic >= 0) return [lines[panic], lines[panic + 1]].filter(Boolean).join(" ");
+  if (panic >= 0) {
+    const where = lines[panic]!.replace(/ \(\d+\)(?= panicked)/, "").replace(CARGO, "");
+    return [where, lines[panic + 1]].filter(Boolean).join(" ");
+  }
   const error = lines.findLast((line) => /^(error|\w*Error)\b.*:/i.test(line));
   return error ?? lines.at(-1) ?? "";
 }
