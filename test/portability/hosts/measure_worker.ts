@@ -1,5 +1,6 @@
 /** What is measured of a host and adapter: a training run, and what waiting for the device costs. */
-import { recordFmaPeak } from "../../../bench/peak";
+import { fmaF32 } from "../../../bench/ceiling_kernels";
+import { state } from "../../../src/core/tensor";
 import { graphFor } from "../../../src/gpu/capabilities";
 import type { Device } from "../../../src/gpu/device";
 import { Memory } from "../../../src/gpu/memory";
@@ -41,6 +42,8 @@ export async function serve(
 }
 
 const TURNS = 9;
+/** Workgroups: 3 · 10⁹ operations, some tens of milliseconds on two processor cores. */
+const GROUPS = 512;
 
 async function waiting(
   device: Device,
@@ -48,7 +51,8 @@ async function waiting(
 ): Promise<Waiting> {
   const memory = new Memory(device);
   const graph = graphFor(device);
-  const operations = recordFmaPeak(graph);
+  graph.emit(fmaF32, { y: state("sums", [64 * GROUPS]) }, { GROUPS });
+  const operations = fmaF32.flops!({ GROUPS });
   const program = await Program.compile(memory, graph, "multiply-adds");
   const timed = async (times: number) => {
     const start = performance.now();
