@@ -179,37 +179,47 @@ export class Recorder {
     const { g, config } = this;
     const batch = coords.shape[0]!;
     for (const [name, w] of train.student.named) g.watch(w, train.gradient.named.get(name)!);
-    const loss = g.tensor("loss", [batch]);
-    const sums = g.tensor("sums", [batch, 3]);
-    const gradients = g.tensor("gradients", [batch, 2]);
-    const errors = config.sampler === "ohem" ? g.tensor("own_errors", [batch]) : undefined;
+    const trained: Trained = {
+      loss: g.tensor("loss", [batch]),
+      sums: g.tensor("sums", [batch, 3]),
+      gradients: g.tensor("gradients", [batch, 2]),
+      errors: config.sampler === "ohem" ? g.tensor("own_errors", [batch]) : undefined,
+    };
     const chunks = chunksOf(batch, this.chunk);
-    const twice = isOverBatch(this.config) && chunks.length > 1;
+    const twice = isOverBatch(config) && chunks.length > 1;
     const totals = twice ? g.noGrad(() => this.totals(train.student, coords, chunks)) : undefined;
     for (const chunk of chunks) {
-      const heads = this.heads(
-        train.student,
-        this.forward(train.student, this.rows(coords, chunk)),
-      );
+      const forward = this.forward(train.student, this.rows(coords, chunk));
+      const heads = this.heads(train.student, forward);
       const losses = this.losses(heads, totals);
-      const full = losses[0]!;
-      g.noGrad(() => {
-        g.apply(writeSlice, { dst: loss, src: full.loss }, { offset: chunk.offset });
-        g.apply(writeSlice, { dst: sums, src: full.sums }, { offset: 3 * chunk.offset });
-        if (!errors) return;
-        const same = config.miningError === "loss" && !isOverBatch(config);
-        const src = same ? full.loss : patchErrors(g, heads[0]!, config).errors;
-        g.apply(writeSlice, { dst: errors, src }, { offset: chunk.offset });
-      });
       const seeds = heads.map(({ share }, i) => {
         const seed = seedOf(g, train.scale, { count: chunk.count, value: share / batch });
         return [losses[i]!.loss, seed] as const;
       });
-      const { logits, target } = heads[0]!;
-      const dx = g.backward(new Map(seeds), add).get(logits.id)!;
-      const { y: src } = g.noGrad(() => g.apply(classGradients, { dx, target }, {}));
-      g.apply(writeSlice, { dst: gradients, src: src! }, { offset: 2 * chunk.offset });
+      const gradients = g.backward(new Map(seeds), add);
+      g.noGrad(() => this.keep(trained, chunk, heads[0]!, losses[0]!, gradients));
     }
-    return { loss, sums, gradients, errors };
+    return trained;
+  }
+
+  /** Puts what is known of a chunk, at the full size, where it belongs in the batch. */
+  private keep(
+    { loss, sums, gradients, errors }: Trained,
+    { offset }: Chunk,
+    head: Head,
+    part: PatchLoss,
+    byTensor: ReadonlyMap<number, Tensor>,
+  ): void {
+    const { g, config } = this;
+    const { target, logits } = head;
+    const dx = byTensor.get(logits.id)!;
+    const squares = g.apply(classGradients, { dx, target }, {}).y!;
+    g.apply(writeSlice, { dst: loss, src: part.loss }, { offset });
+    g.apply(writeSlice, { dst: sums, src: part.sums }, { offset: 3 * offset });
+    g.apply(writeSlice, { dst: gradients, src: squares }, { offset: 2 * offset });
+    if (!errors) return;
+    const same = config.miningError === "loss" && !isOverBatch(config);
+    const src = same ? part.loss : patchErrors(g, head, config).errors;
+    g.apply(writeSlice, { dst: errors, src }, { offset });
   }
 }
