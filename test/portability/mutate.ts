@@ -20,6 +20,7 @@ interface Options {
   readonly implementation: string[];
   readonly adapter: string[];
   readonly kernel?: string[];
+  readonly case: string[];
   readonly seconds: number;
 }
 
@@ -33,6 +34,8 @@ interface Verdict {
 
 const SHADERS = join(import.meta.dir, "..", "..", "shaders");
 const WORKER = join(import.meta.dir, "worker.ts");
+/** Between the places at which rows begin. */
+const PLACES = 11;
 /** As many of the defects may survive. */
 const MAY_SURVIVE = 1;
 
@@ -44,6 +47,7 @@ export async function main(args: string[]): Promise<void> {
     .option("--implementation <name>", "where to run", listOption, ["bun"])
     .option("--adapter <name>", "where to run", listOption, ["lavapipe"])
     .option("--kernel <names>", "only defects of these shaders", listOption)
+    .option("--case <ids>", "only these cases, as of `bun run portability`", listOption, [])
     .option("--seconds <n>", "for the cases of a defect", positiveOption, 60);
   command.parse(args, { from: "user" });
   const options = command.opts<Options>();
@@ -53,7 +57,7 @@ export async function main(args: string[]): Promise<void> {
   const { host, adapter } = columns[0]!;
   const column = new Column(host, adapter, { worker: WORKER, timeout: options.seconds });
   const name = `${host.name} × ${adapter.name}`;
-  const verdicts = await tryAll(column, name, defects, options.seconds);
+  const verdicts = await tryAll(column, name, defects, options);
   for (const line of tableLines(verdicts)) console.log(line);
   const survivors = verdicts.filter(({ noticed }) => !noticed);
   const count = verdicts.length - survivors.length;
@@ -76,7 +80,7 @@ async function tryAll(
   column: Column,
   name: string,
   defects: readonly Defect[],
-  seconds: number,
+  options: Options,
 ): Promise<Verdict[]> {
   const progress = new ProgressLine({});
   const rate = new Rate();
@@ -92,7 +96,7 @@ async function tryAll(
         ...(left === undefined ? [] : [`${duration(left)} left`]),
         `${defect.kernel}: ${defect.what}`,
       ]);
-      const verdict = await tryOne(column, name, defect, seconds);
+      const verdict = await tryOne(column, name, defect, options);
       verdicts.push(verdict);
       if (!verdict.noticed) progress.note(`not noticed: ${defect.kernel}: ${defect.what}`);
     }
@@ -108,10 +112,10 @@ async function tryOne(
   column: Column,
   name: string,
   defect: Defect,
-  seconds: number,
+  { seconds, case: patterns }: Options,
 ): Promise<Verdict> {
   const { kernel, from, to } = defect;
-  const list = await column.ask({ do: "list", seed: SEED, short: false, patterns: [], kernel });
+  const list = await column.ask({ do: "list", seed: SEED, short: false, patterns, kernel });
   if (!("listed" in list)) throw new Error("the worker did not list its cases");
   if (list.listed.length === 0) say(`${kernel}: no case launches it on ${name}`);
   const end = performance.now() + 1000 * seconds;
@@ -125,14 +129,12 @@ async function tryOne(
   return { defect, tried, column: name };
 }
 
-/** The first case of every row, then the second of each, and so on; what may take long at the end. */
+/** A case of every row, each from another place in its row, then the next; what takes long at the end. */
 function interleaved(cases: readonly ListedCase[]): ListedCase[] {
-  const rows = new Map<string, number>();
-  const placed = cases.map((c) => {
-    const place = rows.get(c.row) ?? 0;
-    rows.set(c.row, place + 1);
-    return { c, place };
-  });
+  const rows = [...Map.groupBy(cases, ({ row }) => row).values()];
+  const placed = rows.flatMap((row, r) =>
+    row.map((_, place) => ({ place, c: row[(place + PLACES * r) % row.length]! })),
+  );
   placed.sort((a, b) => a.c.patience - b.c.patience || a.place - b.place);
   return placed.map(({ c }) => c);
 }
