@@ -154,7 +154,7 @@ async function howNoticed(
     if (faults.every((fault) => /differ|other bits/.test(fault))) return "not repeatable";
     return Number.isFinite(worst) && worst !== null
       ? `${worst.toExponential(0)} × bound`
-      : "wrong where nothing may differ, or NaN";
+      : "exact, or NaN";
   } catch (error) {
     if (error instanceof WorkerLost) return error.status;
     throw error; // a shader that does not compile is no defect that a suite could miss
