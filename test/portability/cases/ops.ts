@@ -9,14 +9,7 @@ import type { Op } from "../../../src/core/op";
 import { elements } from "../../../src/core/tensor";
 import type { Variant } from "../../../src/core/variant";
 import { judge } from "../../op_checks";
-import {
-  OpGraph,
-  type Rig,
-  type Trial,
-  type TrialOptions,
-  trialOf,
-  variantRounds,
-} from "../../op_run";
+import { OpGraph, type Rig, type Trial, type TrialOptions, trialOf } from "../../op_run";
 import type { Case, Reference } from "../../reference/reference";
 import type { CaseList, Outcome, PortabilityCase, SkippedRow } from "../case";
 import { whyNot } from "../support";
@@ -68,28 +61,44 @@ function targetsOf(reference: Reference<unknown>, caps: Capabilities, half: bool
   const type = half ? ".f16" : "";
   const targets: Target[] = [];
   const skips: SkippedRow[] = [];
-  const add = (name: string, pick: string, wanted: readonly string[]) => {
-    for (const variant of op.variants![pick]!.filter((v) => takes(v, half))) {
-      const row = `${name}${type}/${variant.name}`;
-      const reason = half && !caps.shaderF16 ? NO_F16 : unless(variant, caps);
-      if (reason) skips.push({ row, reason });
-      else {
-        const rounded = variant.rounds;
-        targets.push({ row, wanted, variants: { [pick]: variant.name }, rounded });
-      }
+  /** Of one variant of some picks, each by the name of the row. */
+  const add = (
+    row: string,
+    named: Readonly<Record<string, Variant>>,
+    wanted?: readonly string[],
+  ) => {
+    const all = Object.entries(named);
+    const lacking = all.flatMap(([, variant]) => unless(variant, caps) ?? [])[0];
+    const reason = half && !caps.shaderF16 ? NO_F16 : lacking;
+    if (reason) skips.push({ row, reason });
+    else {
+      const variants = Object.fromEntries(all.map(([pick, { name }]) => [pick, name]));
+      const rounded = all.flatMap(([, { rounds = [] }]) => rounds);
+      targets.push({ row, wanted, variants, rounded });
     }
   };
-  const picks = Object.keys(op.variants ?? {});
-  const rest: Target[] = [];
-  if (picks.includes(op.name)) add(op.name, op.name, []);
-  else rest.push({ row: `${op.name}${type}`, wanted: [], variants: {} });
-  for (const pick of picks) {
-    const gradient = gradientOf(op, pick);
-    if (gradient && reference.backward) add(pick, pick, [gradient]);
+  const variantsOf = (pick: string) => (op.variants?.[pick] ?? []).filter((v) => takes(v, half));
+  const gradients = Object.keys(op.variants ?? {}).filter((pick) => gradientOf(op, pick));
+  if (op.variants?.[op.name]) {
+    for (const v of variantsOf(op.name)) add(`${op.name}${type}/${v.name}`, { [op.name]: v }, []);
+  } else add(`${op.name}${type}`, {}, []);
+  if (!reference.backward) return { targets, skips };
+  for (const pick of gradients) {
+    for (const v of variantsOf(pick)) {
+      add(`${pick}${type}/${v.name}`, { [pick]: v }, [gradientOf(op, pick)!]);
+    }
   }
-  if (reference.backward) rest.push(...together(op, caps, half));
-  if (half && !caps.shaderF16) skips.push(...rest.map(({ row }) => ({ row, reason: NO_F16 })));
-  else targets.push(...rest);
+  // All gradients at once, by every variant that one of them has: some share work between them.
+  const backward = `${op.name}${BACKWARD}${type}`;
+  const names = new Set(gradients.flatMap(variantsOf).map(({ name }) => name));
+  for (const name of names) {
+    const having = gradients.flatMap((pick) => {
+      const variant = variantsOf(pick).find((v) => v.name === name);
+      return variant ? [[pick, variant] as const] : [];
+    });
+    add(`${backward}/${name}`, Object.fromEntries(having));
+  }
+  if (names.size === 0) add(backward, {});
   return { targets, skips };
 }
 
@@ -97,18 +106,6 @@ const NO_F16 = "needs shader-f16, the adapter has not";
 const takes = (v: Variant, half: boolean) => (half ? Boolean(v.f16) : v.f16 !== "only");
 const unless = (v: Variant, caps: Capabilities) =>
   v.supported(caps) ? undefined : whyNot(v, caps);
-
-/** All gradients at once, in rounds that give every variant its turn: some share work between them. */
-function together(op: Op<unknown>, caps: Capabilities, half: boolean): Target[] {
-  const row = `${op.name}${BACKWARD}${half ? ".f16" : ""}`;
-  return variantRounds(op, caps, half).map((variants) => {
-    const names = [...new Set(Object.values(variants))].join("+");
-    const rounded = Object.entries(variants).flatMap(
-      ([pick, name]) => op.variants![pick]!.find((v) => v.name === name)?.rounds ?? [],
-    );
-    return { row: names ? `${row}/${names}` : row, variants, rounded };
-  });
-}
 
 const trials = new Map<string, Trial>();
 
@@ -155,9 +152,7 @@ function outline(
     const made = graph.picks.filter(({ op }) => op === pick);
     return made.length > 0 && made.every(({ chosen }) => chosen === name);
   });
-  // Together a variant may stand beside one that cannot do what it can.
-  const done = wanted ? taken.every(Boolean) : taken.length === 0 || taken.some(Boolean);
-  return done ? graph : undefined;
+  return taken.every(Boolean) ? graph : undefined;
 }
 
 interface Kind {
