@@ -1,5 +1,5 @@
 /** Makes the program of a worker: a file of src/hosts, the worker's module, and what runs both. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,13 +17,26 @@ const ROOT = join(import.meta.dir, "..", "..", "..");
 const made = new Map<string, Promise<string>>();
 let folder: string | undefined;
 
+const PREFIX = "voxgrad-portability-";
+const DAY_MS = 86_400_000;
+
 /** Where the programs of this process lie; removed when it ends. */
 function scratch(): string {
   if (folder) return folder;
-  const temporary = mkdtempSync(join(tmpdir(), "voxgrad-portability-"));
+  removeStale();
+  const temporary = mkdtempSync(join(tmpdir(), PREFIX));
   process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
   folder = temporary;
   return temporary;
+}
+
+/** Those of processes that were killed, and of `bun test`, which tells nobody that it ends. */
+function removeStale(): void {
+  for (const name of readdirSync(tmpdir()).filter((each) => each.startsWith(PREFIX))) {
+    const path = join(tmpdir(), name);
+    const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
+    if (Date.now() - mtimeMs > DAY_MS) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 /**

@@ -29,6 +29,8 @@ interface Playwright {
       readonly headless: boolean;
       readonly args: readonly string[];
       readonly env: Readonly<Record<string, string | undefined>>;
+      readonly handleSIGINT: boolean;
+      readonly handleSIGTERM: boolean;
     }): Promise<Browser>;
   };
 }
@@ -97,8 +99,14 @@ async function prepare(): Promise<Ready> {
 async function launch({ chromium }: Playwright, files: ChromiumFiles): Promise<Browser> {
   const { executablePath, env } = files;
   try {
-    const all = { ...process.env, ...env };
-    return await chromium.launch({ executablePath, headless: true, args: FLAGS, env: all });
+    return await chromium.launch({
+      executablePath,
+      headless: true,
+      args: FLAGS,
+      env: { ...process.env, ...env },
+      handleSIGINT: false, // it would end this process, which has results to keep
+      handleSIGTERM: false,
+    });
   } catch (error) {
     const lines = String(error).split("\n");
     const why = lines.find((line) => /error while loading|\bFATAL\b|\bERROR\b/.test(line));

@@ -13,6 +13,7 @@ async function* received(): AsyncGenerator<unknown> {
 
 /** Runs until stdin ends. The first argument, if there is one, is the adapter to serve on. */
 export async function runProcess(place: Place, { serve }: Worker): Promise<void> {
+  process.on("SIGINT", () => {}); // Ctrl-C reaches all of a terminal: whoever started it decides
   const reply = (message: unknown) => {
     process.stdout.write(`${MARK}${JSON.stringify(message)}\n`);
   };
