@@ -123,16 +123,17 @@ function trial(reference: Reference<unknown>, c: Case<unknown>, options: TrialOp
 }
 
 /** Names of the inputs that have gradients. */
-const names = new Map<Reference<unknown>, string[]>();
+const gradients = new Map<Reference<unknown>, string[]>();
 function gradientNames(reference: Reference<unknown>): string[] {
-  const smallest = [...reference.cases].sort((a, b) => sizeOf(a) - sizeOf(b))[0]!;
-  const found = names.get(reference) ?? Object.keys(trialOf(reference, smallest).gradients);
-  names.set(reference, found);
+  const smallest = bySize(reference)[0]!;
+  const found = gradients.get(reference) ?? Object.keys(trialOf(reference, smallest).gradients);
+  gradients.set(reference, found);
   return found;
 }
 
 const sizeOf = ({ inputs }: Case<unknown>) =>
   Object.values(inputs).reduce((sum, shape) => sum + elements(shape), 0);
+const bySize = ({ cases }: Reference<unknown>) => [...cases].sort((a, b) => sizeOf(a) - sizeOf(b));
 
 /** What a case records, without values; undefined where the wanted variants cannot do it. */
 function outline(
@@ -142,11 +143,11 @@ function outline(
   half: boolean,
   caps: Capabilities,
 ): Graph | undefined {
-  const gradients = wanted ?? gradientNames(reference);
+  const asked = wanted ?? gradientNames(reference);
   const nothing = (keys: readonly string[]) =>
     Object.fromEntries(keys.map((key) => [key, new Float64Array(0)]));
-  const dys = gradients.length > 0 ? nothing(reference.differentiable ?? ["y"]) : {};
-  const empty = { inputs: {}, outputs: {}, dys, gradients: nothing(gradients) };
+  const dys = asked.length > 0 ? nothing(reference.differentiable ?? ["y"]) : {};
+  const empty = { inputs: {}, outputs: {}, dys, gradients: nothing(asked) };
   const { graph } = new OpGraph({ reference, case: c, half, ...empty }, caps, variants);
   const taken = Object.entries(variants).map(([pick, name]) => {
     const made = graph.picks.filter(({ op }) => op === pick);
@@ -189,22 +190,24 @@ function rowCases(
   const made = [...mixedCases(reference, seed), ...edgeCases(reference)];
   const sized = [...new Map(made.map((c) => [c.id, c])).values()].filter((c) => !ids.has(c.id));
   const plain = reference.cases.filter((c) => !c.views && c.smooth !== false);
+  // Two, for a variant may not be able to do the first.
+  const [middle, last] = [plain[Math.floor(plain.length / 2)]!, plain.at(-1)!];
   // Squares of large magnitudes pass the range of f16.
-  const scaled = scalable && !half ? plain.slice(-1) : [];
-  const largest = [...reference.cases].sort((a, b) => sizeOf(a) - sizeOf(b)).slice(-1);
+  const scaled = scalable && !half ? new Set([middle, last]) : new Set<Case<unknown>>();
+  const repeats = new Set([bySize(reference).at(-1)!, last]);
   const kinds: Kind[] = [
     ...declared,
     ...sized.map((c, i) => ({ c, short: i === 0 })),
-    ...scaled.flatMap((c) => [
-      ...Object.entries(MAGNITUDES).map(([word, scale]) => ({
+    ...[...scaled].flatMap((c) =>
+      Object.entries(MAGNITUDES).map(([word, scale]) => ({
         ...{ c, name: `${c.id}_${word}`, options: { scale } },
       })),
-    ]),
-    ...(target.wanted?.length === 0 ? scaled : []).map((c) => ({
+    ),
+    ...[...(target.wanted?.length === 0 ? scaled : [])].map((c) => ({
       ...{ c, name: `${c.id}_denormal`, options: { scale: DENORMAL } },
       judge: async (rig: Rig, graph: OpGraph) => denormalOutcome(graph, await graph.run(rig)),
     })),
-    ...largest.map((c) => ({ c, name: `${c.id}_${REPEATS}_times`, judge: repeated })),
+    ...[...repeats].map((c) => ({ c, name: `${c.id}_${REPEATS}_times`, judge: repeated })),
   ];
   return kinds.map(({ c, name = c.id, options, judge = once, short = false }): PortabilityCase => {
     const { row, variants, wanted, rounded } = target;
