@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { makeCommand } from "../src/cli/command";
+import { augmentOption } from "../src/cli/options";
 import { withTrainOptions } from "../src/cli/train_options";
 import { newConfig } from "../src/cli/train_settings";
 import { plannedRuns, readGrid, trainArguments } from "../src/experiment/grid";
@@ -23,7 +24,8 @@ for (const file of readdirSync(GRIDS).filter((name) => name.endsWith(".yaml"))) 
       const config = newConfig(device, command) as Record<string, unknown>;
       for (const [key, value] of Object.entries(settings)) {
         const name = key.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-        expect(config[name], `${file}: ${key}`).toBe(value);
+        const expected = key === "augment" ? augmentOption(`${value}`) : value;
+        expect(config[name], `${file}: ${key}`).toEqual(expected);
       }
     }
   });
