@@ -16,7 +16,7 @@ const REQUESTS: readonly GPURequestAdapterOptions[] = [
 ];
 
 /** A source of the adapters that `navigator.gpu` offers, each once. */
-export function navigatorSource(name: AdapterSourceName, backend: string): AdapterSource {
+function navigatorSource(name: AdapterSourceName, backend: string): AdapterSource {
   return {
     name,
     async find() {
@@ -37,12 +37,22 @@ export function navigatorSource(name: AdapterSourceName, backend: string): Adapt
   };
 }
 
-/** @throws UserError when there is no such adapter, saying what there is */
-export async function openFrom(source: AdapterSource, adapter = ""): Promise<Device> {
-  const { candidate } = await searchAdapter([source], adapter);
-  return createDevice(candidate, {});
+export interface NavigatorHost {
+  /** @throws UserError when there is no such adapter, saying what there is */
+  openDevice(options?: { readonly adapter?: string }): Promise<Device>;
+  listAdapters(): Promise<AdapterDescription[]>;
 }
 
-export async function listFrom(source: AdapterSource): Promise<AdapterDescription[]> {
-  return (await collectAdapters([source])).adapters;
+/** @param backend what an adapter's description says of what the place computes with */
+export function navigatorHost(name: AdapterSourceName, backend: string): NavigatorHost {
+  const source = navigatorSource(name, backend);
+  return {
+    async openDevice({ adapter = "" } = {}) {
+      const { candidate } = await searchAdapter([source], adapter);
+      return createDevice(candidate, {});
+    },
+    async listAdapters() {
+      return (await collectAdapters([source])).adapters;
+    },
+  };
 }
