@@ -7,6 +7,8 @@ import { join } from "node:path";
 import type { HostsRequest } from "./hosts_worker";
 import type { Host, HostAdapter, HostWorker } from "./portability/host";
 import { hosts } from "./portability/hosts/index";
+import { broughtPackages, Unavailable } from "./portability/hosts/packages";
+import { lastWords } from "./portability/hosts/worker_process";
 import { CURVE_TOLERANCE, largestDifference, type TrainingCurve } from "./portability/training";
 
 const WORKER = join(import.meta.dir, "hosts_worker.ts");
@@ -24,6 +26,28 @@ async function ask<T>(worker: HostWorker, request: HostsRequest): Promise<T> {
   if (done) throw new Error((await worker.ended).detail);
   return value as T;
 }
+
+test("what may not be brought is told so", async () => {
+  const before = { ...process.env };
+  Object.assign(process.env, { VOXGRAD_CACHE: "/nowhere", VOXGRAD_NO_DOWNLOAD: "1" });
+  const attempt = broughtPackages("deno", 40);
+  await expect(attempt).rejects.toThrow(Unavailable);
+  await expect(attempt).rejects.toThrow("VOXGRAD_NO_DOWNLOAD");
+  for (const name of ["VOXGRAD_CACHE", "VOXGRAD_NO_DOWNLOAD"]) {
+    if (before[name] === undefined) delete process.env[name];
+    else process.env[name] = before[name];
+  }
+});
+
+test("the last words of a worker: a panic's place and message, an error, else its last line", () => {
+  const panic = "thread 'main' (7) panicked at /home/x/registry/src/index-1/naga-29/src/a.rs:1:2:";
+  expect(lastWords(["hello", panic, "unreachable code", "stack backtrace:"])).toBe(
+    "thread 'main' panicked at naga-29/src/a.rs:1:2: unreachable code",
+  );
+  expect(lastWords(["at f", "RangeError: no", "  at g"])).toBe("RangeError: no");
+  expect(lastWords(["one", "two"])).toBe("two");
+  expect(lastWords([])).toBe("");
+});
 
 /** Bun's, the first host, which all others are compared with. */
 let expected: TrainingCurve | undefined;

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Host, HostAdapter, HostAdapters, HostWorker } from "../host";
 import { workerProgram } from "./bundle";
-import { type ChromiumFiles, chromiumFiles } from "./chromium_files";
-import type { Opening } from "./entry/place";
+import { type ChromiumFiles, chromiumSources } from "./chromium_files";
+import { opened, openingOf } from "./opening";
 import { broughtPackages, packageVersion, Unavailable } from "./packages";
 import { type Browser, WorkerPage } from "./worker_page";
 
@@ -49,10 +49,12 @@ class ChromiumHost implements Host {
     try {
       this.ready ??= prepare();
       const { versions } = await this.ready;
-      const { page, opening } = await this.open(IDLE, "");
+      const page = await this.open(IDLE, "");
+      const opening = await openingOf(page);
       await page.stop();
-      if (!("adapters" in opening)) throw new Unavailable(failureOf(opening));
-      const adapters = opening.adapters.map((adapter) => ({ ...adapter, versions }));
+      if ("failure" in opening) throw new Unavailable(opening.failure);
+      const listed = "adapters" in opening ? opening.adapters : [];
+      const adapters = listed.map((adapter) => ({ ...adapter, versions }));
       return adapters.length > 0 ? { adapters } : { adapters, reason: "it offers no adapter" };
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
@@ -61,39 +63,39 @@ class ChromiumHost implements Host {
   }
 
   async start(adapter: HostAdapter, worker: string): Promise<HostWorker> {
-    const { page, opening } = await this.open(worker, adapter.name);
-    if ("ready" in opening) return page;
-    await page.stop();
-    throw new Error(failureOf(opening));
+    return opened(await this.open(worker, adapter.name));
   }
 
-  private async open(worker: string, adapter: string) {
+  private async open(worker: string, adapter: string): Promise<WorkerPage> {
     this.ready ??= prepare();
     const { playwright, files } = await this.ready;
     const program = await workerProgram({ place: "browser", worker });
     const browser = await launch(playwright, files);
-    const page = await WorkerPage.open(browser, await readFile(program, "utf8"), adapter);
-    const { value } = await page.messages[Symbol.asyncIterator]().next();
-    const opening: Opening = value ?? { failure: (await page.ended).detail };
-    return { page, opening };
+    return WorkerPage.open(browser, await readFile(program, "utf8"), adapter);
   }
 }
 
-function failureOf(opening: Opening): string {
-  return "failure" in opening ? opening.failure : "no answer";
-}
-
+/** The first browser that starts. @throws Unavailable with what is wrong with each */
 async function prepare(): Promise<Ready> {
   const modules = await broughtPackages("playwright", MEGABYTES);
-  const files = await chromiumFiles();
   const playwright = (await import(join(modules, "playwright-core", "index.mjs"))) as Playwright;
-  const browser = await launch(playwright, files);
-  const versions = {
-    chromium: browser.version(),
-    "playwright-core": await packageVersion(modules, "playwright-core"),
-  };
-  await browser.close();
-  return { playwright, files, versions };
+  const reasons: string[] = [];
+  for (const find of chromiumSources()) {
+    try {
+      const files = await find();
+      const browser = await launch(playwright, files);
+      const versions = {
+        chromium: browser.version(),
+        "playwright-core": await packageVersion(modules, "playwright-core"),
+      };
+      await browser.close();
+      return { playwright, files, versions };
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      reasons.push(error.message);
+    }
+  }
+  throw new Unavailable(reasons.join("; "));
 }
 
 async function launch({ chromium }: Playwright, files: ChromiumFiles): Promise<Browser> {
@@ -109,7 +111,7 @@ async function launch({ chromium }: Playwright, files: ChromiumFiles): Promise<B
     });
   } catch (error) {
     const lines = String(error).split("\n");
-    const why = lines.find((line) => /error while loading|\bFATAL\b|\bERROR\b/.test(line));
+    const why = lines.find((line) => /error while loading|\bFATAL\b|did exit/.test(line));
     throw new Unavailable(`${executablePath} does not start: ${(why ?? lines[0] ?? "").trim()}`);
   }
 }

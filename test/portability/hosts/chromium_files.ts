@@ -24,18 +24,23 @@ const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * `VOXGRAD_CHROMIUM` names another one.
- * @throws Unavailable where there is none
+ * Ways to a browser, the best first: the system's, the packaged one; or the one that `VOXGRAD_CHROMIUM`
+ * names and no other. Each throws Unavailable where it has none.
  */
-export async function chromiumFiles(): Promise<ChromiumFiles> {
+export function chromiumSources(): (() => Promise<ChromiumFiles>)[] {
   const named = process.env.VOXGRAD_CHROMIUM;
   if (named) {
-    if (!existsSync(named)) throw new Unavailable(`VOXGRAD_CHROMIUM: no file ${named}`);
-    return { executablePath: named, env: {} };
+    return [
+      async () => {
+        if (existsSync(named)) return { executablePath: named, env: {} };
+        throw new Unavailable(`VOXGRAD_CHROMIUM: no file ${named}`);
+      },
+    ];
   }
   const found = ON_PATH.map((name) => Bun.which(name)).find(Boolean);
-  const executablePath = found ?? ELSEWHERE[process.platform]?.find((path) => existsSync(path));
-  return executablePath ? { executablePath, env: {} } : packagedChromium();
+  const system = found ?? ELSEWHERE[process.platform]?.find((path) => existsSync(path));
+  const installed = system ? [async () => ({ executablePath: system, env: {} })] : [];
+  return [...installed, packagedChromium];
 }
 
 /** Unpacks the browser with SwiftShader beside it, 220 MB, once. */

@@ -4,7 +4,8 @@ import { DriverUnavailable } from "../../../src/platform/driver";
 import { driverSources } from "../../../src/platform/vulkan";
 import type { Host, HostAdapter, HostAdapters, HostName, HostWorker } from "../host";
 import { type Program, workerProgram } from "./bundle";
-import type { Opening, PlainAdapter } from "./entry/place";
+import type { PlainAdapter } from "./entry/place";
+import { opened, openingOf } from "./opening";
 import { Unavailable } from "./packages";
 import { WorkerProcess } from "./worker_process";
 
@@ -22,12 +23,18 @@ const IDLE = join(import.meta.dir, "idle.ts");
 
 export class ProcessHost implements Host {
   private readonly environments = new Map<string, Environment>();
+  private found: Promise<Runtime> | undefined;
 
   constructor(
     readonly name: HostName & Program["place"],
     /** Finds or brings the runtime. @throws Unavailable where it cannot be had */
-    private readonly runtime: () => Promise<Runtime>,
+    private readonly find: () => Promise<Runtime>,
   ) {}
+
+  private runtime(): Promise<Runtime> {
+    this.found ??= this.find();
+    return this.found;
+  }
 
   /** Those of the system's drivers, and of lavapipe and SwiftShader, which are brought. */
   async adapters(): Promise<HostAdapters> {
@@ -60,7 +67,8 @@ export class ProcessHost implements Host {
   }
 
   private async list(runtime: Runtime, env: Environment): Promise<readonly PlainAdapter[]> {
-    const { worker, opening } = await this.spawn(runtime, env, IDLE, []);
+    const worker = await this.spawn(runtime, env, IDLE);
+    const opening = await openingOf(worker);
     await worker.stop();
     if ("adapters" in opening && opening.adapters.length > 0) return opening.adapters;
     throw new Unavailable("failure" in opening ? opening.failure : "no adapter");
@@ -69,20 +77,12 @@ export class ProcessHost implements Host {
   async start(adapter: HostAdapter, worker: string): Promise<HostWorker> {
     const env = this.environments.get(adapter.name);
     if (!env) throw new Error(`${this.name}: ${adapter.name} is none of its adapters`);
-    const started = await this.spawn(await this.runtime(), env, worker, [adapter.name]);
-    if ("ready" in started.opening) return started.worker;
-    await started.worker.stop();
-    throw new Error("failure" in started.opening ? started.opening.failure : "no answer");
+    return opened(await this.spawn(await this.runtime(), env, worker, adapter.name));
   }
 
-  private async spawn(runtime: Runtime, env: Environment, worker: string, args: string[]) {
+  private async spawn(runtime: Runtime, env: Environment, worker: string, ...args: string[]) {
     const path = await workerProgram({ place: this.name, worker });
-    const started = new WorkerProcess([...runtime.command, path, ...args], {
-      ...runtime.env,
-      ...env,
-    });
-    const { value } = await started.messages[Symbol.asyncIterator]().next();
-    const opening: Opening = value ?? { failure: (await started.ended).detail };
-    return { worker: started, opening };
+    const all = { ...runtime.env, ...env };
+    return new WorkerProcess([...runtime.command, path, ...args], all);
   }
 }
