@@ -1,8 +1,8 @@
 /** The report of a run: on the terminal, as JSON, and in a document. */
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, platform } from "node:os";
+import { dirname } from "node:path";
 import { UserError } from "../../src/core/errors";
-import { mergeReports } from "./merge";
 import { bestRows, markdown, memoryMarkdown, notes, type Row, rates, reasons } from "./table";
 
 export interface Machine {
@@ -54,30 +54,25 @@ export function replaceMeasured(text: string, measured: string, file: string): s
   return `${text.slice(0, from)}${MARKS[0]}\n\n${measured}\n\n${text.slice(to)}`;
 }
 
-interface Files {
-  readonly json?: string;
-  readonly merge?: string;
-  readonly doc?: string;
+/** The report as JSON, each row with its rates and whether it counts as its engine's best. */
+export function writeJson(report: Report, file: string): void {
+  const best = bestRows(report.rows);
+  const rows = report.rows.map((row) => {
+    const { peer, ours, work } = row;
+    const speed = peer && ours ? { ...rates(work, peer.ms), ratio: peer.ms / ours.ms } : {};
+    return { ...row, ...speed, best: best.has(row) };
+  });
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify({ ...report, rows }, null, 1)}\n`);
 }
 
-/** Prints the report, with the rows that `merge` has from before, and writes it where they say. */
-export async function writeReport(
-  measured: Report,
-  { json, merge, doc }: Files,
-  before?: Report,
-): Promise<void> {
-  const report = before ? mergeReports(before, measured) : measured;
+/** Prints the report, and writes it where `json` and `doc` say. */
+export function writeReport(
+  report: Report,
+  { json, doc }: { readonly json?: string; readonly doc?: string },
+): void {
   const text = reportText(report);
   console.log(text);
-  for (const file of [json, merge]) {
-    if (!file) continue;
-    const best = bestRows(report.rows);
-    const rows = report.rows.map((row) => {
-      const { peer, ours, work } = row;
-      const speed = peer && ours ? { ...rates(work, peer.ms), ratio: peer.ms / ours.ms } : {};
-      return { ...row, ...speed, best: best.has(row) };
-    });
-    await writeFile(file, `${JSON.stringify({ ...report, rows }, null, 1)}\n`);
-  }
-  if (doc) await writeFile(doc, replaceMeasured(await readFile(doc, "utf8"), text, doc));
+  if (json) writeJson(report, json);
+  if (doc) writeFileSync(doc, replaceMeasured(readFileSync(doc, "utf8"), text, doc));
 }

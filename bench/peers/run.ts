@@ -9,9 +9,9 @@ import { Command } from "commander";
 import { runMain } from "../../src/cli/main";
 import { listOption, numberOption, type TuneFlags, withTuneOptions } from "../../src/cli/options";
 import { UserError } from "../../src/core/errors";
-import { readKept } from "./merge";
+import { mergeReports, readKept } from "./merge";
 import { allWorks, type Peer, peers, type Sizes, worksOf } from "./registry";
-import { machine, writeReport } from "./report";
+import { machine, type Report, writeJson, writeReport } from "./report";
 import { Session } from "./session";
 import { installPackages, pythonWithTorch } from "./setting";
 import { workName } from "./works";
@@ -91,15 +91,20 @@ await runMain(async () => {
   process.on("exit", () => rmSync(folder, { recursive: true })); // after Ctrl-C too
   const { adapter, seconds, lock, tune, tuneSeconds } = options;
   const python = await pythonWithTorch(options.python);
+  const report = (): Report => {
+    const measured = { ...machine(), versions: session.versions, rows: session.rows };
+    return before ? mergeReports(before, measured) : measured;
+  };
   const session = await Session.open({
     ...{ folder, adapter, python, seconds, lock },
     tune: { tune, tuneSeconds },
+    // After each row: a run that is interrupted keeps what it has.
+    onRow: () => options.merge && writeJson(report(), options.merge),
   });
   try {
     await measureAll(session, chosen);
   } finally {
     session.close();
   }
-  const { versions, rows } = session;
-  await writeReport({ ...machine(), versions, rows }, options, before);
+  writeReport(report(), options);
 });

@@ -15,6 +15,8 @@ export interface Settings extends EngineOptions {
   readonly folder: string;
   /** Seconds for the turns of one row. */
   readonly seconds: number;
+  /** Called after each row. */
+  readonly onRow?: () => void;
   /** See lock.ts. */
   readonly lock?: string;
 }
@@ -128,6 +130,7 @@ export class Session {
     const why = reason ? `: ${reason}` : "";
     const what = `${workName(row.work)}, ${row.title}, ${row.variant}`;
     process.stderr.write(`${what}: ${status}${times}${why}\n`);
+    this.settings.onRow?.();
   }
 
   close(): void {
