@@ -14,12 +14,11 @@ import { packWeights } from "./conv3d_pack";
 import { emitPoint, pointFits } from "./conv3d_point";
 import {
   emitWinograd,
-  quadsFit,
   type WinogradKind,
-  winogradFits,
   winogradLanes,
   winogradQuads,
   winogradTiles,
+  winogradWide,
 } from "./conv3d_winograd";
 
 /** Sizes of a convolution from CIN to COUT channels, as the shaders name them. */
@@ -108,10 +107,10 @@ function emitSubgroup(g: Graph, t: ConvTensors, geometry: Geometry): void {
   g.emit(subgroup, { x: t.x, wp, y: t.y }, { ...geometry, ...channelLayout(t.x) });
 }
 
-const winograd = (name: string, kind: WinogradKind, fits: ConvVariant["fits"]): ConvVariant => ({
+const winograd = (name: string, kind: WinogradKind): ConvVariant => ({
   name,
   supported: kind.supported,
-  fits,
+  fits: (geometry) => kind.fits(geometry) && geometry.CIN >= kind.fewest,
   fuses: true,
   momentParts: winogradTiles(kind),
   emit: emitWinograd(kind),
@@ -126,8 +125,9 @@ export const convVariants: readonly ConvVariant[] = [
     f16: true,
     emit: emitPoint,
   },
-  winograd("winograd", winogradLanes, winogradFits),
-  winograd("winograd_quad", winogradQuads, quadsFit),
+  winograd("winograd", winogradLanes),
+  winograd("winograd_quad", winogradQuads),
+  winograd("winograd_wide", winogradWide),
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedVariants,

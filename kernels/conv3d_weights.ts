@@ -17,9 +17,9 @@ import {
   emitWinogradBackward,
   emitWinogradWeightGradient,
   type WinogradKind,
-  winogradFits,
   winogradLanes,
   winogradQuads,
+  winogradWide,
 } from "./conv3d_winograd";
 import type { NormGradient } from "./normalised";
 import { normGradientOf } from "./normalised";
@@ -157,7 +157,7 @@ const blockedGradients: readonly WeightGradientVariant[] = BLOCKS.map((block) =>
 const winograd = (name: string, kind: WinogradKind): WeightGradientVariant => ({
   name,
   supported: kind.supported,
-  fits: winogradFits,
+  fits: kind.fits,
   fuses: true,
   emit: emitWinogradWeightGradient(kind),
   both: emitWinogradBackward(kind),
@@ -174,6 +174,7 @@ export const weightGradientVariants: readonly WeightGradientVariant[] = [
   },
   winograd("winograd", winogradLanes),
   winograd("winograd_quad", winogradQuads),
+  winograd("winograd_wide", winogradWide),
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedGradients,

@@ -42,18 +42,8 @@ const CHUNK_BYTES = 2 ** 24;
 const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 const tilesZ = (c: Consts) => ceilDiv(num(c, "D"), OUT);
 
-/** Rows are read in vectors of four. */
-export function winogradFits({ K, W }: Geometry): boolean {
-  return K === 3 && W % 4 === 0;
-}
-
-/**
- * With few terms, at the border of the volume fewer still, the rounding of planes that cancel in the
- * sum comes close to the bound of a direct sum.
- */
-export function quadsFit(geometry: Geometry): boolean {
-  return winogradFits(geometry) && geometry.CIN > 2;
-}
+/** Rows are read, or written, in vectors of four. */
+const rowsFit = ({ K, W }: Geometry) => K === 3 && W % 4 === 0;
 
 const CONV_ARGS = ["FIRST", "COUNT", "CIN", "COUT", "D", "H", "W", "BIAS", "STATS"] as const;
 const DW_ARGS = ["COUNT", "CIN", "COUT", "ZT", "H", "W", "SPLITS"] as const;
@@ -130,10 +120,13 @@ const quadDw = defineKernel({
 /** Who convolves the planes. */
 export interface WinogradKind {
   readonly supported: (caps: Capabilities) => boolean;
+  readonly fits: (geometry: Geometry) => boolean;
+  /** Fewest input channels of a convolution, not of a weight gradient. */
+  readonly fewest: number;
   /** Planes have a border of zeros. */
   readonly border: boolean;
   /** Voxels along x of a tile. */
-  readonly tileX: (W: number) => number;
+  readonly tileX: number;
   /** Input channels of a subgroup or quad in the weight gradient. */
   readonly inputs: number;
   readonly convolve: (
@@ -148,25 +141,34 @@ export interface WinogradKind {
   ) => void;
 }
 
-/** A row or two of a tile in one load of the subgroup. */
-const rowTile = (W: number) => (W >= 16 ? 16 : 8);
-
-/** Subgroups of 8. */
-export const winogradLanes: WinogradKind = {
+/**
+ * Subgroups of 8, tiles of TX × 8 voxels. Wider ones load less and are more code; how a processor takes
+ * that decides (docs/convolution.md).
+ */
+const lanes = (TX: 8 | 16): WinogradKind => ({
   supported: ({ subgroupSize }) => subgroupSize === LANES,
+  fits: (geometry) => rowsFit(geometry) && (TX === 8 || geometry.W >= TX),
+  fewest: 1,
   border: false,
-  tileX: rowTile,
+  tileX: TX,
   inputs: 8,
-  convolve: (g, t, args) => g.emit(lanesConv, { ...t, v4: t.v }, { TX: rowTile(args.W!) }, args),
+  convolve: (g, t, args) => g.emit(lanesConv, { ...t, v4: t.v }, { TX }, args),
   correlate: (g, t, args) => g.emit(lanesDw, { ...t, v4: t.v }, {}, args),
-};
+});
+export const winogradLanes = lanes(8);
+export const winogradWide = lanes(16);
 
-/** Quads, in workgroups of one subgroup of any size. */
+/**
+ * Quads, in workgroups of one subgroup of any size. With few terms, at the border of the volume fewer
+ * still, the rounding of planes that cancel in the sum comes close to the bound of a direct sum.
+ */
 export const winogradQuads: WinogradKind = {
   supported: ({ subgroupSize: n, maxInvocations }) =>
     n !== null && n % 4 === 0 && n <= maxInvocations,
+  fits: rowsFit,
+  fewest: 3,
   border: true,
-  tileX: () => 4,
+  tileX: 4,
   inputs: 4,
   convolve: (g, t, args) => g.emit(quadConv, t, { LANES: g.caps.subgroupSize! }, args),
   correlate: (g, t, args) => g.emit(quadDw, t, { LANES: g.caps.subgroupSize! }, args),
@@ -176,7 +178,7 @@ export const winogradQuads: WinogradKind = {
 export const winogradTiles =
   ({ tileX }: WinogradKind) =>
   ({ D, H, W }: Geometry): number =>
-    ceilDiv(W, tileX(W)) * ceilDiv(H, 8) * ceilDiv(D, OUT);
+    ceilDiv(W, tileX) * ceilDiv(H, 8) * ceilDiv(D, OUT);
 
 type Convolved = Omit<ConvTensors, "x" | "w"> & Readonly<Record<"v" | "u", Tensor>>;
 
