@@ -34,9 +34,19 @@ interface Mining {
   readonly sampler: "ohem" | "uniform";
   readonly pool: number;
   readonly batch: number;
+  readonly telemetry: "basic" | "full";
 }
 
-export function checkMining({ sampler, pool, batch }: Mining): void {
+/** The quadratic count of ranks stays below some milliseconds up to here. */
+const MOST_RANKED = 8192;
+
+export function checkMining({ sampler, pool, batch, telemetry }: Mining): void {
+  if (sampler === "ohem" && telemetry === "full" && pool > MOST_RANKED) {
+    throw new UserError(
+      `--telemetry full compares ranks of at most ${MOST_RANKED} patches, --pool is ${pool}; leave it ` +
+        "out, or make the pool smaller",
+    );
+  }
   if (sampler === "ohem" && batch > pool) {
     throw new UserError(
       `--batch ${batch} is larger than --pool ${pool}: B patches are selected from ` +
