@@ -13,12 +13,10 @@ export function gaussian(values: Float32Array, size: Size3, sigma: Vec3): Float3
   for (const axis of [0, 1, 2] as const) {
     const s = sigma[axis];
     if (s < 0.1) continue;
-    const passes = s < BOX_FROM ? [weights(s)] : boxes(s);
-    for (const pass of passes) {
-      eachLine(size, axis, (start, stride, n) => {
-        if (typeof pass === "number") runningMean(from, to, start, stride, n, pass);
-        else convolve(from, to, start, stride, n, pass);
-      });
+    const lines = linesAlong(size, axis);
+    for (const pass of s < BOX_FROM ? [weights(s)] : boxes(s)) {
+      if (typeof pass === "number") runningMean(from, to, lines, pass);
+      else convolve(from, to, lines, pass);
       [from, to] = [to, from];
     }
   }
@@ -48,17 +46,14 @@ export function weightedMean(
   return sum;
 }
 
-function eachLine(
-  size: Size3,
-  axis: 0 | 1 | 2,
-  line: (start: number, stride: number, n: number) => void,
-): void {
-  const stride = axis === 0 ? 1 : axis === 1 ? size[0] : size[0] * size[1];
-  const n = size[axis];
-  const total = size[0] * size[1] * size[2];
-  for (let block = 0; block < total; block += stride * n) {
-    for (let s = 0; s < stride; s++) line(block + s, stride, n);
-  }
+/** A volume as blocks of n rows of `width` values: rows follow each other along the axis. */
+interface Lines {
+  readonly width: number;
+  readonly n: number;
+}
+
+function linesAlong(size: Size3, axis: 0 | 1 | 2): Lines {
+  return { width: size.slice(0, axis).reduce((a, b) => a * b, 1), n: size[axis] };
 }
 
 function weights(sigma: number): Float64Array {
@@ -78,38 +73,53 @@ function boxes(sigma: number): number[] {
   return [0, 1, 2].map((i) => (i + 0.5 < share ? low + 1 : low));
 }
 
-function convolve(
-  from: Float32Array,
-  to: Float32Array,
-  start: number,
-  stride: number,
-  n: number,
-  w: Float64Array,
-): void {
+function convolve(from: Float32Array, to: Float32Array, { width, n }: Lines, w: Float64Array) {
   const reach = (w.length - 1) / 2;
-  for (let i = 0; i < n; i++) {
-    let sum = 0;
-    const last = Math.min(n - 1, i + reach);
-    for (let j = Math.max(0, i - reach); j <= last; j++) {
-      sum += w[j - i + reach]! * from[start + j * stride]!;
+  const row = new Float64Array(width);
+  for (let start = 0; start < from.length; start += n * width) {
+    for (let i = 0; i < n; i++) {
+      row.fill(0);
+      const last = Math.min(n - 1, i + reach);
+      for (let j = Math.max(0, i - reach); j <= last; j++) {
+        const weight = w[j - i + reach]!;
+        const at = start + j * width;
+        for (let s = 0; s < width; s++) row[s]! += weight * from[at + s]!;
+      }
+      to.set(row, start + i * width);
     }
-    to[start + i * stride] = sum;
   }
 }
 
-function runningMean(
-  from: Float32Array,
-  to: Float32Array,
-  start: number,
-  stride: number,
-  n: number,
-  reach: number,
-): void {
-  let sum = 0;
-  for (let j = 0; j < Math.min(reach, n); j++) sum += from[start + j * stride]!;
-  for (let i = 0; i < n; i++) {
-    if (i + reach < n) sum += from[start + (i + reach) * stride]!;
-    if (i > reach) sum -= from[start + (i - reach - 1) * stride]!;
-    to[start + i * stride] = sum / (2 * reach + 1);
+/** Rows are added and taken away whole, so that memory is read in its order along every axis. */
+function runningMean(from: Float32Array, to: Float32Array, lines: Lines, reach: number) {
+  const { width, n } = lines;
+  const share = 1 / (2 * reach + 1);
+  if (width === 1) return runningMeanAlongX(from, to, n, reach);
+  const sum = new Float64Array(width);
+  const add = (at: number, sign: number) => {
+    for (let s = 0; s < width; s++) sum[s]! += sign * from[at + s]!;
+  };
+  for (let start = 0; start < from.length; start += n * width) {
+    sum.fill(0);
+    for (let j = 0; j < Math.min(reach, n); j++) add(start + j * width, 1);
+    for (let i = 0; i < n; i++) {
+      if (i + reach < n) add(start + (i + reach) * width, 1);
+      if (i > reach) add(start + (i - reach - 1) * width, -1);
+      const at = start + i * width;
+      for (let s = 0; s < width; s++) to[at + s] = sum[s]! * share;
+    }
+  }
+}
+
+function runningMeanAlongX(from: Float32Array, to: Float32Array, n: number, reach: number) {
+  const share = 1 / (2 * reach + 1);
+  for (let start = 0; start < from.length; start += n) {
+    let sum = 0;
+    for (let j = 0; j < Math.min(reach, n); j++) sum += from[start + j]!;
+    for (let i = 0; i < n; i++) {
+      if (i + reach < n) sum += from[start + i + reach]!;
+      if (i > reach) sum -= from[start + i - reach - 1]!;
+      to[start + i] = sum * share;
+    }
   }
 }
