@@ -283,8 +283,11 @@ describe("cohorts", () => {
       .map((name) => Bun.hash(readFileSync(join(root, id, name))));
 
   test("an interrupted command goes on to the same files; other settings are refused", async () => {
-    const { code, err } = await run("synthesise", pairs, out, "--pairs", "4", "--seed", "2");
+    const picture = join(folder, "pairs.png");
+    const args = ["--pairs", "4", "--seed", "2", "--picture", picture];
+    const { code, err } = await run("synthesise", pairs, out, ...args);
     expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+    expect(readFileSync(picture).subarray(1, 4).toString()).toBe("PNG");
     const ids = ["synthetic001", "synthetic002", "synthetic003", "synthetic004"];
     const first = ids.map((id) => bytes(out, id));
     rmSync(join(out, "synthetic002", ORIGIN));

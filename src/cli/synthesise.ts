@@ -1,7 +1,10 @@
+import { dirname } from "node:path";
 import { SingleBar } from "cli-progress";
 import { openCohort } from "../data/cohort";
 import { loadPatient } from "../data/patient";
-import { writeSynthetic } from "../synthesis/cohort";
+import type { Mask } from "../data/volume";
+import { connectedComponents } from "../eval/components";
+import { originOf, writeSynthetic } from "../synthesis/cohort";
 import { findMasks, findSources } from "../synthesis/sources";
 import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
 import { drawSamples, type Sample } from "../train/report/samples";
@@ -76,8 +79,19 @@ async function drawPairs(folder: string, picture: string): Promise<void> {
   for (const patient of (await openCohort(folder)).patients) {
     if (samples.length === SHOWN) break;
     const { id, time1: visit1, time2: visit2, truth } = await loadPatient(patient);
-    if (truth.data.includes(1)) samples.push({ title: id, visit1, visit2, truth });
+    const made = originOf(dirname(patient.time1))?.made ?? [];
+    const places = made.filter(({ kind }) => kind !== "old").map(({ at }) => at);
+    const shown = partsAt(truth, places);
+    if (shown.data.includes(1)) samples.push({ title: id, visit1, visit2, truth: shown });
   }
   drawSamples(samples, picture);
   say(`${picture}: ${samples.length} pairs`);
+}
+
+/** The parts of a mask that hold these voxels: of a pair, without the lesions that it had. */
+function partsAt(mask: Mask, places: readonly (readonly number[])[]): Mask {
+  const { labels } = connectedComponents(mask.data, mask.size, 18);
+  const [nx, ny] = mask.size;
+  const wanted = new Set(places.map(([x, y, z]) => labels[(z! * ny + y!) * nx + x!]));
+  return { ...mask, data: Uint8Array.from(labels, (c) => (c > 0 && wanted.has(c) ? 1 : 0)) };
 }

@@ -12,7 +12,7 @@ import type { LesionShape } from "./shape";
 import { type Recipient, readRecipient, type Source, shapesOfMasks } from "./sources";
 
 /** Raise when the same inputs give other pairs. */
-const VERSION = 1;
+const VERSION = 2;
 const MANIFEST = "synthesis.json";
 /** In the folder of a pair, and written last. */
 export const ORIGIN = "synthetic.json";
@@ -39,7 +39,14 @@ export interface SynthesisHooks {
 const originSchema = z.object({
   recipient: z.string(),
   donors: z.array(z.string()),
-  made: z.array(z.object({ kind: z.string(), donor: z.string(), voxels: z.number() })),
+  made: z.array(
+    z.object({
+      kind: z.enum(["pasted", "filled", "old"]),
+      donor: z.string(),
+      voxels: z.number(),
+      at: z.tuple([z.number(), z.number(), z.number()]),
+    }),
+  ),
 });
 export type Origin = z.infer<typeof originSchema>;
 
@@ -168,7 +175,11 @@ async function writePair(
     brainMask && writeMask(join(folder, "brain_mask.nii.gz"), brainMask),
   ]);
   const donors = [...new Set(made.map(({ donor }) => donor))];
-  const origin: Origin = { recipient: source.id, donors, made: [...made] };
+  const origin: Origin = {
+    recipient: source.id,
+    donors,
+    made: made.map(({ at, ...rest }) => ({ ...rest, at: [...at] })),
+  };
   writeFileSync(join(folder, ORIGIN), `${JSON.stringify(origin, null, 2)}\n`);
   rmSync(join(out, id), { recursive: true, force: true });
   renameSync(folder, join(out, id));

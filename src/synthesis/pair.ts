@@ -23,6 +23,8 @@ export interface MadeLesion {
   readonly kind: "pasted" | "filled" | "old";
   readonly donor: string;
   readonly voxels: number;
+  /** One of them: x, y, z. */
+  readonly at: Point;
 }
 
 /** Streams of a pair. */
@@ -102,7 +104,11 @@ class PairMaker {
       this.chosen[i] = 1;
       this.truth[i] = 1;
     }
-    this.made.push({ kind: "filled", donor: this.recipient.source.id, voxels: voxels!.length });
+    this.made.push({
+      kind: "filled",
+      donor: this.recipient.source.id,
+      ...this.whereabouts(voxels!),
+    });
   }
 
   /** Pastes a lesion where it fits; of several, the first that does. */
@@ -116,9 +122,18 @@ class PairMaker {
       if (voxels.length === 0) continue;
       for (const i of found.voxels) this.taken[i] = 1;
       if (kind === "pasted") for (const i of voxels) this.truth[i] = 1;
-      this.made.push({ kind, donor: shape.donor, voxels: voxels.length });
+      this.made.push({ kind, donor: shape.donor, ...this.whereabouts(voxels) });
       return;
     }
+  }
+
+  private whereabouts(voxels: Int32Array): Pick<MadeLesion, "voxels" | "at"> {
+    const [nx, ny] = this.recipient.images[0]!.size;
+    const i = voxels[voxels.length >> 1]!;
+    return {
+      voxels: voxels.length,
+      at: [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))],
+    };
   }
 
   private contrastFor({ contrast }: LesionShape): number {

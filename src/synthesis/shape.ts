@@ -31,6 +31,8 @@ export interface LesionShape {
 const VOLUME: readonly [number, number] = [12, 3000];
 const MARGIN_MM = 3;
 const SOFT_MM = 0.7;
+/** Share of fluid around a lesion: what has more follows a sulcus. */
+const MOST_FLUID = 0.2;
 
 /** Corners of what is set, in mm of the world. */
 export function worldBox(mask: Mask): readonly [low: Point, high: Point] {
@@ -111,7 +113,16 @@ function oneShape(
   const border = soft.toSorted().at(-inside.length) ?? 0.5;
   const shape = { donor, size: box, toCentre, soft, border, place };
   if (!image) return { ...shape, texture: new Float32Array(hard.length).fill(1) };
-  const seen = contrastOf(image.tissue, size, inside, (i, value) => {
+  const inImage = (k: number) => {
+    const [x, y, z] = [
+      k % box[0],
+      Math.floor(k / box[0]) % box[1],
+      Math.floor(k / box[0] / box[1]),
+    ];
+    return first.map((v, a) => v + [x, y, z][a]!);
+  };
+  if (fluidAround(image.tissue, soft, border, inImage) > MOST_FLUID) return undefined;
+  const seen = contrastOf(image.tissue, inside, (i, value) => {
     hard[
       inBox([i % size[0], Math.floor(i / size[0]) % size[1], Math.floor(i / size[0] / size[1])])
     ] = value;
@@ -126,10 +137,27 @@ function oneShape(
   return { ...shape, texture, contrast: seen };
 }
 
+/** Share of fluid in the voxels just outside of a lesion. */
+function fluidAround(
+  { fluid, size }: Tissue,
+  soft: Float32Array,
+  border: number,
+  inImage: (voxel: number) => readonly number[],
+): number {
+  let [sum, count] = [0, 0];
+  for (const [k, value] of soft.entries()) {
+    if (value >= border || value < 0.05) continue;
+    const at = inImage(k);
+    if (at.some((v, axis) => v < 0 || v >= size[axis]!)) continue;
+    sum += fluid[(at[2]! * size[1] + at[1]!) * size[0] + at[0]!]!;
+    count++;
+  }
+  return count > 0 ? sum / count : 0;
+}
+
 /** Contrast of a lesion (its upper quartile), and through `put` each voxel's share of it. */
 function contrastOf(
   { relative }: Tissue,
-  _size: readonly number[],
   inside: Int32Array,
   put: (voxel: number, share: number) => void,
 ): number | undefined {
