@@ -12,7 +12,7 @@ import type { LesionShape } from "./shape";
 import { type Recipient, readRecipient, type Source, shapesOfMasks } from "./sources";
 
 /** Raise when the same inputs give other pairs. */
-const VERSION = 2;
+const VERSION = 3;
 const MANIFEST = "synthesis.json";
 /** In the folder of a pair, and written last. */
 export const ORIGIN = "synthetic.json";

@@ -143,7 +143,7 @@ class PairMaker {
       (contrasts.length > 0
         ? contrasts[random.int(contrasts.length)]!
         : random.uniform(...CONTRAST));
-    return Math.min(0.9, Math.max(0.3, like * random.uniform(0.85, 1.15)));
+    return Math.min(1, Math.max(0.4, like * random.uniform(0.85, 1.15)));
   }
 
   private paintAt(kind: "pasted" | "old", found: Footprint, contrast: number): Int32Array {

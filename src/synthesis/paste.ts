@@ -30,6 +30,9 @@ const LABEL_SHARE = 0.5;
 /** Least volume of a labelled lesion, mm³: about 3 mm across, as criteria of MS ask for. */
 const LEAST_MM3 = 12;
 
+/** Mean lift of the labelled voxels from which a lesion can be seen, of white matter above air. */
+const LEAST_SEEN = 0.22;
+
 /** A turn of up to 15° about each axis, a size of 0.85 to 1.2, mirrored or not. */
 export function drawTurn(random: Philox, mirrored: boolean): number[] {
   const scale = random.uniform(0.85, 1.2);
@@ -172,6 +175,12 @@ export function paint(
   }
   const kept = largestPart(labels, size);
   if (kept.length * edges[0] * edges[1] * edges[2] < LEAST_MM3) return new Int32Array();
+  const labelled = new Set(kept);
+  let seen = 0;
+  for (const [k, i] of voxels.entries()) {
+    if (labelled.has(i)) seen += lifts[k]! / (level[i]! - air);
+  }
+  if (seen < LEAST_SEEN * kept.length) return new Int32Array();
   for (const [k, i] of voxels.entries()) data[i]! += lifts[k]!;
   return kept;
 }
