@@ -103,7 +103,7 @@ describe("rows", () => {
     expect(compactShape([4, 16, 32, 32, 32])).toBe("4×16×32³");
     expect(compactShape([16, 2, 1, 1, 1])).toBe("16×2×1³");
     expect(compactShape([4, 8, 2])).toBe("4×8×2");
-    const found = rows.filter(({ id }) => /^topB\/.*6 → 2$/.test(id));
+    const found = rows.filter(({ id }) => /^topB\/.*6×3 → 2$/.test(id));
     expect(found.length).toBe(1);
   });
 

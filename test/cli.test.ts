@@ -19,7 +19,9 @@ const [t1, t2] = ["01", "02"].map((n) => join(patient, `flair_time${n}_on_middle
 const sizes = ["--filters", "8,8,8", "--patch", "16", "--stride", "12", "--spacing", "2"];
 const batches = ["--pool", "6", "--batch", "2", "--iterations", "12", "--report-every", "2"];
 const inputs = ["--augment", "all", "--difference"];
-const training = ["--data", data, "--val", "patient001", ...sizes, ...batches, ...inputs];
+const averaging = ["--window-weights", "gaussian", "--mirror", "y"];
+const settings = [...sizes, ...batches, ...inputs, ...averaging];
+const training = ["--data", data, "--val", "patient001", ...settings];
 
 beforeAll(async () => {
   mkdirSync(data);
@@ -119,6 +121,7 @@ describe("predict and evaluate", () => {
     const args = ["-t1", t1!, "-t2", t2!, "-o", out, "--weights", weights];
     const { err, code } = await run("predict", ...args, "--probability", probability);
     expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+    expect(err).toMatch(/last\.safetensors: 2 mm, windows of 16³ .*, gaussian, mirrored along y$/m);
     for (const stage of ["reading images", "network", "writing", "total"]) {
       expect(err).toMatch(new RegExp(`^${stage} +\\d+\\.\\d\\d s +\\d+\\.\\d %$`, "m"));
     }
