@@ -308,6 +308,15 @@ describe("cohorts", () => {
     expect(volumeMm3(truth)).toBeCloseTo(8, 3);
   });
 
+  test("several writers of one folder share the pairs", async () => {
+    const shared = join(folder, "shared");
+    const options = { sources: findSources(pairs), masks: [], pairs: 2, seed: 2 };
+    await Promise.all([writeSynthetic(shared, options), writeSynthetic(shared, options)]);
+    const ids = ["synthetic001", "synthetic002"];
+    expect(readdirSync(shared).sort()).toEqual(["synthesis.json", ...ids]);
+    expect(ids.map((id) => bytes(shared, id))).toEqual(ids.map((id) => bytes(out, id)));
+  });
+
   test("in training: made of the training arm alone; of folders, what validation touches is left out", async () => {
     const sizes = ["--filters", "8,8,8", "--patch", "16", "--stride", "12", "--spacing", "4"];
     const short = ["--batch", "2", "--pool", "4", "--iterations", "2", "--validate-every", "0.9"];

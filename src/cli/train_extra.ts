@@ -1,5 +1,6 @@
 /** Pairs that only train: synthetic ones of the training patients, and further folders. */
 import { basename, dirname } from "node:path";
+import { UserError } from "../core/errors";
 import { openCohort, type Patient } from "../data/cohort";
 import { cacheDir } from "../platform/cache";
 import { originOf, synthesisKey, writeSynthetic } from "../synthesis/cohort";
@@ -39,6 +40,12 @@ async function syntheticPairs(
   signal: AbortSignal,
 ): Promise<readonly Patient[]> {
   if (synthetic === 0) return [];
+  if (train.length < 2) {
+    throw new UserError(
+      `--synthetic ${synthetic}: ${train[0]!.id} trains alone, and lesions are pasted from other ` +
+        "patients; add patients, or give --synthetic 0",
+    );
+  }
   const pairs = Math.max(1, Math.round((synthetic / (1 - synthetic)) * train.length));
   const sources = train.map((patient) => ({ kind: "pair", ...patient }) as const);
   const options = { sources, masks: [], pairs, seed };

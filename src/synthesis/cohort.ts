@@ -1,5 +1,5 @@
 /** A folder of synthetic pairs in the MSSEG-2 layout; what is there already stays as it is. */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -76,7 +76,8 @@ export async function synthesisKey(options: SynthesisOptions): Promise<string> {
 }
 
 /**
- * Writes the pairs that are not there yet. Pair k depends on the sources, the seed and k alone.
+ * Writes the pairs that are not there yet. Pair k depends on the sources, the seed and k alone, so
+ * that several processes may write one folder at a time.
  * @throws UserError when the folder holds something else, or there is nobody to take lesions from
  */
 export async function writeSynthetic(
@@ -91,9 +92,7 @@ export async function writeSynthetic(
     );
   }
   claim(out, { version: VERSION, seed, key: await synthesisKey(options) });
-  const missing = Array.from({ length: pairs }, (_, k) => k).filter(
-    (k) => !existsSync(join(out, idOf(k), ORIGIN)),
-  );
+  const missing = Array.from({ length: pairs }, (_, k) => k).filter((k) => !isMade(out, k));
   let done = pairs - missing.length;
   hooks.onProgress?.(done, pairs);
   if (missing.length === 0) return;
@@ -105,15 +104,18 @@ export async function writeSynthetic(
     const recipient = await readRecipient(source);
     for (const plan of its) {
       hooks.signal?.throwIfAborted();
-      const donated = shapes(plan);
-      const pair = makeSyntheticPair(recipient, donated, [seed, plan.k]);
-      await writePair(out, idOf(plan.k), pair, recipient);
+      // Another process may have made it since we looked.
+      if (!isMade(out, plan.k)) {
+        const pair = makeSyntheticPair(recipient, shapes(plan), [seed, plan.k]);
+        await writePair(out, idOf(plan.k), pair, recipient);
+      }
       hooks.onProgress?.(++done, pairs);
     }
   }
 }
 
 const idOf = (k: number) => `synthetic${String(k + 1).padStart(3, "0")}`;
+const isMade = (out: string, k: number) => existsSync(join(out, idOf(k), ORIGIN));
 
 interface Plan {
   readonly k: number;
@@ -161,12 +163,24 @@ async function allShapes(
 async function writePair(
   out: string,
   id: string,
+  pair: SyntheticPair,
+  recipient: Recipient,
+): Promise<void> {
+  const temporary = join(out, `.${id}.${randomUUID()}.tmp`);
+  mkdirSync(temporary);
+  try {
+    await fillPair(temporary, pair, recipient);
+    place(temporary, join(out, id));
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+async function fillPair(
+  folder: string,
   { visit1, visit2, truth, resolved, made }: SyntheticPair,
   { source, brainMask }: Recipient,
 ): Promise<void> {
-  const folder = join(out, `.${id}.tmp`);
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
   await Promise.all([
     writeVolume(join(folder, "flair_time01_on_middle_space.nii.gz"), visit1),
     writeVolume(join(folder, "flair_time02_on_middle_space.nii.gz"), visit2),
@@ -181,8 +195,18 @@ async function writePair(
     made: made.map(({ at, ...rest }) => ({ ...rest, at: [...at] })),
   };
   writeFileSync(join(folder, ORIGIN), `${JSON.stringify(origin, null, 2)}\n`);
-  rmSync(join(out, id), { recursive: true, force: true });
-  renameSync(folder, join(out, id));
+}
+
+/** Gives a whole pair its name, unless another process has put its own, the same, there. */
+function place(temporary: string, folder: string): void {
+  try {
+    renameSync(temporary, folder);
+  } catch (error) {
+    if (existsSync(join(folder, ORIGIN))) return;
+    if (!existsSync(folder)) throw error;
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(temporary, folder);
+  }
 }
 
 /** Makes the folder, or checks that it was made by the same settings. */
@@ -191,7 +215,11 @@ function claim(out: string, manifest: Readonly<Record<string, unknown>>): void {
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
   try {
     mkdirSync(out, { recursive: true });
-    if (!existsSync(path)) writeFileSync(path, text);
+    if (!existsSync(path)) {
+      const temporary = `${path}.${process.pid}.tmp`;
+      writeFileSync(temporary, text);
+      renameSync(temporary, path);
+    }
   } catch (error) {
     throw new UserError(`${out}: cannot be written to (${(error as Error).message})`);
   }
