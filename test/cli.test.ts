@@ -108,7 +108,7 @@ describe("train", () => {
       await expectRefusal(/unknown option/, command, "--sped", "1");
     }
     await expectRefusal(/no training run lies there/, "train", "--resume", join(folder, "none"));
-    await expectRefusal(/keeps its settings.*seed/, "train", "--resume", whole, "--seed", "3");
+    await expectRefusal(/keeps its settings.*--seed/, "train", "--resume", whole, "--seed", "3");
   });
 });
 

@@ -63,4 +63,7 @@ test("a setting that does not exist is refused by name", () => {
     /option schedule: got linear/,
   );
   expect(() => makeTrainConfig("paper", { warmUp: 1 })).toThrow(/option warmUp: got 1/);
+  expect(() => makeTrainConfig("paper", { filters: [8, 16, -3] })).toThrow(
+    /option filters: got 8,16,-3/,
+  );
 });

@@ -51,7 +51,7 @@ const GRIDS = fileURLToPath(new URL("../experiment/", import.meta.url));
 const program = makeCommand("experiment", "Trains and compares the arms of an experiment.")
   .argument(
     "<grid>",
-    "fig2 (the paper's comparison), losses, mining, or a YAML file of your own like it",
+    "fig2 (the paper's comparison), losses, mining, best, or a YAML file of your own like them",
   )
   .option("--data <dir>", "cohort in the MSSEG-2 layout; without it a phantom cohort is made")
   .option("--budget-each <time>", "training time of every run, e.g. 20m or 3h", durationOption)

@@ -7,6 +7,7 @@ import { makeTrainConfig, PRESETS, type PresetName } from "../train/presets";
 import type { RunFolder } from "../train/run_folder";
 import { checkLoss } from "../train/settings/loss";
 import { checkMiningUse } from "../train/settings/mining";
+import { optionOf } from "../train/settings/values";
 import { say } from "./command";
 import type { TuneFlags } from "./options";
 
@@ -70,8 +71,9 @@ export function refuseSettings(command: Command, path: string, also: readonly st
     (name) => isGiven(command, name) && !allowed.includes(name),
   );
   if (fixed.length > 0) {
+    const named = fixed.map((name) => `--${optionOf(name)}`);
     throw new UserError(
-      `--resume ${path}: a resumed run keeps its settings; leave out ${fixed.join(", ")}`,
+      `--resume ${path}: a resumed run keeps its settings; leave out ${named.join(", ")}`,
     );
   }
 }

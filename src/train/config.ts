@@ -32,7 +32,7 @@ export function parseTrainConfig(settings: Readonly<Record<string, unknown>>): T
   const parsed = trainConfigSchema.safeParse(settings);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
-    const name = issue.path.join(".");
+    const name = String(issue.path[0]);
     throw new UserError(`option ${name}: got ${settings[name]}: ${issue.message}`);
   }
   const config = parsed.data;
