@@ -178,6 +178,9 @@ describe("predict and evaluate", () => {
     const files = (a: string, b: string, w = weights) => ["-t1", a, "-t2", b, "-o", out, "-w", w];
     await expectRefusal(/nothing\.nii.*no such file/, "predict", ...files("nothing.nii", t2!));
     await expectRefusal(/broken\.nii\.gz/, "predict", ...files(broken, t2!));
+    const report = join(folder, "absent", "report.json");
+    const nowhere = [...files(t1!, t2!), "--report", report];
+    await expectRefusal(/absent.*folder does not exist/, "predict", ...nowhere);
     await expectRefusal(/safetensors/, "predict", ...files(t1!, t2!, t1!));
     await expectRefusal(/required option/, "predict", "-t1", t1!);
     await expectRefusal(/--batch.*at least 1/, "predict", ...files(t1!, t2!), "--batch", "0");

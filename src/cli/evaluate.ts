@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { SingleBar } from "cli-progress";
 import { Option } from "commander";
 import { UserError } from "../core/errors";
@@ -11,6 +10,7 @@ import { makeCommand, say } from "./command";
 import { cohortCsv, cohortJson, pairJson } from "./evaluate_files";
 import { cohortTables, pairTables } from "./evaluate_tables";
 import { runMain } from "./main";
+import { checkFolderOf, writeText } from "./output_file";
 
 interface Options {
   readonly reference?: string;
@@ -48,6 +48,7 @@ program.parse();
 await runMain(() => evaluate(program.opts<Options>()));
 
 async function evaluate(options: Options): Promise<void> {
+  for (const path of [options.csv, options.json]) if (typeof path === "string") checkFolderOf(path);
   const settings: EvaluationSettings = {
     ...MSSEG2,
     connectivity: Number(options.connectivity) as Connectivity,
@@ -138,12 +139,6 @@ async function report(
   toCsv: () => string,
 ): Promise<void> {
   console.log(json === true ? toJson() : tables);
-  if (typeof json === "string") await write(json, `${toJson()}\n`);
-  if (csv !== undefined) await write(csv, toCsv());
-}
-
-async function write(path: string, text: string): Promise<void> {
-  await writeFile(path, text).catch((error: Error) => {
-    throw new UserError(`${path}: cannot be written (${error.message}); choose another path`);
-  });
+  if (typeof json === "string") await writeText(json, `${toJson()}\n`);
+  if (csv !== undefined) await writeText(csv, toCsv());
 }

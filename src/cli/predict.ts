@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { Option } from "commander";
 import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
@@ -28,6 +28,7 @@ import {
   type TuneFlags,
   withTuneOptions,
 } from "./options";
+import { checkFolderOf, writeText } from "./output_file";
 import {
   loadModels,
   type ModelChanges,
@@ -107,6 +108,9 @@ async function predict(options: Options): Promise<void> {
   const stages = new Stages();
   const models = loadModels(options.weights ?? [], options);
   for (const path of [options.output, options.probability]) if (path) checkNiftiPath(path);
+  for (const path of [options.output, options.probability, options.report]) {
+    if (path) checkFolderOf(path);
+  }
   for (const path of [options.t1, options.t2]) {
     if (!existsSync(path)) throw new UserError(`${path}: no such file; give a NIfTI image`);
   }
@@ -169,7 +173,7 @@ async function write(
     options.probability && writeVolume(options.probability, map),
   ]);
   const paths = models.map(({ path }) => path);
-  if (options.report) writeFileSync(options.report, findingsJson(findings, paths));
+  if (options.report) await writeText(options.report, findingsJson(findings, paths));
   stages.ended("writing");
   say(stages.table());
   say(ruleText(findings, decision, options, models.length));

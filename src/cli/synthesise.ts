@@ -11,6 +11,7 @@ import { drawSamples, type Sample } from "../train/report/samples";
 import { makeCommand, say } from "./command";
 import { runMain } from "./main";
 import { countOption, listOption, numberOption } from "./options";
+import { checkFolderOf } from "./output_file";
 
 interface Options {
   readonly pairs: number;
@@ -39,7 +40,8 @@ program.parse();
 await runMain(() => synthesise(program.args[0]!, program.args[1]!, program.opts<Options>()));
 
 async function synthesise(data: string, out: string, options: Options): Promise<void> {
-  const { pairs, seed, patients } = options;
+  const { pairs, seed, patients, picture } = options;
+  if (picture !== undefined) checkFolderOf(picture);
   const found = findSources(data, patients);
   const masks = options.masks === undefined ? [] : findMasks(options.masks);
   const bar = new SingleBar({
@@ -63,7 +65,7 @@ async function synthesise(data: string, out: string, options: Options): Promise<
     );
     bar.stop();
     say(`${pairs} pairs in ${out}`);
-    if (options.picture !== undefined) await drawPairs(out, options.picture);
+    if (picture !== undefined) await drawPairs(out, picture);
   } catch (error) {
     bar.stop();
     if (!interrupt.signal.aborted) throw error;
