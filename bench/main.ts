@@ -1,5 +1,5 @@
 /** `bun run bench`: see docs/performance.md. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Argument } from "commander";
@@ -8,7 +8,8 @@ import { version } from "../package.json";
 import { ADAPTER_OPTION, makeCommand } from "../src/cli/command";
 import { runMain } from "../src/cli/main";
 import { listOption, numberOption, type TuneFlags, withTuneOptions } from "../src/cli/options";
-import { tuneDevice } from "../src/cli/tuning";
+import { checkFolderOf, writeText } from "../src/cli/output_file";
+import { type Needs, tuneDevice } from "../src/cli/tuning";
 import { UserError } from "../src/core/errors";
 import { setNativeEnv } from "../src/platform/native";
 import { PRESETS, type PresetName } from "../src/train/presets";
@@ -60,7 +61,10 @@ const command = makeCommand(
 )
   .addArgument(parts.choices(PARTS))
   .option(...ADAPTER_OPTION)
-  .option("--preset <names>", "paper, small or both", listOption, ["paper", "small"])
+  .option("--preset <names>", "some of paper, best, small, best-small", listOption, [
+    "paper",
+    "small",
+  ])
   .option("--repetitions <n>", "timed repetitions of each row", numberOption, 5)
   .option("--full", "the presets' own sizes also on a software adapter: minutes")
   .option("--filter <regex>", "only rows whose name matches")
@@ -102,6 +106,18 @@ function settingsOf(options: Options): Settings {
   const presets = options.preset as PresetName[];
   const sizes = { patches, pool, batch, volume };
   return { adapter, presets, repetitions, full, filter, variants, ...sizes };
+}
+
+/** @throws UserError where an option names a choice that no program makes, or a variant it has not */
+function checkVariants({ variants }: Settings, { picks }: Needs): void {
+  for (const [pick, name] of Object.entries(variants)) {
+    const names = new Set(picks.flatMap(({ op, candidates }) => (op === pick ? candidates : [])));
+    if (names.has(name)) continue;
+    const there = names.size > 0 ? names : new Set(picks.map(({ op }) => op));
+    throw new UserError(
+      `--variant ${pick}=${name}: on this adapter there are ${[...there].join(", ")}`,
+    );
+  }
 }
 
 function emptyReport(bench: Bench, options: Options): Report {
@@ -154,13 +170,16 @@ async function measure(bench: Bench, report: Report, wanted: ReadonlySet<Part>):
 
 async function main(args: readonly Part[], options: Options): Promise<void> {
   const settings = settingsOf(options);
+  if (options.json) checkFolderOf(options.json);
   const before = options.compare === undefined ? undefined : readReport(options.compare);
   const cache = options.coldCache ? mkdtempSync(join(tmpdir(), "voxgrad-bench-")) : undefined;
   if (cache) setNativeEnv("MESA_SHADER_CACHE_DIR", cache);
   try {
     const bench = await Bench.open(settings);
     print(ceilingLines(bench.ceilings));
-    if ((await tuneDevice(bench.device, needsOf(bench), options)).interrupted) return;
+    const needs = needsOf(bench);
+    checkVariants(settings, needs);
+    if ((await tuneDevice(bench.device, needs, options)).interrupted) return;
     const report = emptyReport(bench, options);
     await measure(
       bench,
@@ -168,20 +187,20 @@ async function main(args: readonly Part[], options: Options): Promise<void> {
       new Set(args.length > 0 ? args : ["kernels", "layers", "steps", "latency"]),
     );
     bench.close();
-    finish(report, options, before);
+    await finish(report, options, before);
   } finally {
     if (cache) rmSync(cache, { recursive: true });
   }
 }
 
-function finish(report: Report, options: Options, before?: Report): void {
+async function finish(report: Report, options: Options, before?: Report): Promise<void> {
   const rows = [report.kernels, report.layers, report.steps, report.latency, report.scaling];
   if (options.filter && rows.every((list) => list.length === 0)) {
     throw new UserError(`--filter ${options.filter}: no row matches; try part of a kernel's name`);
   }
   if (before) print(comparisonLines(compareReports(before, report)));
   if (options.json) {
-    writeFileSync(options.json, `${JSON.stringify(reportSchema.parse(report), null, 1)}\n`);
+    await writeText(options.json, `${JSON.stringify(reportSchema.parse(report), null, 1)}\n`);
   }
   if (options.docs) {
     for (const marker of writeDocs(report, DOCS)) {

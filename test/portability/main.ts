@@ -4,6 +4,7 @@ import { Option } from "commander";
 import { makeCommand, say } from "../../src/cli/command";
 import { runMain } from "../../src/cli/main";
 import { countOption, listOption, positiveOption } from "../../src/cli/options";
+import { checkFolderOf } from "../../src/cli/output_file";
 import { UserError } from "../../src/core/errors";
 import { INTERRUPTED, watchInterrupt } from "../../src/train/interrupt";
 import { SEED } from "../op_run";
@@ -96,6 +97,7 @@ async function runSuite(options: Options): Promise<void> {
   const settings = earlier?.options ?? {
     ...{ short: options.short, seed: seedFor(options), cases: options.case },
   };
+  for (const path of [options.json, options.html]) if (path) checkFolderOf(path);
   const chosen = await chooseColumns(options);
   for (const { implementation, reason } of chosen.missing) say(`${implementation}: ${reason}`);
   const json = options.json ?? options.resume;
