@@ -14,7 +14,7 @@ import { allWorks, type Peer, peers, type Sizes, worksOf } from "./registry";
 import { machine, type Report, writeJson, writeReport } from "./report";
 import { Session } from "./session";
 import { installPackages, pythonWithTorch } from "./setting";
-import { workName } from "./works";
+import { type Work, workName } from "./works";
 
 const NAMES = peers.map(({ name }) => name).join(", ");
 
@@ -70,14 +70,24 @@ function sizes(): Sizes {
 const isWanted = (name: string, words: readonly string[] | undefined) =>
   !words || words.some((word) => name.includes(word));
 
-async function measureAll(session: Session, chosen: readonly Peer[]): Promise<void> {
+type Works = [name: string, work: Work][];
+
+/** @throws UserError where no work has such a name */
+function wantedWorks(chosen: readonly Peer[]): Works {
+  const all = [...allWorks(chosen, sizes())];
+  const wanted = all.filter(([name]) => isWanted(name, options.works));
+  if (wanted.length > 0) return wanted;
+  const names = all.map(([name]) => name).join(", ");
+  throw new UserError(`--works ${options.works}: there are ${names}`);
+}
+
+async function measureAll(session: Session, chosen: readonly Peer[], works: Works): Promise<void> {
   const missing = chosen.some(({ packages }) => packages) ? await installPackages() : undefined;
   for (const peer of chosen) {
     if (peer.packages && missing) session.addMissing(peer, missing);
     else await session.startPeer(peer, (variant) => isWanted(variant, options.variants));
   }
-  for (const [name, work] of allWorks(chosen, sizes())) {
-    if (!isWanted(name, options.works)) continue;
+  for (const [name, work] of works) {
     await session.work(work, (peer) =>
       worksOf(peer, sizes()).some((each) => workName(each) === name),
     );
@@ -86,6 +96,7 @@ async function measureAll(session: Session, chosen: readonly Peer[]): Promise<vo
 
 await runMain(async () => {
   const chosen = chosenPeers();
+  const works = wantedWorks(chosen);
   const before = options.merge ? readKept(options.merge, machine()) : undefined;
   const folder = mkdtempSync(join(tmpdir(), "voxgrad-peers-"));
   process.on("exit", () => rmSync(folder, { recursive: true })); // after Ctrl-C too
@@ -102,7 +113,7 @@ await runMain(async () => {
     onRow: () => options.merge && writeJson(report(), options.merge),
   });
   try {
-    await measureAll(session, chosen);
+    await measureAll(session, chosen, works);
   } finally {
     session.close();
   }

@@ -1,4 +1,5 @@
 /** Records kernels symbolically, and the tape of ops for reverse-mode differentiation. */
+import { UserError } from "./errors";
 import { type Capabilities, type Consts, type Kernel, storedAs } from "./kernel";
 import type { Call, Op, Tensors } from "./op";
 import type { Deferred, DType, Shape, Tensor } from "./tensor";
@@ -306,7 +307,7 @@ export class Graph {
     const usable = variants.filter((v) => v.supported(this.caps));
     if (wanted && !usable.some((v) => v.name === wanted)) {
       const names = usable.map((v) => v.name).join(", ");
-      throw new Error(`${op}: no variant ${wanted} on this adapter; it has ${names}`);
+      throw new UserError(`${op}: no variant ${wanted} on this adapter; it has ${names}`);
     }
     const fitting = usable.filter(
       (v) => (dtype === "f16" ? v.f16 : v.f16 !== "only") && (v.fits?.(problem) ?? true),

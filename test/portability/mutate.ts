@@ -52,6 +52,12 @@ export async function main(args: string[]): Promise<void> {
   command.parse(args, { from: "user" });
   const options = command.opts<Options>();
   const defects = DEFECTS.filter(({ kernel }) => options.kernel?.includes(kernel) ?? true);
+  if (defects.length === 0) {
+    const kernels = [...new Set(DEFECTS.map(({ kernel }) => kernel))].sort();
+    throw new UserError(
+      `--kernel ${options.kernel}: no defect is of it; there are ${kernels.join(", ")}`,
+    );
+  }
   for (const defect of defects) checkText(defect);
   const { columns } = await chooseColumns(options);
   const { host, adapter } = columns[0]!;
