@@ -180,7 +180,7 @@ describe("the command", () => {
     const wrong = gridFile("value.yaml", text.replace("mu: 0 }", "mu: 7 }"));
     const args = ["--data", data, "--val", "patient001", "--iterations-each", "1"];
     const { err, code } = await run(wrong, ...args, "--out", join(folder, "value"));
-    expect(err).toMatch(/voxgrad: "OHEM, μ = 0", seed 0: option mu: got 7/);
+    expect(err).toMatch(/voxgrad: "OHEM, μ = 0", seed 0: --mu 7: /);
     expect(code).toBe(2);
   });
 });

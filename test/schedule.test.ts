@@ -52,7 +52,9 @@ test("stride and patches per dispatch follow the patch, unless they are given", 
     stride: 32,
     chunk: 1,
   });
-  expect(() => makeTrainConfig("paper", { patch: 50 })).toThrow(/option patch: got 50/);
+  expect(() => makeTrainConfig("paper", { patch: 50 })).toThrow(
+    /--patch 50: must be a multiple of 4/,
+  );
   for (const name of Object.keys(PRESETS) as PresetName[]) {
     expect(makeTrainConfig(name, {})).toMatchObject({ ...PRESETS[name] });
   }
@@ -60,10 +62,12 @@ test("stride and patches per dispatch follow the patch, unless they are given", 
 
 test("a setting that does not exist is refused by name", () => {
   expect(() => makeTrainConfig("paper", { schedule: "linear" as never })).toThrow(
-    /option schedule: got linear/,
+    /--schedule linear: expected one of/,
   );
-  expect(() => makeTrainConfig("paper", { warmUp: 1 })).toThrow(/option warmUp: got 1/);
+  expect(() => makeTrainConfig("paper", { warmUp: 1 })).toThrow(
+    /--warm-up 1: expected number to be <1/,
+  );
   expect(() => makeTrainConfig("paper", { filters: [8, 16, -3] })).toThrow(
-    /option filters: got 8,16,-3/,
+    /--filters 8,16,-3: expected number to be >0/,
   );
 });

@@ -9,6 +9,7 @@ import { checkWeights, lossSettings } from "./settings/loss";
 import { checkMining, miningSettings } from "./settings/mining";
 import { checkNetwork, networkSettings } from "./settings/network";
 import { optimisationSettings } from "./settings/optimisation";
+import { optionOf } from "./settings/values";
 
 /** Settings that came later have defaults, so that older runs can be resumed. */
 export const trainConfigSchema = z.object({
@@ -33,7 +34,8 @@ export function parseTrainConfig(settings: Readonly<Record<string, unknown>>): T
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     const name = String(issue.path[0]);
-    throw new UserError(`option ${name}: got ${settings[name]}: ${issue.message}`);
+    const reason = issue.message.replace(/^[A-Z][^:"]*: /, ""); // "Too small: expected …"
+    throw new UserError(`--${optionOf(name)} ${settings[name]}: ${reason}`);
   }
   const config = parsed.data;
   for (const check of [checkNetwork, checkMining, checkWeights, checkInference]) check(config);
