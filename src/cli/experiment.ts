@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../core/errors";
@@ -92,8 +92,11 @@ function gridPath(name: string): string {
   if (/^\w+$/.test(name) && existsSync(own)) return own;
   const names = readdirSync(GRIDS).filter((file) => file.endsWith(".yaml"));
   throw new UserError(
-    `${name}: no such file, and no grid of that name; there is ` +
-      `${names.map((file) => file.replace(".yaml", "")).join(", ")}`,
+    `${name}: no such file, and no grid of that name; there are ` +
+      `${names
+        .map((file) => file.replace(".yaml", ""))
+        .sort()
+        .join(", ")}`,
   );
 }
 
@@ -144,7 +147,6 @@ async function setUp(folder: string, path: string, options: Options): Promise<Se
   const trained = arms.train.length;
   const data = resolve(root);
   const setup = newSetup({ grid, data, validation, lesionFree, trained, preset, budget, adapter });
-  mkdirSync(folder, { recursive: true });
   writeSetup(folder, setup);
   return setup;
 }
