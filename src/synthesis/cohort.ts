@@ -1,6 +1,14 @@
 /** A folder of synthetic pairs in the MSSEG-2 layout; what is there already stays as it is. */
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -216,11 +224,15 @@ function claim(out: string, manifest: Readonly<Record<string, unknown>>): void {
   try {
     mkdirSync(out, { recursive: true });
     if (!existsSync(path)) {
+      if (readdirSync(out).some((name) => !name.startsWith(".") && !name.startsWith(MANIFEST))) {
+        throw new UserError(`${out}: holds other files already; name a new folder`);
+      }
       const temporary = `${path}.${process.pid}.tmp`;
       writeFileSync(temporary, text);
       renameSync(temporary, path);
     }
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError(`${out}: cannot be written to (${(error as Error).message})`);
   }
   if (readFileSync(path, "utf8") !== text) {
