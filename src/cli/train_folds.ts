@@ -14,7 +14,7 @@ import {
 } from "../train/cross_validation";
 import { INTERRUPTED } from "../train/interrupt";
 import { defaultRunPath, openRunFolder } from "../train/run_folder";
-import { isLocked } from "../train/run_lock";
+import { claimFolder, isLocked } from "../train/run_lock";
 import { isFinished } from "../train/validation_record";
 import { say } from "./command";
 import { writeCrossValidated } from "./cross_validated";
@@ -37,13 +37,7 @@ export async function trainFolds(command: Command): Promise<void> {
   const chosen =
     options.fold === undefined ? all.folds : [foldPath(all.path, checkedFold(all, options.fold))];
   for (const folder of chosen) {
-    if (finished(folder, options)) continue;
-    if (isLocked(folder)) {
-      say(`${folder}: another process trains this fold`);
-      continue;
-    }
-    say(`${folder}: training`);
-    const code = await trainInProcess(folder, options);
+    const code = await trainFold(folder, options);
     if (code === 0) continue;
     if (code === INTERRUPTED) say(`all folds: bun run train --resume ${all.path}`);
     process.exitCode = code;
@@ -58,6 +52,23 @@ export async function trainFolds(command: Command): Promise<void> {
     return;
   }
   console.log(writeCrossValidated(all));
+}
+
+/** Trains a fold if it is not finished and no other process has it; the exit code. */
+async function trainFold(folder: string, options: TrainFlags): Promise<number> {
+  // Asked before the long start of the process that trains: others may start at the same moment.
+  const release = claimFolder(folder);
+  try {
+    if (finished(folder, options)) return 0;
+    if (!release || isLocked(folder)) {
+      say(`${folder}: another process trains this fold`);
+      return 0;
+    }
+    say(`${folder}: training`);
+    return await trainInProcess(folder, options);
+  } finally {
+    release?.();
+  }
 }
 
 function resumed(command: Command, { resume }: TrainFlags): CrossValidation {

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { lockRunFolder } from "../train/run_lock";
+import { claimFolder } from "../train/run_lock";
 
 /** Version of the folder's layout. */
 const VERSION = 1;
@@ -95,10 +95,5 @@ export function writeEnd(folder: string, id: string, end: RunEnd): void {
 export function claimRun(folder: string, id: string): (() => void) | undefined {
   const claim = join(folder, "claims", id);
   mkdirSync(claim, { recursive: true });
-  try {
-    return lockRunFolder(claim);
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
+  return claimFolder(claim);
 }

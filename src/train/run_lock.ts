@@ -19,15 +19,16 @@ const ownerSchema = z.object({
   since: z.string(),
 });
 
-const lockPath = (folder: string) => join(folder, "train.lock");
+const TRAIN_LOCK = "train.lock";
+const CLAIM = "claim.lock";
 
 /**
  * Takes the folder until the process ends or the result is called. The lock of a process that is
  * gone from this machine is taken over.
  * @throws UserError when another process holds it
  */
-export function lockRunFolder(folder: string): () => void {
-  const path = lockPath(folder);
+export function lockRunFolder(folder: string, name = TRAIN_LOCK): () => void {
+  const path = join(folder, name);
   const owner = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
   const text = `${JSON.stringify(owner)}\n`;
   while (!create(path, text)) removeStale(path, folder);
@@ -39,9 +40,22 @@ export function lockRunFolder(folder: string): () => void {
   return release;
 }
 
+/**
+ * Takes the folder for a process that will have others train in it, one after another; undefined where
+ * another process has taken it.
+ */
+export function claimFolder(folder: string): (() => void) | undefined {
+  try {
+    return lockRunFolder(folder, CLAIM);
+  } catch (error) {
+    if (error instanceof UserError && isLocked(folder, CLAIM)) return undefined;
+    throw error;
+  }
+}
+
 /** Whether a process trains in the folder now. */
-export function isLocked(folder: string): boolean {
-  const text = read(lockPath(folder));
+export function isLocked(folder: string, name = TRAIN_LOCK): boolean {
+  const text = read(join(folder, name));
   const owner = text === undefined ? undefined : ownerOf(text);
   return owner !== undefined && isAlive(owner);
 }
