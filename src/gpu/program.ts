@@ -2,6 +2,7 @@
  * Record once, replay: a graph becomes a frozen list of { pipeline, bind group, grid }. Running it
  * creates nothing and binds nothing new.
  */
+import { UserError } from "../core/errors";
 import type { Dispatch, Graph } from "../core/graph";
 import type { Grid } from "../core/kernel";
 import type { Tensor } from "../core/tensor";
@@ -58,9 +59,10 @@ function checkLimits(dispatches: readonly Dispatch[], limits: GPUSupportedLimits
     for (const t of d.tensors) {
       const bytes = byteLength(t.channels?.base ?? t);
       if (bytes <= most) continue;
-      throw new Error(
+      throw new UserError(
         `${d.label}: tensor ${t.name} (${showShape(t.shape)}) takes ${(bytes / 2 ** 20).toFixed(0)} ` +
-          `MiB, this adapter binds at most ${(most / 2 ** 20).toFixed(0)} MiB; use smaller batches`,
+          `MiB, this adapter binds at most ${(most / 2 ** 20).toFixed(0)} MiB; use smaller batches, patches or ` +
+          "filters, larger voxels, or another adapter",
       );
     }
     const grid = d.kernel.grid(d.sizes);

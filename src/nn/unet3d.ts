@@ -10,6 +10,7 @@ import { type ConvAttrs, conv3d } from "../../kernels/conv3d";
 import { groupNorm } from "../../kernels/group_norm";
 import { maxPool3d } from "../../kernels/max_pool3d";
 import { upsample3d } from "../../kernels/upsample3d";
+import { UserError } from "../core/errors";
 import type { Graph } from "../core/graph";
 import type { Tensors } from "../core/op";
 import { channelsOf, showShape, type Tensor } from "../core/tensor";
@@ -133,7 +134,7 @@ class Layers {
  * Patches of edge `patch` that one binding holds of the largest tensor of a forward pass, and no
  * more than `most`.
  * @param bytes of an element
- * @throws Error when it does not hold one
+ * @throws UserError when it does not hold one
  */
 export function patchesPerDispatch(
   { filters: [f0, f1] }: UNetConfig,
@@ -142,9 +143,14 @@ export function patchesPerDispatch(
   most: number,
   bytes = 4,
 ): number {
-  const fits = Math.floor(maxBindingBytes / ((f0 + f1) * patch ** 3 * bytes));
+  const needed = (f0 + f1) * patch ** 3 * bytes;
+  const fits = Math.floor(maxBindingBytes / needed);
   if (fits < 1) {
-    throw new Error(`unet3d: one patch of ${patch}³ passes the adapter's largest binding`);
+    const [needs, binds] = [needed, maxBindingBytes].map((n) => Math.ceil(n / 2 ** 20));
+    throw new UserError(
+      `one patch of ${patch}³ with filters ${f0},${f1} takes ${needs} MiB at the top of the network, this ` +
+        `adapter binds at most ${binds} MiB; smaller patches, fewer filters, or another adapter`,
+    );
   }
   return Math.min(fits, most);
 }
