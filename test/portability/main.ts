@@ -111,13 +111,16 @@ async function runSuite(options: Options): Promise<void> {
   await suite.run();
   interrupt.dispose();
   const { report } = suite;
+  const { columns } = report;
+  const { aborted } = interrupt.signal;
+  const empty = columns.every(({ results, skipped }) => results.length + skipped.length === 0);
+  if (empty && columns.length > 0 && columns.every(({ complete }) => complete)) {
+    throw new UserError(`--case ${settings.cases.join(" ")}: matches no case on these columns`);
+  }
   if (options.html) writeText(options.html, htmlReport(report));
   for (const line of matrixLines(report)) console.log(line);
-  const ran = report.columns.reduce((sum, { results }) => sum + results.length, 0);
-  if (interrupt.signal.aborted) {
+  if (aborted) {
     if (json) say(`go on with --resume ${json}`);
     process.exitCode = INTERRUPTED;
-  } else if (ran === 0) {
-    throw new UserError(`--case ${settings.cases.join(" ")}: matches no case on these columns`);
-  } else if (countsOf(report).failed > 0) process.exitCode = 1;
+  } else if (empty || countsOf(report).failed > 0) process.exitCode = 1;
 }
