@@ -109,6 +109,8 @@ describe("train", () => {
     }
     await expectRefusal(/no training run lies there/, "train", "--resume", join(folder, "none"));
     await expectRefusal(/keeps its settings.*--seed/, "train", "--resume", whole, "--seed", "3");
+    const twins = ["--data", data, "--time-reversal", "--synthetic", "0.3", ...sizes];
+    await expectRefusal(/--time-reversal needs its resolved\.nii\.gz/, "train", ...twins);
   });
 });
 

@@ -20,6 +20,7 @@ import { makeCommand, say } from "./command";
 import { runMain } from "./main";
 import { withTuneOptions } from "./options";
 import {
+  checkTwins,
   newFolder,
   newSplit,
   openData,
@@ -53,6 +54,7 @@ async function train(options: TrainFlags): Promise<void> {
   const data = options.data ?? (resumed && (resumed.split as unknown as SavedSplit).data);
   const cohort = await openData(config, data);
   const split = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, options);
+  checkTwins(config, split);
   const saved = resumed?.split as SavedSplit | undefined;
   const extra = await extraPairs(config, split, saved?.trainData ?? options.trainData ?? []);
   if (!extra) return;

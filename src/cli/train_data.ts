@@ -31,13 +31,13 @@ export async function openData(config: TrainConfig, data: string | undefined): P
     for (const note of cohort.notes) say(note);
     return cohort;
   }
+  if (config.timeReversal) {
+    throw new UserError("--time-reversal: the phantom has no resolved lesions; leave it out");
+  }
   say("no --data: using the phantom cohort (made once, then kept in the cache)");
   const folder = await ensurePhantom({}, (done, total) => {
     if (done % 5 === 0 || done === total) say(`phantom patient ${done}/${total}`);
   });
-  if (config.timeReversal) {
-    throw new UserError("--time-reversal: the phantom has no resolved lesions; leave it out");
-  }
   return openCohort(folder);
 }
 
@@ -80,6 +80,16 @@ export function newFolder(config: TrainConfig, split: SavedSplit, options: Train
   return folder;
 }
 
+/** Before long work. @throws UserError when a patient that trains has no time-swapped twin */
+export function checkTwins({ timeReversal }: TrainConfig, { train }: Arms): void {
+  const alone = train.find(({ resolved }) => resolved === undefined);
+  if (!timeReversal || !alone) return;
+  throw new UserError(
+    `${alone.id}: --time-reversal needs its resolved.nii.gz, the truth of the time-swapped ` +
+      "pair; add it, or leave the option out",
+  );
+}
+
 /**
  * Resamples and normalises everyone, or finds them in the cache.
  * @param extra pairs that train too, each with its time-swapped twin if it can have one
@@ -101,13 +111,7 @@ export async function prepare(
       shown = performance.now();
     }
     const trains = i < train.length + extra.length;
-    const reversed = trains && timeReversal && (i < train.length || patient.resolved !== undefined);
-    if (reversed && patient.resolved === undefined) {
-      throw new UserError(
-        `${patient.id}: --time-reversal needs its resolved.nii.gz, the truth of the time-swapped ` +
-          "pair; add it, or leave the option out",
-      );
-    }
+    const reversed = trains && timeReversal && patient.resolved !== undefined;
     const prepared = await preparePatient(memory, patient, { spacing, normalisation, reversed });
     for (const note of prepared.notes) say(note);
     if (trains) sources.push(prepared);
