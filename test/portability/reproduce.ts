@@ -56,14 +56,24 @@ export async function main(args: string[]): Promise<void> {
   const judges = others.toSorted((a, b) => rank(a) - rank(b)).map(open);
   try {
     const id = await findCase(failing, wanted);
-    const finding = await reduce(failing, judges, id, mutant);
     const folder = options.out ?? `reproduce-${id.replaceAll(/[^\w.-]+/g, "_")}`;
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
+    const finding = await reduce(failing, judges, id, mutant);
     writeFolder(folder, id, failing, finding);
     say(`${finding.summary}`);
     console.log(folder);
   } finally {
     for (const column of [failing, ...judges]) await column.stop();
+  }
+}
+
+/** @throws UserError where it cannot be made */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new UserError(`--out ${folder}: cannot be made (${message}); name another folder`);
   }
 }
 
@@ -80,7 +90,9 @@ async function findCase(column: Column, wanted: string): Promise<string> {
   const listed: readonly ListedCase[] = "listed" in list ? list.listed : [];
   if (listed.length === 1) return listed[0]!.id;
   const where = `${column.host.name} × ${column.adapter.name}`;
-  throw new UserError(`${wanted}: names ${listed.length} cases on ${where}, expected one`);
+  throw new UserError(
+    `${wanted}: names ${listed.length} cases on ${where}, expected one; a --json report has the ids`,
+  );
 }
 
 const named = ({ host, adapter }: Column) => `${host.name} × ${adapter.name}`;
