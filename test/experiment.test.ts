@@ -168,9 +168,12 @@ describe("the command", () => {
     const wrong = gridFile("option.yaml", text.replace("mu: 0 }", "no-such: 1 }"));
     const unknown = await run(wrong, "--data", data, "--iterations-each", "3");
     expect(unknown.err).toMatch(/option\.yaml: figure tiny, arm "OHEM, μ = 0": unknown option/);
+    const preset = gridFile("preset.yaml", text.replace("{ filters", "{ preset: small, filters"));
+    const twice = await run(preset, "--data", data, "--iterations-each", "3", "--preset", "best");
+    expect(twice.err).toMatch(/--preset best: .*preset\.yaml names preset small itself/);
     const missing = await run(grid, "--data", data, "--out", join(folder, "none"));
     expect(missing.err).toMatch(/--budget-each 20m, or --iterations-each/);
-    for (const { code, err } of [changed, unknown, missing]) {
+    for (const { code, err } of [changed, unknown, twice, missing]) {
       expect(code).toBe(2);
       expect(err.trimEnd().split("\n").length).toBe(1);
     }

@@ -75,6 +75,12 @@ async function experiment(name: string, options: Options): Promise<void> {
   const path = gridPath(name);
   const grid = readGrid(path);
   checkArms(path, grid);
+  const { preset } = grid.settings;
+  if (options.preset !== undefined && preset !== undefined) {
+    throw new UserError(
+      `--preset ${options.preset}: ${path} names preset ${preset} itself; change it in a copy of that file`,
+    );
+  }
   const folder = options.out ?? join("runs", basename(path).replace(/\.ya?ml$/, ""));
   const setup = await setUp(folder, path, options);
   const seeds = options.seeds ?? grid.seeds;

@@ -49,7 +49,7 @@ function reportText(input: ReportInput): string {
       arms.flatMap(({ runs }) => runs.filter(({ done }) => !done).map(({ run }) => run.id)),
     ),
   );
-  const preset = setup.preset ?? "the adapter's default";
+  const preset = grid.settings.preset ?? setup.preset ?? "the adapter's default";
   const lines = [
     `# ${grid.title}`,
     "",
