@@ -87,7 +87,7 @@ async function experiment(name: string, options: Options): Promise<void> {
   const runs = plannedRuns(grid, seeds);
   say(`${runs.length} runs in ${folder}, ${options.processes} at a time`);
   const interrupted = await execute(folder, setup, runs, options.processes);
-  const results = readResults(folder, grid, setup, runs);
+  const results = readResults(folder, grid, runs);
   const report = writeReport({ folder, grid, setup, results, seeds });
   sayEnd(folder, runs, report, interrupted);
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../core/errors";
 import { INTERRUPTED } from "../train/interrupt";
-import { claimRun, logPath, readEnd, runPath, type Setup, writeEnd } from "./folder";
+import { claimRun, isDone, logPath, readEnd, runPath, type Setup, writeEnd } from "./folder";
 import { type PlannedRun, trainArguments } from "./grid";
 
 export interface ExecuteOptions {
@@ -27,10 +27,7 @@ const TRAIN = fileURLToPath(new URL("../cli/train.ts", import.meta.url));
  * @throws UserError when a run ends before it has begun: its options or the data are wrong
  */
 export async function executeRuns(options: ExecuteOptions): Promise<void> {
-  const waiting = options.runs.filter(({ id }) => {
-    const end = readEnd(options.folder, id);
-    return !end || end.failed !== undefined;
-  });
+  const waiting = options.runs.filter(({ id }) => !isDone(readEnd(options.folder, id)));
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const work = async () => {
@@ -54,8 +51,7 @@ async function executeRun(run: PlannedRun, options: ExecuteOptions): Promise<voi
   if (!release) return;
   try {
     // Another process may have done it since we looked.
-    const earlier = readEnd(folder, run.id);
-    if (earlier && earlier.failed === undefined) return;
+    if (isDone(readEnd(folder, run.id))) return;
     onStart(run);
     const code = await train(run, options);
     if (code === INTERRUPTED || options.signal.aborted) return;

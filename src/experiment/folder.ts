@@ -1,8 +1,9 @@
 /** The folder of an experiment: what it was started with, its runs, and which of them are done. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { writeJson } from "../train/run_folder";
 import { claimFolder } from "../train/run_lock";
 
 /** Version of the folder's layout. */
@@ -57,18 +58,12 @@ export function writeSetup(folder: string, setup: Setup): void {
     for (const part of ["runs", "logs", "done", "claims"]) {
       mkdirSync(join(folder, part), { recursive: true });
     }
-    writeWhole(setupPath(folder), setup);
+    writeJson(setupPath(folder), setup);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
     throw new UserError(`${folder}: cannot be written (${code}); name another --out`);
   }
-}
-
-function writeWhole(path: string, value: object): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`);
-  renameSync(temporary, path);
 }
 
 export const runPath = (folder: string, id: string): string => join(folder, "runs", id);
@@ -84,8 +79,12 @@ export function readEnd(folder: string, id: string): RunEnd | undefined {
   return existsSync(path) ? endSchema.parse(JSON.parse(readFileSync(path, "utf8"))) : undefined;
 }
 
+/** Whether a run has used up its budget. */
+export const isDone = (end: RunEnd | undefined): boolean =>
+  end !== undefined && end.failed === undefined;
+
 export function writeEnd(folder: string, id: string, end: RunEnd): void {
-  writeWhole(donePath(folder, id), end);
+  writeJson(donePath(folder, id), end);
 }
 
 /**

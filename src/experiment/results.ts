@@ -4,7 +4,7 @@ import { mean, quantile } from "../eval/statistics";
 import type { Metrics } from "../train/metrics";
 import { openRunFolder, readMetrics } from "../train/run_folder";
 import { readValidation, type ValidatedPatient } from "../train/validation_record";
-import { readEnd, runPath, type Setup } from "./folder";
+import { isDone, readEnd, runPath } from "./folder";
 import { type Figure, type Grid, type PlannedRun, runKey, settingsOf } from "./grid";
 
 /** One validation of the momentum weights w̄. */
@@ -61,7 +61,6 @@ export interface FigureResult {
 export function readResults(
   folder: string,
   grid: Grid,
-  setup: Setup,
   runs: readonly PlannedRun[],
 ): FigureResult[] {
   const byKey = new Map(runs.map((run) => [runKey(run.settings, run.seed), readRun(folder, run)]));
@@ -72,7 +71,7 @@ export function readResults(
       seeds.flatMap((seed) => byKey.get(runKey(settingsOf(grid, figure.arms[arm]!), seed)) ?? []);
     const base = resultsOf(baseline);
     const arms = Object.keys(figure.arms).map((name) =>
-      armResult(name, resultsOf(name), name === baseline ? undefined : base, setup),
+      armResult(name, resultsOf(name), name === baseline ? undefined : base),
     );
     return { figure, baseline, arms };
   });
@@ -87,7 +86,7 @@ function readRun(folder: string, run: PlannedRun): RunResult {
   const shares = metrics.flatMap(({ positiveFraction }) => positiveFraction ?? []);
   return {
     run,
-    done: end !== undefined && end.failed === undefined,
+    done: isDone(end),
     failed: end?.failed,
     points: validated.map(({ seconds, iteration, diceMomentum }) => ({
       ...{ seconds, patches: iteration * batch, dice: diceMomentum! },
@@ -101,13 +100,10 @@ function armResult(
   name: string,
   runs: readonly RunResult[],
   baseline: readonly RunResult[] | undefined,
-  { lesionFree }: Setup,
 ): ArmResult {
   const done = runs.filter((result) => result.done);
   if (done.length === 0) return { name, runs };
-  const quiet = done.flatMap(({ patients }) =>
-    patients.filter(({ id }) => lesionFree.includes(id)),
-  );
+  const quiet = done.flatMap(({ patients }) => patients.filter(({ lesionFree }) => lesionFree));
   const found = quiet.filter(({ scores }) => (scores.NbTestedLesions ?? 0) > 0);
   return {
     name,

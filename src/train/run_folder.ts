@@ -68,8 +68,8 @@ export function createRunFolder(
   refuseExistingRun(path);
   try {
     mkdirSync(path, { recursive: true });
-    writeAtomically(splitPath(path), pretty(split));
-    writeAtomically(configPath(path), pretty({ voxgradRun: RUN_VERSION, ...config }));
+    writeJson(splitPath(path), split);
+    writeJson(configPath(path), { voxgradRun: RUN_VERSION, ...config });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
@@ -87,7 +87,7 @@ export interface RunChoices {
 }
 
 export function writeChoices(run: { path: string }, choices: RunChoices): void {
-  writeAtomically(choicesPath(run.path), pretty(choices));
+  writeJson(choicesPath(run.path), choices);
 }
 
 /** Undefined where the run has none for this adapter. */
@@ -103,7 +103,7 @@ export function readChoices(run: { path: string }, adapter: string): RunChoices 
 
 /** The thresholds that were tuned on the validation patients, for people to read. */
 export function writeDecision(run: { path: string }, decision: object): void {
-  writeAtomically(decisionPath(run.path), pretty(decision));
+  writeJson(decisionPath(run.path), decision);
 }
 
 /** Before long work for a new run. @throws UserError if a run lies in the folder already */
@@ -159,8 +159,6 @@ export function truncateMetrics(run: { path: string }, iteration: number): void 
   writeAtomically(metricsPath(run.path), text);
 }
 
-const pretty = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
-
 function parseObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -180,7 +178,12 @@ function readJson(folder: string, file: string): Record<string, unknown> {
   return value;
 }
 
-export function writeAtomically(path: string, text: string): void {
+/** Indented, whole or not at all. */
+export function writeJson(path: string, value: object): void {
+  writeAtomically(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+function writeAtomically(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.tmp`;
   writeFileSync(temporary, text);
   const descriptor = openSync(temporary, "r+");

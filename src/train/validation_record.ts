@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { writeMask } from "../data/nifti_write";
 import type { Mask } from "../data/volume";
 import { type Evaluation, evaluateMasks } from "../eval/scores";
-import { writeAtomically } from "./run_folder";
+import { writeJson } from "./run_folder";
 import type { ValidationPatient } from "./validate";
 
 /** By all metrics of the MSSEG-2 challenge. */
@@ -43,7 +43,7 @@ export async function recordPatient(
 const path = (run: { path: string }) => join(run.path, "validation.json");
 
 export function writeValidation(run: { path: string }, record: ValidationRecord): void {
-  writeAtomically(path(run), `${JSON.stringify(record, null, 2)}\n`);
+  writeJson(path(run), record);
 }
 
 /** Undefined before the run has used up its budget. */
