@@ -1,8 +1,11 @@
 /** What every part of a benchmark run works with. */
 import { UserError } from "../src/core/errors";
+import type { Precision } from "../src/core/tensor";
+import { capabilities, checkPrecision } from "../src/gpu/capabilities";
 import type { Device } from "../src/gpu/device";
 import { Stopwatch } from "../src/gpu/stopwatch";
 import { openDevice } from "../src/hosts/bun";
+import { chunksFor } from "../src/train/chunk";
 import type { TrainConfig } from "../src/train/config";
 import { makeTrainConfig, PRESETS, type PresetName } from "../src/train/presets";
 import { Controls, measureCeilings } from "./ceilings";
@@ -18,6 +21,8 @@ export interface Settings {
   readonly filter?: RegExp;
   /** Pick → variant, for the recorded training programs. */
   readonly variants: Readonly<Record<string, string>>;
+  /** How activations are stored. */
+  readonly precision: Precision;
   /** Patches per dispatch of the kernels' table; sizes of the steps. Absent: by adapter. */
   readonly patches?: number;
   readonly pool?: number;
@@ -50,7 +55,8 @@ export class Bench {
   /** Opens the adapter and measures its ceilings. */
   static async open(settings: Settings): Promise<Bench> {
     const device = await openDevice({ adapter: settings.adapter });
-    console.log(device.describe());
+    checkPrecision(device, settings.precision);
+    console.log(device.describe(settings.precision));
     const memory = new RecordingMemory(device);
     const stopwatch = await Stopwatch.create(device);
     const ceilings = await measureCeilings(memory, stopwatch, settings.repetitions);
@@ -73,16 +79,21 @@ export class Bench {
     const config = makeTrainConfig(preset, {});
     const scaled = this.isScaled(preset);
     return {
-      patches: patches ?? (this.isSoftware ? SMALL_BATCH : config.chunk),
+      patches: patches ?? (this.isSoftware ? SMALL_BATCH : this.chunks(config).trained),
       pool: pool ?? (scaled ? SMALL_POOL : config.pool),
       batch: batch ?? (scaled ? SMALL_BATCH : config.batch),
       volume: volume ?? (this.isSoftware ? (full ? 128 : 80) : 256),
     };
   }
 
+  private chunks(config: TrainConfig) {
+    return chunksFor(config, capabilities(this.device));
+  }
+
   config(preset: PresetName, changes: Partial<TrainConfig> = {}): TrainConfig {
     const { pool, batch } = this.sizes(preset);
-    return makeTrainConfig(preset, { pool, batch, ...changes });
+    const { precision } = this.settings;
+    return makeTrainConfig(preset, { pool, batch, precision, ...changes });
   }
 
   /** The rows that the filter leaves. */

@@ -15,7 +15,6 @@ import { unetParameters } from "../src/nn/parameters";
 import { unet3d } from "../src/nn/unet3d";
 import { flatParameters } from "../src/nn/weights";
 import type { TrainConfig } from "../src/train/config";
-import { makeTrainConfig } from "../src/train/presets";
 import { unetConfig } from "../src/train/state";
 import type { Bench } from "./bench";
 import { TensorCopies } from "./copies";
@@ -60,7 +59,8 @@ export function convolutionLayers(
   const unet = unetConfig(config);
   const { named } = flatParameters("w", unetParameters(unet));
   const { patch } = config;
-  const image = state("patches", [patches, unet.inChannels, patch, patch, patch]);
+  const shape = [patches, unet.inChannels, patch, patch, patch];
+  const image = state("patches", shape, config.precision);
   const g = new CallGraph(caps);
   g.noGrad(() => unet3d(g, named, image, unet));
   const layers = new Map<string, Layer>();
@@ -72,7 +72,8 @@ export function convolutionLayers(
     const key = JSON.stringify([shapes, channelLayout(x).CT]);
     const wanted = x === image ? [undefined, "w"] : [undefined, "x", "w"];
     for (const gradient of layers.has(`${key} undefined`) ? [] : wanted) {
-      const id = `${config.preset} ${directionOf(gradient)} ${shapes}`;
+      const half = config.precision === "f16" ? " f16" : "";
+      const id = `${config.preset}${half} ${directionOf(gradient)} ${shapes}`;
       layers.set(`${key} ${gradient}`, { id, shapes, call, gradient });
     }
   }
@@ -86,13 +87,14 @@ function recordLayer(graph: Graph, { call, gradient }: Layer, copies: TensorCopi
   );
   const made: Tensor[] = [];
   if (gradient !== undefined) {
-    made.push(state(`d${gradient}`, inputs[gradient]!.shape));
+    const { shape, dtype } = inputs[gradient]!;
+    made.push(state(`d${gradient}`, shape, dtype));
     graph.watch(inputs[gradient]!, made[0]!);
   }
   const { y } = graph.apply(call.op, inputs, call.attrs);
   if (gradient !== undefined) {
     graph.dispatches.length = 0; // the forward pass is a layer of its own
-    const dy = state("dy", y!.shape);
+    const dy = state("dy", y!.shape, y!.dtype);
     made.push(dy);
     graph.backward(new Map([[y!, dy]]), add);
   }
@@ -142,7 +144,7 @@ export async function measureLayers(
 ): Promise<LayerRow[]> {
   const rows: LayerRow[] = [];
   for (const preset of bench.settings.presets) {
-    const config = makeTrainConfig(preset, {});
+    const config = bench.config(preset);
     const { patches } = bench.sizes(preset);
     const layers = convolutionLayers(capabilities(bench.device), config, patches);
     for (const layer of bench.select(layers)) {

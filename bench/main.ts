@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { Argument } from "commander";
+import { Argument, Option } from "commander";
 import { version as dawnVersion } from "webgpu/package.json";
 import { version } from "../package.json";
 import { ADAPTER_OPTION, makeCommand } from "../src/cli/command";
@@ -11,6 +11,7 @@ import { listOption, numberOption, type TuneFlags, withTuneOptions } from "../sr
 import { checkFolderOf, writeText } from "../src/cli/output_file";
 import { type Needs, tuneDevice } from "../src/cli/tuning";
 import { UserError } from "../src/core/errors";
+import type { Precision } from "../src/core/tensor";
 import { setNativeEnv } from "../src/platform/native";
 import { PRESETS, type PresetName } from "../src/train/presets";
 import { Bench, parseVariant, type Settings } from "./bench";
@@ -42,6 +43,7 @@ interface Options extends TuneFlags {
   repetitions: number;
   full?: boolean;
   filter?: string;
+  precision: Precision;
   variant: string[];
   patches?: number;
   pool?: number;
@@ -68,6 +70,11 @@ const command = makeCommand(
   .option("--repetitions <n>", "timed repetitions of each row", numberOption, 5)
   .option("--full", "the presets' own sizes also on a software adapter: minutes")
   .option("--filter <regex>", "only rows whose name matches")
+  .addOption(
+    new Option("--precision <p>", "how layers and steps store activations")
+      .choices(["f32", "f16"])
+      .default("f32"),
+  )
   .option("--variant <pick=name>", "variant of a kernel in training, repeatable", collect, [])
   .option("--patches <n>", "patches of a dispatch in the table of kernels", numberOption)
   .option("--pool <n>", "B̄ of the steps", numberOption)
@@ -101,11 +108,11 @@ function settingsOf(options: Options): Settings {
       throw new UserError(`--${name} ${value}: expected a positive whole number`);
     }
   }
-  const { adapter, repetitions, full = false, patches, pool, batch, volume } = options;
+  const { adapter, repetitions, full = false, precision, patches, pool, batch, volume } = options;
   const variants = Object.fromEntries(options.variant.map(parseVariant));
   const presets = options.preset as PresetName[];
   const sizes = { patches, pool, batch, volume };
-  return { adapter, presets, repetitions, full, filter, variants, ...sizes };
+  return { adapter, presets, repetitions, full, filter, precision, variants, ...sizes };
 }
 
 /** @throws UserError where an option names a choice that no program makes, or a variant it has not */
@@ -133,6 +140,7 @@ function emptyReport(bench: Bench, options: Options): Report {
       repetitions: options.repetitions,
       patches: bench.sizes(bench.settings.presets[0]!).patches,
       tune: options.tune,
+      ...(options.precision !== "f32" && { precision: options.precision }),
       ...(options.coldCache && { cache: "cold" }),
       ...(options.filter && { filter: options.filter }),
       ...Object.fromEntries(options.variant.map(parseVariant)),

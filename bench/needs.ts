@@ -8,14 +8,15 @@ import type { Bench } from "./bench";
 
 export function needsOf(bench: Bench): Needs {
   const caps = capabilities(bench.device);
-  const { presets } = bench.settings;
+  const { presets, precision } = bench.settings;
   const configs = presets.flatMap((preset) => [
-    makeTrainConfig(preset, { chunk: bench.sizes(preset).patches }),
+    makeTrainConfig(preset, { chunk: bench.sizes(preset).patches, precision }),
     bench.config(preset),
     bench.config(preset, { sampler: "uniform" }),
   ]);
   return {
     picks: configs.flatMap((config) => iterationPicks(caps, config)),
+    precision,
     models: presets.map((preset) => modelInfo(bench.config(preset))),
   };
 }

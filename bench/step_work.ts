@@ -12,6 +12,7 @@ import { predictVolume } from "../src/infer/sliding_window";
 import { initialise, unetParameters } from "../src/nn/parameters";
 import { patchesPerDispatch, unet3d } from "../src/nn/unet3d";
 import { flatParameters } from "../src/nn/weights";
+import { chunksFor } from "../src/train/chunk";
 import type { TrainConfig } from "../src/train/config";
 import { sampleCount, unetConfig } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
@@ -80,9 +81,11 @@ export async function forwardPass(
   const specs = unetParameters(unet);
   const { flat, named } = flatParameters("w", specs);
   memory.write(flat, initialise(specs, 0));
-  const { patch, chunk } = config;
-  const most = patchesPerDispatch(unet, patch, caps.maxBindingBytes, Math.min(chunk, count));
-  const x = state("patches", [most, unet.inChannels, patch, patch, patch]);
+  const { patch } = config;
+  const wanted = Math.min(chunksFor(config, caps).ranked, count);
+  const bytes = config.precision === "f16" ? 2 : 4;
+  const most = patchesPerDispatch(unet, patch, caps.maxBindingBytes, wanted, bytes);
+  const x = state("patches", [most, unet.inChannels, patch, patch, patch], config.precision);
   const g = graphFor(device);
   const chunks = Math.ceil(count / most);
   g.noGrad(() => {
@@ -116,7 +119,7 @@ export function slidingWindows(
   const specs = unetParameters(unet);
   const { flat, named } = flatParameters("w", specs);
   memory.write(flat, initialise(specs, 0));
-  const { patch, stride } = config;
+  const { patch, stride, precision } = config;
   let most = 0;
   let patches = 0;
   const onProgress = (_done: number, total: number) => {
@@ -129,7 +132,7 @@ export function slidingWindows(
       return patches;
     },
     async submit() {
-      const options = { patch, stride, batch, onProgress };
+      const options = { patch, stride, batch, precision, onProgress };
       await memory.record(() => predictVolume(memory, unetNetwork(named, unet), source, options));
     },
     programs: () => memory.runs,

@@ -55,8 +55,10 @@ async function dawnRequest(
 ): Promise<(flags: readonly string[]) => Promise<DawnAnswer>> {
   const { create, globals } = await import("webgpu");
   Object.assign(globalThis, globals);
-  // Without the first no adapter offers subgroup matrices.
-  const enabled = ["allow_unsafe_apis", ...(robustness ? [] : ["disable_robustness"])];
+  // Without the first no adapter offers subgroup matrices, without the second NVIDIA's no shader-f16
+  // (docs/adapters.md).
+  const unlocked = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
+  const enabled = [...unlocked, ...(robustness ? [] : ["disable_robustness"])];
   const toggles = [
     "disable-dawn-features=timestamp_quantization",
     `enable-dawn-features=${enabled.join(",")}`,

@@ -15,7 +15,6 @@ const PAPER: TrainSettings = {
   sampler: "ohem",
   pool: 128,
   batch: 32,
-  chunk: 12,
   positive: 0.3,
   mu: 0.999,
   muRamp: true,
@@ -130,6 +129,6 @@ function ofPatch(base: TrainSettings, patch = base.patch): Partial<TrainSettings
   const larger = patch / base.patch;
   return {
     stride: Math.max(1, Math.round(base.stride * larger)),
-    chunk: Math.max(1, Math.round(base.chunk / larger ** 3)),
+    chunk: base.chunk && Math.max(1, Math.round(base.chunk / larger ** 3)),
   };
 }

@@ -16,6 +16,7 @@ import type { Memory } from "../gpu/memory";
 import { coarseLabels, coarseLogits, LEVEL_WEIGHTS } from "../nn/deep_supervision";
 import { patchesPerDispatch, type UNetConfig, type UNetLevels, unetLevels } from "../nn/unet3d";
 import type { FlatParameters } from "../nn/weights";
+import { chunksFor } from "./chunk";
 import type { TrainConfig } from "./config";
 import {
   applyLoss,
@@ -61,12 +62,6 @@ interface Head extends LossInputs {
   readonly share: number;
 }
 
-/**
- * On a GPU, which small dispatches leave idle, so many times as many patches are ranked in one: ranking
- * keeps nothing for a backward pass, and finds room in what training needs.
- */
-const RANKED = 2;
-
 /** What is known of the batch after its backward pass. */
 interface Trained extends Pick<PatchLoss, "loss" | "sums"> {
   /** Of the logits, squared and summed by class: (B, 2). */
@@ -88,12 +83,13 @@ export class Recorder {
     private readonly config: TrainConfig,
   ) {
     this.unet = unetConfig(config);
-    const { patch, chunk, precision } = config;
+    const { patch, precision } = config;
     const bytes = precision === "f16" ? 2 : 4;
     const most = (wanted: number) =>
       patchesPerDispatch(this.unet, patch, g.caps.maxBindingBytes, wanted, bytes);
-    this.chunk = most(chunk);
-    this.rankChunk = g.caps.kind === "hardware" ? most(RANKED * chunk) : this.chunk;
+    const { trained, ranked } = chunksFor(config, g.caps);
+    this.chunk = most(trained);
+    this.rankChunk = most(ranked);
   }
 
   /** Rows [offset, offset + count) of `rows`, by constant indices. */

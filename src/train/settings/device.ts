@@ -3,8 +3,8 @@ import { z } from "zod";
 import { positive, whole } from "./values";
 
 export const deviceSettings = {
-  /** Most patches per dispatch; less where a binding holds less. */
-  chunk: whole,
+  /** Most patches per dispatch, less where a binding holds less; absent: by adapter (chunk.ts). */
+  chunk: whole.optional(),
   /** Blocks of the network are computed again in the backward pass, to save memory. */
   recompute: z.boolean().default(false),
   /** How activations and their gradients are stored; all arithmetic is f32. */
