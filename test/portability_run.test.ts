@@ -9,6 +9,7 @@ import { DEFECTS, type Mutant } from "./portability/mutants";
 import { chain, isWrong, mutated, single } from "./portability/reduce";
 import { Column } from "./portability/runner";
 import { writeFolder } from "./portability/standalone";
+import { Suite } from "./portability/suite";
 
 const WORKER = join(import.meta.dir, "portability", "worker.ts");
 const ID = "groupNorm.backward/c4g2_odd@20";
@@ -75,6 +76,23 @@ describe(`bun × ${adapter.name}`, () => {
     expect(passing.code).toBe(0);
     rmSync(folder, { recursive: true });
   });
+});
+
+test("several workers give the results of one, in its order", async () => {
+  const resultsOf = async (workers: number) => {
+    const chosen = { columns: [{ host: bun, adapter }], missing: [] };
+    const cases = ["add*", "limits.invocations"];
+    const options = { short: true, seed: 7, cases, timeout: 120, jobs: 1, workers, worker: WORKER };
+    const suite = new Suite(chosen, options, new AbortController().signal, () => {});
+    await suite.run();
+    const [column] = suite.report.columns;
+    expect(column!.complete).toBe(true);
+    return column!.results.map(({ id, status, worst }) => ({ id, status, worst }));
+  };
+  const [one, three] = [await resultsOf(1), await resultsOf(3)];
+  expect(one.length).toBeGreaterThan(4);
+  expect(one.every(({ status }) => status === "passed")).toBe(true);
+  expect(three).toEqual(one);
 });
 
 async function runFolder(folder: string) {

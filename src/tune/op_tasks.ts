@@ -17,7 +17,7 @@ import { recordVariant, type Subject, TrialBench } from "./trial_bench";
 const MOST: Readonly<Record<Capabilities["kind"], { flops: number; bytes: number }>> = {
   lavapipe: { flops: 5e8, bytes: 3e7 },
   swiftshader: { flops: 2.5e8, bytes: 3e7 },
-  hardware: { flops: 1e11, bytes: 4e9 },
+  hardware: { flops: 2e10, bytes: 5e8 },
 };
 
 interface Tunable {

@@ -31,6 +31,7 @@ interface Options {
   readonly resume?: string;
   readonly timeout: number;
   readonly jobs: number;
+  readonly workers: number;
 }
 
 const PARTS: Readonly<Record<string, () => Promise<{ main(args: string[]): Promise<void> }>>> = {
@@ -68,6 +69,7 @@ async function run(): Promise<void> {
     .option("--resume <file>", "go on with an interrupted --json file")
     .option("--timeout <seconds>", "for a case", positiveOption, 60)
     .option("--jobs <n>", "columns at a time", countOption, 1)
+    .option("--workers <n>", "cases of a column at a time, for many cores", countOption, 1)
     .option("--compare <files...>", "tell what changed between two --json files");
   command.parse();
   const options = command.opts<Options & { compare?: string[] }>();
@@ -105,8 +107,8 @@ async function runSuite(options: Options): Promise<void> {
     if (json) writeReport(json, report);
   };
   const interrupt = watchInterrupt();
-  const { timeout, jobs } = options;
-  const how = { ...settings, timeout, jobs, worker: WORKER };
+  const { timeout, jobs, workers } = options;
+  const how = { ...settings, timeout, jobs, workers, worker: WORKER };
   const suite = new Suite(chosen, how, interrupt.signal, save, earlier);
   await suite.run();
   interrupt.dispose();

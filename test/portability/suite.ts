@@ -25,8 +25,13 @@ export interface SuiteOptions {
   readonly timeout: number;
   /** Columns at a time. */
   readonly jobs: number;
+  /** Cases of a column at a time, each in a worker of its own. */
+  readonly workers: number;
   readonly worker: string;
 }
+
+/** Rows whose cases want the adapter for themselves. */
+const ALONE = /^(load|limits)\./;
 
 /** Seconds between two states of the report on disk. */
 const SAVE_EVERY = 5;
@@ -71,29 +76,38 @@ export class Suite {
   private async runColumn({ host, adapter }: Chosen["columns"][number]): Promise<void> {
     const into = this.columnReport(host.name, adapter);
     if (into.complete) return;
-    const { seed, short, cases: patterns, timeout, worker } = this.options;
-    const column = new Column(host, adapter, { worker, timeout, signal: this.signal });
+    const { seed, short, cases: patterns, timeout, worker, workers } = this.options;
+    const how = { worker, timeout, signal: this.signal };
+    const columns = Array.from({ length: workers }, () => new Column(host, adapter, how));
     const start = performance.now() / 1000 - into.seconds;
     try {
-      const list = await column.ask({ do: "list", seed, short, patterns });
+      const list = await columns[0]!.ask({ do: "list", seed, short, patterns });
       if (!("listed" in list)) throw new Error("the worker did not list its cases");
       into.skipped = [...list.skipped];
       const known = new Set(into.results.map(({ id }) => id));
       const rest = list.listed.filter(({ id }) => !known.has(id));
       this.totals.push(rest.length);
-      for (const c of rest) {
-        if (this.signal.aborted) return;
-        await this.runCase(column, into, c);
-        into.seconds = Number((performance.now() / 1000 - start).toFixed(1));
-        this.saveNowAndThen();
-      }
+      const drain = async (column: Column, queue: ListedCase[]) => {
+        for (let c = queue.shift(); c && !this.signal.aborted; c = queue.shift()) {
+          await this.runCase(column, into, c);
+          into.seconds = Number((performance.now() / 1000 - start).toFixed(1));
+          this.saveNowAndThen();
+        }
+      };
+      const together = rest.filter(({ id }) => workers > 1 && !ALONE.test(id));
+      const alone = rest.filter(({ id }) => workers === 1 || ALONE.test(id));
+      await Promise.all(columns.map((column) => drain(column, together)));
+      await drain(columns[0]!, alone);
+      if (this.signal.aborted) return;
+      const order = new Map(list.listed.map(({ id }, i) => [id, i]));
+      into.results.sort((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0));
       into.complete = true;
     } catch (error) {
       const reason = `${adapter.name}: ${(error as Error).message.split("\n")[0]}`;
       this.progress.note(`${columnName(into)} does not run: ${reason}`);
       this.report.missing.push({ implementation: host.name, reason });
     } finally {
-      await column.stop();
+      await Promise.all(columns.map((column) => column.stop()));
     }
   }
 
