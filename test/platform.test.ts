@@ -4,10 +4,12 @@ import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../src/core/errors";
+import { type AdapterDescription, startLine } from "../src/gpu/adapter";
 import { matches, mayMeanLavapipe } from "../src/gpu/adapter_search";
 import { archiveSources, parseAptSources } from "../src/platform/apt_sources";
 import { cacheOnce, cacheRoot } from "../src/platform/cache";
 import { neededLibraries } from "../src/platform/elf";
+import { nvidiaHint } from "../src/platform/vulkan";
 
 const scratch = mkdtempSync(join(tmpdir(), "voxgrad-platform-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -97,6 +99,15 @@ Components: main
 test.if(process.platform === "linux")("the needed libraries of an ELF file", () => {
   expect(neededLibraries(readFileSync(process.execPath))).toContain("libc.so.6");
   expect(() => neededLibraries(Buffer.alloc(64))).toThrow(RangeError);
+});
+
+test.if(process.platform === "linux")("an NVIDIA GPU without its Vulkan driver is told of", () => {
+  expect(nvidiaHint("/dev/no-such-device")).toBeUndefined();
+  expect(nvidiaHint("/dev/null")).toContain("install libegl1");
+  const software = { name: "llvmpipe", kind: "lavapipe", type: "software", source: "system" };
+  const info = { ...software, driver: "", backend: "vulkan" } as unknown as AdapterDescription;
+  expect(startLine(info, "float32", { gpuHint: "a hint" })).toEndWith("any GPU; a hint");
+  expect(startLine(info, "float32", {})).toEndWith("any GPU");
 });
 
 test("a wanted adapter is a kind or part of a name, and another kind downloads nothing", () => {

@@ -84,18 +84,19 @@ function adapterKind(names: string, isFallback: boolean): AdapterKind {
 export function startLine(
   info: AdapterDescription,
   precision: string,
-  lavapipeRefusal: string | undefined,
+  { lavapipeRefusal, gpuHint }: { lavapipeRefusal?: string; gpuHint?: string },
 ): string {
   const where = info.source === "system" || info.source === "browser" ? "" : ", brought by voxgrad";
   const driver = info.driver ? ` (${info.driver})` : "";
   const line = `adapter: ${info.name}${driver}, ${info.backend}${where}, ${precision}`;
   if (info.type === "hardware") return line;
+  const hint = gpuHint ? `; ${gpuHint}` : "";
   if (info.kind === "lavapipe") {
-    return `${line}; software adapter: the processor computes, far slower than any GPU`;
+    return `${line}; software adapter: the processor computes, far slower than any GPU${hint}`;
   }
   const why = lavapipeRefusal ? `; lavapipe: ${lavapipeRefusal}` : "";
   return (
     `${line}; slow software adapter: install mesa-vulkan-drivers 23.2 or newer (lavapipe) ` +
-    `for 4 to 10 times the speed${why}`
+    `for 4 to 10 times the speed${why}${hint}`
   );
 }

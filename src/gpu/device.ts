@@ -14,6 +14,8 @@ export interface DeviceHost {
   readonly compiled?: CompiledShaders;
   /** Why a faster software adapter is not there; for the start line. */
   readonly lavapipeRefusal?: string;
+  /** Of a software adapter that was taken though a GPU is there: what its driver lacks. */
+  readonly gpuHint?: string;
 }
 
 /** Which sets of shaders the driver has compiled on this machine, and still has. */
@@ -138,7 +140,7 @@ export class Device {
   /** The one line at start: adapter, driver, precision, and what a software adapter means. */
   describe(precision: Precision = "f32"): string {
     const text = precision === "f16" ? "float16 activations, float32 arithmetic" : "float32";
-    return startLine(this.info, text, this.host.lavapipeRefusal);
+    return startLine(this.info, text, this.host);
   }
 
   destroy(): void {

@@ -9,7 +9,7 @@ import {
 import type { Device } from "../gpu/device";
 import { DriverUnavailable } from "../platform/driver";
 import { catchStderr } from "../platform/native";
-import { adapterVariable, type DriverSource, driverSources } from "../platform/vulkan";
+import { adapterVariable, type DriverSource, driverSources, nvidiaHint } from "../platform/vulkan";
 import { type DeviceOptions, dawnAdapters, dawnDevice } from "./dawn";
 
 export type { DeviceOptions } from "./dawn";
@@ -25,6 +25,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   return dawnDevice(candidate, {
     companion: () => openDevice({ adapter: candidate.info.name, quiet: true }),
     lavapipeRefusal: reasons.get("lavapipe"),
+    gpuHint: candidate.info.type === "software" && !wanted ? nvidiaHint() : undefined,
   });
 }
 
@@ -59,7 +60,10 @@ async function adaptersOf(
         show();
         return call();
       });
-    return await dawnAdapters(source.name, withDrivers, options);
+    const found = await dawnAdapters(source.name, withDrivers, options);
+    const hasGpu = found.candidates.some(({ info }) => info.type === "hardware");
+    const hint = source.name === "system" && !hasGpu ? nvidiaHint() : undefined;
+    return hint ? { ...found, reason: [found.reason, hint].filter(Boolean).join("; ") } : found;
   } catch (error) {
     if (!(error instanceof DriverUnavailable)) throw error;
     return { candidates: [], reason: error.message };

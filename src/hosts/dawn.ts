@@ -92,7 +92,7 @@ function pinned(gpu: GPU): GPU {
 /** A device whose waits leave a software driver the processor (wait.ts). */
 export function dawnDevice(
   candidate: Candidate,
-  host: Pick<DeviceHost, "companion" | "lavapipeRefusal">,
+  host: Pick<DeviceHost, "companion" | "lavapipeRefusal" | "gpuHint">,
 ): Promise<Device> {
   const { type, driver } = candidate.info;
   return createDevice(candidate, {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DriverUnavailable, type PrepareOptions, type VulkanFiles } from "./driver";
 import { lavapipe } from "./lavapipe";
@@ -56,6 +56,14 @@ const MOUNTED_DRIVER_DIRS = [
   "/run/opengl-driver/share/vulkan/icd.d",
 ];
 
+/** Where the loader itself looks. */
+const LOADER_DIRS = [
+  "/usr/local/share/vulkan/icd.d",
+  "/usr/local/etc/vulkan/icd.d",
+  "/usr/share/vulkan/icd.d",
+  "/etc/vulkan/icd.d",
+];
+
 async function systemDrivers(): Promise<() => void> {
   await loadLoader();
   const mounted = mountedDrivers();
@@ -86,7 +94,11 @@ function librariesIn(folders: readonly string[]): Record<string, string> {
 }
 
 function mountedDrivers(): Record<string, string> {
-  const mounted = MOUNTED_DRIVER_DIRS.flatMap(manifests);
+  // One that the loader finds by itself would show its adapters twice.
+  const found = new Set(LOADER_DIRS.flatMap(manifests).map((path) => realpathSync(path)));
+  const mounted = MOUNTED_DRIVER_DIRS.flatMap(manifests).filter(
+    (path) => !found.has(realpathSync(path)),
+  );
   const isNeeded = mounted.length > 0 && !process.env.VK_ADD_DRIVER_FILES;
   return isNeeded ? { VK_ADD_DRIVER_FILES: mounted.join(":") } : {};
 }
@@ -95,7 +107,8 @@ function manifests(dir: string): string[] {
   if (!existsSync(dir)) return [];
   return readdirSync(dir)
     .filter((name) => name.endsWith(".json"))
-    .map((name) => join(dir, name));
+    .map((name) => join(dir, name))
+    .filter((path) => existsSync(path)); // a link may lead nowhere
 }
 
 async function ownDriver(files: VulkanFiles): Promise<() => void> {
@@ -139,6 +152,18 @@ async function spare(): Promise<VulkanFiles> {
     if (!(error instanceof DriverUnavailable)) throw error;
     throw new DriverUnavailable("no Vulkan loader (libvulkan.so.1) is installed");
   });
+}
+
+/**
+ * What to do about an NVIDIA GPU that is in this machine while no driver shows it: on servers and in
+ * containers that are made for CUDA its Vulkan driver lacks what it loads, and says nothing.
+ */
+export function nvidiaHint(device = "/dev/nvidiactl"): string | undefined {
+  if (process.platform !== "linux" || !existsSync(device)) return undefined;
+  return (
+    "an NVIDIA GPU is in this machine, but its Vulkan driver does not start: install libegl1 " +
+    "(Debian, Ubuntu), and give a container NVIDIA_DRIVER_CAPABILITIES=all"
+  );
 }
 
 /** The adapter that the environment asks for (`VOXGRAD_ADAPTER`), or "". */
