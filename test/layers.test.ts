@@ -28,7 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["kernels", "src/core", "src/gpu", "src/nn", "src/optim", "src/data", "src/platform"],
     ...["src/eval", "src/infer", "src/tune"],
   ],
-  "src/experiment": ["src/core", "src/eval", "src/train"],
+  "src/experiment": ["src/platform", "src/core", "src/eval", "src/train"],
 };
 
 /** Folders of the engine: no Bun, no Node, no file system, no package. */

@@ -1,10 +1,9 @@
 /** `bun run train --folds n`: every fold in a process of its own, then the table over all. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import type { Command } from "commander";
 import { UserError } from "../core/errors";
 import { destroyDevices } from "../gpu/device";
 import { openDevice } from "../hosts/bun";
+import { runChild } from "../platform/child";
 import { parseTrainConfig } from "../train/config";
 import {
   type CrossValidation,
@@ -116,21 +115,16 @@ function passedOn({ adapter, budget, iterations, tune, tuneSeconds, data }: Trai
   );
 }
 
-/**
- * A process per fold: its device memory is free again when it ends. It leads a process group, so
- * that Ctrl-C reaches it once, from here.
- */
+/** A process per fold: its device memory is free again when it ends. */
 async function trainInProcess(folder: string, options: TrainFlags): Promise<number> {
   const args = [process.argv[1]!, "--resume", folder, ...passedOn(options)];
-  const detached = process.platform !== "win32";
-  const child = spawn(process.execPath, args, { stdio: "inherit", detached });
+  const stop = new AbortController();
+  const abort = () => stop.abort();
   const signals = ["SIGINT", "SIGTERM"] as const;
-  const forward = (signal: NodeJS.Signals) => child.kill(signal);
-  for (const signal of signals) process.on(signal, forward);
+  for (const signal of signals) process.on(signal, abort);
   try {
-    const [code] = (await once(child, "exit")) as [number | null];
-    return code ?? 1;
+    return await runChild(args, "inherit", stop.signal);
   } finally {
-    for (const signal of signals) process.off(signal, forward);
+    for (const signal of signals) process.off(signal, abort);
   }
 }

@@ -1,9 +1,9 @@
 /** Does the runs of an experiment: each one `bun run train` in a process of its own. */
-import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../core/errors";
+import { runChild } from "../platform/child";
 import { INTERRUPTED } from "../train/interrupt";
 import { claimRun, isDone, logPath, readEnd, runPath, type Setup, writeEnd } from "./folder";
 import { type PlannedRun, trainArguments } from "./grid";
@@ -78,26 +78,17 @@ function lastLine(path: string): string {
 }
 
 /** The exit code of one training, which goes on where an earlier one stopped. */
-function train(run: PlannedRun, { folder, setup, signal }: ExecuteOptions): Promise<number> {
+async function train(run: PlannedRun, { folder, setup, signal }: ExecuteOptions): Promise<number> {
   const args = hasBegun(folder, run)
     ? ["--resume", runPath(folder, run.id)]
     : startArguments(run, folder, setup);
   const log = openSync(logPath(folder, run.id), "a");
-  // A group of its own: Ctrl-C reaches it from here, once.
-  const child = spawn(process.execPath, [TRAIN, ...args, "--adapter", setup.adapter], {
-    stdio: ["ignore", log, log],
-    detached: true,
-  });
-  const interrupt = () => child.kill("SIGINT");
-  signal.addEventListener("abort", interrupt, { once: true });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("exit", (code) => {
-      signal.removeEventListener("abort", interrupt);
-      closeSync(log);
-      resolve(code ?? 1);
-    });
-  });
+  try {
+    const command = [TRAIN, ...args, "--adapter", setup.adapter];
+    return await runChild(command, ["ignore", log, log], signal);
+  } finally {
+    closeSync(log);
+  }
 }
 
 function startArguments(run: PlannedRun, folder: string, setup: Setup): string[] {

@@ -4,6 +4,9 @@ import { UserError } from "../../core/errors";
 import { SIZE_MULTIPLE } from "../../nn/unet3d";
 import { positive, whole } from "./values";
 
+/** Far beyond any 3-D U-Net that we know of: more is a typing error. */
+const width = whole.max(4096);
+
 export const networkSettings = {
   /** Edge of the voxels that the network sees, mm. */
   spacing: positive,
@@ -12,7 +15,7 @@ export const networkSettings = {
   difference: z.boolean().default(false),
   /** Edge of a patch, voxels. */
   patch: whole.multipleOf(SIZE_MULTIPLE),
-  filters: z.tuple([whole, whole, whole]),
+  filters: z.tuple([width, width, width]),
   groups: whole,
   alignCorners: z.boolean(),
   /** Start the head at this lesion probability; absent: PyTorch's initialisation. */
