@@ -60,7 +60,8 @@ export const conv3d = defineOp<ConvAttrs>({
     const variant = g.pick("conv3d", variants, problem, stored);
     const outputs: Record<string, Tensor> = { y };
     if (left && variant.momentParts) {
-      outputs.moments = g.tensor("moments", [n!, w.shape[0]!, variant.momentParts(geometry), 3]);
+      const T = variant.momentParts(geometry, g.caps);
+      outputs.moments = g.tensor("moments", [n!, w.shape[0]!, T, 3]);
     }
     variant.emit(g, { x: readable(g, variant, x), w, b, ...outputs, y }, geometry);
     return outputs;

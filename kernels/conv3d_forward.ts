@@ -3,13 +3,13 @@ import naiveWgsl from "../shaders/conv3d_naive.wgsl" with { type: "text" };
 import plainWgsl from "../shaders/conv3d_plain.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
-import type { Consts } from "../src/core/kernel";
+import type { Capabilities, Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
 import type { Variant } from "../src/core/variant";
 import { blockedVariants } from "./conv3d_blocked";
-import { matrixVariant } from "./conv3d_matrix";
+import { matrixVariants } from "./conv3d_matrix";
 import { packWeights } from "./conv3d_pack";
 import { emitPoint, pointFits } from "./conv3d_point";
 import {
@@ -43,7 +43,7 @@ export interface ConvVariant extends Variant<Geometry> {
   /** Reads x behind a normalisation (kernels/normalised.ts). */
   readonly fuses?: boolean;
   /** Parts T of a channel of which it can leave the moments (ConvTensors.moments); absent: none. */
-  readonly momentParts?: (geometry: Geometry) => number;
+  readonly momentParts?: (geometry: Geometry, caps: Capabilities) => number;
   readonly emit: (g: Graph, t: ConvTensors, geometry: Geometry) => void;
 }
 
@@ -131,6 +131,6 @@ export const convVariants: readonly ConvVariant[] = [
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedVariants,
-  matrixVariant,
+  ...matrixVariants,
   { name: "naive", supported: () => true, f16: true, emit: emitNaive },
 ];

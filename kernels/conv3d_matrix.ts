@@ -1,8 +1,8 @@
 /**
  * 3×3×3 convolution of f16 tensors on subgroup matrices (conv3d_matrix.wgsl): factors as f16, weights
- * too, sums as f32. For adapters that multiply 16×16 matrices so, with subgroups of 32, which Dawn
- * offers as `chromium-experimental-subgroup-matrix`. No adapter at hand has it: what runs on any is
- * the same kernel with its matrices spelt out (test/conv3d_matrix.test.ts).
+ * too, sums as f32. For adapters that multiply matrices so, with subgroups of 32, which Dawn offers as
+ * `chromium-experimental-subgroup-matrix`; what runs on any is the same kernel with its matrices spelt
+ * out (test/conv3d_matrix.test.ts). In tiles of several sizes, each a variant of its own.
  */
 import matrixWgsl from "../shaders/conv3d_matrix.wgsl" with { type: "text" };
 import weightsWgsl from "../shaders/conv3d_matrix_weights.wgsl" with { type: "text" };
@@ -13,14 +13,75 @@ import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
 import type { ConvTensors, ConvVariant, Geometry } from "./conv3d_forward";
 import { normalisedOf, unnormalised } from "./normalised";
+import { byRow, widthFor } from "./width";
 
+/** Channels of a matrix. */
 const EDGE = 16;
 const LANES = 32;
-const PLANES = 4;
-/** Output channels of a workgroup. */
-const CO = 2 * EDGE;
+
+/** What a workgroup computes; `matrix_512x16` has 512 voxels by 16 output channels. */
+interface Tile {
+  readonly voxels: 256 | 512;
+  /** A multiple of 16. */
+  readonly channels: number;
+}
+
+const TILES: readonly Tile[] = [
+  { voxels: 512, channels: 16 },
+  { voxels: 512, channels: 32 },
+  { voxels: 256, channels: 16 },
+  { voxels: 256, channels: 32 },
+  { voxels: 256, channels: 64 },
+];
 
 const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
+
+/** Whether an adapter multiplies f16 matrices of 16 × 16 by 16 × `columns`, with sums in f32. */
+function multiplies({ subgroupMatrices }: Capabilities, columns: 8 | 16): boolean {
+  return subgroupMatrices.some(
+    ({ M, N, K, component, result }) =>
+      M === EDGE && N === columns && K === EDGE && component === "f16" && result === "f32",
+  );
+}
+
+/** Edges of a tile for rows of W voxels, and the columns of a matrix: see the shader. */
+function edges({ voxels, channels }: Tile, W: number, caps: Capabilities) {
+  const CB = channels / EDGE;
+  if (W > 16) return { TX: 32, TY: 4, TZ: voxels / 128, RUN: 16, CB };
+  if (W <= 8 && multiplies(caps, 8)) return { TX: 8, TY: 8, TZ: voxels / 64, RUN: 8, CB };
+  return { TX: 16, TY: voxels / 64, TZ: 4, RUN: 16, CB };
+}
+
+type Edges = ReturnType<typeof edges>;
+
+/** A workgroup's: each does eight runs by 16 channels. */
+const subgroups = ({ TX, TY, TZ, RUN, CB }: Edges) => ((TX * TY * TZ) / (8 * RUN)) * CB;
+
+/** Bytes of workgroup memory with VS elements a voxel. */
+function bytes(e: Edges, VS: number): number {
+  return 2 * VS * (e.TX + 2) * (e.TY + 2) * (e.TZ + 2) + 4 * EDGE * e.RUN * subgroups(e);
+}
+
+/** From voxel to voxel: multiples of 16 bytes, the first such that eight are on different banks. */
+const WIDE = 24;
+
+function shape(tile: Tile, W: number, caps: Capabilities) {
+  const found = edges(tile, W, caps);
+  const VS = bytes(found, WIDE) <= caps.maxWorkgroupBytes ? WIDE : EDGE;
+  return { ...found, VS };
+}
+
+function supported(tile: Tile, caps: Capabilities): boolean {
+  const all = [8, 16, 32].map((W) => edges(tile, W, caps));
+  const room = all.every(
+    (e) => LANES * subgroups(e) <= caps.maxInvocations && bytes(e, EDGE) <= caps.maxWorkgroupBytes,
+  );
+  return multiplies(caps, 16) && caps.shaderF16 && caps.subgroupSize === LANES && room;
+}
+
+function tilesOf({ TX, TY, TZ }: Edges, { D, H, W }: Geometry): number {
+  return ceilDiv(W, TX) * ceilDiv(H, TY) * ceilDiv(D, TZ);
+}
 
 const weights = defineKernel({
   name: "conv3d_matrix_weights",
@@ -29,74 +90,61 @@ const weights = defineKernel({
   storage: { f16: ["wp"] },
   args: ["CIN", "COUT"],
   grid: (c) => {
-    const matrices = ceilDiv(num(c, "COUT"), CO) * ceilDiv(num(c, "CIN"), EDGE) * 27;
-    return grid1d(matrices * CO * EDGE, num(c, "WG"));
+    const matrices = ceilDiv(num(c, "COUT"), EDGE) * ceilDiv(num(c, "CIN"), EDGE) * 27;
+    return grid1d(matrices * EDGE ** 2, num(c, "WG"));
   },
 });
 
-const conv = defineKernel({
-  name: "conv3d_matrix",
-  source: matrixWgsl,
-  subgroups: true,
-  bindings: {
-    ...{ x: "read", wp: "read", b: "read", stats: "read", weight: "read", bias: "read" },
-    y: "read_write",
-  },
-  args: ["N", "CIN", "COUT", "CT", "C0", "CG", "D", "H", "W", "BIAS", "NORM"],
-  views: ["x"],
-  storage: { f16: ["wp"], X: ["x"], Y: ["y"] },
-  grid(c) {
-    const tiles = ceilDiv(num(c, "W"), num(c, "TX")) * ceilDiv(num(c, "H"), num(c, "TY"));
-    const blocks = ceilDiv(num(c, "COUT"), CO);
-    return grid1d(num(c, "N") * tiles * ceilDiv(num(c, "D"), PLANES) * blocks, 1);
-  },
-  flops: (c) => 2 * 27 * product(c, "N", "CIN", "COUT", "D", "H", "W"),
-});
+const conv = byRow(
+  defineKernel({
+    name: "conv3d_matrix",
+    source: matrixWgsl,
+    subgroups: true,
+    bindings: {
+      ...{ x: "read", wp: "read", b: "read", stats: "read", weight: "read", bias: "read" },
+      ...{ y: "read_write", parts: "read_write" },
+    },
+    args: ["N", "CIN", "COUT", "CT", "C0", "CG", "D", "H", "W", "BIAS"],
+    views: ["x"],
+    storage: { f16: ["wp"], X: ["x"], Y: ["y"] },
+    grid(c) {
+      const along = (size: string, edge: string) => ceilDiv(num(c, size), num(c, edge));
+      const tiles = along("W", "TX") * along("H", "TY") * along("D", "TZ");
+      return grid1d(num(c, "N") * tiles * ceilDiv(num(c, "COUT"), EDGE * num(c, "CB")), 1);
+    },
+    flops: (c) => 2 * 27 * product(c, "N", "CIN", "COUT", "D", "H", "W"),
+  }),
+);
 
 function packWeights(g: Graph, { w, b }: ConvTensors, { CIN, COUT }: Geometry): Tensor {
   return g.once(w, `matrices ${b?.id}`, () => {
-    const shape = [ceilDiv(COUT, CO), ceilDiv(CIN, EDGE), 27, CO, EDGE];
+    const shape = [ceilDiv(COUT, EDGE), ceilDiv(CIN, EDGE), 27, EDGE, EDGE];
     const wp = g.tensor("weight_matrices", shape, "f16");
     g.emit(weights, { w, wp }, { TRANSPOSED: !b, WG: 64 }, { CIN, COUT });
     return wp;
   });
 }
 
-/** Wide tiles where rows are long: a row costs two voxels of border. */
-const edges = (W: number) => (W > 8 ? { TX: 16, TY: 4 } : { TX: 8, TY: 8 });
-
-/** Bytes of workgroup memory with VS elements a voxel, of the larger of the two tiles. */
-const bytes = (VS: number) => 2 * 658 * VS + 4 * PLANES * EDGE ** 2;
-const WIDE = 24;
-
-function emit(g: Graph, t: ConvTensors, geometry: Geometry): void {
+function emit(g: Graph, t: ConvTensors, geometry: Geometry, tile: Tile): void {
   const { N, CIN, COUT, D, H, W } = geometry;
   const norm = normalisedOf(t.x);
   const from = norm?.inputs ?? unnormalised(g, t.x);
-  const tensors = { ...from, wp: packWeights(g, t, geometry), b: t.b ?? t.w, y: t.y };
-  const how = { BIAS: Number(Boolean(t.b)), NORM: Number(Boolean(norm)) };
+  const parts = t.moments ?? g.tensor("unused", [4]);
+  const tensors = { ...from, wp: packWeights(g, t, geometry), b: t.b ?? t.w, y: t.y, parts };
+  const WIDTH = widthFor(W);
+  const how = { NORM: Boolean(norm), STATS: Boolean(t.moments) };
   const CG = CIN / (norm?.groups ?? 1);
-  const args = { N, CIN, COUT, ...channelLayout(from.x), CG, D, H, W, ...how };
-  const VS = g.caps.maxWorkgroupBytes >= bytes(WIDE) ? WIDE : EDGE;
-  g.emit(conv, tensors, { ...edges(W), VS }, args);
+  const args = { N, CIN, COUT, ...channelLayout(from.x), CG, D, H, W, BIAS: Number(Boolean(t.b)) };
+  g.emit(conv(WIDTH), tensors, { ...shape(tile, W, g.caps), WIDTH, ...how }, args);
 }
 
-function supported(caps: Capabilities): boolean {
-  const { subgroupMatrices, subgroupSize, shaderF16, maxInvocations, maxWorkgroupBytes } = caps;
-  const multiplies = subgroupMatrices.some(
-    ({ M, N, K, component, result }) =>
-      [M, N, K].every((edge) => edge === EDGE) && component === "f16" && result === "f32",
-  );
-  const room = maxInvocations >= PLANES * LANES && maxWorkgroupBytes >= bytes(EDGE);
-  return multiplies && shaderF16 && subgroupSize === LANES && room;
-}
-
-export const matrixVariant: ConvVariant = {
-  name: "matrix",
-  supported,
+export const matrixVariants: readonly ConvVariant[] = TILES.map((tile) => ({
+  name: `matrix_${tile.voxels}x${tile.channels}`,
+  supported: (caps) => supported(tile, caps),
   fits: ({ K }) => K === 3,
   fuses: true,
   f16: "only",
   rounds: ["w"],
-  emit,
-};
+  momentParts: (geometry, caps) => tilesOf(edges(tile, geometry.W, caps), geometry),
+  emit: (g, t, geometry) => emit(g, t, geometry, tile),
+}));

@@ -5,17 +5,16 @@ export function widthFor(...sizes: readonly number[]): 4 | 1 {
   return sizes.every((n) => n % 4 === 0) ? 4 : 1;
 }
 
-/** Vectors as they are stored, and as they are computed with where that may differ. */
-const STORED = "alias V = vec4f;";
-const COMPUTED = "alias F = vec4f;";
-const NARROW = "fn narrow(v: vec4f) -> V { return V(v); }";
+/** Vectors as they are stored, of several kinds perhaps, or computed with where that may differ. */
+const VECTOR = /^alias ([A-Z]) = vec4f;/gm;
+const NARROW = /fn narrow\(v: vec4f\) -> ([A-Z]) { return \1\(v\); }/;
 
 function scalarOf(kernel: Kernel): Kernel {
-  if (!kernel.source.includes(STORED)) throw new Error(`${kernel.name}.wgsl has no line ${STORED}`);
+  if (kernel.source.search(VECTOR) < 0)
+    throw new Error(`${kernel.name}.wgsl has no alias of vec4f`);
   const source = kernel.source
-    .replace(STORED, "alias V = f32;")
-    .replace(COMPUTED, "alias F = f32;")
-    .replace(NARROW, "fn narrow(v: vec4f) -> V { return V(v.x); }");
+    .replace(VECTOR, "alias $1 = f32;")
+    .replace(NARROW, "fn narrow(v: vec4f) -> $1 { return $1(v.x); }");
   return { ...kernel, source };
 }
 
