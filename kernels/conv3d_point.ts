@@ -10,6 +10,7 @@ import { channelLayout } from "../src/core/tensor";
 import type { ConvTensors, Geometry } from "./conv3d_forward";
 import type { GradientTensors } from "./conv3d_weights";
 import { normalisedOf, unnormalised } from "./normalised";
+import { splitsFor } from "./split";
 
 const ARGS = ["N", "CIN", "COUT", "CT", "C0", "CG", "S4"] as const;
 const flops = (c: Consts) => 8 * product(c, "N", "CIN", "COUT", "S4");
@@ -42,10 +43,10 @@ const pointDw = defineKernel({
     ...{ x: "read", dy: "read", stats: "read", weight: "read", bias: "read" },
     parts: "read_write",
   },
-  args: ARGS,
+  args: [...ARGS, "SPLITS"],
   views: ["x"],
   storage: { X: ["x"], Y: ["dy"] },
-  grid: (c) => grid1d(product(c, "N", "COUT", "CIN"), 1),
+  grid: (c) => grid1d(product(c, "N", "COUT", "CIN", "SPLITS"), 1),
   flops,
 });
 
@@ -69,14 +70,19 @@ export function emitPoint(g: Graph, { x, w, b, y }: ConvTensors, geometry: Geome
   g.emit(point, { ...from, w, b: b ?? w, y }, { WG: 64, RUN }, { ...args, ...flags });
 }
 
-/** Sums over the voxels of each sample: (N, COUT, CIN, 1, 1, 1). */
+/** Vectors of a part of the weight gradient, where a sample has several. */
+const PART = 1024;
+
+/** Sums over the voxels of each sample, or of its parts: (N · SPLITS, COUT, CIN). */
 export function emitPointWeightParts(
   g: Graph,
   { x, dy }: Pick<GradientTensors, "x" | "dy">,
   geometry: Geometry,
 ): Tensor {
   const { from, NORM, args } = source(g, x, geometry);
-  const parts = g.tensor("dw_partial", [geometry.N, geometry.COUT, geometry.CIN]);
-  g.emit(pointDw, { ...from, dy, parts }, { NORM, WG: 64 }, args);
+  const SPLITS = splitsFor(args.S4, PART, g.caps);
+  const parts = g.tensor("dw_partial", [geometry.N * SPLITS, geometry.COUT, geometry.CIN]);
+  const WG = SPLITS > 1 ? 256 : 64;
+  g.emit(pointDw, { ...from, dy, parts }, { NORM, WG }, { ...args, SPLITS });
   return parts;
 }

@@ -3,7 +3,6 @@ import dbWgsl from "../shaders/conv3d_db.wgsl" with { type: "text" };
 import naiveWgsl from "../shaders/conv3d_naive_dw.wgsl" with { type: "text" };
 import normDbWgsl from "../shaders/conv3d_norm_db.wgsl" with { type: "text" };
 import plainWgsl from "../shaders/conv3d_plain_dw.wgsl" with { type: "text" };
-import reduceWgsl from "../shaders/conv3d_reduce.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup_dw.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
@@ -23,6 +22,9 @@ import {
 } from "./conv3d_winograd";
 import type { NormGradient } from "./normalised";
 import { normGradientOf } from "./normalised";
+import { lanesFor, splitsFor } from "./split";
+import { emitSumOfParts } from "./sum_parts";
+import { byWidth, widthFor } from "./width";
 
 export interface GradientTensors {
   readonly x: Tensor;
@@ -58,20 +60,6 @@ function emitNaive(g: Graph, t: GradientTensors, geometry: Geometry, ACCUMULATE:
   g.emit(naive, { x, dy, dw }, { ...geometry, ...channelLayout(x), ACCUMULATE, WG: 64 });
 }
 
-const reduce = defineKernel({
-  name: "conv3d_reduce",
-  source: reduceWgsl,
-  bindings: { parts: "read", out: "read_write" },
-  grid: (c) => grid1d(num(c, "COUNT"), num(c, "WG")),
-  flops: (c) => product(c, "COUNT", "SPLITS"),
-});
-
-/** out = (accumulate ? out : 0) + Σ_s parts[s]; parts: (SPLITS, …shape of out). */
-function emitReduce(g: Graph, parts: Tensor, out: Tensor, accumulate: boolean): void {
-  const consts = { COUNT: elements(out.shape), SPLITS: parts.shape[0]!, WG: 64 };
-  g.emit(reduce, { parts, out }, { ...consts, ACCUMULATE: accumulate });
-}
-
 const plain = defineKernel({
   name: "conv3d_plain_dw",
   source: plainWgsl,
@@ -95,7 +83,7 @@ function emitPlain(g: Graph, t: GradientTensors, geometry: Geometry, accumulate:
   const tile = { SPLITS, WG: 64 };
   const { x, dy, dw } = t;
   g.emit(plain, { x, dy, parts }, { ...geometry, ...channelLayout(x), ...tile });
-  emitReduce(g, parts, dw, accumulate);
+  emitSumOfParts(g, parts, dw, accumulate);
 }
 
 /** The subgroup size that conv3d_subgroup_dw.wgsl is written for, and its kernel lines. */
@@ -128,7 +116,7 @@ function emitSubgroup(g: Graph, t: GradientTensors, geometry: Geometry, accumula
   const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, K, K, K]);
   const { x, dy, dw } = t;
   g.emit(subgroup, { x, dy, parts }, { ...geometry, ...channelLayout(x), SPLITS });
-  emitReduce(g, parts, dw, accumulate);
+  emitSumOfParts(g, parts, dw, accumulate);
 }
 
 /** conv3d_point_dw reads x behind a normalisation, but dy in memory. */
@@ -138,7 +126,7 @@ function emitPointWeights(
   geometry: Geometry,
   accumulate: boolean,
 ): void {
-  emitReduce(g, emitPointWeightParts(g, { x, dy: g.real(dy) }, geometry), dw, accumulate);
+  emitSumOfParts(g, emitPointWeightParts(g, { x, dy: g.real(dy) }, geometry), dw, accumulate);
 }
 
 /** conv3d_blocked_dw does too. */
@@ -150,7 +138,7 @@ const blockedGradients: readonly WeightGradientVariant[] = BLOCKS.map((block) =>
   f16: true,
   emit(g, { x, dy, dw }, geometry, accumulate) {
     const parts = blockedWeightParts(g, { x, dy: g.real(dy) }, geometry, block);
-    emitReduce(g, parts, dw, accumulate);
+    emitSumOfParts(g, parts, dw, accumulate);
   },
 }));
 
@@ -181,14 +169,16 @@ export const weightGradientVariants: readonly WeightGradientVariant[] = [
   { name: "naive", supported: () => true, f16: true, emit: emitNaive },
 ];
 
-const bias = defineKernel({
-  name: "conv3d_db",
-  source: dbWgsl,
-  bindings: { dy: "read", parts: "read_write" },
-  storage: { T: ["dy"] },
-  grid: (c) => grid1d(num(c, "ROWS"), 1),
-  flops: (c) => product(c, "ROWS", "S"),
-});
+const bias = byWidth(
+  defineKernel({
+    name: "conv3d_db",
+    source: dbWgsl,
+    bindings: { dy: "read", parts: "read_write" },
+    storage: { V: ["dy"] },
+    grid: (c) => grid1d(product(c, "ROWS", "SPLITS"), 1),
+    flops: (c) => product(c, "ROWS", "S"),
+  }),
+);
 
 const normBias = defineKernel({
   name: "conv3d_norm_db",
@@ -198,7 +188,7 @@ const normBias = defineKernel({
     db: "read_write",
   },
   args: ["N", "C", "CG", "S"],
-  grid: (c) => grid1d(num(c, "C"), num(c, "WG")),
+  grid: (c) => grid1d(product(c, "C", "LANES"), num(c, "WG")),
 });
 
 /** The same where dy is the gradient behind a normalisation that knows its channels' means. */
@@ -212,8 +202,11 @@ function emitNormBiasGradient(
   const [N = 0, C = 0, ...space] = x.shape;
   const tensors = { sums, stats, means, weight, channel_means: channelMeans, db };
   const args = { N, C, CG: C / groups, S: elements(space) };
-  g.emit(normBias, tensors, { ACCUMULATE, WG: 64 }, args);
+  g.emit(normBias, tensors, { ACCUMULATE, LANES: lanesFor(N, g.caps), WG: 64 }, args);
 }
+
+/** Vectors of a part of the bias gradient, where there are parts. */
+const BIAS_PART = 512;
 
 /** db[co] = Σ_{n, voxels} dy; dy: (N, COUT, D, H, W). */
 export function emitBiasGradient(g: Graph, given: Tensor, db: Tensor, accumulate: boolean): void {
@@ -224,7 +217,11 @@ export function emitBiasGradient(g: Graph, given: Tensor, db: Tensor, accumulate
   }
   const dy = g.real(given);
   const [N = 0, COUT = 0, ...space] = dy.shape;
-  const parts = g.tensor("db_partial", [N, COUT]);
-  g.emit(bias, { dy, parts }, { ROWS: N * COUT, S: elements(space), WG: 64 });
-  emitReduce(g, parts, db, accumulate);
+  const WIDTH = widthFor(elements(space));
+  const S = elements(space) / WIDTH;
+  const SPLITS = splitsFor(S, BIAS_PART, g.caps);
+  const parts = g.tensor("db_partial", [N * SPLITS, COUT]);
+  const WG = SPLITS > 1 ? 256 : 64;
+  g.emit(bias(WIDTH), { dy, parts }, { ROWS: N * COUT, COUT, S, SPLITS, WIDTH, WG });
+  emitSumOfParts(g, parts, db, accumulate);
 }

@@ -7,6 +7,7 @@ import { ROW_LAYOUT } from "./augmentation";
 import {
   emitPerPage,
   type GatherAttrs,
+  type GatherTile,
   gatherBytes,
   gatherConsts,
   pagesOf,
@@ -22,6 +23,9 @@ const kernel = defineKernel({
   bytes: gatherBytes,
 });
 
+/** A workgroup reads all parameters of its patch first. */
+const TILE: GatherTile = { WG: 64, VPT: 8 };
+
 /**
  * As gatherPatches, each patch varied by the parameters behind its corner (kernels/augmentation.ts).
  * coords: (n, ROW_LAYOUT.ROW) u32. The label moves with the image, by its nearest voxel, so that
@@ -36,7 +40,7 @@ export const gatherAugmented = defineOp<GatherAttrs>({
     const x = g.tensor("patches", [N, attrs.difference ? 3 : 2, ...attrs.size], attrs.dtype);
     // Without labels the binding still needs a buffer; nothing is written to it.
     const y = g.tensor("patch_labels", attrs.label ? [N, 1, ...attrs.size] : [1]);
-    const consts = { ...gatherConsts(attrs), ...ROW_LAYOUT };
+    const consts = { ...gatherConsts(attrs, g.caps, TILE), ...ROW_LAYOUT };
     emitPerPage(g, kernel, pages, { table, rows, x, y }, consts, { N });
     const outputs: Tensors = attrs.label ? { x, y } : { x };
     return outputs;

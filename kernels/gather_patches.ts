@@ -1,6 +1,6 @@
 import wgsl from "../shaders/gather_patches.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
-import type { Consts, Kernel } from "../src/core/kernel";
+import type { Capabilities, Consts, Kernel } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensors } from "../src/core/op";
 import { defineOp } from "../src/core/op";
@@ -23,8 +23,15 @@ export function gatherBytes(c: Consts): number {
   return 4 * product(c, "N", "PD", "PH", "PW") * words;
 }
 
-const WG = 64;
-const VPT = 64;
+/** How the voxels of a patch are cut: many to a workgroup, which reads its row first, but on a GPU few. */
+export interface GatherTile {
+  readonly WG: number;
+  /** Voxels of a thread. */
+  readonly VPT: number;
+}
+
+const SOFTWARE_TILE: GatherTile = { WG: 64, VPT: 64 };
+const PLAIN_TILE: GatherTile = { WG: 128, VPT: 4 };
 
 export interface PatchAttrs {
   /** Depth, height and width of a patch, voxels. */
@@ -71,9 +78,14 @@ export interface GatherAttrs extends PatchAttrs {
   readonly dtype?: Precision;
 }
 
-/** Constants that the gathering shaders share. */
-export function gatherConsts({ size, half, label, difference = false }: GatherAttrs) {
+/** Constants that the gathering shaders share; `onGpu` is how a GPU cuts patches. */
+export function gatherConsts(
+  { size, half, label, difference = false }: GatherAttrs,
+  { kind }: Capabilities,
+  onGpu: GatherTile,
+) {
   const [PD, PH, PW] = size;
+  const { WG, VPT } = kind === "hardware" ? onGpu : SOFTWARE_TILE;
   const CHUNKS = Math.ceil((PD * PH * PW) / (WG * VPT));
   return { PD, PH, PW, CHUNKS, WG, VPT, HALF: half, LABEL: label, DIFFERENCE: difference };
 }
@@ -94,7 +106,8 @@ export const gatherPatches = defineOp<GatherAttrs>({
     const x = g.tensor("patches", [N, difference ? 3 : 2, ...size], dtype);
     // Without labels the binding still needs a buffer; nothing is written to it.
     const y = g.tensor("patch_labels", label ? [N, 1, ...size] : [1]);
-    emitPerPage(g, kernel, pages, { table, coords, x, y }, gatherConsts(attrs), { N });
+    const consts = gatherConsts(attrs, g.caps, PLAIN_TILE);
+    emitPerPage(g, kernel, pages, { table, coords, x, y }, consts, { N });
     const outputs: Tensors = label ? { x, y } : { x };
     return outputs;
   },

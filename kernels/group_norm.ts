@@ -11,6 +11,7 @@ import { defineOp } from "../src/core/op";
 import type { Deferred, Tensor } from "../src/core/tensor";
 import { channelLayout, elements, showShape } from "../src/core/tensor";
 import type { Normalised, NormGradient } from "./normalised";
+import { lanesFor } from "./split";
 import { byWidth, widthFor } from "./width";
 
 export interface GroupNormAttrs {
@@ -42,7 +43,7 @@ const merge = defineKernel({
   source: mergeWgsl,
   bindings: { parts: "read", stats: "read_write", channel_means: "read_write" },
   args: ["NG", "CG", "T"],
-  grid: (c) => grid1d(num(c, "NG"), num(c, "WG")),
+  grid: (c) => grid1d(product(c, "NG", "CHANNELS", "LANES"), num(c, "WG")),
 });
 
 /** One workgroup per chunk of a channel. */
@@ -94,7 +95,7 @@ const params = defineKernel({
   args: ["N", "C", "CG", "M"],
   grid(c) {
     const [N, C, CG] = [num(c, "N"), num(c, "C"), num(c, "CG")];
-    return grid1d(Math.max(C, (N * C) / CG), num(c, "WG"));
+    return grid1d(C * num(c, "LANES") + (N * C) / CG, num(c, "WG"));
   },
 });
 
@@ -133,6 +134,13 @@ function reducers(count: number, { kind }: Capabilities): number {
   return Math.min(256, Math.max(32, 2 ** Math.floor(Math.log2(count / 8))));
 }
 
+/** Threads that merge T parts of each of the CG channels of a group. */
+function mergers(CG: number, T: number, caps: Capabilities): Record<string, number> {
+  const LANES = lanesFor(T, caps, 16);
+  const CHANNELS = LANES > 1 ? Math.min(8, 2 ** Math.ceil(Math.log2(CG))) : 1;
+  return { LANES, CHANNELS, WG: LANES > 1 ? Math.max(32, LANES * CHANNELS) : 64 };
+}
+
 /** How a map over S vectors of each channel is split. */
 function mapping(S: number, { kind }: Capabilities): Record<string, number | boolean> {
   const WG = S < 1024 ? 64 : 256;
@@ -154,7 +162,8 @@ function statistics(
   }
   const channelMeans = g.tensor("channel_means", [N, C]);
   const tensors = { parts: moments, stats: into, channel_means: channelMeans };
-  g.emit(merge, tensors, { EPS: eps, WG: 64 }, { NG: N * groups, CG, T: moments.shape[2]! });
+  const T = moments.shape[2]!;
+  g.emit(merge, tensors, { EPS: eps, ...mergers(CG, T, g.caps) }, { NG: N * groups, CG, T });
   return { stats: into, channelMeans };
 }
 
@@ -238,7 +247,7 @@ export const groupNorm = defineOp<GroupNormAttrs>({
     g.emit(
       params,
       { sums: partial, weight, means, dweight: w.tensor, dbias: b.tensor },
-      { ACC_WEIGHT: w.accumulate, ACC_BIAS: b.accumulate, WG: 64 },
+      { ACC_WEIGHT: w.accumulate, ACC_BIAS: b.accumulate, LANES: lanesFor(N, g.caps), WG: 64 },
       { N, C, CG, M: CG * S * WIDTH },
     );
     const grads: Record<string, Tensor> = { weight: w.tensor, bias: b.tensor };

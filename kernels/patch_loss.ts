@@ -5,20 +5,36 @@
  */
 import wgsl from "../shaders/patch_loss.wgsl" with { type: "text" };
 import dxWgsl from "../shaders/patch_loss_dx.wgsl" with { type: "text" };
+import sumsWgsl from "../shaders/patch_sums.wgsl" with { type: "text" };
 import { type Consts, defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { defineOp } from "../src/core/op";
 import { elements, showShape, type Tensor } from "../src/core/tensor";
+import { splitsFor } from "./split";
+import { byWidth, widthFor } from "./width";
+
+const sumsKernel = byWidth(
+  defineKernel({
+    name: "patch_sums",
+    source: sumsWgsl,
+    bindings: { logits: "read", labels: "read", parts: "read_write" },
+    args: ["N", "S", "SPLITS"],
+    grid: (c) => grid1d(product(c, "N", "SPLITS"), 1),
+    flops: (c) => 8 * product(c, "N", "S"),
+  }),
+);
+
+/** Vectors of a part of a patch, where there are parts. */
+const PART = 512;
 
 const valueKernel = defineKernel({
   name: "patch_loss",
   source: wgsl,
   bindings: {
-    ...{ logits: "read", labels: "read", totals: "read" },
+    ...{ parts: "read", totals: "read" },
     ...{ loss: "read_write", sums: "read_write", terms: "read_write" },
   },
-  args: ["N", "S"],
+  args: ["N", "S", "SPLITS"],
   grid: (c) => grid1d(num(c, "N"), 1),
-  flops: (c) => 8 * product(c, "N", "S"),
 });
 
 const dxKernel = defineKernel({
@@ -77,14 +93,21 @@ export function dice(epsilon: number): { readonly region: RegionTerm } {
   return { region: { weight: 1, falsePositive: 1, falseNegative: 1, epsilon, power: 1 } };
 }
 
-function constsOf({ region, voxels, errors = 0, batch = 1 }: PatchLossAttrs, overBatch: boolean) {
-  const consts: Record<string, number | boolean> = { ERRORS: errors, OVER_BATCH: overBatch };
-  const { weight = 0, falsePositive = 1, falseNegative = 1, epsilon = 1, power = 1 } = region ?? {};
-  Object.assign(consts, { REGION: weight, W_FP: falsePositive, W_FN: falseNegative });
-  Object.assign(consts, { EPSILON: epsilon, POWER: power, BATCH: batch });
+/** What one voxel costs. */
+function voxelConsts({ voxels }: PatchLossAttrs) {
   const { positive = 1, negative = 1, gamma = 0 } = voxels ?? {};
-  const own = { VOXELS: voxels?.weight ?? 0, POSITIVE: positive, NEGATIVE: negative, GAMMA: gamma };
-  return { ...consts, ...own } satisfies Consts;
+  return { POSITIVE: positive, NEGATIVE: negative, GAMMA: gamma } satisfies Consts;
+}
+
+/** What the sums over a patch cost. */
+function lossConsts(attrs: PatchLossAttrs, overBatch: boolean) {
+  const { region, voxels, errors = 0, batch = 1 } = attrs;
+  const { weight = 0, falsePositive = 1, falseNegative = 1, epsilon = 1, power = 1 } = region ?? {};
+  return {
+    ...{ REGION: weight, W_FP: falsePositive, W_FN: falseNegative, EPSILON: epsilon },
+    ...{ POWER: power, VOXELS: voxels?.weight ?? 0, ERRORS: errors },
+    ...{ OVER_BATCH: overBatch, BATCH: batch },
+  } satisfies Consts;
 }
 
 function checkShapes(logits?: Tensor, target?: Tensor, totals?: Tensor, batch?: number): void {
@@ -120,9 +143,23 @@ export const patchLoss = defineOp<PatchLossAttrs>({
     const loss = g.tensor("loss", [N]);
     const sums = g.tensor("loss_sums", [N, 3]);
     const terms = g.tensor("loss_terms", [N, TERMS]);
-    const inputs = { logits: logits!, labels: target!, totals: totals ?? target! };
-    const consts = { ...constsOf(attrs, totals !== undefined), WG: 256 };
-    g.emit(valueKernel, { ...inputs, loss, sums, terms }, consts, { N, S: elements(rest) });
+    const WIDTH = widthFor(elements(rest));
+    const vectors = elements(rest) / WIDTH;
+    const SPLITS = splitsFor(vectors, PART, g.caps);
+    const parts = g.tensor("loss_parts", [N, SPLITS, TERMS + 1]);
+    const voxels = { ...voxelConsts(attrs), VOXELS: Boolean(attrs.voxels?.weight) };
+    g.emit(
+      sumsKernel(WIDTH),
+      { logits: logits!, labels: target!, parts },
+      { ...voxels, WIDTH, WG: 256 },
+      { N, S: vectors, SPLITS },
+    );
+    g.emit(
+      valueKernel,
+      { parts, totals: totals ?? parts, loss, sums, terms },
+      { ...lossConsts(attrs, totals !== undefined), WG: 32 },
+      { N, S: elements(rest), SPLITS },
+    );
     return { loss, sums, terms };
   },
   backward(g, { inputs, outputs, attrs }, { loss: dloss }) {
@@ -135,8 +172,8 @@ export const patchLoss = defineOp<PatchLossAttrs>({
       dxKernel,
       { logits: logits!, labels: target!, terms: totals ?? outputs.terms!, dloss, dx },
       {
-        ...{ ...constsOf(attrs, totals !== undefined), ACCUMULATE: accumulate },
-        ...{ WG: DX_WG, VPT: DX_VPT },
+        ...{ ...lossConsts(attrs, totals !== undefined), ...voxelConsts(attrs) },
+        ...{ ACCUMULATE: accumulate, WG: DX_WG, VPT: DX_VPT },
       },
       { N, S, CHUNKS: Math.ceil(S / (DX_WG * DX_VPT)) },
     );

@@ -1,14 +1,24 @@
-// Bias gradient of a 3-D convolution: parts sums of dy over the voxels of one sample.
-// dy: (N, COUT, S); parts: (N, COUT), summed over N by conv3d_reduce. One workgroup per (n, co).
-alias T = f32; // or f16
-@group(0) @binding(0) var<storage, read> dy: array<T>;
+// Bias gradient of a 3-D convolution: sums of dy over a part of the voxels of one sample.
+// dy: (N, COUT, S) in vectors V; parts: (N, SPLITS, COUT), summed over N and SPLITS by sum_parts.
+// One workgroup per (n, co, part).
+alias V = vec4f; // or f32; f16 likewise: as stored
+alias F = vec4f; // or f32: as computed
+@group(0) @binding(0) var<storage, read> dy: array<V>;
 @group(0) @binding(1) var<storage, read_write> parts: array<f32>;
 
 const ROWS: u32 = 2u; // N · COUT
-const S: u32 = 64u;
+const COUT: u32 = 2u;
+const S: u32 = 64u; // vectors
+const SPLITS: u32 = 1u;
+const WIDTH: u32 = 4u; // elements of V
 const WG: u32 = 64u; // a power of two
 
 var<workgroup> sums: array<f32, WG>;
+
+fn components(v: F) -> f32 {
+  // vec4f(f32) repeats it.
+  return dot(vec4f(v), vec4f(f32(WIDTH) / 4.0));
+}
 
 @compute @workgroup_size(WG)
 fn main(
@@ -16,15 +26,19 @@ fn main(
   @builtin(num_workgroups) nwg: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let row = wid.y * nwg.x + wid.x;
-  if (row >= ROWS) {
+  let group = wid.y * nwg.x + wid.x;
+  if (group >= ROWS * SPLITS) {
     return; // the whole workgroup, so that the barriers below stay uniform
   }
-  var sum = 0.0;
-  for (var s = lane; s < S; s += WG) {
-    sum += f32(dy[row * S + s]);
+  let row = group / SPLITS;
+  let split = group % SPLITS;
+  let size = (S + SPLITS - 1u) / SPLITS;
+  let end = min((split + 1u) * size, S);
+  var sum = F();
+  for (var s = split * size + lane; s < end; s += WG) {
+    sum += F(dy[row * S + s]);
   }
-  sums[lane] = sum;
+  sums[lane] = components(sum);
   for (var stride = WG / 2u; stride > 0u; stride /= 2u) {
     workgroupBarrier();
     if (lane < stride) {
@@ -32,6 +46,6 @@ fn main(
     }
   }
   if (lane == 0u) {
-    parts[row] = sums[0];
+    parts[(row / COUT * SPLITS + split) * COUT + row % COUT] = sums[0];
   }
 }

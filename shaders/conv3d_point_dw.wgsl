@@ -1,7 +1,7 @@
-// Weight gradient of a 1×1×1 convolution, a sample at a time: parts: (N, COUT, CIN) = Σ_voxels dy · x.
-// x: (N, CIN, S4) in vectors of four voxels, a channel view (CT channels a sample, first C0); dy:
-// (N, COUT, S4). NORM: x is normalised first, as in conv3d_winograd_input.wgsl. A workgroup does one
-// element; conv3d_reduce sums the samples.
+// Weight gradient of a 1×1×1 convolution, of a part of a sample: parts: (N, SPLITS, COUT, CIN) =
+// Σ_voxels dy · x. x: (N, CIN, S4) in vectors of four voxels, a channel view (CT channels a sample,
+// first C0); dy: (N, COUT, S4). NORM: x is normalised first, as in conv3d_winograd_input.wgsl. A
+// workgroup does one element; sum_parts sums the samples and their parts.
 alias X = vec4f; // or of f16
 alias Y = vec4f; // or of f16
 @group(0) @binding(0) var<storage, read> x: array<X>;
@@ -19,6 +19,7 @@ struct Args {
   C0: u32,
   CG: u32,
   S4: u32,
+  SPLITS: u32,
 }
 @group(0) @binding(6) var<uniform> args: Args;
 
@@ -36,12 +37,13 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = wid.y * nwg.x + wid.x;
-  if (i >= args.N * args.COUT * args.CIN) {
+  if (i >= args.N * args.SPLITS * args.COUT * args.CIN) {
     return; // the whole workgroup, so that the barriers below stay uniform
   }
   let ci = i % args.CIN;
-  let nco = i / args.CIN;
-  let n = nco / args.COUT;
+  let co = i / args.CIN % args.COUT;
+  let split = i / (args.CIN * args.COUT) % args.SPLITS;
+  let n = i / (args.CIN * args.COUT * args.SPLITS);
   var mean = 0.0;
   var scale = 1.0;
   var shift = 0.0;
@@ -52,13 +54,16 @@ fn main(
     shift = bias[ci];
   }
   let base = (n * args.CT + args.C0 + ci) * args.S4;
+  let base_dy = (n * args.COUT + co) * args.S4;
+  let size = (args.S4 + args.SPLITS - 1u) / args.SPLITS;
+  let end = min((split + 1u) * size, args.S4);
   var sum = vec4f();
-  for (var s = lane; s < args.S4; s += WG) {
+  for (var s = split * size + lane; s < end; s += WG) {
     var value = vec4f(x[base + s]);
     if (NORM) {
       value = max((value - mean) * scale + shift, vec4f());
     }
-    sum += value * vec4f(dy[nco * args.S4 + s]);
+    sum += value * vec4f(dy[base_dy + s]);
   }
   partial[lane] = sum.x + sum.y + sum.z + sum.w;
   workgroupBarrier();

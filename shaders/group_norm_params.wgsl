@@ -1,6 +1,7 @@
 // GroupNorm backward, from the sums (N, C, 2) = Σ d, Σ d · x̂ of each channel: dbias, dweight: (C),
-// added up over n in order (ACC_*: on top of what is there), and the means of w·d and w·d·x̂ over
-// each group of M elements, means: (N, G, 2). Thread i does channel i and group i.
+// added up over n in a fixed order (ACC_*: on top of what is there), and the means of w·d and w·d·x̂
+// over each group of M elements, means: (N, G, 2). LANES threads do a channel: they take its samples
+// in strides, and the first adds up what they have. A thread behind those of the channels does a group.
 @group(0) @binding(0) var<storage, read> sums: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read_write> means: array<f32>;
@@ -17,32 +18,49 @@ struct Args {
 
 const ACC_WEIGHT: bool = false;
 const ACC_BIAS: bool = false;
-const WG: u32 = 64u;
+const LANES: u32 = 1u;
+const WG: u32 = 64u; // a multiple of LANES
+
+var<workgroup> partial: array<vec2f, WG>;
 
 @compute @workgroup_size(WG)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.x;
-  if (i < args.C) {
-    var sum = vec2f();
-    for (var n = 0u; n < args.N; n++) {
-      let at = 2u * (n * args.C + i);
+fn main(
+  @builtin(global_invocation_id) id: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let c = id.x / LANES;
+  let lane = id.x % LANES;
+  var sum = vec2f();
+  if (c < args.C) {
+    for (var n = lane; n < args.N; n += LANES) {
+      let at = 2u * (n * args.C + c);
       sum += vec2f(sums[at], sums[at + 1u]);
     }
-    if (ACC_BIAS) {
-      sum.x += dbias[i];
-    }
-    if (ACC_WEIGHT) {
-      sum.y += dweight[i];
-    }
-    dbias[i] = sum.x;
-    dweight[i] = sum.y;
-  }
-  if (i < args.N * args.C / args.CG) {
-    var sum = vec2f();
+  } else if (id.x - args.C * LANES < args.N * args.C / args.CG) {
+    let i = id.x - args.C * LANES;
     for (var k = i * args.CG; k < (i + 1u) * args.CG; k++) {
       sum += weight[k % args.C] * vec2f(sums[2u * k], sums[2u * k + 1u]);
     }
     means[2u * i] = sum.x / f32(args.M);
     means[2u * i + 1u] = sum.y / f32(args.M);
+  }
+  if (LANES > 1u) {
+    partial[local] = sum;
+    workgroupBarrier();
+    if (lane == 0u) {
+      for (var i = 1u; i < LANES; i++) {
+        sum += partial[local + i];
+      }
+    }
+  }
+  if (c < args.C && lane == 0u) {
+    if (ACC_BIAS) {
+      sum.x += dbias[c];
+    }
+    if (ACC_WEIGHT) {
+      sum.y += dweight[c];
+    }
+    dbias[c] = sum.x;
+    dweight[c] = sum.y;
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Every op against its float64 reference: values, gradients, guard words, repeatability; every case,
- * every variant, on every adapter that can be had. Names of tests are `adapter op case variants`.
+ * every variant, on every adapter that can be had, and on software adapters once more with what a GPU
+ * would be given. Names of tests are `adapter op case variants`.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ops } from "../kernels/index";
@@ -72,6 +73,18 @@ for (const adapter of ["hardware", "lavapipe", "swiftshader"]) {
   });
 }
 
+/** What a graph launches, with everything but tensors. */
+function launches({ graph }: OpGraph): string {
+  return JSON.stringify(graph.dispatches.map(({ kernel, sizes }) => [kernel.name, sizes]));
+}
+
+/** Runs what the op launches on GPUs, unless a software adapter is given just the same. */
+async function faultsAsOnGpu(trial: Trial, rig: Rig): Promise<readonly string[]> {
+  const graph = new OpGraph(trial, { ...rig.caps, kind: "hardware" }, {});
+  if (launches(graph) === launches(new OpGraph(trial, rig.caps, {}))) return [];
+  return faultsOf(graph, await graph.run(rig));
+}
+
 function describeOp(rigs: readonly Rig[], adapter: string, reference: Reference<unknown>): void {
   const { caps } = rigs[0]!;
   const runsOf = (half: boolean) =>
@@ -87,7 +100,15 @@ function describeOp(rigs: readonly Rig[], adapter: string, reference: Reference<
         return { id, run };
       }),
     );
-  const runs = [...runsOf(false), ...(reference.f16 && caps.shaderF16 ? runsOf(true) : [])];
+  const asOnGpu = reference.cases.map((c) => {
+    const id = [adapter, reference.op.name, c.id, "as on a GPU"].join(" ");
+    return { id, run: (rig: Rig) => faultsAsOnGpu(trial(reference, c), rig) };
+  });
+  const runs = [
+    ...runsOf(false),
+    ...(reference.f16 && caps.shaderF16 ? runsOf(true) : []),
+    ...(caps.kind === "hardware" ? [] : asOnGpu),
+  ];
   describe(reference.op.name, () => {
     const found = new Map<string, readonly string[] | Error>();
     beforeAll(async () => {

@@ -180,7 +180,7 @@ const CONVOLUTIONS: readonly Defect[] = [
   ),
   defect(
     "term",
-    "conv3d_reduce",
+    "sum_parts",
     "what was there before is forgotten",
     "sum += out[i];",
     "sum += 0.0;",
@@ -324,7 +324,7 @@ const OTHERS: readonly Defect[] = [
   ),
   defect(
     "barrier",
-    "patch_loss",
+    "patch_sums",
     "none before the lanes are added up",
     `  partial_y[lane] = sum_y;\n${BARRIER}`,
     "  partial_y[lane] = sum_y;\n",

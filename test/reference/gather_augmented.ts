@@ -42,6 +42,12 @@ const cases: Case<GatherAttrs>[] = [
   { id: "mirror_low", inputs: shapes(7), attrs: attrs(false) },
   { id: "all", inputs: shapes(11), attrs: attrs(false, true, true) },
   { id: "f16_all", inputs: shapes(11), attrs: attrs(true, false, true) },
+  // More voxels than a workgroup does on a GPU.
+  {
+    id: "mirror_noise_larger",
+    inputs: shapes(5),
+    attrs: { ...attrs(true), size: [9, 8, 10] },
+  },
   { id: "f16_mirror_elastic_blur", inputs: shapes(9), attrs: attrs(true) },
 ];
 

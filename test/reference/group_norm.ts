@@ -170,6 +170,11 @@ export const groupNormReference = defineReference<GroupNormAttrs>({
       views: { dy: { first: 1, total: 6 } },
     },
     {
+      id: "c4g2_n19",
+      inputs: inputsOf(19, 4, 2, 3, 3),
+      attrs: { groups: 2, eps: 1e-5, relu: true },
+    },
+    {
       id: "constant",
       inputs: inputsOf(1, 2, 2, 2, 2),
       attrs: { groups: 2, eps: 1e-2, relu: false },

@@ -115,6 +115,10 @@ function backward(inputs: Values, shapes: Shapes, attrs: Attrs, { loss: dloss }:
 
 const odd: Shape = [3, 1, 5, 7, 9];
 const big: Shape = [2, 1, 9, 11, 13];
+/** More vectors than a part of a patch has on a GPU. */
+const parts: Shape = [2, 1, 12, 14, 16];
+/** And more parts than lanes that add them up. */
+const manyParts: Shape = [1, 1, 41, 42, 40];
 const ce = { weight: 1, positive: 1, negative: 1, gamma: 0 };
 const focal = { weight: 1, positive: 0.25, negative: 0.75, gamma: 2 };
 const tversky: RegionTerm = { ...dice(1).region, falsePositive: 0.6, falseNegative: 1.4 };
@@ -152,6 +156,8 @@ function casesOf(id: string, attrs: Attrs): Case<Attrs>[] {
     { id: `${id}_soft`, inputs: inputs(odd), attrs },
     { id: `${id}_one_voxel`, inputs: inputs([2, 1, 1, 1, 1]), attrs },
     { id: `${id}_more_than_a_workgroup`, inputs: inputs(big), attrs },
+    { id: `${id}_parts`, inputs: inputs(parts), attrs },
+    ...(id === "dice_ce" ? [{ id: `${id}_many_parts`, inputs: inputs(manyParts), attrs }] : []),
     ...extreme,
   ];
 }
