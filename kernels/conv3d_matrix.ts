@@ -15,9 +15,10 @@ import type { ConvTensors, ConvVariant, Geometry } from "./conv3d_forward";
 import { normalisedOf, unnormalised } from "./normalised";
 import { byRow, widthFor } from "./width";
 
-/** Channels of a matrix. */
-const EDGE = 16;
-const LANES = 32;
+/** Of a matrix. */
+export const EDGE = 16;
+/** Of a subgroup. */
+export const LANES = 32;
 
 /** What a workgroup computes; `matrix_512x16` has 512 voxels by 16 output channels. */
 interface Tile {
@@ -37,7 +38,7 @@ const TILES: readonly Tile[] = [
 const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 
 /** Whether an adapter multiplies f16 matrices of 16 × 16 by 16 × `columns`, with sums in f32. */
-function multiplies({ subgroupMatrices }: Capabilities, columns: 8 | 16): boolean {
+export function multiplies({ subgroupMatrices }: Capabilities, columns: 8 | 16): boolean {
   return subgroupMatrices.some(
     ({ M, N, K, component, result }) =>
       M === EDGE && N === columns && K === EDGE && component === "f16" && result === "f32",
@@ -63,7 +64,7 @@ function bytes(e: Edges, VS: number): number {
 }
 
 /** From voxel to voxel: multiples of 16 bytes, the first such that eight are on different banks. */
-const WIDE = 24;
+export const WIDE = 24;
 
 function shape(tile: Tile, W: number, caps: Capabilities) {
   const found = edges(tile, W, caps);

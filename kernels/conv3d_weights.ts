@@ -11,6 +11,7 @@ import { channelLayout, elements } from "../src/core/tensor";
 import type { Variant } from "../src/core/variant";
 import { BLOCKS, blockedWeightParts, blockSupported } from "./conv3d_blocked";
 import { directFlops, type Geometry } from "./conv3d_forward";
+import { matrixGradients } from "./conv3d_matrix_dw";
 import { emitPointWeightParts, pointFits } from "./conv3d_point";
 import {
   emitWinogradBackward,
@@ -166,6 +167,7 @@ export const weightGradientVariants: readonly WeightGradientVariant[] = [
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedGradients,
+  ...matrixGradients,
   { name: "naive", supported: () => true, f16: true, emit: emitNaive },
 ];
 

@@ -5,10 +5,11 @@
 import { describe, expect, test } from "bun:test";
 import { conv3d } from "../kernels/conv3d";
 import { matrixVariants } from "../kernels/conv3d_matrix";
+import { matrixGradients } from "../kernels/conv3d_matrix_dw";
 import { groupNorm } from "../kernels/group_norm";
 import type { Dispatch } from "../src/core/graph";
 import { Graph, storagesOf } from "../src/core/graph";
-import type { Capabilities, Kernel } from "../src/core/kernel";
+import type { Capabilities } from "../src/core/kernel";
 import { Philox } from "../src/core/random";
 import { channelsOf, elements, type Shape, state, type Tensor } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";
@@ -16,6 +17,7 @@ import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
 import { specialise } from "../src/gpu/shader";
 import { writeRepeated } from "../src/tune/noise";
+import { speltOut } from "./matrices_spelt_out";
 import { conv3dReference } from "./reference/conv3d";
 import { groupNormReference } from "./reference/group_norm";
 import { testDevice } from "./test_devices";
@@ -26,71 +28,12 @@ const WITH_MATRICES: Pick<Capabilities, "subgroupSize" | "subgroupMatrices" | "s
   subgroupMatrices: [16, 8].map((N) => ({ M: 16, N, K: 16, component: "f16", result: "f32" })),
 };
 
-/**
- * Lines of the shader and what they are without the feature: factors are where they lie in memory, of
- * a sum, which is a number from 0 to 7, each invocation has RUN / 2 of 16 × RUN elements. Products
- * are noted, and done in one loop whose bounds look like variables: Mesa takes minutes to unroll it.
- */
-const SPELT_OUT: readonly (readonly [string | RegExp, string])[] = [
-  ["enable chromium_experimental_subgroup_matrix;", ""],
-  [/alias (Left|Right) = .*;/g, "alias $1 = u32;"],
-  [
-    /alias Sum = .*;/,
-    `alias Sum = u32;
-var<private> sums: array<f32, 4u * RUN>;
-var<private> share: u32;
-var<private> products: array<vec3u, 24>;
-var<private> noted: u32;
-
-fn multiply() {
-  for (var p = 0u; p < min(noted, 24u * args.N); p++) {
-    let at = products[p];
-    for (var i = 0u; i < min(RUN / 2u, 8u * args.N); i++) {
-      var sum = 0.0;
-      for (var k = 0u; k < min(16u, 16u * args.N); k++) {
-        let left = f32(wp[at.x + (share + i) / RUN * EDGE + k]);
-        sum += left * f32(tile[at.y + (share + i) % RUN * VS + k]);
-      }
-      sums[RUN / 2u * at.z + i] += sum;
-    }
-  }
-  noted = 0u;
-}`,
-  ],
-  [/var a(\d) = Sum\(\);/g, "var a$1 = $1u;"],
-  [/var b(\d) = Sum\(\);/g, "var b$1 = 4u + $1u;"],
-  ["  @builtin(subgroup_id) id: u32,\n", ""],
-  [
-    "  let edges =",
-    "  let id = lane / LANES;\n  share = RUN / 2u * (lane % LANES);\n  let edges =",
-  ],
-  ["  return subgroupMatrixLoad<Left, row_major>(&wp, at, EDGE);", "  return at;"],
-  ["  return subgroupMatrixLoad<Right, col_major>(&tile, at, VS);", "  return at;"],
-  [
-    "  return subgroupMatrixMultiplyAccumulate(l, r, sum);",
-    "  products[noted] = vec3u(l, r, sum);\n  noted++;\n  return sum;",
-  ],
-  [/(add_plane\(.*&b3\);)/, "$1\n      multiply();"],
-  [
-    "  subgroupMatrixStore<row_major>(&results, at, sum, RUN);",
-    "  for (var i = 0u; i < min(RUN / 2u, 8u * args.N); i++) { " +
-      "results[at + share + i] = sums[RUN / 2u * sum + i]; }",
-  ],
-];
-
-function speltOut(kernel: Kernel): Kernel {
-  if (kernel.name !== "conv3d_matrix") return kernel;
-  const source = SPELT_OUT.reduce((text, [line, by]) => {
-    const replaced = text.replace(line, by);
-    if (replaced === text) throw new Error(`conv3d_matrix.wgsl has no ${line}`);
-    return replaced;
-  }, kernel.source);
-  return { ...kernel, source };
-}
-
 interface MatrixCase {
   readonly id: string;
+  /** Of y and dx. */
   readonly variant: string;
+  /** Of dw. */
+  readonly gradient: string;
   readonly x: Shape;
   readonly cout: number;
   /** Groups of a norm with ReLU in front. */
@@ -99,12 +42,51 @@ interface MatrixCase {
 
 /** Rows of each width of tiles, and longer than the widest; of whole vectors or not. */
 const CASES: readonly MatrixCase[] = [
-  { id: "c16x16_4x5x32", variant: "matrix_256x32", x: [1, 16, 4, 5, 32], cout: 16 },
-  { id: "c5x17_9x9x7", variant: "matrix_256x16", x: [2, 5, 9, 9, 7], cout: 17 },
-  { id: "c17x70_5x9x8", variant: "matrix_256x64", x: [1, 17, 5, 9, 8], cout: 70 },
-  { id: "c2x20_5x3x13", variant: "matrix_256x64", x: [2, 2, 5, 3, 13], cout: 20 },
-  { id: "c18x3_3x5x19_norm", variant: "matrix_256x16", x: [1, 18, 3, 5, 19], cout: 3, groups: 3 },
-  { id: "c4x24_3x5x36_norm", variant: "matrix_256x32", x: [2, 4, 3, 5, 36], cout: 24, groups: 2 },
+  {
+    id: "c16x16_4x5x32",
+    gradient: "matrix_16x16",
+    variant: "matrix_256x32",
+    x: [1, 16, 4, 5, 32],
+    cout: 16,
+  },
+  {
+    id: "c5x17_9x9x7",
+    gradient: "matrix_16x32",
+    variant: "matrix_256x16",
+    x: [2, 5, 9, 9, 7],
+    cout: 17,
+  },
+  {
+    // More columns than the weight gradient has sums: several each, and none for the last.
+    id: "n48_c17x40_3x5x8",
+    gradient: "matrix_16x16",
+    variant: "matrix_256x64",
+    x: [48, 17, 3, 5, 8],
+    cout: 40,
+  },
+  {
+    id: "c2x20_5x3x13",
+    gradient: "matrix_16x16",
+    variant: "matrix_256x64",
+    x: [2, 2, 5, 3, 13],
+    cout: 20,
+  },
+  {
+    id: "c18x3_3x5x19_norm",
+    gradient: "matrix_16x16",
+    variant: "matrix_256x16",
+    x: [1, 18, 3, 5, 19],
+    cout: 3,
+    groups: 3,
+  },
+  {
+    id: "c4x24_3x5x36_norm",
+    gradient: "matrix_16x32",
+    variant: "matrix_256x32",
+    x: [2, 4, 3, 5, 36],
+    cout: 24,
+    groups: 2,
+  },
 ];
 
 const EPS = 1e-5;
@@ -116,7 +98,7 @@ interface Recorded {
   readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
-/** y and its moments, and where there is no norm dx, of a convolution whose x is a channel view. */
+/** y and its moments, dw, and where there is no norm dx, of a convolution whose x is a channel view. */
 function record(caps: Capabilities, c: MatrixCase): Recorded {
   const {
     x: [N = 0, C = 0, ...space],
@@ -124,7 +106,8 @@ function record(caps: Capabilities, c: MatrixCase): Recorded {
     groups,
     variant,
   } = c;
-  const graph = new Graph(caps, { variants: { conv3d: variant, conv3d_dx: variant } });
+  const variants = { conv3d: variant, conv3d_dx: variant, conv3d_dw: c.gradient };
+  const graph = new Graph(caps, { variants });
   const base = state("base", [N, C + 2, ...space], "f16");
   const shapes = { w: [cout, C, 3, 3, 3], b: [cout], weight: [C], bias: [C] };
   const made = Object.entries(shapes).map(([name, shape]) => [name, state(name, shape)] as const);
@@ -137,10 +120,11 @@ function record(caps: Capabilities, c: MatrixCase): Recorded {
     x = graph.apply(groupNorm, { x, weight: weight!, bias: bias! }, attrs).y!;
   }
   const { y, moments } = graph.apply(conv3d, { x, w: w!, b: b! }, { moments: true });
-  if (groups) return { graph, inputs, outputs: { y: y!, moments: moments! } };
-  const call = { inputs: { x, w: w!, b: b! }, outputs: {}, attrs: {}, needs: new Set(["x"]) };
-  const { x: dx } = conv3d.backward!(graph, call, { y: dy });
-  return { graph, inputs, outputs: { y: y!, moments: moments!, dx: dx! } };
+  const needs = new Set(groups ? ["w"] : ["x", "w"]);
+  const call = { inputs: { x, w: w!, b: b! }, outputs: {}, attrs: {}, needs };
+  const grads = conv3d.backward!(graph, call, { y: dy });
+  const outputs = { y: y!, moments: moments!, dw: grads.w!, ...(grads.x && { dx: grads.x }) };
+  return { graph, inputs, outputs };
 }
 
 function halves(values: Float64Array): Uint32Array<ArrayBuffer> {
@@ -230,16 +214,19 @@ for (const adapter of ["lavapipe", "hardware"]) {
     for (const c of CASES) {
       test(`${c.id} ${c.variant}: with matrices spelt out it agrees with float64`, async () => {
         const recorded = record({ ...capabilities(device), ...OFFERED }, c);
-        for (const { chosen } of recorded.graph.picks) expect(chosen).toBe(c.variant);
+        for (const { op, chosen } of recorded.graph.picks) {
+          expect(chosen).toBe(op === "conv3d_dw" ? c.gradient : c.variant);
+        }
         const values = fill(memory, recorded.inputs);
         const got = await run(memory, recorded);
         const wanted = truth(c, values);
-        for (const name of ["y", "dx"].filter((name) => name in got)) {
+        for (const name of ["y", "dx", "dw"].filter((name) => name in got)) {
           const [right, found] = [wanted[name]!, got[name]!];
           const largest = Math.max(...right.map(Math.abs));
           const off = right.map((value, i) => Math.abs(found[i]! - value));
-          // Behind a norm x is rounded to f16, else only the result is.
-          expect(Math.max(...off) / largest, name).toBeLessThan(c.groups ? 2e-3 : 2 ** -11);
+          // Behind a norm x is rounded to f16, else only the result is, and of dw not even that.
+          const exact = name === "dw" ? 1e-5 : 2 ** -11;
+          expect(Math.max(...off) / largest, name).toBeLessThan(c.groups ? 2e-3 : exact);
         }
         const T = recorded.outputs.moments!.shape[2]!;
         expectMoments(got.moments!, T, wanted.y!, elements(c.x.slice(2)));
@@ -262,7 +249,7 @@ function truth(c: MatrixCase, values: Arrays) {
   const inputs = { x, w: w!, b: b! };
   const { y } = conv3dReference.forward(inputs, shapes, {});
   const grads = conv3dReference.backward!(inputs, shapes, {}, { y: dy! });
-  return { y: y!, dx: grads.x! } as Record<string, Float64Array>;
+  return { y: y!, dx: grads.x!, dw: grads.w! } as Record<string, Float64Array>;
 }
 
 test("Dawn's compiler takes the kernel as it is", async () => {
@@ -276,10 +263,15 @@ test("Dawn's compiler takes the kernel as it is", async () => {
   const sizes = { maxBindingBytes: 2 ** 30, maxInvocations: 1024, maxWorkgroupBytes: 49152 };
   const caps: Capabilities = { ...WITH_MATRICES, ...sizes, kind: "hardware" };
   const compiled = new Set<string>();
-  const trials = CASES.flatMap((c) => matrixVariants.map(({ name }) => ({ ...c, variant: name })));
-  for (const { variant, ...c } of trials) {
-    const { graph } = record(caps, { ...c, variant });
-    for (const { chosen } of graph.picks) expect(chosen).toBe(variant);
+  const trials = CASES.flatMap((c) => [
+    ...matrixVariants.map(({ name }) => ({ ...c, variant: name })),
+    ...matrixGradients.map(({ name }) => ({ ...c, gradient: name })),
+  ]);
+  for (const c of trials) {
+    const { graph } = record(caps, c);
+    for (const { op, chosen } of graph.picks) {
+      expect(chosen).toBe(op === "conv3d_dw" ? c.gradient : c.variant);
+    }
     for (const { kernel, consts } of graph.dispatches) {
       const code = specialise(kernel, consts);
       if (!kernel.name.startsWith("conv3d_matrix") || compiled.has(code)) continue;
