@@ -1,6 +1,6 @@
 /**
  * 3×3×3 convolution for GPUs: register blocks fed from workgroup memory (conv3d_blocked*.wgsl), in
- * tiles of several sizes, each a variant of its own. Not measured on a GPU yet.
+ * tiles of several sizes, each a variant of its own.
  */
 import blockedWgsl from "../shaders/conv3d_blocked.wgsl" with { type: "text" };
 import dwWgsl from "../shaders/conv3d_blocked_dw.wgsl" with { type: "text" };
@@ -20,38 +20,39 @@ interface Tile {
   readonly voxels: number;
   /** A multiple of 8. */
   readonly channels: number;
+  /** Of four voxels that a thread computes: 2, or 4, which takes twice the registers. */
+  readonly rows: 2 | 4;
 }
 
 /**
- * In order of preference where nothing is known: the first three fit into 16 KiB. The smallest is for
+ * In order of preference where nothing is known: the first two fit into 16 KiB. The smallest is for
  * small volumes, of which larger tiles would make fewer workgroups than a GPU has multiprocessors.
  */
 const TILES: readonly Tile[] = [
-  { voxels: 512, channels: 16 },
-  { voxels: 256, channels: 32 },
-  { voxels: 128, channels: 32 },
-  { voxels: 512, channels: 32 },
-  { voxels: 256, channels: 64 },
-  { voxels: 1024, channels: 8 },
+  { voxels: 512, channels: 16, rows: 2 },
+  { voxels: 256, channels: 16, rows: 2 },
+  { voxels: 512, channels: 32, rows: 4 },
+  { voxels: 1024, channels: 16, rows: 4 },
+  { voxels: 1024, channels: 8, rows: 2 },
 ];
 
 const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 
-/** Edges of a tile for rows of W voxels; RS is the way from row to row, see the shader. */
-function shape({ voxels, channels: CB }: Tile, W: number) {
+/** Edges of a tile for rows of W voxels, and the rows of a thread. */
+function shape({ voxels, channels: CB, rows: RT }: Tile, W: number) {
   const TX = W > 16 ? 32 : W > 8 ? 16 : 8;
   const TY = voxels / TX >= 32 ? 8 : 4;
-  return { TX, TY, TZ: voxels / (TX * TY), RS: { 8: 3, 16: 6, 32: 9 }[TX], CB };
+  return { TX, TY, TZ: voxels / (TX * TY), RT, CB };
 }
 
-/** Threads of a workgroup: 8 voxels by 8 channels each. */
-const threads = ({ voxels, channels }: Tile) => (voxels / 8) * (channels / 8);
+/** Threads of a workgroup: `rows` of 4 voxels by 8 channels each. */
+const threads = ({ voxels, channels, rows }: Tile) => (voxels / (4 * rows)) * (channels / 8);
 
 /** Bytes of workgroup memory, as the shader counts them. */
 function workgroupBytes(tile: Tile, W: number): number {
-  const { TY, TZ, RS, CB } = shape(tile, W);
-  const half = (TY + 2) * (TZ + 2) * RS! + 1 + (27 * CB) / 4;
-  return 16 * Math.max(2 * half, CB / 4 + 4 * threads(tile));
+  const { TX, TY, TZ, CB } = shape(tile, W);
+  const half = ((TY + 2) / 2) * (TZ + 2) * (TX / 4 + 1);
+  return 16 * (4 * Math.max(half, threads(tile)) + (27 * CB) / 2);
 }
 
 function supported(tile: Tile, { maxInvocations, maxWorkgroupBytes }: Capabilities): boolean {
@@ -106,29 +107,32 @@ export const blockedVariants: readonly ConvVariant[] = TILES.map((tile) => ({
   emit: (g, t, geometry) => emit(g, t, geometry, tile),
 }));
 
-/** What a workgroup computes of the weight gradient, in columns of 8 × `rows` voxels. */
+/** What a workgroup computes of the weight gradient, in columns of 4 · `across` × 4 voxels. */
 interface Block {
-  /** A multiple of 4. */
+  /** A multiple of 2. */
   readonly inputs: number;
-  /** A multiple of 4. */
+  /** 16, or a multiple of 4 that the scratch of the shader has room for. */
   readonly outputs: number;
   readonly rows: number;
+  /** Vectors of a column's row. */
+  readonly across: number;
 }
 
-/** In order of preference where nothing is known: the first two fit into 16 KiB. */
+/** In order of preference where nothing is known: the first fits into 16 KiB. */
 export const BLOCKS: readonly Block[] = [
-  { inputs: 8, outputs: 16, rows: 4 },
-  { inputs: 4, outputs: 32, rows: 4 },
-  { inputs: 8, outputs: 16, rows: 8 },
+  { inputs: 8, outputs: 16, rows: 4, across: 2 },
+  { inputs: 16, outputs: 16, rows: 4, across: 2 },
+  { inputs: 2, outputs: 16, rows: 4, across: 8 },
 ];
 
-/** Threads: the three planes of the kernel, four output channels and half a column each. */
-const blockThreads = ({ inputs, outputs }: Block) => 2 * 3 * inputs * (outputs / 4);
+/** Threads: three planes of the kernel, 2 by 4 channels and a vector of the row each. */
+const blockThreads = ({ inputs, outputs, across }: Block) =>
+  3 * (inputs / 2) * (outputs / 4) * across;
 
 export function blockSupported(block: Block, caps: Capabilities): boolean {
-  const { inputs, outputs, rows } = block;
-  const planes = 4 * (3 * inputs * (rows + 2) + 1) + 2 * outputs * (2 * rows + 2);
-  const bytes = 16 * Math.max(planes, (9 * blockThreads(block)) / 2);
+  const { inputs, outputs, rows, across } = block;
+  const planes = 4 * inputs * (across + 1) * (rows + 3);
+  const bytes = 16 * (planes + (outputs / 2) * across * (4 * rows + 1));
   return blockThreads(block) <= caps.maxInvocations && bytes <= caps.maxWorkgroupBytes;
 }
 
@@ -151,23 +155,25 @@ const blockedDw = byRow(
   }),
 );
 
-/** Enough for a large GPU: about four for each of 128 multiprocessors. */
-const WORKGROUPS = 512;
+/** Enough for a large GPU: about four for each of 132 multiprocessors. */
+const WORKGROUPS = 528;
 
 /** Partial sums of the weight gradient: (SPLITS, COUT, CIN, 3, 3, 3). x may be behind a norm. */
 export function blockedWeightParts(
   g: Graph,
   { x, dy }: Pick<GradientTensors, "x" | "dy">,
   { N, CIN, COUT, D, H, W }: Geometry,
-  { inputs: CI, outputs: CO, rows: TY }: Block,
+  { inputs: CI, outputs: CO, rows: TY, across: SIDES }: Block,
 ): Tensor {
-  const columns = N * ceilDiv(H, TY) * ceilDiv(W, 8);
-  const SPLITS = Math.min(columns, ceilDiv(WORKGROUPS, ceilDiv(CIN, CI) * ceilDiv(COUT, CO)));
+  const columns = N * ceilDiv(H, TY) * ceilDiv(W, 4 * SIDES);
+  const wanted = Math.max(1, Math.floor(WORKGROUPS / (ceilDiv(CIN, CI) * ceilDiv(COUT, CO))));
+  // As many columns for each workgroup, and none without.
+  const SPLITS = ceilDiv(columns, ceilDiv(columns, wanted));
   const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, 3, 3, 3]);
   const norm = normalisedOf(x);
   const from = norm?.inputs ?? unnormalised(g, x);
   const WIDTH = widthFor(W);
-  const how = { CI, CO, TY, WIDTH, NORM: Boolean(norm) };
+  const how = { CI, CO, SIDES, TY, WIDTH, NORM: Boolean(norm) };
   const CG = CIN / (norm?.groups ?? 1);
   const args = { N, CIN, COUT, ...channelLayout(from.x), CG, D, H, W, SPLITS };
   g.emit(blockedDw(WIDTH), { ...from, dy, parts }, how, args);

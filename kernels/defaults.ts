@@ -27,15 +27,12 @@ export const DEFAULTS: Readonly<Record<Capabilities["kind"], readonly Rule[]>> =
     { ops: ["conv3d_dx"], when: { K: [1, 1], CIN: [1, 1] }, use: "subgroup" },
   ],
   swiftshader: [],
-  // Not measured yet: reckoned from tiles, waste at their edges and loads (docs/convolution.md).
+  // Of the first measurements on a GPU, before the kernels were rewritten (docs/convolution.md).
   hardware: [
     { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [1, 8] }, use: "blocked_1024x8" },
-    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [17, MANY], W: [1, 8] }, use: "blocked_128x32" },
-    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [17, 32] }, use: "blocked_256x32" },
-    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [49, MANY] }, use: "blocked_256x32" },
+    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [9, MANY], W: [1, 8] }, use: "blocked_256x16" },
     { ops: CONVOLUTIONS, when: { K: [3, 3] }, use: "blocked_512x16" },
-    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [1, 4] }, use: "blocked_4x32x4" },
-    { ops: ["conv3d_dw"], when: { K: [3, 3] }, use: "blocked_8x16x8" },
+    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [1, 2] }, use: "blocked_2x16x4" },
     { ops: ["conv3d_dw"], when: { K: [3, 3] }, use: "blocked_8x16x4" },
     { ops: ["upsample3d", "upsample3d_dx"], use: "rows4" },
   ],

@@ -4,11 +4,13 @@
 // NORM: x is normalised first, as in conv3d_winograd_input.wgsl. STATS: parts: (N, COUT, TILES, 3),
 // moments of y over each tile, for group_norm_merge.wgsl.
 // A workgroup computes TX × TY × TZ voxels by CB output channels, one input channel after the other:
-// its tile of x with a border and its weights wait in one half of `tile` while those of the next
-// channel are on their way to the other, so that one barrier a channel is enough. A thread keeps
-// 4 × 2 voxels (x, y) by 8 channels: 24 FMAs for each vector that it reads. Sizes need not divide.
-// A row of the tile is its left edge (.w; .x is the right edge of the row before), then its voxels;
-// RS, the way to the next row, is such that lanes next to each other read from different banks.
+// its tile of x with a border and its weights wait in one half of workgroup memory while those of
+// the next channel are on their way to the other, so that one barrier a channel is enough. What is
+// on its way is untouched until it is put there: whoever used it would wait for it. A thread keeps
+// 4 × RT voxels (x, y) by 8 channels: 12 RT FMAs for each vector of weights. Sizes need not divide.
+// Even and odd rows lie in arrays of their own, and weights in nested ones, so that most indices
+// are constants behind a few that are not: only those are clamped and added up when it runs.
+// A row is a vector with its edges (.w left, .x right), then its voxels.
 alias V = vec4f; // or f32, where rows are no multiples of 4; f16 likewise: as stored
 alias F = vec4f; // or f32
 @group(0) @binding(0) var<storage, read> x: array<V>;
@@ -36,40 +38,47 @@ const WIDTH: u32 = 4u; // elements of V
 const TX: u32 = 32u;
 const TY: u32 = 4u;
 const TZ: u32 = 4u;
-const RS: u32 = 9u;
+const RT: u32 = 2u; // rows of a thread, 2 or 4
 const CB: u32 = 16u;
 const NORM: bool = false;
 const STATS: bool = false;
 
 const QUADS: u32 = TX / 4u;
+const RS: u32 = QUADS + 1u; // vectors of a row
 const PY: u32 = TY + 2u;
 const ROWS: u32 = PY * (TZ + 2u);
 const OCTETS: u32 = CB / 8u;
-const WG: u32 = QUADS * TY / 2u * TZ * OCTETS;
-const X_SIZE: u32 = ROWS * RS + 1u;
+const WG: u32 = QUADS * (TY / RT) * TZ * OCTETS;
+const HALF: u32 = ROWS / 2u * RS;
 const W_SIZE: u32 = 27u * CB / 4u;
-const HALF: u32 = X_SIZE + W_SIZE;
-const SCRATCH: u32 = CB / 4u + 4u * WG;
 const X_LOADS: u32 = (ROWS * QUADS + WG - 1u) / WG; // of a thread
-const EDGE_LOADS: u32 = (ROWS + WG) / WG;
+const EDGE_LOADS: u32 = (ROWS + WG - 1u) / WG;
 const W_LOADS: u32 = (W_SIZE + WG - 1u) / WG;
 
-var<workgroup> tile: array<vec4f, max(2u * HALF, SCRATCH)>;
+var<workgroup> even: array<vec4f, max(2u * HALF, 2u * WG)>;
+var<workgroup> odd: array<vec4f, max(2u * HALF, 2u * WG)>;
+// Half and octet of channels, kz, then ky, kx and half an octet.
+var<workgroup> taps: array<array<array<vec4f, 18>, 3>, 2u * OCTETS>;
 
 // What a thread has loaded for the other half, where in a channel that lies, and how many elements
 // of a vector, or which edges, are inside the volume.
 var<private> quads: array<vec4f, X_LOADS>;
 var<private> quadAt: array<u32, X_LOADS>;
 var<private> quadIn: array<u32, X_LOADS>;
-var<private> edges: array<vec2f, EDGE_LOADS>; // left of row e, right of row e − 1
+var<private> edges: array<vec2f, EDGE_LOADS>; // left and right
 var<private> edgeAt: array<vec2u, EDGE_LOADS>;
 var<private> edgeIn: array<vec2<bool>, EDGE_LOADS>;
 var<private> weights: array<vec4f, W_LOADS>;
-// The thread's sums: its two rows by channels 0–3 and 4–7, a column a channel.
+var<private> norm: array<f32, 4>; // mean, 1 / standard deviation, weight and bias
+// The thread's sums: its rows by channels 0–3 and 4–7, a column a channel.
 var<private> a0: mat4x4f;
 var<private> a1: mat4x4f;
 var<private> b0: mat4x4f;
 var<private> b1: mat4x4f;
+var<private> c0: mat4x4f;
+var<private> c1: mat4x4f;
+var<private> d0: mat4x4f;
+var<private> d1: mat4x4f;
 
 fn wide(v: V) -> vec4f { return vec4f(F(v)); }
 fn narrow(v: vec4f) -> V { return V(v); }
@@ -96,42 +105,28 @@ fn place(corner: vec3u, lane: u32) {
     quadIn[k] = select(0u, min(4u, args.W - p.x), inside);
   }
   for (var k = 0u; k < EDGE_LOADS; k++) {
-    let row = vec2u(k * WG + lane) - vec2u(0u, 1u);
+    let row = k * WG + lane;
     let z = row / PY + corner.z - 1u;
     let yy = row % PY + corner.y - 1u;
     let xx = corner.x + vec2u(0u - 1u, TX);
-    let inRow = (row < vec2u(ROWS)) & (z < size.zz) & (yy < size.yy);
-    edgeIn[k] = inRow & (xx < size.xx);
+    let inside = row < ROWS && z < args.D && yy < args.H;
+    edgeIn[k] = vec2<bool>(inside) & (xx < size.xx);
     edgeAt[k] = select(vec2u(), (z * args.H + yy) * args.W + xx, edgeIn[k]);
   }
 }
 
-// Loads input channel ci of sample n, and its weights for the block of output channels.
-fn fetch(n: u32, ci: u32, block: u32, lane: u32) {
-  var mean = 0.0;
-  var scale = 1.0;
-  var shift = 0.0;
+// Loads input channel ci of sample n, of its group, and its weights for the block of output channels.
+fn fetch(n: u32, ci: u32, group: u32, block: u32, lane: u32) {
   if (NORM) {
-    let group = 2u * ((n * args.CIN + ci) / args.CG);
-    mean = stats[group];
-    scale = stats[group + 1u] * weight[ci];
-    shift = bias[ci];
+    norm = array<f32, 4>(stats[2u * group], stats[2u * group + 1u], weight[ci], bias[ci]);
   }
   let base = (n * args.CT + args.C0 + ci) * args.D * args.H * args.W;
   for (var k = 0u; k < X_LOADS; k++) {
-    var value = load_quad(base + quadAt[k], quadIn[k]);
-    if (NORM) {
-      value = max((value - mean) * scale + shift, vec4f());
-    }
-    quads[k] = select(vec4f(), value, vec4u(0u, 1u, 2u, 3u) < vec4u(quadIn[k]));
+    quads[k] = load_quad(base + quadAt[k], quadIn[k]);
   }
   for (var k = 0u; k < EDGE_LOADS; k++) {
     let at = (base + edgeAt[k]) / WIDTH;
-    var value = vec2f(wide(x[at.x]).w, wide(x[at.y]).x);
-    if (NORM) {
-      value = max((value - mean) * scale + shift, vec2f());
-    }
-    edges[k] = select(vec2f(), value, edgeIn[k]);
+    edges[k] = vec2f(wide(x[at.x]).w, wide(x[at.y]).x);
   }
   let first = (block * (1u + args.CIN * 27u) + 1u + ci * 27u) * CB / 4u;
   for (var k = 0u; k < W_LOADS; k++) {
@@ -139,24 +134,53 @@ fn fetch(n: u32, ci: u32, block: u32, lane: u32) {
   }
 }
 
-// Puts what was fetched into the half of the tile that starts at `to`.
-fn put(to: u32, lane: u32) {
+fn put_row(row: u32, at: u32, v: vec4f) {
+  if (row % 2u == 0u) {
+    even[at] = v;
+  } else {
+    odd[at] = v;
+  }
+}
+
+// The first `count` elements of v, which is a whole vector or nothing where rows are.
+fn masked(v: vec4f, count: u32) -> vec4f {
+  if (WIDTH == 4u) {
+    return select(vec4f(), v, count > 0u);
+  }
+  return select(vec4f(), v, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
+}
+
+// Normalises what was fetched and puts it into half h.
+fn put(h: u32, lane: u32) {
+  let scale = norm[1] * norm[2];
   for (var k = 0u; k < X_LOADS; k++) {
     let i = k * WG + lane;
-    if (i < ROWS * QUADS) {
-      tile[to + i / QUADS * RS + 1u + i % QUADS] = quads[k];
+    let row = i / QUADS;
+    if (row < ROWS) {
+      var v = quads[k];
+      if (NORM) {
+        v = max((v - norm[0]) * scale + norm[3], vec4f());
+      }
+      put_row(row, h * HALF + row / 2u * RS + 1u + i % QUADS, masked(v, quadIn[k]));
     }
   }
   for (var k = 0u; k < EDGE_LOADS; k++) {
-    let e = k * WG + lane;
-    if (e <= ROWS) {
-      tile[to + e * RS] = vec4f(edges[k].y, 0.0, 0.0, edges[k].x);
+    let row = k * WG + lane;
+    if (row < ROWS) {
+      var v = edges[k];
+      if (NORM) {
+        v = max((v - norm[0]) * scale + norm[3], vec2f());
+      }
+      v = select(vec2f(), v, edgeIn[k]);
+      put_row(row, h * HALF + row / 2u * RS, vec4f(v.y, 0.0, 0.0, v.x));
     }
   }
   for (var k = 0u; k < W_LOADS; k++) {
     let i = k * WG + lane;
     if (i < W_SIZE) {
-      tile[to + X_SIZE + i] = weights[k];
+      let tap = i / (CB / 4u);
+      let c = i % (CB / 4u);
+      taps[h * OCTETS + c / 2u][tap / 9u][tap % 9u * 2u + c % 2u] = weights[k];
     }
   }
 }
@@ -170,37 +194,64 @@ fn add_products(sums: mat4x4f, v: vec4f, w: vec4f) -> mat4x4f {
   );
 }
 
-// One tap for both rows of voxels.
-fn multiply(va: vec4f, vb: vec4f, at: u32) {
-  let w0 = tile[at];
-  let w1 = tile[at + 1u];
+// One tap of the kernel, `tap` of plane kz, for a vector of each row of voxels.
+fn multiply(va: vec4f, vb: vec4f, vc: vec4f, vd: vec4f, w: vec2u, tap: u32) {
+  let w0 = taps[w.x][w.y][2u * tap];
+  let w1 = taps[w.x][w.y][2u * tap + 1u];
   a0 = add_products(a0, va, w0);
   a1 = add_products(a1, va, w1);
   b0 = add_products(b0, vb, w0);
   b1 = add_products(b1, vb, w1);
+  if (RT == 4u) {
+    c0 = add_products(c0, vc, w0);
+    c1 = add_products(c1, vc, w1);
+    d0 = add_products(d0, vd, w0);
+    d1 = add_products(d1, vd, w1);
+  }
+}
+
+struct Row {
+  left: f32,
+  v: vec4f,
+  right: f32,
+}
+
+fn before(r: Row) -> vec4f { return vec4f(r.left, r.v.xyz); }
+fn after(r: Row) -> vec4f { return vec4f(r.v.yzw, r.right); }
+
+fn even_row(at: u32, right: u32) -> Row {
+  return Row(even[at - 1u].w, even[at], even[at + right].x);
+}
+
+fn odd_row(at: u32, right: u32) -> Row {
+  return Row(odd[at - 1u].w, odd[at], odd[at + right].x);
+}
+
+// A row of the kernel.
+fn multiply_rows(a: Row, b: Row, c: Row, d: Row, w: vec2u, tap: u32) {
+  multiply(before(a), before(b), before(c), before(d), w, tap);
+  multiply(a.v, b.v, c.v, d.v, w, tap + 1u);
+  multiply(after(a), after(b), after(c), after(d), w, tap + 2u);
 }
 
 // All taps of one input channel; own: the thread's first vector, right: the way from its vector to
-// the one with its right neighbour, taps: its weights.
-fn convolve(own: u32, right: u32, taps: u32) {
+// the one with its right neighbour, w: its half and octet of weights.
+fn convolve(own: u32, right: u32, w: u32) {
   for (var kz = 0u; kz < 3u; kz++) {
-    var at = own + kz * PY * RS;
-    var v = tile[at];
-    var left = tile[at - 1u].w;
-    var next = tile[at + right].x;
-    for (var ky = 0u; ky < 3u; ky++) {
-      at += RS;
-      let vb = tile[at];
-      let leftB = tile[at - 1u].w;
-      let nextB = tile[at + right].x;
-      let w = taps + (kz * 3u + ky) * 3u * CB / 4u;
-      multiply(vec4f(left, v.xyz), vec4f(leftB, vb.xyz), w);
-      multiply(v, vb, w + CB / 4u);
-      multiply(vec4f(v.yzw, next), vec4f(vb.yzw, nextB), w + CB / 2u);
-      v = vb;
-      left = leftB;
-      next = nextB;
+    let at = own + kz * (PY / 2u) * RS;
+    let r0 = even_row(at, right);
+    let r1 = odd_row(at, right);
+    let r2 = even_row(at + RS, right);
+    let r3 = odd_row(at + RS, right);
+    var r4 = r3;
+    var r5 = r3;
+    if (RT == 4u) {
+      r4 = even_row(at + 2u * RS, right);
+      r5 = odd_row(at + 2u * RS, right);
     }
+    multiply_rows(r0, r1, r2, r3, vec2u(w, kz), 0u);
+    multiply_rows(r1, r2, r3, r4, vec2u(w, kz), 3u);
+    multiply_rows(r2, r3, r4, r5, vec2u(w, kz), 6u);
   }
 }
 
@@ -213,59 +264,63 @@ fn store_row(i: u32, v: vec4f, count: u32) {
   }
 }
 
-fn store(co: u32, n: u32, at: u32, count: vec2u, a: vec4f, b: vec4f) {
-  if (co < args.COUT) {
-    let i = (n * args.COUT + co) * args.D * args.H * args.W + at;
-    store_row(i, a, count.x);
-    store_row(i + args.W, b, count.y);
+// Four channels from co on of one row.
+fn store(co: u32, i: u32, count: u32, sums: mat4x4f) {
+  let size = args.D * args.H * args.W;
+  store_row(i, sums[0], select(0u, count, co < args.COUT));
+  store_row(i + size, sums[1], select(0u, count, co + 1u < args.COUT));
+  store_row(i + 2u * size, sums[2], select(0u, count, co + 2u < args.COUT));
+  store_row(i + 3u * size, sums[3], select(0u, count, co + 3u < args.COUT));
+}
+
+// Sum and sum of squares of `count` voxels, less `origin`.
+fn deviations(v: vec4f, origin: f32, count: u32) -> vec2f {
+  let d = select(vec4f(), v - origin, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
+  return vec2f(dot(d, vec4f(1.0)), dot(d, d));
+}
+
+// The same for four channels, a component each: a column of sums, one of squares.
+fn row_deviations(sums: mat4x4f, origin: vec4f, count: u32) -> mat2x4f {
+  let e0 = deviations(sums[0], origin.x, count);
+  let e1 = deviations(sums[1], origin.y, count);
+  let e2 = deviations(sums[2], origin.z, count);
+  let e3 = deviations(sums[3], origin.w, count);
+  return mat2x4f(vec4f(e0.x, e1.x, e2.x, e3.x), vec4f(e0.y, e1.y, e2.y, e3.y));
+}
+
+fn put_deviations(at: u32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, count: vec4u) {
+  let origin = taps[0][0][at % (2u * OCTETS)];
+  var sums = row_deviations(a, origin, count.x) + row_deviations(b, origin, count.y);
+  if (RT == 4u) {
+    sums += row_deviations(c, origin, count.z) + row_deviations(d, origin, count.w);
   }
-}
-
-// Sum and sum of squares of a channel's eight voxels, less `origin`.
-fn deviations(va: vec4f, vb: vec4f, origin: f32, count: vec2u) -> vec2f {
-  let lanes = vec4u(0u, 1u, 2u, 3u);
-  let a = select(vec4f(), va - origin, lanes < vec4u(count.x));
-  let b = select(vec4f(), vb - origin, lanes < vec4u(count.y));
-  return vec2f(dot(a, vec4f(1.0)) + dot(b, vec4f(1.0)), dot(a, a) + dot(b, b));
-}
-
-// The same for four channels: sums, then squares, into the scratch.
-fn put_deviations(at: u32, a: mat4x4f, b: mat4x4f, origin: vec4f, count: vec2u) {
-  let d0 = deviations(a[0], b[0], origin.x, count);
-  let d1 = deviations(a[1], b[1], origin.y, count);
-  let d2 = deviations(a[2], b[2], origin.z, count);
-  let d3 = deviations(a[3], b[3], origin.w, count);
-  tile[at] = vec4f(d0.x, d1.x, d2.x, d3.x);
-  tile[at + 1u] = vec4f(d0.y, d1.y, d2.y, d3.y);
+  even[at] = sums[0];
+  odd[at] = sums[1];
 }
 
 // Moments of the tile: differences from its first voxel, because sums of squares of the values
 // themselves would cancel.
-fn put_moments(n: u32, t: u32, tiles: u32, block: u32, corner: vec3u, count: vec2u, lane: u32) {
-  let octet = lane % OCTETS;
-  let at = CB / 4u + 4u * lane;
-  workgroupBarrier();
+fn put_moments(n: u32, t: u32, tiles: u32, block: u32, corner: vec3u, count: vec4u, lane: u32) {
   if (lane < OCTETS) {
-    tile[2u * lane] = vec4f(a0[0].x, a0[1].x, a0[2].x, a0[3].x);
-    tile[2u * lane + 1u] = vec4f(a1[0].x, a1[1].x, a1[2].x, a1[3].x);
+    taps[0][0][2u * lane] = vec4f(a0[0].x, a0[1].x, a0[2].x, a0[3].x);
+    taps[0][0][2u * lane + 1u] = vec4f(a1[0].x, a1[1].x, a1[2].x, a1[3].x);
   }
   workgroupBarrier();
-  put_deviations(at, a0, b0, tile[2u * octet], count);
-  put_deviations(at + 2u, a1, b1, tile[2u * octet + 1u], count);
+  put_deviations(2u * lane, a0, b0, c0, d0, count);
+  put_deviations(2u * lane + 1u, a1, b1, c1, d1, count);
   workgroupBarrier();
   if (lane < CB && block * CB + lane < args.COUT) {
-    let first = CB / 4u + lane / 8u * 4u + lane / 4u % 2u * 2u;
     var sum = 0.0;
     var squares = 0.0;
-    for (var k = first; k < first + 4u * WG; k += 4u * OCTETS) {
-      sum += tile[k][lane % 4u];
-      squares += tile[k + 1u][lane % 4u];
+    for (var k = lane / 4u; k < 2u * WG; k += 2u * OCTETS) {
+      sum += even[k][lane % 4u];
+      squares += odd[k][lane % 4u];
     }
     let inside = min(vec3u(TX, TY, TZ), vec3u(args.W, args.H, args.D) - corner);
     let total = f32(inside.x * inside.y * inside.z);
     let to = 3u * ((n * args.COUT + block * CB + lane) * tiles + t);
     parts[to] = total;
-    parts[to + 1u] = tile[lane / 4u][lane % 4u] + sum / total;
+    parts[to + 1u] = taps[0][0][lane / 4u][lane % 4u] + sum / total;
     parts[to + 2u] = max(0.0, squares - sum * sum / total);
   }
 }
@@ -296,48 +351,61 @@ fn main(
 
   let octet = lane % OCTETS;
   let q = lane / OCTETS % QUADS;
-  let pair = lane / (OCTETS * QUADS) % (TY / 2u);
-  let z = lane / (OCTETS * QUADS * TY / 2u);
-  let own = (z * PY + 2u * pair) * RS + 1u + q;
-  let right = select(1u, RS - QUADS, q == QUADS - 1u);
-  let taps = X_SIZE + 2u * octet;
+  let line = lane / (OCTETS * QUADS) % (TY / RT) * RT; // the first of the thread's rows
+  let z = lane / (OCTETS * QUADS * (TY / RT));
+  let own = (z * PY + line) / 2u * RS + 1u + q;
+  let right = select(1u, 0u - QUADS, q == QUADS - 1u);
 
   let biases = (block * (1u + args.CIN * 27u) * CB + octet * 8u) / 4u;
   a0 = constant_columns(wp[biases]);
   a1 = constant_columns(wp[biases + 1u]);
   b0 = a0;
   b1 = a1;
+  c0 = a0;
+  c1 = a1;
+  d0 = a0;
+  d1 = a1;
+  var group = n * args.CIN / args.CG; // of the channel that is fetched, and its place there
+  var member = 0u;
   place(origin, lane);
-  fetch(n, 0u, block, lane);
-  put(0u, lane);
-  workgroupBarrier();
-  for (var ci = 0u; ci < args.CIN; ci++) {
-    let more = ci + 1u < args.CIN;
+  for (var ci = 0u; ci <= args.CIN; ci++) {
+    let more = ci < args.CIN;
     if (more) {
-      fetch(n, ci + 1u, block, lane);
+      fetch(n, ci, group, block, lane);
+      member++;
+      if (member == args.CG) {
+        member = 0u;
+        group++;
+      }
     }
-    let half = ci % 2u * HALF;
-    convolve(half + own, right, half + taps);
+    let half = ci % 2u;
+    if (ci > 0u) {
+      convolve((1u - half) * HALF + own, right, (1u - half) * OCTETS + octet);
+    }
     if (more) {
-      put(HALF - half, lane);
+      put(half, lane);
     }
     workgroupBarrier();
   }
 
-  let p = origin + vec3u(4u * q, 2u * pair, z);
+  let p = origin + vec3u(4u * q, line, z);
   let inRow = p.x < args.W && p.z < args.D;
   let have = select(0u, min(4u, args.W - p.x), inRow);
-  let count = select(vec2u(), vec2u(have), vec2u(p.y, p.y + 1u) < vec2u(args.H));
-  let at = (p.z * args.H + p.y) * args.W + p.x;
+  let rows = vec4u(p.y, p.y + 1u, p.y + 2u, p.y + 3u);
+  let count = select(vec4u(), vec4u(have), rows < vec4u(args.H));
   let co = block * CB + octet * 8u;
-  store(co, n, at, count, a0[0], b0[0]);
-  store(co + 1u, n, at, count, a0[1], b0[1]);
-  store(co + 2u, n, at, count, a0[2], b0[2]);
-  store(co + 3u, n, at, count, a0[3], b0[3]);
-  store(co + 4u, n, at, count, a1[0], b1[0]);
-  store(co + 5u, n, at, count, a1[1], b1[1]);
-  store(co + 6u, n, at, count, a1[2], b1[2]);
-  store(co + 7u, n, at, count, a1[3], b1[3]);
+  let at = ((n * args.COUT + co) * args.D + p.z) * args.H * args.W + p.y * args.W + p.x;
+  let on = 4u * args.D * args.H * args.W;
+  store(co, at, count.x, a0);
+  store(co + 4u, at + on, count.x, a1);
+  store(co, at + args.W, count.y, b0);
+  store(co + 4u, at + args.W + on, count.y, b1);
+  if (RT == 4u) {
+    store(co, at + 2u * args.W, count.z, c0);
+    store(co + 4u, at + 2u * args.W + on, count.z, c1);
+    store(co, at + 3u * args.W, count.w, d0);
+    store(co + 4u, at + 3u * args.W + on, count.w, d1);
+  }
   if (STATS) {
     put_moments(n, t, tiles, block, origin, count, lane);
   }

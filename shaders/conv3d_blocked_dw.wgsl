@@ -1,14 +1,16 @@
 // Weight gradient of a 3×3×3 convolution, for GPUs: register blocks fed from workgroup memory.
 // x: (N, CIN, D, H, W) in vectors V along a row, a channel view (CT channels a sample, first C0);
-// dy: (N, COUT, D, H, W); parts: (SPLITS, COUT, CIN, 27), summed by conv3d_reduce in a fixed order.
+// dy: (N, COUT, D, H, W); parts: (SPLITS, COUT, CIN, 27), summed by sum_parts in a fixed order.
 // NORM: x is normalised first, as in conv3d_winograd_input.wgsl.
 // A workgroup takes CI input by CO output channels and one of SPLITS runs of columns. A column is
-// 8 × TY voxels (x, y) of a sample, walked along z plane by plane: of x (with a border) the planes
-// before, at and after z are in workgroup memory, of dy the one at z, and the next of each are on
-// their way in. A thread keeps the 9 taps of a plane of one kernel for 4 output channels, and sums
-// over one half of the column along x; it reads a row of x once for three rows of dy.
-// Rows of x as in conv3d_blocked.wgsl, 3 vectors each; a channel of dy takes DS vectors, which puts
-// the lanes next to each other, of different channels, on different banks.
+// 4 SIDES × TY voxels (x, y) of a sample, walked along z plane by plane: of x (with a border) the
+// planes before, at and after z are in workgroup memory, of dy the one at z, and the next of each
+// are on their way in. A thread keeps the 9 taps of a plane of the kernel for 2 input by 4 output
+// channels, and sums over one vector of the column's rows; a row of x serves three rows of dy.
+// What depends on the column only, addresses, bounds and norms, is found once a column. What is on
+// its way is untouched until it is put into workgroup memory: whoever used it would wait for it.
+// Both arrays there are nested, rows and channels of a thread inside: only the outer index is not
+// constant, so that it is clamped and added up once a plane, not with each load.
 alias V = vec4f; // or f32, where rows are no multiples of 4; f16 likewise: as stored
 alias F = vec4f; // or f32
 @group(0) @binding(0) var<storage, read> x: array<V>;
@@ -33,39 +35,54 @@ struct Args {
 @group(0) @binding(6) var<uniform> args: Args;
 
 const WIDTH: u32 = 4u; // elements of V
-const CI: u32 = 8u; // input channels of a workgroup, a multiple of 4
-const CO: u32 = 16u; // and output channels
-const TY: u32 = 4u;
+const CI: u32 = 8u; // input channels of a workgroup, a multiple of 2
+const CO: u32 = 16u; // and output channels, a multiple of 4
+const SIDES: u32 = 2u; // vectors of a row
+const TY: u32 = 4u; // a multiple of 4
 const NORM: bool = false;
 
 const FOURS: u32 = CO / 4u;
-const PAIRS: u32 = 3u * CI * FOURS; // pairs of threads, one for each half
-const WG: u32 = 2u * PAIRS;
+const TASKS: u32 = 3u * (CI / 2u) * FOURS; // threads for each vector of a row
+const WG: u32 = SIDES * TASKS;
 const ROWS: u32 = TY + 2u;
-const PLANE: u32 = CI * ROWS * 3u + 1u; // vectors of a plane of x, of which there are four
-const DS: u32 = 2u * TY + 2u;
-const DY: u32 = 4u * PLANE; // where dy starts, two planes
-const SCRATCH: u32 = 9u * PAIRS;
-const X_LOADS: u32 = (CI * ROWS * 2u + WG - 1u) / WG; // of a thread
-const EDGE_LOADS: u32 = (CI * ROWS + WG) / WG;
-const DY_LOADS: u32 = (CO * TY * 2u + WG - 1u) / WG;
+const CELLS: u32 = SIDES + 1u; // vectors of a row of x: its edges (.w left, .x right), then voxels
+const X_LOADS: u32 = (CI * ROWS * SIDES + WG - 1u) / WG; // of a thread
+const EDGE_LOADS: u32 = (CI * ROWS + WG - 1u) / WG;
+const DY_LOADS: u32 = (CO * TY * SIDES + WG - 1u) / WG;
 
-var<workgroup> tile: array<vec4f, max(DY + 2u * CO * DS, SCRATCH)>;
+// Four planes, channel and cell; row. The odd lengths put lanes side by side on different banks.
+var<workgroup> xs: array<array<vec4f, ROWS + 1u>, 4u * CI * CELLS>;
+// Two planes, four channels and vector; row and channel of the four.
+var<workgroup> grads: array<array<vec4f, 4u * TY + 1u>, 2u * FOURS * SIDES>;
 
-// Where the walk goes next: the step in the column, its corner and its sample.
+// Where the walk goes next: the plane in the column, D for the one of zeros behind it, which is also
+// the one before the next column; the column's corner and its sample.
 var<private> t: u32;
 var<private> x0: u32;
 var<private> y0: u32;
 var<private> n: u32;
-// What a thread has loaded of the next planes.
+// What a thread has loaded of the next planes, where that lies in the column's first, how many
+// elements, or which edges, are inside the volume, and the norm of their channel.
 var<private> quads: array<vec4f, X_LOADS>;
-var<private> edges: array<vec2f, EDGE_LOADS>; // left of row e, right of row e − 1
-var<private> grads: array<vec4f, DY_LOADS>;
-// The thread's sums, one matrix an output channel: a column for ky, a row for kx.
+var<private> quadAt: array<u32, X_LOADS>;
+var<private> quadIn: array<u32, X_LOADS>;
+var<private> quadNorm: array<vec3f, X_LOADS>;
+var<private> edges: array<vec2f, EDGE_LOADS>; // left and right
+var<private> edgeAt: array<vec2u, EDGE_LOADS>;
+var<private> edgeIn: array<vec2<bool>, EDGE_LOADS>;
+var<private> edgeNorm: array<vec3f, EDGE_LOADS>;
+var<private> dys: array<vec4f, DY_LOADS>;
+var<private> dyAt: array<u32, DY_LOADS>;
+var<private> dyIn: array<u32, DY_LOADS>;
+// The thread's sums, one matrix for two channels: a column for ky, a row for kx.
 var<private> a0: mat3x3f;
 var<private> a1: mat3x3f;
 var<private> a2: mat3x3f;
 var<private> a3: mat3x3f;
+var<private> b0: mat3x3f;
+var<private> b1: mat3x3f;
+var<private> b2: mat3x3f;
+var<private> b3: mat3x3f;
 
 fn wide(v: V) -> vec4f { return vec4f(F(v)); }
 
@@ -99,20 +116,19 @@ fn norm_of(c: u32) -> vec3f {
 }
 
 fn begin(column: u32) {
-  let across = (args.W + 7u) / 8u;
+  let across = (args.W + 4u * SIDES - 1u) / (4u * SIDES);
   let down = (args.H + TY - 1u) / TY;
   t = 0u;
-  x0 = column % across * 8u;
+  x0 = column % across * 4u * SIDES;
   y0 = column / across % down * TY;
   n = column / (across * down);
 }
 
-// The first two steps of a column only fill the planes.
 fn advance() {
   t++;
-  if (t == args.D + 2u) {
+  if (t > args.D) {
     t = 0u;
-    x0 += 8u;
+    x0 += 4u * SIDES;
     if (x0 >= args.W) {
       x0 = 0u;
       y0 += TY;
@@ -124,74 +140,105 @@ fn advance() {
   }
 }
 
-// Loads plane t − 1 of x and t − 2 of dy, in the blocks of channels from ci and co on. Planes and
-// positions before the first wrap to large numbers and fail the test like those behind the last.
-fn fetch(ci: u32, co: u32, lane: u32) {
+// What the thread loads of a column, in the blocks of channels from ci and co on. Positions before
+// the first wrap to large numbers and fail the test like those behind the last.
+fn place(ci: u32, co: u32, lane: u32) {
   let size = args.D * args.H * args.W;
-  let base = (n * args.CT + args.C0 + ci) * size + (t - 1u) * args.H * args.W;
+  let base = (n * args.CT + args.C0 + ci) * size;
   for (var k = 0u; k < X_LOADS; k++) {
     let i = k * WG + lane;
-    let c = i / (2u * ROWS);
-    let yy = y0 + i / 2u % ROWS - 1u;
-    let xx = x0 + i % 2u * 4u;
-    let inRow = c < CI && ci + c < args.CIN && t - 1u < args.D && yy < args.H && xx < args.W;
-    let count = select(0u, min(4u, args.W - xx), inRow);
-    var value = load_x(select(0u, base + c * size + yy * args.W + xx, inRow), count);
+    let c = i / (SIDES * ROWS);
+    let yy = y0 + i / SIDES % ROWS - 1u;
+    let xx = x0 + i % SIDES * 4u;
+    let inside = c < CI && ci + c < args.CIN && yy < args.H && xx < args.W;
+    quadIn[k] = select(0u, min(4u, args.W - xx), inside);
+    quadAt[k] = select(0u, base + c * size + yy * args.W + xx, inside);
     if (NORM) {
-      let norm = norm_of(min(ci + c, args.CIN - 1u));
-      value = max((value - norm.x) * norm.y + norm.z, vec4f());
+      quadNorm[k] = norm_of(min(ci + c, args.CIN - 1u));
     }
-    quads[k] = select(vec4f(), value, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
   }
   for (var k = 0u; k < EDGE_LOADS; k++) {
-    let e = vec2u(k * WG + lane) - vec2u(0u, 1u);
-    let c = e / ROWS;
-    let yy = y0 + e % ROWS - 1u;
-    let xx = x0 + vec2u(0u - 1u, 8u);
-    let inRow = (c < vec2u(CI)) & (c + ci < vec2u(args.CIN)) & (yy < vec2u(args.H));
-    let inside = inRow & (xx < vec2u(args.W)) & vec2<bool>(t - 1u < args.D);
-    let at = select(vec2u(), base + c * size + yy * args.W + xx, inside) / WIDTH;
-    var value = vec2f(wide(x[at.x]).w, wide(x[at.y]).x);
+    let c = (k * WG + lane) / ROWS;
+    let yy = y0 + (k * WG + lane) % ROWS - 1u;
+    let xx = x0 + vec2u(0u - 1u, 4u * SIDES);
+    let inside = c < CI && ci + c < args.CIN && yy < args.H;
+    edgeIn[k] = vec2<bool>(inside) & (xx < vec2u(args.W));
+    edgeAt[k] = select(vec2u(), base + c * size + yy * args.W + xx, edgeIn[k]);
     if (NORM) {
-      let left = norm_of(min(ci + c.x, args.CIN - 1u));
-      let right = norm_of(min(ci + c.y, args.CIN - 1u));
-      value.x = max((value.x - left.x) * left.y + left.z, 0.0);
-      value.y = max((value.y - right.x) * right.y + right.z, 0.0);
+      edgeNorm[k] = norm_of(min(ci + c, args.CIN - 1u));
     }
-    edges[k] = select(vec2f(), value, inside);
   }
-  let dyBase = (n * args.COUT + co) * size + (t - 2u) * args.H * args.W;
   for (var k = 0u; k < DY_LOADS; k++) {
     let i = k * WG + lane;
-    let c = i / (2u * TY);
-    let yy = y0 + i / 2u % TY;
-    let xx = x0 + i % 2u * 4u;
-    let inRow = c < CO && co + c < args.COUT && t - 2u < args.D && yy < args.H && xx < args.W;
-    let count = select(0u, min(4u, args.W - xx), inRow);
-    let value = load_dy(select(0u, dyBase + c * size + yy * args.W + xx, inRow), count);
-    grads[k] = select(vec4f(), value, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
+    let c = i / (SIDES * TY);
+    let yy = y0 + i / SIDES % TY;
+    let xx = x0 + i % SIDES * 4u;
+    let inside = c < CO && co + c < args.COUT && yy < args.H && xx < args.W;
+    dyIn[k] = select(0u, min(4u, args.W - xx), inside);
+    let at = ((n * args.COUT + co + c) * args.D * args.H + yy) * args.W + xx;
+    dyAt[k] = select(0u, at, inside);
   }
 }
 
-// Puts what was fetched where step u will look for it.
+// Loads plane t of x and t − 1 of dy.
+fn fetch() {
+  let plane = args.H * args.W;
+  if (t < args.D) {
+    for (var k = 0u; k < X_LOADS; k++) {
+      quads[k] = load_x(quadAt[k] + t * plane, quadIn[k]);
+    }
+    for (var k = 0u; k < EDGE_LOADS; k++) {
+      let at = (edgeAt[k] + t * plane) / WIDTH;
+      edges[k] = vec2f(wide(x[at.x]).w, wide(x[at.y]).x);
+    }
+  }
+  if (t > 0u) {
+    for (var k = 0u; k < DY_LOADS; k++) {
+      dys[k] = load_dy(dyAt[k] + (t - 1u) * plane, dyIn[k]);
+    }
+  }
+}
+
+// The first `count` elements of v, which is a whole vector or nothing where rows are.
+fn masked(v: vec4f, count: u32) -> vec4f {
+  if (WIDTH == 4u) {
+    return select(vec4f(), v, count > 0u);
+  }
+  return select(vec4f(), v, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
+}
+
+// Puts what was fetched, or a plane of zeros, where step u will look for it.
 fn put(u: u32, lane: u32) {
-  let to = u % 4u * PLANE;
+  let to = u % 4u * CI;
+  let filled = t < args.D;
   for (var k = 0u; k < X_LOADS; k++) {
     let i = k * WG + lane;
-    if (i < CI * ROWS * 2u) {
-      tile[to + i / 2u * 3u + 1u + i % 2u] = quads[k];
+    if (i < CI * ROWS * SIDES) {
+      var v = quads[k];
+      if (NORM) {
+        v = max((v - quadNorm[k].x) * quadNorm[k].y + quadNorm[k].z, vec4f());
+      }
+      let cell = (to + i / (SIDES * ROWS)) * CELLS + 1u + i % SIDES;
+      xs[cell][i / SIDES % ROWS] = masked(v, select(0u, quadIn[k], filled));
     }
   }
   for (var k = 0u; k < EDGE_LOADS; k++) {
-    let e = k * WG + lane;
-    if (e <= CI * ROWS) {
-      tile[to + 3u * e] = vec4f(edges[k].y, 0.0, 0.0, edges[k].x);
+    let row = k * WG + lane;
+    if (row < CI * ROWS) {
+      var v = edges[k];
+      if (NORM) {
+        v = max((v - edgeNorm[k].x) * edgeNorm[k].y + edgeNorm[k].z, vec2f());
+      }
+      v = select(vec2f(), v, edgeIn[k] & vec2<bool>(filled));
+      xs[(to + row / ROWS) * CELLS][row % ROWS] = vec4f(v.y, 0.0, 0.0, v.x);
     }
   }
   for (var k = 0u; k < DY_LOADS; k++) {
     let i = k * WG + lane;
-    if (i < CO * TY * 2u) {
-      tile[DY + (u % 2u * CO + i / (2u * TY)) * DS + i % (2u * TY)] = grads[k];
+    if (i < CO * TY * SIDES) {
+      let c = i / (SIDES * TY);
+      let cell = (u % 2u * FOURS + c / 4u) * SIDES + i % SIDES;
+      grads[cell][i / SIDES % TY * 4u + c % 4u] = masked(dys[k], dyIn[k]);
     }
   }
 }
@@ -202,8 +249,9 @@ struct Row {
   right: f32,
 }
 
-fn row_at(at: u32) -> Row {
-  return Row(tile[at - 1u].w, tile[at], tile[at + 1u].x);
+// Row y at a cell, from its left and right neighbours too.
+fn row_at(cells: vec3u, y: u32) -> Row {
+  return Row(xs[cells.x][y].w, xs[cells.y][y], xs[cells.z][y].x);
 }
 
 // The three taps of a kernel's row from four voxels.
@@ -218,26 +266,75 @@ fn add_products(sums: mat3x3f, d: vec4f, r0: Row, r1: Row, r2: Row) -> mat3x3f {
   return mat3x3f(taps(sums[0], d, r0), taps(sums[1], d, r1), taps(sums[2], d, r2));
 }
 
-// A row of the kernel for all four channels: tap k of the pair's scratch holds one a component.
-fn put_line(at: u32, v0: vec3f, v1: vec3f, v2: vec3f, v3: vec3f) {
-  tile[at] = vec4f(v0.x, v1.x, v2.x, v3.x);
-  tile[at + 1u] = vec4f(v0.y, v1.y, v2.y, v3.y);
-  tile[at + 2u] = vec4f(v0.z, v1.z, v2.z, v3.z);
+// Row y of dy in cell g with three rows of either input channel.
+fn multiply(g: u32, y: u32, p0: Row, p1: Row, p2: Row, q0: Row, q1: Row, q2: Row) {
+  let d0 = grads[g][4u * y];
+  let d1 = grads[g][4u * y + 1u];
+  let d2 = grads[g][4u * y + 2u];
+  let d3 = grads[g][4u * y + 3u];
+  a0 = add_products(a0, d0, p0, p1, p2);
+  a1 = add_products(a1, d1, p0, p1, p2);
+  a2 = add_products(a2, d2, p0, p1, p2);
+  a3 = add_products(a3, d3, p0, p1, p2);
+  b0 = add_products(b0, d0, q0, q1, q2);
+  b1 = add_products(b1, d1, q0, q1, q2);
+  b2 = add_products(b2, d2, q0, q1, q2);
+  b3 = add_products(b3, d3, q0, q1, q2);
 }
 
-// The other half's sums from there and these, component c, to partial sums.
-fn store_line(to: u32, at: u32, c: u32, v: vec3f) {
-  parts[to] = v.x + tile[at][c];
-  parts[to + 1u] = v.y + tile[at + 1u][c];
-  parts[to + 2u] = v.z + tile[at + 2u][c];
+// Four rows of dy from y on, with both input channels; spelt out, for constant indices.
+fn multiply_rows(g: u32, p: vec3u, q: vec3u, y: u32) {
+  let p0 = row_at(p, y);
+  let p1 = row_at(p, y + 1u);
+  let p2 = row_at(p, y + 2u);
+  let p3 = row_at(p, y + 3u);
+  let p4 = row_at(p, y + 4u);
+  let q0 = row_at(q, y);
+  let q1 = row_at(q, y + 1u);
+  let q2 = row_at(q, y + 2u);
+  let q3 = row_at(q, y + 3u);
+  let q4 = row_at(q, y + 4u);
+  multiply(g, y, p0, p1, p2, q0, q1, q2);
+  multiply(g, y + 1u, p1, p2, p3, q1, q2, q3);
+  multiply(g, y + 2u, p2, p3, p4, q2, q3, q4);
+  multiply(g, y + 3u, p3, p4, row_at(p, y + 5u), q3, q4, row_at(q, y + 5u));
 }
 
-fn store_channel(row: u32, co: u32, at: u32, c: u32, sums: mat3x3f) {
+// A row of the kernel for four output channels, a component each.
+fn put_line(e: u32, first: u32, v0: vec3f, v1: vec3f, v2: vec3f, v3: vec3f) {
+  xs[e][first] = vec4f(v0.x, v1.x, v2.x, v3.x);
+  xs[e][first + 1u] = vec4f(v0.y, v1.y, v2.y, v3.y);
+  xs[e][first + 2u] = vec4f(v0.z, v1.z, v2.z, v3.z);
+}
+
+// The sums of an input channel to two entries of xs, which holds nothing else any more.
+fn put_sums(e: u32, s0: mat3x3f, s1: mat3x3f, s2: mat3x3f, s3: mat3x3f) {
+  put_line(e, 0u, s0[0], s1[0], s2[0], s3[0]);
+  put_line(e, 3u, s0[1], s1[1], s2[1], s3[1]);
+  put_line(e + 1u, 0u, s0[2], s1[2], s2[2], s3[2]);
+}
+
+fn line_at(e: u32, first: u32, c: u32) -> vec3f {
+  return vec3f(xs[e][first][c], xs[e][first + 1u][c], xs[e][first + 2u][c]);
+}
+
+// Component c from there.
+fn sums_at(e: u32, c: u32) -> mat3x3f {
+  return mat3x3f(line_at(e, 0u, c), line_at(e, 3u, c), line_at(e + 1u, 0u, c));
+}
+
+fn store_line(to: u32, v: vec3f) {
+  parts[to] = v.x;
+  parts[to + 1u] = v.y;
+  parts[to + 2u] = v.z;
+}
+
+fn store_channel(row: u32, co: u32, sums: mat3x3f) {
   if (co < args.COUT) {
     let to = row + co * args.CIN * 27u;
-    store_line(to, at, c, sums[0]);
-    store_line(to + 3u, at + 3u, c, sums[1]);
-    store_line(to + 6u, at + 6u, c, sums[2]);
+    store_line(to, sums[0]);
+    store_line(to + 3u, sums[1]);
+    store_line(to + 6u, sums[2]);
   }
 }
 
@@ -256,65 +353,83 @@ fn main(
   let ci = i % blocksI * CI;
   let co = i / blocksI % blocksO * CO;
   let split = i / (blocksI * blocksO);
-  let columns = args.N * ((args.H + TY - 1u) / TY) * ((args.W + 7u) / 8u);
+  let across = (args.W + 4u * SIDES - 1u) / (4u * SIDES);
+  let columns = args.N * ((args.H + TY - 1u) / TY) * across;
   let each = (columns + args.SPLITS - 1u) / args.SPLITS;
-  let first = min(columns, split * each);
-  let steps = (min(columns, first + each) - first) * (args.D + 2u);
+  let first = split * each;
+  let steps = (min(columns, first + each) - first) * (args.D + 1u); // SPLITS leaves none without
 
-  let four = lane % FOURS; // output channels four, four + FOURS, …
-  let side = lane / FOURS % 2u;
-  let line = lane / (2u * FOURS);
-  let own = line % CI;
-  let kz = line / CI;
+  let side = lane % SIDES;
+  let four = lane / SIDES % FOURS;
+  let own = lane / (SIDES * FOURS) % (CI / 2u) * 2u;
+  let kz = lane / (SIDES * FOURS * (CI / 2u));
+  // From the edges of a row: its left neighbour, itself and the right one, which may be the edges.
+  let cells = side + vec3u(0u, 1u, select(2u, 0u - side, side == SIDES - 1u));
 
+  // The plane before the first step's, the fourth, is zero as all workgroup memory is at first.
   begin(first);
-  if (steps > 0u) {
-    fetch(ci, co, lane);
-    put(0u, lane);
-  }
-  workgroupBarrier();
-  for (var u = 0u; u < steps; u++) {
-    let filled = t >= 2u;
-    let more = u + 1u < steps;
-    advance();
+  var filled = false; // whether the step before has planes to multiply
+  for (var u = 0u; u <= steps; u++) {
+    let more = u < steps;
     if (more) {
-      fetch(ci, co, lane);
+      if (t == 0u) {
+        place(ci, co, lane);
+      }
+      fetch();
     }
     if (filled) {
-      let at = (u + 2u + kz) % 4u * PLANE + own * ROWS * 3u + 1u + side;
-      var d = DY + (u % 2u * CO + four) * DS + side;
-      var r0 = row_at(at);
-      var r1 = row_at(at + 3u);
-      for (var row = 2u; row < ROWS; row++) {
-        let r2 = row_at(at + 3u * row);
-        a0 = add_products(a0, tile[d], r0, r1, r2);
-        a1 = add_products(a1, tile[d + FOURS * DS], r0, r1, r2);
-        a2 = add_products(a2, tile[d + 2u * FOURS * DS], r0, r1, r2);
-        a3 = add_products(a3, tile[d + 3u * FOURS * DS], r0, r1, r2);
-        r0 = r1;
-        r1 = r2;
-        d += 2u;
+      let p = ((u + 1u + kz) % 4u * CI + own) * CELLS + cells;
+      let g = ((u + 1u) % 2u * FOURS + four) * SIDES + side;
+      for (var y = 0u; y < TY; y += 4u) {
+        multiply_rows(g, p, p + CELLS, y);
       }
     }
     if (more) {
-      put(u + 1u, lane);
+      put(u, lane);
     }
+    filled = t > 0u;
+    advance();
     workgroupBarrier();
   }
 
-  // The two halves: one leaves its sums, the other adds them to its own.
-  let pair = (line * FOURS + four) * 9u;
-  if (side == 1u) {
-    put_line(pair, a0[0], a1[0], a2[0], a3[0]);
-    put_line(pair + 3u, a0[1], a1[1], a2[1], a3[1]);
-    put_line(pair + 6u, a0[2], a1[2], a2[2], a3[2]);
+  // The first vector's threads add the sums of the others' to their own, one after the other.
+  let task = lane / SIDES;
+  for (var s = 1u; s < SIDES; s++) {
+    if (side == s) {
+      put_sums(2u * task, a0, a1, a2, a3);
+    }
+    workgroupBarrier();
+    if (side == 0u) {
+      a0 += sums_at(2u * task, 0u);
+      a1 += sums_at(2u * task, 1u);
+      a2 += sums_at(2u * task, 2u);
+      a3 += sums_at(2u * task, 3u);
+    }
+    workgroupBarrier();
+    if (side == s) {
+      put_sums(2u * task, b0, b1, b2, b3);
+    }
+    workgroupBarrier();
+    if (side == 0u) {
+      b0 += sums_at(2u * task, 0u);
+      b1 += sums_at(2u * task, 1u);
+      b2 += sums_at(2u * task, 2u);
+      b3 += sums_at(2u * task, 3u);
+    }
+    workgroupBarrier();
   }
-  workgroupBarrier();
+  let row = (split * args.COUT * args.CIN + ci + own) * 27u + kz * 9u;
+  let to = co + 4u * four;
   if (side == 0u && ci + own < args.CIN) {
-    let row = (split * args.COUT * args.CIN + ci + own) * 27u + kz * 9u;
-    store_channel(row, co + four, pair, 0u, a0);
-    store_channel(row, co + four + FOURS, pair, 1u, a1);
-    store_channel(row, co + four + 2u * FOURS, pair, 2u, a2);
-    store_channel(row, co + four + 3u * FOURS, pair, 3u, a3);
+    store_channel(row, to, a0);
+    store_channel(row, to + 1u, a1);
+    store_channel(row, to + 2u, a2);
+    store_channel(row, to + 3u, a3);
+  }
+  if (side == 0u && ci + own + 1u < args.CIN) {
+    store_channel(row + 27u, to, b0);
+    store_channel(row + 27u, to + 1u, b1);
+    store_channel(row + 27u, to + 2u, b2);
+    store_channel(row + 27u, to + 3u, b3);
   }
 }
