@@ -1,7 +1,7 @@
 // Weight gradient of a 3-D convolution, without subgroups, workgroup memory or arrays of
 // registers: partial sums.
 // x: (N, CIN, D, H, W), a channel view (CT channels a sample, first C0); dy: (N, COUT, D, H, W);
-// parts: (SPLITS, COUT, CIN, K, K, K), summed by conv3d_reduce in a fixed order.
+// parts: (SPLITS, COUT, CIN, K, K, K), summed by sum_parts in a fixed order.
 // Each thread takes one (ci, kz), 8 output channels and one of SPLITS runs of z-planes, and walks
 // the rows of the planes with the 3 × 3 window of x around the voxel in registers. The sums are
 // matrices, one per ky and four channels: a column per kx, a row per channel.

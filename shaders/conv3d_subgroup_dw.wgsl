@@ -3,7 +3,7 @@ enable subgroups;
 // Weight gradient of a 3-D convolution, for adapters whose subgroups always have 8 invocations:
 // partial sums.
 // x: (N, CIN, D, H, W), a channel view (CT channels a sample, first C0); dy: (N, COUT, D, H, W);
-// parts: (SPLITS, COUT, CIN, K, K, K), summed by conv3d_reduce in a fixed order.
+// parts: (SPLITS, COUT, CIN, K, K, K), summed by sum_parts in a fixed order.
 // A workgroup is one subgroup. It takes 8 output channels, one per lane, 4 lines of the kernel (a
 // line is one ci and kz with its K² taps) and one of SPLITS runs of z-planes, and keeps 4 · K² sums
 // a lane. It walks the planes in columns of 8 voxels, two rows a step: each lane loads its own
