@@ -61,13 +61,16 @@ const QUADS: u32 = TX / 4u;
 const FOURS: u32 = ROWS * QUADS / 4u; // each four quads of voxels by 16 channels: 64 loads
 const STEP: u32 = WG / 64u;
 const SCRATCH: u32 = EDGE * RUN;
+const SIZE: u32 = (TZ + 2u) * PLANE * VS;
+// The last element of the tile from which six rows of RUN voxels can be read.
+const LAST: u32 = SIZE - (5u * PX + RUN - 1u) * VS - EDGE;
 const SHARES: u32 = RUN / 4u; // threads that write a channel of a run
 
 alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, RUN, 16>;
 alias Sum = subgroup_matrix_result<f32, RUN, 16>;
 
-var<workgroup> tile: array<f16, (TZ + 2u) * PLANE * VS>; // begins as zeros
+var<workgroup> tile: array<f16, SIZE>; // begins as zeros
 var<workgroup> results: array<f32, SUBGROUPS * SCRATCH>;
 
 // Of the input channel that a thread loads.
@@ -213,12 +216,14 @@ fn add_plane(
   l0: Left,
   l1: Left,
   l2: Left,
-  at: u32,
+  first: u32,
   a: ptr<function, Sum>,
   b: ptr<function, Sum>,
   c: ptr<function, Sum>,
   d: ptr<function, Sum>,
 ) {
+  // Dawn puts a test of bounds around each load, of which compilers can see now how it ends.
+  let at = min(first, LAST);
   let r0 = voxels_at(at);
   let r1 = voxels_at(at + PX * VS);
   let r2 = voxels_at(at + 2u * PX * VS);
@@ -341,7 +346,7 @@ fn main(
   let t = i / blocks % tiles;
   let n = i / (blocks * tiles);
   let corner = vec3u(t % counts.x, t / counts.x % counts.y, t / (counts.x * counts.y)) * edges;
-  let subgroup = id % SUBGROUPS; // which it is, as compilers cannot know: bounds checks fall away
+  let subgroup = id % SUBGROUPS; // itself, but compilers learn how large it can be
   let begin = place_of(subgroup);
   let start = (begin.z * PLANE + begin.y * PX + begin.x) * VS;
   // Behind the last channel its matrices are read again, and what comes of them is not written.

@@ -57,6 +57,11 @@ const PY: u32 = TY + 2u;
 const PLANE: u32 = PX * PY;
 const QUADS: u32 = TX / 4u;
 const DS: u32 = TX * TY + 8u; // from channel to channel of dy: eight on different banks
+const X_SIZE: u32 = 4u * PLANE * VS;
+const DY_SIZE: u32 = 2u * CO * DS;
+// The last elements from which six rows of x and four of dy can be read.
+const X_LAST: u32 = X_SIZE - (5u * PX + EDGE - 1u) * VS - EDGE;
+const DY_LAST: u32 = DY_SIZE - (EDGE - 1u) * DS - 3u * TX - EDGE;
 const STEP: u32 = WG / 64u; // 64 threads load four quads of 16 channels
 const X_LOADS: u32 = (PY * QUADS / 4u + STEP - 1u) / STEP; // of a thread
 const DY_FOURS: u32 = TY * QUADS / 4u;
@@ -66,8 +71,8 @@ alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Sum = subgroup_matrix_result<f32, 16, 16>;
 
-var<workgroup> tile: array<f16, 4u * PLANE * VS>; // planes of x; begin as zeros, as do those of dy
-var<workgroup> grads: array<f16, 2u * CO * DS>;
+var<workgroup> tile: array<f16, X_SIZE>; // planes of x; begin as zeros, as do those of dy
+var<workgroup> grads: array<f16, DY_SIZE>;
 
 // What a thread has loaded of the next planes.
 var<private> quads: array<vec4h, X_LOADS>;
@@ -254,11 +259,13 @@ fn add_plane(
   d1: Left,
   d2: Left,
   d3: Left,
-  at: u32,
+  first: u32,
   a: ptr<function, Sum>,
   b: ptr<function, Sum>,
   c: ptr<function, Sum>,
 ) {
+  // Dawn puts a test of bounds around each load, of which compilers can see now how it ends.
+  let at = min(first, X_LAST);
   let r0 = voxels_at(at);
   let r1 = voxels_at(at + PX * VS);
   let r2 = voxels_at(at + 2u * PX * VS);
@@ -300,7 +307,7 @@ fn main(
   let first = min(columns, split * each);
   let steps = (min(columns, first + each) - first) * (args.D + 2u);
 
-  let subgroup = id % SUBGROUPS; // which it is, as compilers cannot know: bounds checks fall away
+  let subgroup = id % SUBGROUPS; // itself, but compilers learn how large it can be
   let kx = subgroup % 3u;
   let run = subgroup / 3u % RUNS;
   let block = subgroup / (3u * RUNS);
@@ -335,7 +342,7 @@ fn main(
       fetch(w, ci, co, lane);
     }
     if (filled) {
-      let from_dy = u % 2u * CO * DS + dyAt;
+      let from_dy = min(u % 2u * CO * DS + dyAt, DY_LAST);
       let d0 = grads_at(from_dy);
       let d1 = grads_at(from_dy + TX);
       let d2 = grads_at(from_dy + 2u * TX);
