@@ -110,11 +110,15 @@ function emitSubgroup(g: Graph, t: ConvTensors, geometry: Geometry): void {
 const winograd = (name: string, kind: WinogradKind): ConvVariant => ({
   name,
   supported: kind.supported,
+  slowOn: ["hardware"],
   fits: (geometry) => kind.fits(geometry) && geometry.CIN >= kind.fewest,
   fuses: true,
   momentParts: winogradTiles(kind),
   emit: emitWinograd(kind),
 });
+
+/** For variants that are there to be read, and for where nothing else runs. */
+export const EVERYWHERE = ["lavapipe", "swiftshader", "hardware"] as const;
 
 export const convVariants: readonly ConvVariant[] = [
   {
@@ -132,5 +136,5 @@ export const convVariants: readonly ConvVariant[] = [
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedVariants,
   ...matrixVariants,
-  { name: "naive", supported: () => true, f16: true, emit: emitNaive },
+  { name: "naive", supported: () => true, slowOn: EVERYWHERE, f16: true, emit: emitNaive },
 ];

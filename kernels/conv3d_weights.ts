@@ -10,7 +10,7 @@ import type { Tensor } from "../src/core/tensor";
 import { channelLayout, elements } from "../src/core/tensor";
 import type { Variant } from "../src/core/variant";
 import { BLOCKS, blockedWeightParts, blockSupported } from "./conv3d_blocked";
-import { directFlops, type Geometry } from "./conv3d_forward";
+import { directFlops, EVERYWHERE, type Geometry } from "./conv3d_forward";
 import { matrixGradients } from "./conv3d_matrix_dw";
 import { emitPointWeightParts, pointFits } from "./conv3d_point";
 import {
@@ -146,6 +146,7 @@ const blockedGradients: readonly WeightGradientVariant[] = BLOCKS.map((block) =>
 const winograd = (name: string, kind: WinogradKind): WeightGradientVariant => ({
   name,
   supported: kind.supported,
+  slowOn: ["hardware"],
   fits: kind.fits,
   fuses: true,
   emit: emitWinogradWeightGradient(kind),
@@ -168,7 +169,7 @@ export const weightGradientVariants: readonly WeightGradientVariant[] = [
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedGradients,
   ...matrixGradients,
-  { name: "naive", supported: () => true, f16: true, emit: emitNaive },
+  { name: "naive", supported: () => true, slowOn: EVERYWHERE, f16: true, emit: emitNaive },
 ];
 
 const bias = byWidth(

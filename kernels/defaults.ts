@@ -27,12 +27,22 @@ export const DEFAULTS: Readonly<Record<Capabilities["kind"], readonly Rule[]>> =
     { ops: ["conv3d_dx"], when: { K: [1, 1], CIN: [1, 1] }, use: "subgroup" },
   ],
   swiftshader: [],
-  // Of the first measurements on a GPU, before the kernels were rewritten (docs/convolution.md).
+  // As tuned on an NVIDIA H200 (docs/convolution.md). The matrix variants are for f16 alone.
   hardware: [
+    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [9, 16], W: [9, MANY] }, use: "matrix_512x16" },
+    {
+      ops: CONVOLUTIONS,
+      when: { K: [3, 3], COUT: [17, MANY], W: [9, MANY] },
+      use: "matrix_512x32",
+    },
+    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [9, MANY], W: [1, 8] }, use: "matrix_256x32" },
+    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [3, 16] }, use: "matrix_16x16" },
+    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [17, MANY] }, use: "matrix_16x32" },
     { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [1, 8] }, use: "blocked_1024x8" },
     { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [9, MANY], W: [1, 8] }, use: "blocked_256x16" },
     { ops: CONVOLUTIONS, when: { K: [3, 3] }, use: "blocked_512x16" },
     { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [1, 2] }, use: "blocked_2x16x4" },
+    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [33, MANY] }, use: "blocked_16x16x4" },
     { ops: ["conv3d_dw"], when: { K: [3, 3] }, use: "blocked_8x16x4" },
     { ops: ["upsample3d", "upsample3d_dx"], use: "rows4" },
   ],

@@ -14,10 +14,15 @@ import type { Case, Reference } from "./reference/reference";
 
 const trials = new Map<string, Trial>();
 
-/** The same inputs and expectations for every variant and adapter. */
+/**
+ * The same inputs and expectations for every variant and adapter; what some variant rounds to f16 is
+ * rounded for all.
+ */
 function trial(reference: Reference<unknown>, c: Case<unknown>, half = false): Trial {
   const key = `${reference.op.name} ${c.id} ${half}`;
-  const made = trials.get(key) ?? trialOf(reference, c, { half });
+  const variants = half ? Object.values(reference.op.variants ?? {}).flat() : [];
+  const rounded = variants.flatMap(({ rounds = [] }) => rounds);
+  const made = trials.get(key) ?? trialOf(reference, c, { half, rounded });
   trials.set(key, made);
   return made;
 }

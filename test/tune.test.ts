@@ -58,7 +58,9 @@ describe("wrong candidates are refused, however fast", () => {
 
   for (const precision of caps.shaderF16 ? (["f32", "f16"] as const) : (["f32"] as const)) {
     test(`every variant of the registry passes, in every context, ${precision}`, async () => {
-      const tasks = await opTasks(device, Object.values(ops), recordContexts(precision));
+      // Those that are not worth a try must be right too.
+      const picks = recordContexts(precision).map((picked) => ({ ...picked, slow: [] }));
+      const tasks = await opTasks(device, Object.values(ops), picks);
       const problems = tasks.flatMap((task) => task.problems);
       for (const context of ["NORM", "MOMENTS", "NORM_DY", "DX"]) {
         const values = new Set(problems.flatMap((problem) => problem[context] ?? []));

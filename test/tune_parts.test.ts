@@ -221,6 +221,8 @@ describe("defaults and picks", () => {
       expect(ops.has(op), op).toBe(true);
     }
     expect(picks.every(({ candidates, chosen }) => candidates[0] === chosen)).toBe(true);
+    const slow = new Set(picks.flatMap((picked) => picked.slow));
+    expect(slow).toEqual(new Set(["naive"]));
     const choices = (op: string) => (op === "conv3d" ? "naive" : undefined);
     const tuned = iterationPicks(CAPS, config, choices);
     const forward = tuned.filter(({ op }) => op === "conv3d");

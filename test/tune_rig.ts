@@ -77,7 +77,7 @@ function opWith(variants: readonly ConvVariant[]): Op {
 
 function picked(variants: readonly ConvVariant[], problem: ForwardProblem): Picked {
   const candidates = variants.map(({ name }) => name);
-  return { op: "conv3d", problem, candidates, chosen: candidates[0]! };
+  return { op: "conv3d", problem, candidates, slow: [], chosen: candidates[0]! };
 }
 
 /** Tasks that choose between some variants. */

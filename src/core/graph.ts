@@ -316,7 +316,9 @@ export class Graph {
     const chosen = named(wanted) ?? named(this.options.choices?.(op, problem)) ?? fitting[0];
     if (!chosen) throw new Error(`${op}: no variant can do ${JSON.stringify(problem)} in ${dtype}`);
     const candidates = fitting.map((v) => v.name);
-    this.picks.push({ op, problem, candidates, chosen: chosen.name });
+    const isSlow = ({ slowOn }: V) => slowOn?.includes(this.caps.kind) ?? false;
+    const slow = fitting.filter(isSlow).map((v) => v.name);
+    this.picks.push({ op, problem, candidates, slow, chosen: chosen.name });
     this.launching(chosen);
     return chosen;
   }

@@ -14,6 +14,8 @@ export interface Variant<P extends Problem = Problem> {
   readonly f16?: boolean | "only";
   /** Inputs of float32 that it rounds to f16. */
   readonly rounds?: readonly string[];
+  /** Adapters on which it is far behind whatever the sizes: the tuner does not try it there. */
+  readonly slowOn?: readonly Capabilities["kind"][];
 }
 
 /** A choice that a graph made while it was recorded. */
@@ -23,6 +25,8 @@ export interface Picked {
   readonly problem: Problem;
   /** Every variant that could have run, in order of preference. */
   readonly candidates: readonly string[];
+  /** Those of them that are not worth a try (`Variant.slowOn`). */
+  readonly slow: readonly string[];
   readonly chosen: string;
 }
 

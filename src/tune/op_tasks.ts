@@ -36,7 +36,7 @@ export async function opTasks(
     for (const [pick, trial] of Object.entries(op.trials ?? {})) tunables.set(pick, { op, trial });
   }
   const tasks = new Map<string, Task>();
-  for (const { picked, count } of distinct(picks)) {
+  for (const { picked, count } of distinct(picks.map(worthTrying))) {
     const tunable = tunables.get(picked.op);
     if (!tunable || picked.candidates.length < 2) continue;
     const made = await taskOf(device, tunable, picked, count);
@@ -47,6 +47,11 @@ export async function opTasks(
     } else tasks.set(made.key, made);
   }
   return [...tasks.values()];
+}
+
+function worthTrying(picked: Picked): Picked {
+  const candidates = picked.candidates.filter((name) => !picked.slow.includes(name));
+  return { ...picked, candidates };
 }
 
 function distinct(picks: readonly Picked[]): { readonly picked: Picked; readonly count: number }[] {
