@@ -16,6 +16,8 @@ export interface Rule {
 
 const CONVOLUTIONS = ["conv3d", "conv3d_dx"];
 const MANY = Number.POSITIVE_INFINITY;
+/** 3×3×3 with enough input channels for a matrix of 16. */
+const WIDE = { K: [3, 3], CIN: [5, MANY] } as const;
 
 /**
  * Rules that match give the order of preference, the first that an adapter has holds; without one,
@@ -29,15 +31,9 @@ export const DEFAULTS: Readonly<Record<Capabilities["kind"], readonly Rule[]>> =
   swiftshader: [],
   // As tuned on an NVIDIA H200 (docs/convolution.md). The matrix variants are for f16 alone.
   hardware: [
-    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [9, 16], W: [9, MANY] }, use: "matrix_512x16" },
-    {
-      ops: CONVOLUTIONS,
-      when: { K: [3, 3], COUT: [17, MANY], W: [9, MANY] },
-      use: "matrix_512x32",
-    },
-    { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [9, MANY], W: [1, 8] }, use: "matrix_256x32" },
-    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [3, 16] }, use: "matrix_16x16" },
-    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [17, MANY] }, use: "matrix_16x32" },
+    { ops: CONVOLUTIONS, when: { ...WIDE, COUT: [17, MANY], W: [9, MANY] }, use: "matrix_512x32" },
+    { ops: CONVOLUTIONS, when: { ...WIDE, COUT: [9, MANY] }, use: "matrix_512x16" },
+    { ops: ["conv3d_dw"], when: WIDE, use: "matrix_16x32" },
     { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [1, 8] }, use: "blocked_1024x8" },
     { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [9, MANY], W: [1, 8] }, use: "blocked_256x16" },
     { ops: CONVOLUTIONS, when: { K: [3, 3] }, use: "blocked_512x16" },

@@ -1,5 +1,5 @@
 /** Statistics of a group normalisation from moments that a convolution left, as every kind of adapter merges them. */
-import { afterAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { groupNorm } from "../kernels/group_norm";
 import { mergeMoments } from "../kernels/moments";
 import { Graph, storagesOf } from "../src/core/graph";
@@ -65,7 +65,6 @@ for (const adapter of ["lavapipe", "swiftshader", "hardware"]) {
   const device = await testDevice(adapter);
   if (!device) continue;
   describe(adapter, () => {
-    afterAll(() => device.destroy());
     for (const kind of [undefined, "hardware"] as const) {
       for (const c of CASES) {
         const id = Object.entries(c).flat().join(" ");

@@ -5,7 +5,10 @@ import { openDevice } from "../src/hosts/bun";
 
 const opened = new Map<string, Promise<Device | undefined>>();
 
-/** One device an adapter for a whole test file; undefined, with a plain message, if there is none. */
+/**
+ * One device an adapter, which all test files share: nobody destroys it. Undefined, with a plain message,
+ * if there is none.
+ */
 export function testDevice(adapter: string): Promise<Device | undefined> {
   const device = opened.get(adapter) ?? open(adapter);
   opened.set(adapter, device);
