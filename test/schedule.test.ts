@@ -1,6 +1,7 @@
 /** Learning rates over a run, the momentum of w̄, and settings that follow others. */
 import { expect, test } from "bun:test";
 import { emaMomentum, learningRateAt, SCHEDULES } from "../src/optim/schedule";
+import { chunksFor } from "../src/train/chunk";
 import { makeTrainConfig, PRESETS, type PresetName } from "../src/train/presets";
 
 const at = (schedule: (typeof SCHEDULES)[number], progress: number, warmUp = 0) =>
@@ -46,8 +47,16 @@ test("μ ramps up from a tenth", () => {
 });
 
 test("stride and patches per dispatch follow the patch, unless they are given", () => {
-  expect(makeTrainConfig("paper", { patch: 48 })).toMatchObject({ stride: 36, chunk: 4 });
-  expect(makeTrainConfig("paper", { patch: 64 })).toMatchObject({ stride: 48, chunk: 2 });
+  const dispatched = (patch: number, kind: "lavapipe" | "hardware") => {
+    const config = makeTrainConfig("paper", { patch });
+    return [config.stride, ...Object.values(chunksFor(config, { kind }))];
+  };
+  expect(dispatched(32, "lavapipe")).toEqual([24, 12, 12]);
+  expect(dispatched(48, "lavapipe")).toEqual([36, 4, 4]);
+  expect(dispatched(64, "lavapipe")).toEqual([48, 2, 2]);
+  expect(dispatched(32, "hardware")).toEqual([24, 32, 64]);
+  expect(dispatched(48, "hardware")).toEqual([36, 9, 18]);
+  expect(makeTrainConfig("small", { patch: 64 })).toMatchObject({ stride: 48, chunk: 2 });
   expect(makeTrainConfig("paper", { patch: 64, stride: 32, chunk: 1 })).toMatchObject({
     stride: 32,
     chunk: 1,
