@@ -1,5 +1,5 @@
 /**
- * The convolution on subgroup matrices, which no adapter at hand has: Dawn's compiler takes it, and
+ * The convolution on subgroup matrices, which no software adapter has: Dawn's compiler takes it, and
  * with its matrices spelt out as arrays it computes the right thing.
  */
 import { describe, expect, test } from "bun:test";
