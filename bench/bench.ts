@@ -78,16 +78,13 @@ export class Bench {
     const { full, patches, pool, batch, volume } = this.settings;
     const config = makeTrainConfig(preset, {});
     const scaled = this.isScaled(preset);
+    const { trained } = chunksFor(config, capabilities(this.device));
     return {
-      patches: patches ?? (this.isSoftware ? SMALL_BATCH : this.chunks(config).trained),
+      patches: patches ?? (this.isSoftware ? SMALL_BATCH : trained),
       pool: pool ?? (scaled ? SMALL_POOL : config.pool),
       batch: batch ?? (scaled ? SMALL_BATCH : config.batch),
       volume: volume ?? (this.isSoftware ? (full ? 128 : 80) : 256),
     };
-  }
-
-  private chunks(config: TrainConfig) {
-    return chunksFor(config, capabilities(this.device));
   }
 
   config(preset: PresetName, changes: Partial<TrainConfig> = {}): TrainConfig {

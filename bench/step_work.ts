@@ -81,11 +81,10 @@ export async function forwardPass(
   const specs = unetParameters(unet);
   const { flat, named } = flatParameters("w", specs);
   memory.write(flat, initialise(specs, 0));
-  const { patch } = config;
+  const { patch, precision } = config;
   const wanted = Math.min(chunksFor(config, caps).ranked, count);
-  const bytes = config.precision === "f16" ? 2 : 4;
-  const most = patchesPerDispatch(unet, patch, caps.maxBindingBytes, wanted, bytes);
-  const x = state("patches", [most, unet.inChannels, patch, patch, patch], config.precision);
+  const most = patchesPerDispatch(unet, patch, caps.maxBindingBytes, wanted, precision);
+  const x = state("patches", [most, unet.inChannels, patch, patch, patch], precision);
   const g = graphFor(device);
   const chunks = Math.ceil(count / most);
   g.noGrad(() => {

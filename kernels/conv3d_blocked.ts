@@ -6,13 +6,13 @@ import blockedWgsl from "../shaders/conv3d_blocked.wgsl" with { type: "text" };
 import dwWgsl from "../shaders/conv3d_blocked_dw.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
 import type { Capabilities } from "../src/core/kernel";
-import { defineKernel, grid1d, num, product } from "../src/core/kernel";
+import { ceilDiv, defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
 import type { ConvTensors, ConvVariant, Geometry } from "./conv3d_forward";
 import { packWeights } from "./conv3d_pack";
 import type { GradientTensors } from "./conv3d_weights";
-import { normalisedOf, unnormalised } from "./normalised";
+import { normalisedOf, sourceOf } from "./normalised";
 import { byRow, widthFor } from "./width";
 
 /** What a workgroup computes; `blocked_512x16` has 512 voxels by 16 output channels. */
@@ -35,8 +35,6 @@ const TILES: readonly Tile[] = [
   { voxels: 1024, channels: 16, rows: 4 },
   { voxels: 1024, channels: 8, rows: 2 },
 ];
-
-const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 
 /** Edges of a tile for rows of W voxels, and the rows of a thread. */
 function shape({ voxels, channels: CB, rows: RT }: Tile, W: number) {
@@ -170,12 +168,10 @@ export function blockedWeightParts(
   // As many columns for each workgroup, and none without.
   const SPLITS = ceilDiv(columns, ceilDiv(columns, wanted));
   const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, 3, 3, 3]);
-  const norm = normalisedOf(x);
-  const from = norm?.inputs ?? unnormalised(g, x);
+  const { from, NORM, layout } = sourceOf(g, x);
   const WIDTH = widthFor(W);
-  const how = { CI, CO, SIDES, TY, WIDTH, NORM: Boolean(norm) };
-  const CG = CIN / (norm?.groups ?? 1);
-  const args = { N, CIN, COUT, ...channelLayout(from.x), CG, D, H, W, SPLITS };
+  const how = { CI, CO, SIDES, TY, WIDTH, NORM };
+  const args = { N, CIN, COUT, ...layout, D, H, W, SPLITS };
   g.emit(blockedDw(WIDTH), { ...from, dy, parts }, how, args);
   return parts;
 }

@@ -4,7 +4,7 @@ import plainWgsl from "../shaders/conv3d_plain.wgsl" with { type: "text" };
 import subgroupWgsl from "../shaders/conv3d_subgroup.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
 import type { Capabilities, Consts } from "../src/core/kernel";
-import { defineKernel, grid1d, num, product } from "../src/core/kernel";
+import { ceilDiv, defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
 import type { Variant } from "../src/core/variant";
@@ -50,8 +50,6 @@ export interface ConvVariant extends Variant<Geometry> {
 /** Operations of the direct convolution between CIN and COUT channels, in any direction. */
 export const directFlops = (c: Consts): number =>
   2 * product(c, "N", "CIN", "COUT", "D", "H", "W") * num(c, "K") ** 3;
-
-const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 
 const naive = defineKernel({
   name: "conv3d_naive",

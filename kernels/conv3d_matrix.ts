@@ -8,11 +8,10 @@ import matrixWgsl from "../shaders/conv3d_matrix.wgsl" with { type: "text" };
 import weightsWgsl from "../shaders/conv3d_matrix_weights.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
 import type { Capabilities } from "../src/core/kernel";
-import { defineKernel, grid1d, num, product } from "../src/core/kernel";
+import { ceilDiv, defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
-import { channelLayout } from "../src/core/tensor";
 import type { ConvTensors, ConvVariant, Geometry } from "./conv3d_forward";
-import { normalisedOf, unnormalised } from "./normalised";
+import { sourceOf } from "./normalised";
 import { byRow, widthFor } from "./width";
 
 /** Of a matrix. */
@@ -34,8 +33,6 @@ const TILES: readonly Tile[] = [
   { voxels: 256, channels: 32 },
   { voxels: 256, channels: 64 },
 ];
-
-const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 
 /** Whether an adapter multiplies f16 matrices of 16 × 16 by 16 × `columns`, with sums in f32. */
 export function multiplies({ subgroupMatrices }: Capabilities, columns: 8 | 16): boolean {
@@ -128,14 +125,12 @@ function packWeights(g: Graph, { w, b }: ConvTensors, { CIN, COUT }: Geometry): 
 
 function emit(g: Graph, t: ConvTensors, geometry: Geometry, tile: Tile): void {
   const { N, CIN, COUT, D, H, W } = geometry;
-  const norm = normalisedOf(t.x);
-  const from = norm?.inputs ?? unnormalised(g, t.x);
+  const { from, NORM, layout } = sourceOf(g, t.x);
   const parts = t.moments ?? g.tensor("unused", [4]);
   const tensors = { ...from, wp: packWeights(g, t, geometry), b: t.b ?? t.w, y: t.y, parts };
   const WIDTH = widthFor(W);
-  const how = { NORM: Boolean(norm), STATS: Boolean(t.moments) };
-  const CG = CIN / (norm?.groups ?? 1);
-  const args = { N, CIN, COUT, ...channelLayout(from.x), CG, D, H, W, BIAS: Number(Boolean(t.b)) };
+  const how = { NORM, STATS: Boolean(t.moments) };
+  const args = { N, CIN, COUT, ...layout, D, H, W, BIAS: Number(Boolean(t.b)) };
   g.emit(conv(WIDTH), tensors, { ...shape(tile, W, g.caps), WIDTH, ...how }, args);
 }
 

@@ -6,18 +6,16 @@ import dwWgsl from "../shaders/conv3d_matrix_dw.wgsl" with { type: "text" };
 import reduceWgsl from "../shaders/conv3d_matrix_dw_reduce.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
 import type { Capabilities } from "../src/core/kernel";
-import { defineKernel, grid1d, num, product } from "../src/core/kernel";
-import { channelLayout, elements } from "../src/core/tensor";
+import { ceilDiv, defineKernel, grid1d, num, product } from "../src/core/kernel";
+import { elements } from "../src/core/tensor";
 import type { Geometry } from "./conv3d_forward";
 import { EDGE, LANES, multiplies, WIDE } from "./conv3d_matrix";
 import type { GradientTensors, WeightGradientVariant } from "./conv3d_weights";
-import { normalisedOf, unnormalised } from "./normalised";
+import { sourceOf } from "./normalised";
 import { byRow, widthFor } from "./width";
 
 /** Output channels of a workgroup, beside 16 input channels. */
 const OUTPUTS = [16, 32] as const;
-
-const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 
 /** Edges of a column of voxels; each 16 × 4 of them are what a subgroup sums over. */
 interface Column {
@@ -101,13 +99,11 @@ function emit(
   const SPLITS = Math.min(columns, ceilDiv(WORKGROUPS, inputBlocks * outputBlocks));
   const shape = [SPLITS * runsOf(column), outputBlocks * COB, inputBlocks, 27, EDGE, EDGE];
   const parts = g.tensor("dw_partial", shape);
-  const norm = normalisedOf(x);
-  const from = norm?.inputs ?? unnormalised(g, x);
+  const { from, NORM, layout } = sourceOf(g, x);
   const WIDTH = widthFor(W);
   const VS = bytes(column, outputs, WIDE) <= g.caps.maxWorkgroupBytes ? WIDE : EDGE;
-  const CG = CIN / (norm?.groups ?? 1);
-  const args = { N, CIN, COUT, ...channelLayout(from.x), CG, D, H, W, SPLITS };
-  const how = { TX, TY, COB, VS, WIDTH, NORM: Boolean(norm) };
+  const args = { N, CIN, COUT, ...layout, D, H, W, SPLITS };
+  const how = { TX, TY, COB, VS, WIDTH, NORM };
   g.emit(dwKernel(WIDTH), { ...from, dy, parts }, how, args);
   const COUNT = elements(shape.slice(1));
   const shares = { ELEMENTS: 32, SHARES: 8, ACCUMULATE: accumulate };

@@ -6,10 +6,9 @@ import type { Graph } from "../src/core/graph";
 import type { Consts } from "../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
-import { channelLayout } from "../src/core/tensor";
 import type { ConvTensors, Geometry } from "./conv3d_forward";
 import type { GradientTensors } from "./conv3d_weights";
-import { normalisedOf, unnormalised } from "./normalised";
+import { sourceOf } from "./normalised";
 import { splitsFor } from "./split";
 
 const ARGS = ["N", "CIN", "COUT", "CT", "C0", "CG", "S4"] as const;
@@ -52,15 +51,8 @@ const pointDw = defineKernel({
 
 /** x, or what it is normalised from, with the sizes that both kernels take. */
 function source(g: Graph, given: Tensor, { N, CIN, COUT, D, H, W }: Geometry) {
-  const norm = normalisedOf(given);
-  const x = norm?.inputs.x ?? given;
-  const from = norm?.inputs ?? unnormalised(g, x);
-  const CG = CIN / (norm?.groups ?? 1);
-  return {
-    from,
-    NORM: Boolean(norm),
-    args: { N, CIN, COUT, ...channelLayout(x), CG, S4: (D * H * W) / 4 },
-  };
+  const { from, NORM, layout } = sourceOf(g, given);
+  return { from, NORM, args: { N, CIN, COUT, ...layout, S4: (D * H * W) / 4 } };
 }
 
 /** y = w x + b, or, without `b`, dx = wᵀ dy. */

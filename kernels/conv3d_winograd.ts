@@ -16,7 +16,7 @@ import quadWgsl from "../shaders/conv3d_winograd_quad.wgsl" with { type: "text" 
 import quadDwWgsl from "../shaders/conv3d_winograd_quad_dw.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
 import type { Capabilities, Consts, Grid } from "../src/core/kernel";
-import { defineKernel, grid1d, num, product } from "../src/core/kernel";
+import { ceilDiv, defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import type { ConvTensors, Geometry } from "./conv3d_forward";
 import type { GradientTensors } from "./conv3d_weights";
@@ -39,7 +39,6 @@ const LANES = 8;
 /** Most bytes of a chunk's transformed planes. */
 const CHUNK_BYTES = 2 ** 24;
 
-const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 const tilesZ = (c: Consts) => ceilDiv(num(c, "D"), OUT);
 
 /** Rows are read, or written, in vectors of four. */

@@ -8,7 +8,7 @@ import inputWgsl from "../shaders/conv3d_winograd_input.wgsl" with { type: "text
 import weightsWgsl from "../shaders/conv3d_winograd_weights.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
 import type { Consts } from "../src/core/kernel";
-import { defineKernel, grid1d, num, product } from "../src/core/kernel";
+import { ceilDiv, defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
 import type { Geometry } from "./conv3d_forward";
@@ -20,8 +20,6 @@ export const BLOCK = 8;
 export const OUT = 4;
 export const PLANES = 6;
 const WG = 64;
-
-const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 
 /** Rows and columns of a transformed plane, with or without the border of zeros. */
 export function planeOf(H: number, W: number, border: boolean): { HP: number; WP: number } {

@@ -3,7 +3,7 @@
  * forward, normalise, scale, shift and ReLU; backward, the gradient of what was normalised.
  */
 import type { Graph } from "../src/core/graph";
-import type { Deferred, Tensor } from "../src/core/tensor";
+import { channelLayout, type Deferred, type Tensor } from "../src/core/tensor";
 
 /** max((x − mean) · rstd · weight + bias, 0); see kernels/group_norm.ts for the shapes. */
 export interface Normalised extends Deferred {
@@ -35,6 +35,17 @@ export function normalisedOf(t: Tensor): Normalised | undefined {
 export function normGradientOf(t: Tensor): NormGradient | undefined {
   const made = t.deferred as NormGradient | undefined;
   return made?.kind === "normGradient" ? made : undefined;
+}
+
+/**
+ * What a kernel that can normalise x, (N, C, …), reads: its tensors, whether it must, and where channels
+ * and groups lie.
+ */
+export function sourceOf(g: Graph, x: Tensor) {
+  const norm = normalisedOf(x);
+  const from = norm?.inputs ?? unnormalised(g, x);
+  const CG = x.shape[1]! / (norm?.groups ?? 1);
+  return { from, NORM: Boolean(norm), layout: { ...channelLayout(from.x), CG } };
 }
 
 /** What kernels that can normalise are bound to where they need not: only x is read. */

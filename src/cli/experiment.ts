@@ -23,7 +23,7 @@ import {
   trainArguments,
 } from "../experiment/grid";
 import { writeReport } from "../experiment/report";
-import { type FigureResult, readResults } from "../experiment/results";
+import { readResults } from "../experiment/results";
 import { shareDone } from "../experiment/watch";
 import { openDevice } from "../hosts/bun";
 import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
@@ -88,20 +88,8 @@ async function experiment(name: string, options: Options): Promise<void> {
   say(`${runs.length} runs in ${folder}, ${options.processes} at a time`);
   const interrupted = await execute(folder, setup, runs, options.processes);
   const results = readResults(folder, grid, runs);
-  const report = writeReport({
-    folder,
-    grid,
-    setup,
-    results,
-    seeds: seedsWithRuns(results, seeds),
-  });
+  const report = writeReport({ folder, grid, setup, results });
   sayEnd(folder, runs, report, interrupted);
-}
-
-/** Those of which some run is done: what a report is about when it was stopped early. */
-function seedsWithRuns(results: readonly FigureResult[], seeds: readonly number[]): number[] {
-  const runs = results.flatMap(({ arms }) => arms.flatMap((arm) => arm.runs));
-  return seeds.filter((seed) => runs.some(({ run, done }) => done && run.seed === seed));
 }
 
 function gridPath(name: string): string {

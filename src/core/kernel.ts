@@ -68,6 +68,8 @@ export function storedAs(kernel: Kernel, halves: ReadonlySet<string>): Kernel {
 /** Most workgroups along one dimension on every adapter. */
 const MAX_GROUPS = 65535;
 
+export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
+
 /**
  * Workgroups for `items` in groups of `perGroup`, folded into y where x would pass the limit.
  * The shader finds its group as `wid.y * nwg.x + wid.x` and guards the end.

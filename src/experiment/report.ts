@@ -13,7 +13,12 @@ export interface ReportInput {
   readonly grid: Grid;
   readonly setup: Setup;
   readonly results: readonly FigureResult[];
-  readonly seeds: readonly number[];
+}
+
+/** Seeds of which some run is done: what a report is about when it was stopped early. */
+function seedsOf({ results }: ReportInput): number[] {
+  const runs = results.flatMap(({ arms }) => arms.flatMap((arm) => arm.runs));
+  return [...new Set(runs.filter(({ done }) => done).map(({ run }) => run.seed))];
 }
 
 /** Writes `report.md`, `results.json` and the pictures. @returns the report's path */
@@ -23,7 +28,7 @@ export function writeReport(input: ReportInput): string {
   const path = join(folder, "report.md");
   writeFileSync(path, reportText(input));
   const figures = results.map(({ figure, ...rest }) => ({ name: figure.name, ...rest }));
-  const json = { format: 1, setup, seeds: input.seeds, figures };
+  const json = { format: 1, setup, seeds: seedsOf(input), figures };
   writeFileSync(join(folder, "results.json"), `${JSON.stringify(json, null, 2)}\n`);
   return path;
 }
@@ -34,8 +39,10 @@ function budgetText({ budget }: Setup): string {
     : `${budget.iterations} iterations each`;
 }
 
-function sizeText({ setup, seeds }: ReportInput): string {
+function sizeText(input: ReportInput): string {
+  const { setup } = input;
   const { trained, validation } = setup;
+  const seeds = seedsOf(input);
   const patients = `${trained} patients train, ${validation.length} validate`;
   const many = seeds.length === 1 ? "1 seed" : `${seeds.length} seeds`;
   return `${budgetText(setup)}, ${many}, ${patients}`;
@@ -60,7 +67,7 @@ function reportText(input: ReportInput): string {
     "",
     ...(unfinished.size > 0 ? [`**Not finished: ${[...unfinished].join(", ")}.**`, ""] : []),
     ...results.flatMap((result) => [...figureText(result), ""]),
-    ...(input.seeds.length > 1
+    ...(seedsOf(input).length > 1
       ? []
       : ["With one seed the intervals say nothing of other seeds: trust no small difference.", ""]),
     "Dice and lesion F1 (MSSEG-2): means over the validation patients with lesions after the whole budget, " +

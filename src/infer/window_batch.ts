@@ -54,7 +54,7 @@ export const windowBatchKey = (model: WindowModel): string => problemKey(OP, pro
 /** Most windows per run; fewer than wanted where a binding holds fewer. */
 function bounded(device: Device, { unet, patch, precision }: WindowModel, wanted: number): number {
   const { maxBindingBytes } = capabilities(device);
-  return patchesPerDispatch(unet, patch, maxBindingBytes, wanted, precision === "f16" ? 2 : 4);
+  return patchesPerDispatch(unet, patch, maxBindingBytes, wanted, precision);
 }
 
 function untuned(device: Device, { patch }: WindowModel): number {

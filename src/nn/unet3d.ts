@@ -13,7 +13,7 @@ import { upsample3d } from "../../kernels/upsample3d";
 import { UserError } from "../core/errors";
 import type { Graph } from "../core/graph";
 import type { Tensors } from "../core/op";
-import { channelsOf, showShape, type Tensor } from "../core/tensor";
+import { channelsOf, type Precision, showShape, type Tensor } from "../core/tensor";
 
 export interface UNetConfig {
   readonly inChannels: number;
@@ -133,7 +133,7 @@ class Layers {
 /**
  * Patches of edge `patch` that one binding holds of the largest tensor of a forward pass, and no
  * more than `most`.
- * @param bytes of an element
+ * @param precision of the activations
  * @throws UserError when it does not hold one
  */
 export function patchesPerDispatch(
@@ -141,9 +141,9 @@ export function patchesPerDispatch(
   patch: number,
   maxBindingBytes: number,
   most: number,
-  bytes = 4,
+  precision: Precision = "f32",
 ): number {
-  const needed = (f0 + f1) * patch ** 3 * bytes;
+  const needed = (f0 + f1) * patch ** 3 * (precision === "f16" ? 2 : 4);
   const fits = Math.floor(maxBindingBytes / needed);
   if (fits < 1) {
     const [needs, binds] = [needed, maxBindingBytes].map((n) => Math.ceil(n / 2 ** 20));

@@ -84,9 +84,8 @@ export class Recorder {
   ) {
     this.unet = unetConfig(config);
     const { patch, precision } = config;
-    const bytes = precision === "f16" ? 2 : 4;
     const most = (wanted: number) =>
-      patchesPerDispatch(this.unet, patch, g.caps.maxBindingBytes, wanted, bytes);
+      patchesPerDispatch(this.unet, patch, g.caps.maxBindingBytes, wanted, precision);
     const { trained, ranked } = chunksFor(config, g.caps);
     this.chunk = most(trained);
     this.rankChunk = most(ranked);
