@@ -51,7 +51,7 @@ test("the others, interrupted and gone on with by two processes: the table over 
   const text = both.map((ended) => ended.out).find((table) => table !== "")!;
   expect(weightsOf(1)).toEqual(kept);
   expect(text).toMatch(/^fold 2: 1 patients, Dice .*12 iterations/m);
-  expect(text).toMatch(/^tuned on the other folds( +(\d\.\d{3}|–)){3} +\d of \d +\d of \d$/m);
+  expect(text).toMatch(/^tuned on the other folds( +(\d+\.\d{3}|–)){3} +\d of \d +\d of \d$/m);
   expect(readFileSync(join(out, "cross_validation.txt"), "utf8")).toBe(text.slice(0, -1));
   const rows = readFileSync(join(out, "cross_validation.csv"), "utf8").trim().split("\r\n");
   const ids = rows.slice(1).map((row) => row.split(",")[0]);

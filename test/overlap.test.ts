@@ -6,14 +6,14 @@ import { state } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
-import { openDevice } from "../src/hosts/bun";
+import { defaultDevice } from "./test_devices";
 
 const size = [5, 4, 6] as const;
 const S = 120;
 const D = 9;
 
 test("overlapping windows sum to the same bits however they are split into launches", async () => {
-  const memory = new Memory(await openDevice({ adapter: "swiftshader", quiet: true }));
+  const memory = new Memory(await defaultDevice());
   const rng = new Philox(3);
   const corner = () => rng.int(6) - 2;
   const rows = Array.from({ length: 12 }, (_, i) => [corner(), corner(), corner(), i]);

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { ops } from "../kernels/index";
 import { UserError } from "../src/core/errors";
 import type { Capabilities } from "../src/core/kernel";
+import { roundToHalf } from "./half";
 import { compare } from "./op_checks";
+import type { Rig } from "./op_run";
 import { idOf, matchesId, seedOf } from "./portability/case";
 import { opCases } from "./portability/cases/ops";
 import { edgeCases, mixedCases } from "./portability/cases/sizes";
@@ -75,6 +77,27 @@ describe("cases", () => {
       expect([...rows].filter((row) => !done.has(row))).toEqual([]);
     });
   }
+
+  test("weights are such that f16 holds them where a variant that rounds them runs, if only beside", () => {
+    const conv = references.filter(({ op }) => op.name === "conv3d");
+    const beside = ["conv3d_dx.f16/naive", "conv3d.f16/naive"];
+    const seen = opCases(conv, GPU, 20).cases.filter(
+      ({ row, outline }) => beside.includes(row) && outline?.(GPU),
+    );
+    const besides = new Set<string>();
+    for (const { row, record } of seen) {
+      const { graph, trial } = record!({ caps: GPU } as Rig);
+      const rounds = graph.picks.some(({ chosen }) => chosen.startsWith("matrix"));
+      const { w } = trial.inputs;
+      expect(w!.every((v) => v === roundToHalf(v))).toBe(rounds);
+      besides.add(`${row} ${rounds}`);
+    }
+    expect([...besides].sort()).toEqual([
+      "conv3d.f16/naive false",
+      "conv3d_dx.f16/naive false",
+      "conv3d_dx.f16/naive true",
+    ]);
+  });
 
   test("what an adapter cannot run is skipped with what it lacks", () => {
     const { skipped } = opCases(

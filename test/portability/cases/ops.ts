@@ -23,8 +23,6 @@ interface Target {
   readonly wanted?: readonly string[];
   /** Variants by the name given to `Graph.pick`. */
   readonly variants: Readonly<Record<string, string>>;
-  /** Inputs that the variant rounds to f16. */
-  readonly rounded?: readonly string[];
 }
 
 /** Large and tiny magnitudes whose squares are still far from the ends of float32. */
@@ -32,6 +30,8 @@ const MAGNITUDES = { large: 2 ** 40, tiny: 2 ** -40 } as const;
 /** Numbers of the order of 1 become denormal. */
 const DENORMAL = 2 ** -130;
 const REPEATS = 50;
+/** Seconds more for all of them: a minute or two on a software driver of two cores. */
+const REPEATS_PATIENCE = 240;
 const BACKWARD = ".backward";
 
 /** Every case of the references on an adapter. */
@@ -73,8 +73,7 @@ function targetsOf(reference: Reference<unknown>, caps: Capabilities, half: bool
     if (reason) skips.push({ row, reason });
     else {
       const variants = Object.fromEntries(all.map(([pick, { name }]) => [pick, name]));
-      const rounded = all.flatMap(([, { rounds = [] }]) => rounds);
-      targets.push({ row, wanted, variants, rounded });
+      targets.push({ row, wanted, variants });
     }
   };
   const variantsOf = (pick: string) => (op.variants?.[pick] ?? []).filter((v) => takes(v, half));
@@ -156,12 +155,24 @@ function outline(
   return taken.every(Boolean) ? graph : undefined;
 }
 
+/**
+ * Inputs that are rounded to f16 on the way: by the row's own variant, or by the one that the adapter
+ * takes for what runs beside it (the forward pass of a row that looks at a gradient).
+ */
+function roundedBy(op: Op<unknown>, graph: Graph | undefined): readonly string[] {
+  const taken = (graph?.picks ?? []).map(({ op: pick, chosen }) =>
+    op.variants?.[pick]?.find(({ name }) => name === chosen),
+  );
+  return [...new Set(taken.flatMap((variant) => variant?.rounds ?? []))];
+}
+
 interface Kind {
   readonly c: Case<unknown>;
   readonly name?: string;
   readonly options?: TrialOptions;
   readonly judge?: (rig: Rig, recorded: OpGraph) => Promise<Outcome>;
   readonly short?: boolean;
+  readonly patience?: number;
 }
 
 async function once(rig: Rig, recorded: OpGraph): Promise<Outcome> {
@@ -207,18 +218,23 @@ function rowCases(
       ...{ c, name: `${c.id}_denormal`, options: { scale: DENORMAL } },
       judge: async (rig: Rig, graph: OpGraph) => denormalOutcome(graph, await graph.run(rig)),
     })),
-    ...[...repeats].map((c) => ({ c, name: `${c.id}_${REPEATS}_times`, judge: repeated })),
+    ...[...repeats].map((c) => ({
+      ...{ c, name: `${c.id}_${REPEATS}_times`, judge: repeated, patience: REPEATS_PATIENCE },
+    })),
   ];
-  return kinds.map(({ c, name = c.id, options, judge = once, short = false }): PortabilityCase => {
-    const { row, variants, wanted, rounded } = target;
-    const record = ({ caps }: Rig) => {
-      const made = trial(reference, c, { half, seed, rounded, ...options });
-      return new OpGraph(made, caps, variants, wanted);
-    };
-    return {
-      ...{ row, name, seed, short, record },
-      outline: (caps) => outline(reference, c, target, half, caps),
-      run: (rig) => judge(rig, record(rig)),
-    };
-  });
+  return kinds.map(
+    ({ c, name = c.id, options, judge = once, short = false, patience }): PortabilityCase => {
+      const { row, variants, wanted } = target;
+      const outlined = (caps: Capabilities) => outline(reference, c, target, half, caps);
+      const record = ({ caps }: Rig) => {
+        const rounded = roundedBy(reference.op, outlined(caps));
+        const made = trial(reference, c, { half, seed, rounded, ...options });
+        return new OpGraph(made, caps, variants, wanted);
+      };
+      return {
+        ...{ row, name, seed, short, patience, record, outline: outlined },
+        run: (rig) => judge(rig, record(rig)),
+      };
+    },
+  );
 }
