@@ -105,27 +105,31 @@ export const blockedVariants: readonly ConvVariant[] = TILES.map((tile) => ({
   emit: (g, t, geometry) => emit(g, t, geometry, tile),
 }));
 
-/** What a workgroup computes of the weight gradient, in columns of 4 · `across` × 4 voxels. */
+/**
+ * What a workgroup computes of the weight gradient; `blocked_8x16_8x4` has 8 input by 16 output channels,
+ * from columns of 8 × 4 voxels (x, y).
+ */
 interface Block {
-  /** A multiple of 2. */
   readonly inputs: number;
-  /** 16, or a multiple of 4 that the scratch of the shader has room for. */
+  /** A multiple of 4, at most 10 · (across + 1): the scratch of the shader has room for no more. */
   readonly outputs: number;
-  readonly rows: number;
   /** Vectors of a column's row. */
   readonly across: number;
+  readonly rows: 4 | 8 | 16;
 }
 
-/** In order of preference where nothing is known: the first fits into 16 KiB. */
+/** For most convolutions, for small volumes, and for the first one: the first two fit into 16 KiB. */
 export const BLOCKS: readonly Block[] = [
-  { inputs: 8, outputs: 16, rows: 4, across: 2 },
-  { inputs: 16, outputs: 16, rows: 4, across: 2 },
-  { inputs: 2, outputs: 16, rows: 4, across: 8 },
+  { inputs: 8, outputs: 16, across: 2, rows: 4 },
+  { inputs: 8, outputs: 16, across: 1, rows: 4 },
+  { inputs: 2, outputs: 16, across: 4, rows: 8 },
 ];
 
-/** Threads: three planes of the kernel, 2 by 4 channels and a vector of the row each. */
-const blockThreads = ({ inputs, outputs, across }: Block) =>
-  3 * (inputs / 2) * (outputs / 4) * across;
+export const blockName = ({ inputs, outputs, across, rows }: Block): string =>
+  `blocked_${inputs}x${outputs}_${4 * across}x${rows}`;
+
+/** Threads: a plane of the kernel, an input and 4 output channels and a vector of the row each. */
+const blockThreads = ({ inputs, outputs, across }: Block) => 3 * inputs * (outputs / 4) * across;
 
 export function blockSupported(block: Block, caps: Capabilities): boolean {
   const { inputs, outputs, rows, across } = block;
@@ -153,18 +157,20 @@ const blockedDw = byRow(
   }),
 );
 
-/** Enough for a large GPU: about four for each of 132 multiprocessors. */
-const WORKGROUPS = 528;
+/** Enough for a large GPU: 384, as many as fit, for each of 132 multiprocessors. */
+const THREADS = 384 * 132;
 
 /** Partial sums of the weight gradient: (SPLITS, COUT, CIN, 3, 3, 3). x may be behind a norm. */
 export function blockedWeightParts(
   g: Graph,
   { x, dy }: Pick<GradientTensors, "x" | "dy">,
   { N, CIN, COUT, D, H, W }: Geometry,
-  { inputs: CI, outputs: CO, rows: TY, across: SIDES }: Block,
+  block: Block,
 ): Tensor {
+  const { inputs: CI, outputs: CO, rows: TY, across: SIDES } = block;
   const columns = N * ceilDiv(H, TY) * ceilDiv(W, 4 * SIDES);
-  const wanted = Math.max(1, Math.floor(WORKGROUPS / (ceilDiv(CIN, CI) * ceilDiv(COUT, CO))));
+  const workgroups = Math.round(THREADS / blockThreads(block));
+  const wanted = Math.max(1, Math.floor(workgroups / (ceilDiv(CIN, CI) * ceilDiv(COUT, CO))));
   // As many columns for each workgroup, and none without.
   const SPLITS = ceilDiv(columns, ceilDiv(columns, wanted));
   const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, 3, 3, 3]);

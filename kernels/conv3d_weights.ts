@@ -9,7 +9,7 @@ import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout, elements } from "../src/core/tensor";
 import type { Variant } from "../src/core/variant";
-import { BLOCKS, blockedWeightParts, blockSupported } from "./conv3d_blocked";
+import { BLOCKS, blockedWeightParts, blockName, blockSupported } from "./conv3d_blocked";
 import { directFlops, EVERYWHERE, type Geometry } from "./conv3d_forward";
 import { matrixGradients } from "./conv3d_matrix_dw";
 import { emitPointWeightParts, pointFits } from "./conv3d_point";
@@ -132,7 +132,7 @@ function emitPointWeights(
 
 /** conv3d_blocked_dw does too. */
 const blockedGradients: readonly WeightGradientVariant[] = BLOCKS.map((block) => ({
-  name: `blocked_${block.inputs}x${block.outputs}x${block.rows}`,
+  name: blockName(block),
   supported: (caps) => blockSupported(block, caps),
   fits: ({ K }) => K === 3,
   fuses: true,

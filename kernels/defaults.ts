@@ -37,9 +37,9 @@ export const DEFAULTS: Readonly<Record<Capabilities["kind"], readonly Rule[]>> =
     { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [1, 8] }, use: "blocked_1024x8" },
     { ops: CONVOLUTIONS, when: { K: [3, 3], COUT: [9, MANY], W: [1, 8] }, use: "blocked_256x16" },
     { ops: CONVOLUTIONS, when: { K: [3, 3] }, use: "blocked_512x16" },
-    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [1, 2] }, use: "blocked_2x16x4" },
-    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [33, MANY] }, use: "blocked_16x16x4" },
-    { ops: ["conv3d_dw"], when: { K: [3, 3] }, use: "blocked_8x16x4" },
+    { ops: ["conv3d_dw"], when: { K: [3, 3], CIN: [1, 2] }, use: "blocked_2x16_16x8" },
+    { ops: ["conv3d_dw"], when: { K: [3, 3], W: [1, 4] }, use: "blocked_8x16_4x4" },
+    { ops: ["conv3d_dw"], when: { K: [3, 3] }, use: "blocked_8x16_8x4" },
     { ops: ["upsample3d", "upsample3d_dx"], use: "rows4" },
   ],
 };

@@ -5,10 +5,14 @@
 // A workgroup takes CI input by CO output channels and one of SPLITS runs of columns. A column is
 // 4 SIDES × TY voxels (x, y) of a sample, walked along z plane by plane: of x (with a border) the
 // planes before, at and after z are in workgroup memory, of dy the one at z, and the next of each
-// are on their way in. A thread keeps the 9 taps of a plane of the kernel for 2 input by 4 output
-// channels, and sums over one vector of the column's rows; a row of x serves three rows of dy.
+// are on their way in. A thread keeps the 9 taps of a plane of the kernel for an input and 4 output
+// channels, and sums over one vector of the column's rows; a row of x serves three rows of dy. (Two
+// inputs would read less from workgroup memory, but with 218 registers for 127, on an H200.)
 // What depends on the column only, addresses, bounds and norms, is found once a column. What is on
-// its way is untouched until it is put into workgroup memory: whoever used it would wait for it.
+// its way is untouched until it is put into workgroup memory: whoever used it would wait for it. All
+// loads are under one condition, and what they give is not kept beyond the step: NVIDIA's compiler
+// moves what is unconditional down to where it is used, and what is conditional and kept costs copies
+// that wait. Either way nothing is on its way any more while the products are summed.
 // Both arrays there are nested, rows and channels of a thread inside: only the outer index is not
 // constant, so that it is clamped and added up once a plane, not with each load.
 alias V = vec4f; // or f32, where rows are no multiples of 4; f16 likewise: as stored
@@ -35,14 +39,14 @@ struct Args {
 @group(0) @binding(6) var<uniform> args: Args;
 
 const WIDTH: u32 = 4u; // elements of V
-const CI: u32 = 8u; // input channels of a workgroup, a multiple of 2
+const CI: u32 = 8u; // input channels of a workgroup
 const CO: u32 = 16u; // and output channels, a multiple of 4
 const SIDES: u32 = 2u; // vectors of a row
-const TY: u32 = 4u; // a multiple of 4
+const TY: u32 = 4u; // 4, 8 or 16
 const NORM: bool = false;
 
 const FOURS: u32 = CO / 4u;
-const TASKS: u32 = 3u * (CI / 2u) * FOURS; // threads for each vector of a row
+const TASKS: u32 = 3u * CI * FOURS; // threads for each vector of a row
 const WG: u32 = SIDES * TASKS;
 const ROWS: u32 = TY + 2u;
 const CELLS: u32 = SIDES + 1u; // vectors of a row of x: its edges (.w left, .x right), then voxels
@@ -74,22 +78,18 @@ var<private> edgeNorm: array<vec3f, EDGE_LOADS>;
 var<private> dys: array<vec4f, DY_LOADS>;
 var<private> dyAt: array<u32, DY_LOADS>;
 var<private> dyIn: array<u32, DY_LOADS>;
-// The thread's sums, one matrix for two channels: a column for ky, a row for kx.
+// The thread's sums, a matrix for each output channel: a column for ky, a row for kx.
 var<private> a0: mat3x3f;
 var<private> a1: mat3x3f;
 var<private> a2: mat3x3f;
 var<private> a3: mat3x3f;
-var<private> b0: mat3x3f;
-var<private> b1: mat3x3f;
-var<private> b2: mat3x3f;
-var<private> b3: mat3x3f;
 
 fn wide(v: V) -> vec4f { return vec4f(F(v)); }
 
-// Elements at, at + 1, … of x, `count` of them inside.
+// Vector `at` of x, or where rows are no multiples of 4 elements at, at + 1, …, `count` of them inside.
 fn load_x(at: u32, count: u32) -> vec4f {
   if (WIDTH == 4u) {
-    return wide(x[at / 4u]);
+    return wide(x[at]);
   }
   let last = max(count, 1u) - 1u;
   let first = wide(x[at]).x;
@@ -100,7 +100,7 @@ fn load_x(at: u32, count: u32) -> vec4f {
 
 fn load_dy(at: u32, count: u32) -> vec4f {
   if (WIDTH == 4u) {
-    return wide(dy[at / 4u]);
+    return wide(dy[at]);
   }
   let last = max(count, 1u) - 1u;
   let first = wide(dy[at]).x;
@@ -152,7 +152,7 @@ fn place(ci: u32, co: u32, lane: u32) {
     let xx = x0 + i % SIDES * 4u;
     let inside = c < CI && ci + c < args.CIN && yy < args.H && xx < args.W;
     quadIn[k] = select(0u, min(4u, args.W - xx), inside);
-    quadAt[k] = select(0u, base + c * size + yy * args.W + xx, inside);
+    quadAt[k] = select(0u, (base + c * size + yy * args.W + xx) / WIDTH, inside);
     if (NORM) {
       quadNorm[k] = norm_of(min(ci + c, args.CIN - 1u));
     }
@@ -163,7 +163,8 @@ fn place(ci: u32, co: u32, lane: u32) {
     let xx = x0 + vec2u(0u - 1u, 4u * SIDES);
     let inside = c < CI && ci + c < args.CIN && yy < args.H;
     edgeIn[k] = vec2<bool>(inside) & (xx < vec2u(args.W));
-    edgeAt[k] = select(vec2u(), base + c * size + yy * args.W + xx, edgeIn[k]);
+    let at = (base + c * size + yy * args.W + xx) / WIDTH;
+    edgeAt[k] = select(vec2u(), at, edgeIn[k]);
     if (NORM) {
       edgeNorm[k] = norm_of(min(ci + c, args.CIN - 1u));
     }
@@ -176,26 +177,24 @@ fn place(ci: u32, co: u32, lane: u32) {
     let inside = c < CO && co + c < args.COUT && yy < args.H && xx < args.W;
     dyIn[k] = select(0u, min(4u, args.W - xx), inside);
     let at = ((n * args.COUT + co + c) * args.D * args.H + yy) * args.W + xx;
-    dyAt[k] = select(0u, at, inside);
+    dyAt[k] = select(0u, at / WIDTH, inside);
   }
 }
 
-// Loads plane t of x and t − 1 of dy.
+// Loads plane t of x and t − 1 of dy, where there are such planes.
 fn fetch() {
-  let plane = args.H * args.W;
-  if (t < args.D) {
-    for (var k = 0u; k < X_LOADS; k++) {
-      quads[k] = load_x(quadAt[k] + t * plane, quadIn[k]);
-    }
-    for (var k = 0u; k < EDGE_LOADS; k++) {
-      let at = (edgeAt[k] + t * plane) / WIDTH;
-      edges[k] = vec2f(wide(x[at.x]).w, wide(x[at.y]).x);
-    }
+  let plane = args.H * args.W / WIDTH;
+  let x_plane = min(t, args.D - 1u) * plane;
+  let dy_plane = (max(t, 1u) - 1u) * plane;
+  for (var k = 0u; k < X_LOADS; k++) {
+    quads[k] = load_x(quadAt[k] + x_plane, quadIn[k]);
   }
-  if (t > 0u) {
-    for (var k = 0u; k < DY_LOADS; k++) {
-      dys[k] = load_dy(dyAt[k] + (t - 1u) * plane, dyIn[k]);
-    }
+  for (var k = 0u; k < EDGE_LOADS; k++) {
+    let at = edgeAt[k] + x_plane;
+    edges[k] = vec2f(wide(x[at.x]).w, wide(x[at.y]).x);
+  }
+  for (var k = 0u; k < DY_LOADS; k++) {
+    dys[k] = load_dy(dyAt[k] + dy_plane, dyIn[k]);
   }
 }
 
@@ -266,76 +265,76 @@ fn add_products(sums: mat3x3f, d: vec4f, r0: Row, r1: Row, r2: Row) -> mat3x3f {
   return mat3x3f(taps(sums[0], d, r0), taps(sums[1], d, r1), taps(sums[2], d, r2));
 }
 
-// Row y of dy in cell g with three rows of either input channel.
-fn multiply(g: u32, y: u32, p0: Row, p1: Row, p2: Row, q0: Row, q1: Row, q2: Row) {
-  let d0 = grads[g][4u * y];
-  let d1 = grads[g][4u * y + 1u];
-  let d2 = grads[g][4u * y + 2u];
-  let d3 = grads[g][4u * y + 3u];
-  a0 = add_products(a0, d0, p0, p1, p2);
-  a1 = add_products(a1, d1, p0, p1, p2);
-  a2 = add_products(a2, d2, p0, p1, p2);
-  a3 = add_products(a3, d3, p0, p1, p2);
-  b0 = add_products(b0, d0, q0, q1, q2);
-  b1 = add_products(b1, d1, q0, q1, q2);
-  b2 = add_products(b2, d2, q0, q1, q2);
-  b3 = add_products(b3, d3, q0, q1, q2);
+// Row y of dy in cell g with three rows of x.
+fn multiply(g: u32, y: u32, r0: Row, r1: Row, r2: Row) {
+  a0 = add_products(a0, grads[g][4u * y], r0, r1, r2);
+  a1 = add_products(a1, grads[g][4u * y + 1u], r0, r1, r2);
+  a2 = add_products(a2, grads[g][4u * y + 2u], r0, r1, r2);
+  a3 = add_products(a3, grads[g][4u * y + 3u], r0, r1, r2);
 }
 
-// Four rows of dy from y on, with both input channels; spelt out, for constant indices.
-fn multiply_rows(g: u32, p: vec3u, q: vec3u, y: u32) {
-  let p0 = row_at(p, y);
-  let p1 = row_at(p, y + 1u);
-  let p2 = row_at(p, y + 2u);
-  let p3 = row_at(p, y + 3u);
-  let p4 = row_at(p, y + 4u);
-  let q0 = row_at(q, y);
-  let q1 = row_at(q, y + 1u);
-  let q2 = row_at(q, y + 2u);
-  let q3 = row_at(q, y + 3u);
-  let q4 = row_at(q, y + 4u);
-  multiply(g, y, p0, p1, p2, q0, q1, q2);
-  multiply(g, y + 1u, p1, p2, p3, q1, q2, q3);
-  multiply(g, y + 2u, p2, p3, p4, q2, q3, q4);
-  multiply(g, y + 3u, p3, p4, row_at(p, y + 5u), q3, q4, row_at(q, y + 5u));
+// Four rows of dy from y on; spelt out, for constant indices.
+fn multiply_rows(g: u32, cells: vec3u, y: u32) {
+  let r0 = row_at(cells, y);
+  let r1 = row_at(cells, y + 1u);
+  let r2 = row_at(cells, y + 2u);
+  let r3 = row_at(cells, y + 3u);
+  let r4 = row_at(cells, y + 4u);
+  multiply(g, y, r0, r1, r2);
+  multiply(g, y + 1u, r1, r2, r3);
+  multiply(g, y + 2u, r2, r3, r4);
+  multiply(g, y + 3u, r3, r4, row_at(cells, y + 5u));
 }
 
-// A row of the kernel for four output channels, a component each.
-fn put_line(e: u32, first: u32, v0: vec3f, v1: vec3f, v2: vec3f, v3: vec3f) {
-  xs[e][first] = vec4f(v0.x, v1.x, v2.x, v3.x);
-  xs[e][first + 1u] = vec4f(v0.y, v1.y, v2.y, v3.y);
-  xs[e][first + 2u] = vec4f(v0.z, v1.z, v2.z, v3.z);
-}
-
-// The sums of an input channel to two entries of xs, which holds nothing else any more.
-fn put_sums(e: u32, s0: mat3x3f, s1: mat3x3f, s2: mat3x3f, s3: mat3x3f) {
-  put_line(e, 0u, s0[0], s1[0], s2[0], s3[0]);
-  put_line(e, 3u, s0[1], s1[1], s2[1], s3[1]);
-  put_line(e + 1u, 0u, s0[2], s1[2], s2[2], s3[2]);
-}
-
-fn line_at(e: u32, first: u32, c: u32) -> vec3f {
-  return vec3f(xs[e][first][c], xs[e][first + 1u][c], xs[e][first + 2u][c]);
-}
-
-// Component c from there.
-fn sums_at(e: u32, c: u32) -> mat3x3f {
-  return mat3x3f(line_at(e, 0u, c), line_at(e, 3u, c), line_at(e + 1u, 0u, c));
-}
-
-fn store_line(to: u32, v: vec3f) {
-  parts[to] = v.x;
-  parts[to + 1u] = v.y;
-  parts[to + 2u] = v.z;
-}
-
-fn store_channel(row: u32, co: u32, sums: mat3x3f) {
-  if (co < args.COUT) {
-    let to = row + co * args.CIN * 27u;
-    store_line(to, sums[0]);
-    store_line(to + 3u, sums[1]);
-    store_line(to + 6u, sums[2]);
+// A plane; no loop, which would move all sums from its end to its beginning.
+fn multiply_plane(g: u32, cells: vec3u) {
+  multiply_rows(g, cells, 0u);
+  if (TY > 4u) {
+    multiply_rows(g, cells, 4u);
   }
+  if (TY > 8u) {
+    multiply_rows(g, cells, 8u);
+    multiply_rows(g, cells, 12u);
+  }
+}
+
+// A row of the kernel, four output channels, summed over the vectors of a row of dy one after the
+// other: the threads of the first get it. xs, which holds nothing else any more, has two tasks an entry.
+fn over_vectors(side: u32, task: u32, sums: mat4x3f) -> mat4x3f {
+  let entry = task / 2u;
+  let at = task % 2u * 3u;
+  var all = sums;
+  for (var s = 1u; s < SIDES; s++) {
+    if (side == s) {
+      let v = transpose(sums);
+      xs[entry][at] = v[0];
+      xs[entry][at + 1u] = v[1];
+      xs[entry][at + 2u] = v[2];
+    }
+    workgroupBarrier();
+    if (side == 0u) {
+      all += transpose(mat3x4f(xs[entry][at], xs[entry][at + 1u], xs[entry][at + 2u]));
+    }
+    workgroupBarrier();
+  }
+  return all;
+}
+
+fn store_line(to: u32, co: u32, v: vec3f) {
+  if (co < args.COUT) {
+    let at = to + co * args.CIN * 27u;
+    parts[at] = v.x;
+    parts[at + 1u] = v.y;
+    parts[at + 2u] = v.z;
+  }
+}
+
+// A row of the kernel for the output channels from co on.
+fn store_row(to: u32, co: u32, sums: mat4x3f) {
+  store_line(to, co, sums[0]);
+  store_line(to, co + 1u, sums[1]);
+  store_line(to, co + 2u, sums[2]);
+  store_line(to, co + 3u, sums[3]);
 }
 
 @compute @workgroup_size(WG)
@@ -361,8 +360,8 @@ fn main(
 
   let side = lane % SIDES;
   let four = lane / SIDES % FOURS;
-  let own = lane / (SIDES * FOURS) % (CI / 2u) * 2u;
-  let kz = lane / (SIDES * FOURS * (CI / 2u));
+  let own = lane / (SIDES * FOURS) % CI;
+  let kz = lane / (SIDES * FOURS * CI);
   // From the edges of a row: its left neighbour, itself and the right one, which may be the edges.
   let cells = side + vec3u(0u, 1u, select(2u, 0u - side, side == SIDES - 1u));
 
@@ -370,66 +369,34 @@ fn main(
   begin(first);
   var filled = false; // whether the step before has planes to multiply
   for (var u = 0u; u <= steps; u++) {
-    let more = u < steps;
-    if (more) {
+    if (u < steps) {
       if (t == 0u) {
         place(ci, co, lane);
       }
       fetch();
+    } else {
+      quads = array<vec4f, X_LOADS>();
+      edges = array<vec2f, EDGE_LOADS>();
+      dys = array<vec4f, DY_LOADS>();
     }
     if (filled) {
-      let p = ((u + 1u + kz) % 4u * CI + own) * CELLS + cells;
-      let g = ((u + 1u) % 2u * FOURS + four) * SIDES + side;
-      for (var y = 0u; y < TY; y += 4u) {
-        multiply_rows(g, p, p + CELLS, y);
-      }
+      let at = ((u + 1u + kz) % 4u * CI + own) * CELLS;
+      multiply_plane(((u + 1u) % 2u * FOURS + four) * SIDES + side, at + cells);
     }
-    if (more) {
-      put(u, lane);
-    }
+    put(u, lane);
     filled = t > 0u;
     advance();
     workgroupBarrier();
   }
 
-  // The first vector's threads add the sums of the others' to their own, one after the other.
   let task = lane / SIDES;
-  for (var s = 1u; s < SIDES; s++) {
-    if (side == s) {
-      put_sums(2u * task, a0, a1, a2, a3);
-    }
-    workgroupBarrier();
-    if (side == 0u) {
-      a0 += sums_at(2u * task, 0u);
-      a1 += sums_at(2u * task, 1u);
-      a2 += sums_at(2u * task, 2u);
-      a3 += sums_at(2u * task, 3u);
-    }
-    workgroupBarrier();
-    if (side == s) {
-      put_sums(2u * task, b0, b1, b2, b3);
-    }
-    workgroupBarrier();
-    if (side == 0u) {
-      b0 += sums_at(2u * task, 0u);
-      b1 += sums_at(2u * task, 1u);
-      b2 += sums_at(2u * task, 2u);
-      b3 += sums_at(2u * task, 3u);
-    }
-    workgroupBarrier();
-  }
-  let row = (split * args.COUT * args.CIN + ci + own) * 27u + kz * 9u;
-  let to = co + 4u * four;
+  let row0 = over_vectors(side, task, mat4x3f(a0[0], a1[0], a2[0], a3[0]));
+  let row1 = over_vectors(side, task, mat4x3f(a0[1], a1[1], a2[1], a3[1]));
+  let row2 = over_vectors(side, task, mat4x3f(a0[2], a1[2], a2[2], a3[2]));
   if (side == 0u && ci + own < args.CIN) {
-    store_channel(row, to, a0);
-    store_channel(row, to + 1u, a1);
-    store_channel(row, to + 2u, a2);
-    store_channel(row, to + 3u, a3);
-  }
-  if (side == 0u && ci + own + 1u < args.CIN) {
-    store_channel(row + 27u, to, b0);
-    store_channel(row + 27u, to + 1u, b1);
-    store_channel(row + 27u, to + 2u, b2);
-    store_channel(row + 27u, to + 3u, b3);
+    let to = (split * args.COUT * args.CIN + ci + own) * 27u + kz * 9u;
+    store_row(to, co + 4u * four, row0);
+    store_row(to + 3u, co + 4u * four, row1);
+    store_row(to + 6u, co + 4u * four, row2);
   }
 }

@@ -185,8 +185,8 @@ function channelsIn(all: Float32Array, [, total = 0]: Shape, t: Tensor): Float32
 
 /** What GPUs run must be right everywhere: one of these a case, besides the adapter's own choice. */
 const BLOCKED: readonly Readonly<Record<string, string>>[] = [
-  { conv3d: "blocked_512x16", conv3d_dx: "blocked_512x16", conv3d_dw: "blocked_8x16x4" },
-  { conv3d: "blocked_512x32", conv3d_dx: "blocked_256x16", conv3d_dw: "blocked_2x16x4" },
+  { conv3d: "blocked_512x16", conv3d_dx: "blocked_512x16", conv3d_dw: "blocked_8x16_8x4" },
+  { conv3d: "blocked_512x32", conv3d_dx: "blocked_256x16", conv3d_dw: "blocked_2x16_16x8" },
 ];
 
 const NONE: Readonly<Record<string, string>> = {};

@@ -104,7 +104,7 @@ function gradientFaults(flat: Float32Array, set: (typeof SETS)[number]): string[
 const BLOCKED = {
   conv3d: "blocked_512x16",
   conv3d_dx: "blocked_512x32",
-  conv3d_dw: "blocked_8x16x4",
+  conv3d_dw: "blocked_8x16_8x4",
 };
 const PLAIN = { conv3d: "plain", conv3d_dx: "plain", conv3d_dw: "plain" };
 

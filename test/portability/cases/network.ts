@@ -43,7 +43,7 @@ const unet = (...filters: [number, number, number]): UNetConfig => ({
 const CHOICES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   default: {},
   plain: { conv3d: "plain", conv3d_dx: "plain", conv3d_dw: "plain" },
-  blocked: { conv3d: "blocked_512x16", conv3d_dx: "blocked_512x16", conv3d_dw: "blocked_8x16x4" },
+  blocked: { conv3d: "blocked_512x16", conv3d_dx: "blocked_512x16", conv3d_dw: "blocked_8x16_8x4" },
   naive: { conv3d: "naive", conv3d_dx: "naive", conv3d_dw: "naive" },
 };
 
