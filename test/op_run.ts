@@ -299,7 +299,11 @@ export class Readback {
   }
 }
 
-async function readAll(device: Device, buffers: readonly GPUBuffer[]): Promise<Uint32Array[]> {
+/** The words of buffers, in one wait. */
+export async function readAll(
+  device: Device,
+  buffers: readonly GPUBuffer[],
+): Promise<Uint32Array[]> {
   const size = buffers.reduce((sum, b) => sum + b.size, 0);
   const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
   const staging = device.device.createBuffer({ label: "read back", size, usage });

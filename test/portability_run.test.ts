@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { driverSources } from "../src/platform/vulkan";
+import { NOT_APART } from "./portability/dissect";
 import { bun } from "./portability/hosts/bun";
 import { DEFECTS, type Mutant } from "./portability/mutants";
 import { chain, isWrong, mutated, single } from "./portability/reduce";
@@ -75,6 +76,24 @@ describe(`bun × ${adapter.name}`, () => {
     expect(passing.text).toContain("PASSED: the results are right");
     expect(passing.code).toBe(0);
     rmSync(folder, { recursive: true });
+  });
+
+  test("kernels as a network runs them, and functions, are taken apart too; a whole network is not", async () => {
+    const request = { do: "list", seed: 20, short: true } as const;
+    const list = await column.ask({ ...request, patterns: ["conv3d.fused/*", "facts.functions"] });
+    const ids = "listed" in list ? list.listed.map(({ id }) => id) : [];
+    expect(ids.length).toBeGreaterThan(2);
+    for (const id of [ids.find((id) => id.startsWith("conv3d"))!, ids.at(-1)!]) {
+      const reply = await column.ask({ do: "dissect", id });
+      if (!("dissection" in reply)) throw new Error("no dissection");
+      const { dissection } = reply;
+      const told = await isWrong(column, chain(dissection));
+      expect(Boolean(told), id).toBe(dissection.faults.length > 0);
+      const tight = dissection.expected.map((e) => ({ ...e, values: e.bounds }));
+      expect(await isWrong(column, chain({ ...dissection, expected: tight })), id).toMatch(/wrong/);
+    }
+    const network = column.ask({ do: "dissect", id: "network.training/20_steps@20" });
+    await expect(network).rejects.toThrow(NOT_APART);
   });
 });
 

@@ -5,6 +5,7 @@
 import type { Graph } from "../../src/core/graph";
 import type { Capabilities } from "../../src/core/kernel";
 import type { OpGraph, Rig } from "../op_run";
+import type { Dissection } from "./packed";
 
 /** How a case came out on an adapter. */
 export interface Outcome {
@@ -33,6 +34,8 @@ export interface PortabilityCase {
   readonly outline?: (caps: Capabilities) => Graph | undefined;
   /** The case as a graph with its inputs and expectations, where it is one. */
   readonly record?: (rig: Rig) => OpGraph;
+  /** Takes it apart for a reproduction, where it is no OpGraph but made of dispatches all the same. */
+  readonly dissect?: (rig: Rig) => Promise<Dissection>;
   /** @throws Error where the adapter refuses something */
   readonly run: (rig: Rig) => Promise<Outcome>;
 }

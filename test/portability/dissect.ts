@@ -1,8 +1,10 @@
 /** Runs a case dispatch by dispatch and keeps everything, for a reproduction that needs no engine. */
+import type { Graph } from "../../src/core/graph";
 import { byteLength, storageOf, type Tensor } from "../../src/core/tensor";
+import type { Program } from "../../src/gpu/program";
 import { specialise } from "../../src/gpu/shader";
-import { expectationsOf, judge } from "../op_checks";
-import { GUARD_WORDS, type Rig } from "../op_run";
+import { type Expected, expectationsOf, judge } from "../op_checks";
+import { GUARD_WORDS, type Readback, type Rig } from "../op_run";
 import { positionsOf } from "../tensor_words";
 import type { PortabilityCase } from "./case";
 import { MutantMemory } from "./memory";
@@ -16,29 +18,57 @@ import {
 
 const GUARD_BYTES = 4 * GUARD_WORDS;
 
-/** @throws Error where the case is not a graph of its own */
+/** @throws Error where the case is not made of dispatches */
 export async function dissect(c: PortabilityCase, rig: Rig): Promise<Dissection> {
-  if (!c.record) throw new Error("it is not made of dispatches that could be taken apart");
+  if (c.dissect) return c.dissect(rig);
+  if (!c.record) throw new Error(NOT_APART);
   const recorded = c.record(rig);
-  const { memory, device } = rig;
   const prepared = await recorded.prepare(rig);
-  const { program, storages } = prepared;
-  const placeOf = new Map(storages.map((t, i) => [t.id, i]));
-  prepared.fill();
+  let result: Readback | undefined;
+  const read = async () => {
+    result = await prepared.read();
+    return result.after;
+  };
+  const steps = await stepByStep(rig, { ...prepared, graph: recorded.graph, read });
+  prepared.release();
+  return {
+    ...steps,
+    expected: expectationsOf(recorded).map((e) => packExpected(prepared.storages, e)),
+    faults: judge(recorded, result!).faults,
+  };
+}
+
+export const NOT_APART = "it is not made of dispatches that could be taken apart";
+
+/** A compiled graph, and its buffers. */
+export interface Steps {
+  readonly graph: Graph;
+  readonly program: Program;
+  readonly storages: readonly Tensor[];
+  /** Writes what every buffer holds before the first dispatch. */
+  fill(): void;
+  /** The words of every buffer, by the id of its storage. */
+  read(): Promise<ReadonlyMap<number, Uint32Array>>;
+}
+
+/** Runs it one dispatch at a time. */
+export async function stepByStep(
+  { memory, device }: Rig,
+  { graph: { dispatches }, program, storages, fill, read }: Steps,
+): Promise<Pick<Dissection, "packed" | "states">> {
+  fill();
   const states: string[][] = [];
-  const { dispatches } = recorded.graph;
-  let result = await prepared.read();
   for (let i = 0; ; i++) {
-    states.push(storages.map((t) => toBase64(bytesOf(result.after.get(t.id)!))));
+    const words = await read();
+    states.push(storages.map((t) => toBase64(bytesOf(words.get(t.id)!))));
     if (i === dispatches.length) break;
     const encoder = device.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     program.encodeSteps(pass, i, i + 1);
     pass.end();
     device.submit(encoder.finish(), program.labels[i]!);
-    result = await prepared.read();
   }
-  prepared.release();
+  const placeOf = new Map(storages.map((t, i) => [t.id, i]));
   const packed = dispatches.map((d): PackedDispatch => {
     const kernel = memory instanceof MutantMemory ? memory.mutated(d.kernel) : d.kernel;
     return {
@@ -59,17 +89,22 @@ export async function dissect(c: PortabilityCase, rig: Rig): Promise<Dissection>
       dispatches: packed,
     },
     states,
-    expected: expectationsOf(recorded).map(({ name, tensor, values, bounds }): Expectation => {
-      const positions = positionsOf(tensor);
-      return {
-        ...{ name, buffer: placeOf.get(storageOf(tensor).id)!, type: tensor.dtype },
-        shape: tensor.shape,
-        positions: toBase64(bytesOf(positions)),
-        values: toBase64(bytesOf(values)),
-        bounds: toBase64(bytesOf(bounds)),
-      };
-    }),
-    faults: judge(recorded, result).faults,
+  };
+}
+
+/** What a tensor should hold: everywhere, or at some of its elements. */
+export function packExpected(
+  storages: readonly Tensor[],
+  { name, tensor, values, bounds }: Expected,
+  at?: readonly number[],
+): Expectation {
+  const positions = positionsOf(tensor);
+  return {
+    ...{ name, type: tensor.dtype, shape: at ? [at.length] : tensor.shape },
+    buffer: storages.findIndex(({ id }) => id === storageOf(tensor).id),
+    positions: toBase64(bytesOf(at ? Uint32Array.from(at, (i) => positions[i]!) : positions)),
+    values: toBase64(bytesOf(values)),
+    bounds: toBase64(bytesOf(bounds)),
   };
 }
 

@@ -11,6 +11,7 @@ import { UserError } from "../../src/core/errors";
 import { SEED } from "../op_run";
 import { seedOf } from "./case";
 import { type Chosen, chooseColumns } from "./columns";
+import { NOT_APART } from "./dissect";
 import type { ListedCase } from "./messages";
 import { DEFECTS, type Mutant } from "./mutants";
 import type { Dissection } from "./packed";
@@ -133,7 +134,9 @@ async function rightOn(judge: Column, id: string): Promise<Dissection | undefine
     const reply = await judge.ask({ do: "dissect", id });
     if ("dissection" in reply && reply.dissection.faults.length === 0) return reply.dissection;
   } catch (error) {
-    say(`${named(judge)} is no judge: ${(error as Error).message.split("\n")[0]}`);
+    const [message] = (error as Error).message.split("\n");
+    if (message === NOT_APART) throw new UserError(`${id}: ${message}; take a row of its kernels`);
+    say(`${named(judge)} is no judge: ${message}`);
   }
   await judge.stop();
   return undefined;

@@ -186,7 +186,7 @@ function emptyReport({ missing }: Chosen, { short, seed, cases }: SuiteOptions):
 }
 
 function commit(): string | undefined {
-  const { success, stdout } = Bun.spawnSync(["git", "rev-parse", "--short", "HEAD"], {
+  const { success, stdout } = Bun.spawnSync(["git", "describe", "--always", "--dirty"], {
     cwd: import.meta.dir,
     stderr: "ignore",
   });

@@ -8,7 +8,7 @@ import type { Device } from "../../../src/gpu/device";
 import { specialise } from "../../../src/gpu/shader";
 import { halfValue, roundToHalf } from "../../half";
 import type { Outcome, PortabilityCase } from "../case";
-import { bytesOf, fromBase64, toBase64 } from "../packed";
+import { bytesOf, type Dissection, fromBase64, type Packed, toBase64 } from "../packed";
 import arithmeticWgsl from "../probes/arithmetic.wgsl" with { type: "text" };
 import boundsWgsl from "../probes/bounds.wgsl" with { type: "text" };
 import functionsWgsl from "../probes/functions.wgsl" with { type: "text" };
@@ -24,7 +24,10 @@ export function factCases(seed: number): PortabilityCase[] {
     fact("nan", async ({ device }) => nan(await arithmetic(device))),
     fact("fma", async ({ device }) => fused(await arithmetic(device))),
     fact("out_of_bounds", ({ device }) => outOfBounds(device)),
-    fact("functions", ({ device }) => functions(device, seed)),
+    {
+      ...fact("functions", ({ device }) => functions(device, seed)),
+      dissect: ({ device }) => functionsApart(device, seed),
+    },
     fact("f16_conversion", ({ device, caps }) =>
       caps.shaderF16
         ? halves(device)
@@ -35,16 +38,15 @@ export function factCases(seed: number): PortabilityCase[] {
 
 const known = (note: string): Outcome => ({ worst: 0, faults: [], note });
 
-/** Words of a kernel's buffers after a run; the last is written. */
-async function run(
-  device: Device,
+/** A kernel on its buffers, of which the last is written. */
+function probe(
   name: string,
   wgsl: string,
   buffers: readonly Uint32Array[],
   bound: readonly number[] = buffers.map((b) => b.byteLength),
   groups = 1,
-): Promise<Uint32Array[]> {
-  const words = await replay(device, {
+): Packed {
+  return {
     features: [],
     buffers: buffers.map((b, i) => ({
       name: `${name} ${i}`,
@@ -62,7 +64,12 @@ async function run(
         args: [],
       },
     ],
-  });
+  };
+}
+
+/** The words of its buffers after a run. */
+async function run(device: Device, packed: Packed): Promise<Uint32Array[]> {
+  const words = await replay(device, packed);
   return words.map((text) => new Uint32Array(fromBase64(text).buffer));
 }
 
@@ -70,10 +77,8 @@ const wordsOf = (values: readonly number[]) => new Uint32Array(Float32Array.from
 
 async function arithmetic(device: Device): Promise<Float32Array> {
   const inputs = [2 ** -140, 2 ** -100, 2 ** -30, Number.NaN, 1 + 2 ** -12, -(1 + 2 ** -11), 0, 1];
-  const all = await run(device, "arithmetic", arithmeticWgsl, [
-    wordsOf(inputs),
-    new Uint32Array(8),
-  ]);
+  const buffers = [wordsOf(inputs), new Uint32Array(8)];
+  const all = await run(device, probe("arithmetic", arithmeticWgsl, buffers));
   return new Float32Array(all[1]!.buffer);
 }
 
@@ -97,7 +102,7 @@ async function outOfBounds(device: Device): Promise<Outcome> {
   const x = new Uint32Array(128).map((_, i) => 11 + i);
   const y = new Uint32Array(128);
   const places = Uint32Array.of(9, 9);
-  const after = await run(device, "bounds", boundsWgsl, [x, places, y], [16, 8, 16]);
+  const after = await run(device, probe("bounds", boundsWgsl, [x, places, y], [16, 8, 16]));
   const got = after[2]!;
   const value = got[0]!;
   const read = value === 0 ? "gives 0" : value === 14 ? "gives the last element" : `gives ${value}`;
@@ -124,40 +129,67 @@ const SAMPLES = 4096;
 /** A unit in the last place of float32 at `value`. */
 const ulp = (value: number) => 2 ** (Math.max(-126, Math.floor(Math.log2(Math.abs(value)))) - 23);
 
-async function functions(device: Device, seed: number): Promise<Outcome> {
+/** Samples of all functions, in one dispatch. */
+function functionProbe(seed: number) {
   const rng = new Philox(seed, 8);
   const x = Float32Array.from({ length: SAMPLES }, () => 2 ** rng.uniform(-20, 20));
   const kernel = { name: "functions", source: functionsWgsl, bindings: {}, grid: () => [1, 1, 1] };
   const wgsl = specialise(kernel as never, { COUNT: SAMPLES });
-  const empty = new Uint32Array(6 * SAMPLES);
-  const words = await run(
-    device,
-    "functions",
-    wgsl,
-    [new Uint32Array(x.buffer), empty],
-    undefined,
-    SAMPLES / 64,
-  );
+  const buffers = [new Uint32Array(x.buffer), new Uint32Array(FUNCTIONS.length * SAMPLES)];
+  return { x, packed: probe("functions", wgsl, buffers, undefined, SAMPLES / 64) };
+}
+
+/** Near 1 a logarithm is bounded absolutely. */
+const isNear = (name: string, x: number) => name === "log" && x >= 0.5 && x <= 2;
+
+/** What function k should give, and how far from it WGSL lets it be. */
+function truthOf(k: number, x: number): { readonly exact: number; readonly bound: number } {
+  const [name, truth, allowed] = FUNCTIONS[k]!;
+  const exact = truth(x);
+  return { exact, bound: isNear(name, x) ? 2 ** -21 : allowed(x) * ulp(exact) };
+}
+
+async function functions(device: Device, seed: number): Promise<Outcome> {
+  const { x, packed } = functionProbe(seed);
+  const words = await run(device, packed);
   const y = new Float32Array(words[1]!.buffer);
   let worst = 0;
   const faults: string[] = [];
-  const parts = FUNCTIONS.map(([name, truth, allowed], k) => {
+  const parts = FUNCTIONS.map(([name], k) => {
     let [most, ratio, at] = [0, 0, 0];
     for (const [i, v] of x.entries()) {
-      const exact = truth(v);
-      const units = Math.abs(y[6 * i + k]! - exact) / ulp(exact);
-      // Near 1 a logarithm is bounded absolutely.
-      const near = name === "log" && v >= 0.5 && v <= 2;
-      const bound = near ? 2 ** -21 / ulp(exact) : allowed(v);
-      most = Math.max(most, near ? 0 : units);
-      if (!(units / bound <= ratio)) [ratio, at] = [units / bound, i];
+      const { exact, bound } = truthOf(k, v);
+      const error = Math.abs(y[FUNCTIONS.length * i + k]! - exact);
+      most = Math.max(most, isNear(name, v) ? 0 : error / ulp(exact));
+      if (!(error / bound <= ratio)) [ratio, at] = [error / bound, i];
     }
     worst = Math.max(worst, Number.isNaN(ratio) ? Number.POSITIVE_INFINITY : ratio);
-    if (!(ratio <= 1))
-      faults.push(`${name} of ${x[at]} = ${y[6 * at + k]}: ${ratio} × what WGSL allows`);
+    if (!(ratio <= 1)) {
+      const got = y[FUNCTIONS.length * at + k];
+      faults.push(`${name} of ${x[at]} = ${got}: ${ratio} × what WGSL allows`);
+    }
     return `${name} ${most.toFixed(1)}`;
   });
   return { worst, faults, note: `largest errors in units in the last place: ${parts.join(", ")}` };
+}
+
+async function functionsApart(device: Device, seed: number): Promise<Dissection> {
+  const { x, packed } = functionProbe(seed);
+  const after = await replay(device, packed);
+  const count = FUNCTIONS.length;
+  const truths = Array.from({ length: count * x.length }, (_, i) =>
+    truthOf(i % count, x[Math.floor(i / count)]!),
+  );
+  const { faults } = await functions(device, seed);
+  const coded = (values: ArrayBufferView) => toBase64(bytesOf(values));
+  const y = {
+    ...{ name: FUNCTIONS.map(([name]) => name).join(", "), buffer: 1, type: "f32" as const },
+    shape: [x.length, count],
+    positions: coded(Uint32Array.from(truths.keys())),
+    values: coded(Float64Array.from(truths, ({ exact }) => exact)),
+    bounds: coded(Float64Array.from(truths, ({ bound }) => bound)),
+  };
+  return { packed, states: [packed.buffers.map(({ data }) => data), after], expected: [y], faults };
 }
 
 /** Float32 half-way between two f16, or a quarter from one; larger than any; denormal. */
@@ -172,7 +204,10 @@ async function halves(device: Device): Promise<Outcome> {
     2 ** -24,
     2 ** -26,
   ];
-  const words = await run(device, "halves", halvesWgsl, [wordsOf(inputs), new Uint32Array(4)]);
+  const words = await run(
+    device,
+    probe("halves", halvesWgsl, [wordsOf(inputs), new Uint32Array(4)]),
+  );
   const y = [...new Uint16Array(words[1]!.buffer)].map(halfValue);
   const nearest = inputs.every((v, i) => Object.is(y[i], roundToHalf(v)));
   const down = y[1] === 1 + 2 ** -10;

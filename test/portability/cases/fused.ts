@@ -6,16 +6,18 @@
 import { ops } from "../../../kernels/index";
 import { Graph, storagesOf } from "../../../src/core/graph";
 import type { Capabilities } from "../../../src/core/kernel";
-import type { Op, Tensors } from "../../../src/core/op";
+import type { Op } from "../../../src/core/op";
 import { Philox } from "../../../src/core/random";
 import { elements, state } from "../../../src/core/tensor";
-import type { Exact, Trial, Values } from "../../../src/core/trial";
+import type { Trial, Values } from "../../../src/core/trial";
 import { type Problem, problemKey, type Variant } from "../../../src/core/variant";
 import { Program } from "../../../src/gpu/program";
 import { fillWith, noiseAt, writeRepeated } from "../../../src/tune/noise";
-import { type Comparison, compare } from "../../op_checks";
-import type { Rig } from "../../op_run";
+import { type Comparison, compare, type Expected } from "../../op_checks";
+import { type Rig, readAll } from "../../op_run";
 import type { CaseList, Outcome, PortabilityCase } from "../case";
+import { packExpected, stepByStep } from "../dissect";
+import type { Dissection } from "../packed";
 import { whyNot } from "../support";
 import { networkGraph } from "./network";
 
@@ -76,6 +78,7 @@ function rowOf(
       ...{ row, seed, name: sizes.map(([name, size]) => `${name}${size}`).join("_") },
       short: i < SHORT,
       outline: (caps: Capabilities) => record(caps, all)?.g,
+      dissect: (rig: Rig) => takeApart(rig, all, seed),
       run: (rig: Rig) => run(rig, all, seed),
     };
   });
@@ -93,64 +96,109 @@ function record(caps: Capabilities, { op, pick, trial, problem, variant }: Subje
 /** Where input `k` begins in the noise, which repeats after a million numbers. */
 const shiftOf = (k: number, seed: number) => (104729 * k + 7919 * seed) % 1e6;
 
-async function run(rig: Rig, subject: Subject, seed: number): Promise<Outcome> {
+/** Compiled; what is then filled, run and read is up to the caller, who releases it. */
+async function prepare(rig: Rig, subject: Subject, seed: number) {
   const recorded = record(rig.caps, subject);
   if (!recorded) throw new Error(`${subject.variant} cannot do these sizes`);
   const { g, inputs, outputs } = recorded;
   const { memory } = rig;
-  const values: Record<string, Values[string]> = {};
-  for (const [k, [name, t]] of Object.entries(inputs).entries()) {
-    const fill = subject.trial.fill?.[name] ?? ((random: number) => random);
-    const shift = shiftOf(k, seed);
-    fillWith(memory, t, fill, shift);
-    values[name] = noiseAt(fill, shift, t.dtype);
-  }
-  const temps = storagesOf(g.dispatches).filter((t) => t.kind === "temp");
+  const storages = storagesOf(g.dispatches);
+  const temps = storages.filter((t) => t.kind === "temp");
   const program = await Program.compile(memory, g, subject.pick, temps);
-  for (const t of temps) {
-    const buffer = program.bufferOf(t);
-    writeRepeated(memory, buffer, POISON, buffer.size / 4);
-  }
-  program.run();
-  const got = await readAll(rig, program, outputs);
-  program.destroy();
-  for (const t of Object.values(inputs)) memory.release(t);
-  const read = [...got].map(([name, array]) => [name, (i: number) => array[i]!] as const);
-  const all = { ...values, ...Object.fromEntries(read) };
-  const compared = [...got].map(([name, array]) => {
-    const exact = (i: number) => subject.trial.exact(all, subject.problem, name, i);
-    return compareSamples(name, array, exact);
+  const filled = Object.entries(inputs).map(([name, t], k) => {
+    const fill = subject.trial.fill?.[name] ?? ((random: number) => random);
+    return { name, t, fill, shift: shiftOf(k, seed) };
   });
+  return {
+    ...{ graph: g, program, storages, outputs },
+    /** The inputs, element by element. */
+    values: Object.fromEntries(
+      filled.map(({ name, t, fill, shift }) => [name, noiseAt(fill, shift, t.dtype)]),
+    ),
+    fill() {
+      for (const { t, fill, shift } of filled) fillWith(memory, t, fill, shift);
+      for (const t of temps) {
+        const buffer = program.bufferOf(t);
+        writeRepeated(memory, buffer, POISON, buffer.size / 4);
+      }
+    },
+    async read() {
+      const words = await readAll(
+        rig.device,
+        storages.map((t) => program.bufferOf(t)),
+      );
+      return new Map(storages.map((t, i) => [t.id, words[i]!]));
+    },
+    release() {
+      program.destroy();
+      for (const t of Object.values(inputs)) memory.release(t);
+    },
+  };
+}
+
+type Prepared = Awaited<ReturnType<typeof prepare>>;
+
+async function run(rig: Rig, subject: Subject, seed: number): Promise<Outcome> {
+  const prepared = await prepare(rig, subject, seed);
+  prepared.fill();
+  prepared.program.run();
+  const compared = (await samplesOf(rig, subject, prepared)).map((s) => s.comparison);
+  prepared.release();
   return {
     worst: Math.max(0, ...compared.map(({ worst }) => worst)),
     faults: compared.flatMap(({ fault }) => fault ?? []),
   };
 }
 
-async function readAll({ memory }: Rig, program: Program, outputs: Tensors) {
-  const got = new Map<string, Float32Array>();
-  for (const [name, t] of Object.entries(outputs)) {
-    const values = await memory.readF32(t, program.bufferOf(t));
-    got.set(name, values.subarray(0, elements(t.shape)));
-  }
-  return got;
+async function takeApart(rig: Rig, subject: Subject, seed: number): Promise<Dissection> {
+  const prepared = await prepare(rig, subject, seed);
+  const steps = await stepByStep(rig, prepared);
+  const samples = await samplesOf(rig, subject, prepared);
+  prepared.release();
+  return {
+    ...steps,
+    expected: samples.map(({ at, ...e }) => packExpected(prepared.storages, e, at)),
+    faults: samples.flatMap(({ comparison }) => comparison.fault ?? []),
+  };
 }
 
-/** What is NaN anywhere is wrong; beyond that some elements are compared, corners first. */
-function compareSamples(name: string, got: Float32Array, exact: (i: number) => Exact): Comparison {
+interface Samples extends Expected {
+  /** Elements of the tensor: `values` and `bounds` are theirs. */
+  readonly at: readonly number[];
+  readonly comparison: Comparison;
+}
+
+/** Some elements of every output. What is NaN anywhere is wrong; the others are chosen, corners first. */
+async function samplesOf(
+  { memory }: Rig,
+  { trial, problem }: Subject,
+  { program, outputs, values: inputs }: Prepared,
+): Promise<Samples[]> {
+  const got = new Map<string, Float32Array>();
+  for (const [name, t] of Object.entries(outputs)) {
+    const all = await memory.readF32(t, program.bufferOf(t));
+    got.set(name, all.subarray(0, elements(t.shape)));
+  }
+  const read = [...got].map(([name, array]) => [name, (i: number) => array[i]!] as const);
+  const known: Record<string, Values[string]> = { ...inputs, ...Object.fromEntries(read) };
+  return [...got].map(([name, array]) => {
+    const at = placesOf(array);
+    const truths = at.map((i) => trial.exact(known, problem, name, i));
+    const values = Float64Array.from(truths, ({ value }) => value);
+    const bounds = Float64Array.from(truths, ({ bound }) => bound);
+    const told = `${name} at [${at.slice(0, 3)}, …]`;
+    const found = at.map((i) => array[i]!);
+    const comparison = compare(told, [at.length], found, values, bounds);
+    return { name, tensor: outputs[name]!, at, values, bounds, comparison };
+  });
+}
+
+function placesOf(got: Float32Array): number[] {
   const rng = new Philox(got.length, 5);
   const places = new Set([0, got.length - 1]);
   const bad = got.findIndex((v) => !Number.isFinite(v));
   if (bad >= 0) places.add(bad);
   const wanted = Math.min(got.length, SAMPLES);
   while (places.size < wanted) places.add(rng.int(got.length));
-  const at = [...places];
-  const truths = at.map(exact);
-  return compare(
-    `${name} at [${at.slice(0, 3)}, …]`,
-    [at.length],
-    at.map((i) => got[i]!),
-    truths.map(({ value }) => value),
-    truths.map(({ bound }) => bound),
-  );
+  return [...places];
 }
