@@ -30,8 +30,8 @@ const MAGNITUDES = { large: 2 ** 40, tiny: 2 ** -40 } as const;
 /** Numbers of the order of 1 become denormal. */
 const DENORMAL = 2 ** -130;
 const REPEATS = 50;
-/** Seconds more for all of them: a minute or two on a software driver of two cores. */
-const REPEATS_PATIENCE = 240;
+/** Seconds more for all of them: minutes with a kernel for GPUs on SwiftShader. */
+const REPEATS_PATIENCE = 600;
 const BACKWARD = ".backward";
 
 /** Every case of the references on an adapter. */
