@@ -115,7 +115,7 @@ interface Block {
   readonly outputs: number;
   /** Vectors of a column's row. */
   readonly across: number;
-  readonly rows: 4 | 8 | 16;
+  readonly rows: 4 | 8;
 }
 
 /** For most convolutions, for small volumes, and for the first one: the first two fit into 16 KiB. */

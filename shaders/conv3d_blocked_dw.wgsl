@@ -42,7 +42,7 @@ const WIDTH: u32 = 4u; // elements of V
 const CI: u32 = 8u; // input channels of a workgroup
 const CO: u32 = 16u; // and output channels, a multiple of 4
 const SIDES: u32 = 2u; // vectors of a row
-const TY: u32 = 4u; // 4, 8 or 16
+const TY: u32 = 4u; // or 8
 const NORM: bool = false;
 
 const FOURS: u32 = CO / 4u;
@@ -291,10 +291,6 @@ fn multiply_plane(g: u32, cells: vec3u) {
   multiply_rows(g, cells, 0u);
   if (TY > 4u) {
     multiply_rows(g, cells, 4u);
-  }
-  if (TY > 8u) {
-    multiply_rows(g, cells, 8u);
-    multiply_rows(g, cells, 12u);
   }
 }
 
