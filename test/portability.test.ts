@@ -24,6 +24,7 @@ import { htmlReport } from "./portability/report/html";
 import { matrixLines, summaryLine } from "./portability/report/matrix";
 import { FORMAT, jsonSchema, type Report, type Result, VERSION } from "./portability/report/schema";
 import { Column } from "./portability/runner";
+import { workersFor } from "./portability/suite";
 import { whyNot } from "./portability/support";
 import { references } from "./reference/index";
 
@@ -126,6 +127,11 @@ describe("cases", () => {
     expect(ids(1)).toEqual(ids(1));
     expect(ids(1)).not.toEqual(ids(2));
   });
+});
+
+test("a GPU beside many cores is given several cases at a time, a software driver is not", () => {
+  expect([1, 2, 6, 64].map((cores) => workersFor("hardware", cores))).toEqual([1, 1, 3, 8]);
+  expect([2, 64].map((cores) => workersFor("lavapipe", cores))).toEqual([1, 1]);
 });
 
 test("errors are told in units of their bounds", () => {

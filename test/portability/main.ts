@@ -31,7 +31,7 @@ interface Options {
   readonly resume?: string;
   readonly timeout: number;
   readonly jobs: number;
-  readonly workers: number;
+  readonly workers?: number;
 }
 
 const PARTS: Readonly<Record<string, () => Promise<{ main(args: string[]): Promise<void> }>>> = {
@@ -69,7 +69,11 @@ async function run(): Promise<void> {
     .option("--resume <file>", "go on with an interrupted --json file")
     .option("--timeout <seconds>", "for a case", positiveOption, 60)
     .option("--jobs <n>", "columns at a time", countOption, 1)
-    .option("--workers <n>", "cases of a column at a time, for many cores", countOption, 1)
+    .option(
+      "--workers <n>",
+      "cases of a column at a time; default: on a GPU half of the cores, at most 8, else 1",
+      countOption,
+    )
     .option("--compare <files...>", "tell what changed between two --json files");
   command.parse();
   const options = command.opts<Options & { compare?: string[] }>();

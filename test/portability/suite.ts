@@ -1,6 +1,7 @@
 /** A run of the suite over columns, and the report that grows with it. */
 import { cpus, release, totalmem, type } from "node:os";
 import { version } from "../../package.json";
+import type { AdapterKind } from "../../src/gpu/adapter";
 import { duration, ProgressLine } from "../../src/train/progress";
 import { Rate } from "../../src/train/rate";
 import type { Chosen } from "./columns";
@@ -25,8 +26,8 @@ export interface SuiteOptions {
   readonly timeout: number;
   /** Columns at a time. */
   readonly jobs: number;
-  /** Cases of a column at a time, each in a worker of its own. */
-  readonly workers: number;
+  /** Cases of a column at a time, each in a worker of its own; absent: as many as suit the adapter. */
+  readonly workers?: number;
   readonly worker: string;
 }
 
@@ -35,6 +36,11 @@ const ALONE = /^(load|limits)\./;
 
 /** Seconds between two states of the report on disk. */
 const SAVE_EVERY = 5;
+
+/** On a GPU the float64 references take the time; a software driver wants all cores for itself. */
+export function workersFor(kind: AdapterKind, cores = cpus().length): number {
+  return kind === "hardware" ? Math.max(1, Math.min(8, Math.floor(cores / 2))) : 1;
+}
 
 export class Suite {
   readonly report: Report;
@@ -76,7 +82,8 @@ export class Suite {
   private async runColumn({ host, adapter }: Chosen["columns"][number]): Promise<void> {
     const into = this.columnReport(host.name, adapter);
     if (into.complete) return;
-    const { seed, short, cases: patterns, timeout, worker, workers } = this.options;
+    const { seed, short, cases: patterns, timeout, worker } = this.options;
+    const { workers = workersFor(adapter.kind) } = this.options;
     const how = { worker, timeout, signal: this.signal };
     const columns = Array.from({ length: workers }, () => new Column(host, adapter, how));
     const start = performance.now() / 1000 - into.seconds;
