@@ -162,6 +162,23 @@ describe("the command", () => {
     }
   });
 
+  test("refuses another split or adapter, an unknown one too; the same ones go on", async () => {
+    const again = ["--data", data, "--out", out];
+    const others = await run(grid, ...again, "--val", "patient002");
+    expect(others.err).toMatch(/holds an experiment with --val patient001/);
+    const missing = await run(grid, ...again, "--val", "patient001", "--adapter", "no such one");
+    expect(missing.err).toMatch(/no adapter matches "no such one"/);
+    for (const { code } of [others, missing]) expect(code).toBe(2);
+    const { adapter } = JSON.parse(readFileSync(join(out, "experiment.json"), "utf8"));
+    const same = await run(grid, ...again, "--val", "patient001", "--adapter", adapter);
+    expect({ code: same.code, err: same.code === 0 ? "" : same.err }).toEqual({ code: 0, err: "" });
+    const folded = await run(grid, ...again, "--folds", "2"); // patients 1 and 2 validate
+    expect(folded).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("with --val patient001"),
+    });
+  });
+
   test("refuses another budget, an unknown option and a missing budget in one line", async () => {
     const changed = await start("--iterations-each", "4");
     expect(changed.err).toMatch(/holds an experiment with the budget \{"iterations":3\}/);

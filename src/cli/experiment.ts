@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../core/errors";
-import { openCohort, splitCohort } from "../data/cohort";
+import { type Cohort, openCohort, splitCohort } from "../data/cohort";
 import { readMask } from "../data/nifti_read";
 import { ensurePhantom } from "../data/phantom/cohort";
 import { executeRuns } from "../experiment/execute";
@@ -126,7 +126,7 @@ async function setUp(folder: string, path: string, options: Options): Promise<Se
   const grid = readFileSync(path, "utf8");
   const earlier = readSetup(folder);
   if (earlier) {
-    refuseChanges(folder, earlier, grid, options);
+    await refuseChanges(folder, earlier, grid, options);
     return earlier;
   }
   const budget = budgetOf(options);
@@ -137,8 +137,8 @@ async function setUp(folder: string, path: string, options: Options): Promise<Se
     }));
   const cohort = await openCohort(root);
   for (const note of cohort.notes) say(note);
-  const { val, folds, preset } = options;
-  const arms = splitCohort(cohort.patients, { val, folds, seed: 0 });
+  const { preset } = options;
+  const arms = splitOf(cohort, options);
   const lesionFree: string[] = [];
   for (const { id, truth } of arms.val) {
     if ((await readMask(truth)).data.every((voxel) => voxel === 0)) lesionFree.push(id);
@@ -147,9 +147,7 @@ async function setUp(folder: string, path: string, options: Options): Promise<Se
   if (lesionFree.length === validation.length) {
     throw new UserError(`--val ${validation}: none of them has a lesion; Dice says nothing there`);
   }
-  const device = await openDevice({ adapter: options.adapter });
-  const adapter = device.info.name;
-  device.destroy();
+  const adapter = await adapterName(options);
   const trained = arms.train.length;
   const data = resolve(root);
   const setup = newSetup({ grid, data, validation, lesionFree, trained, preset, budget, adapter });
@@ -168,8 +166,17 @@ function budgetOf({ budgetEach, iterationsEach }: Options): Budget {
   );
 }
 
-function refuseChanges(folder: string, setup: Setup, grid: string, options: Options): void {
-  const { data, val, preset, budgetEach: seconds, iterationsEach: iterations } = options;
+function splitOf({ patients }: Cohort, { val, folds }: Options) {
+  return splitCohort(patients, { val, folds, seed: 0 });
+}
+
+async function refuseChanges(
+  folder: string,
+  setup: Setup,
+  grid: string,
+  options: Options,
+): Promise<void> {
+  const { data, val, folds, preset, budgetEach: seconds, iterationsEach: iterations } = options;
   const refuse = (what: string) => {
     throw new UserError(
       `${folder}: holds an experiment with ${what}; go on with that one, or name another --out`,
@@ -177,8 +184,11 @@ function refuseChanges(folder: string, setup: Setup, grid: string, options: Opti
   };
   if (setup.grid !== grid) refuse("another grid");
   if (data !== undefined && resolve(data) !== setup.data) refuse(`--data ${setup.data}`);
-  if (val && [...val].sort().join() !== [...setup.validation].sort().join()) {
-    refuse(`--val ${setup.validation}`);
+  if (val !== undefined || folds !== undefined) {
+    const asked = splitOf(await openCohort(setup.data), options).val.map(({ id }) => id);
+    if (asked.sort().join() !== [...setup.validation].sort().join()) {
+      refuse(`--val ${setup.validation}`);
+    }
   }
   if (preset !== undefined && preset !== setup.preset) refuse(`--preset ${setup.preset}`);
   if (seconds !== undefined || iterations !== undefined) {
@@ -188,6 +198,16 @@ function refuseChanges(folder: string, setup: Setup, grid: string, options: Opti
         : setup.budget.iterations === iterations;
     if (!same) refuse(`the budget ${JSON.stringify(setup.budget)}`);
   }
+  if (options.adapter !== undefined) {
+    const adapter = await adapterName(options);
+    if (adapter !== setup.adapter) refuse(`--adapter "${setup.adapter}"`);
+  }
+}
+
+async function adapterName({ adapter }: Options): Promise<string> {
+  const device = await openDevice({ adapter });
+  device.destroy();
+  return device.info.name;
 }
 
 /** @returns whether Ctrl-C ended it */
