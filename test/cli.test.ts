@@ -85,6 +85,13 @@ describe("train", () => {
     }
   });
 
+  test("a finished run that is resumed stays as it is", async () => {
+    const before = readMetrics({ path: whole });
+    const { code } = await run("train", "--resume", whole);
+    expect(code).toBe(0);
+    expect(readMetrics({ path: whole })).toEqual(before);
+  });
+
   test("bad options and data are refused in one line", async () => {
     await expectRefusal(
       /holds a training run already.*--resume/,

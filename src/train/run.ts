@@ -140,6 +140,15 @@ class Run {
     });
   }
 
+  /** Whether an earlier session has told of this validation: the run was complete, or nearly. */
+  private isValidated(): boolean {
+    const { trainer, start, folder } = this.o;
+    if (trainer.iteration > start.iteration) return false;
+    return readMetrics<Metrics & { perPatient?: unknown }>(folder).some(
+      ({ iteration, perPatient }) => iteration === start.iteration && perPatient !== undefined,
+    );
+  }
+
   /** The masks of w̄ by patient; not all where interrupted. */
   private async validateAndSave(): Promise<ReadonlyMap<string, Mask>> {
     this.validations = Math.floor(this.done / this.config.validateEvery);
@@ -174,7 +183,10 @@ class Run {
         student: student.lesionF1PerPatient,
         momentum: momentum.lesionF1PerPatient,
       };
-      appendMetrics(folder, { ...progress.update(metrics), perPatient, lesionF1PerPatient });
+      const shown = progress.update(metrics);
+      if (!this.isValidated()) {
+        appendMetrics(folder, { ...shown, perPatient, lesionF1PerPatient });
+      }
       await this.keepBest(momentum.dice ?? student.dice);
     } catch (error) {
       if (!signal.aborted) throw error;
