@@ -157,7 +157,7 @@ const blockedDw = byRow(
   }),
 );
 
-/** Enough for a large GPU: 384, as many as fit, for each of 132 multiprocessors. */
+/** Of all workgroups, enough for a large GPU: 384 for each of 132 multiprocessors. */
 const THREADS = 384 * 132;
 
 /** Partial sums of the weight gradient: (SPLITS, COUT, CIN, 3, 3, 3). x may be behind a norm. */

@@ -20,7 +20,7 @@ import { decode, encode, flatParameters } from "./tensor_words";
 
 export const GUARD_WORDS = 64;
 /** A NaN with a mark, and as f16 two of them: what a kernel forgets to write, or reads out of place, shows. */
-const POISON = 0x7fc07ead;
+export const POISON = 0x7fc07ead;
 export const SEED = 20;
 
 /** An open adapter with guarded buffers. */

@@ -181,7 +181,7 @@ function scripted(
 }
 
 describe("a case that ends its worker", () => {
-  const c = { id: "a/b@20", row: "a", short: true, patience: 0 };
+  const c = { id: "a/b@20", row: "a", short: true, patience: 0, apart: false };
   const passing: Reply = { outcome: { worst: 0.5, faults: [] }, seconds: 1 };
   const options = { worker: "", timeout: 0.05, startSeconds: 0 };
 

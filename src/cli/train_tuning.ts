@@ -27,6 +27,13 @@ export async function tuneRun(
   if (kept) {
     device.choices = (op, problem) => kept.variants[problemKey(op, problem)];
     say("kernels: those that the run began with");
+    const gone = iterationPicks(capabilities(device), config, device.choices).filter(
+      ({ op, problem, chosen }) => chosen !== (kept.variants[problemKey(op, problem)] ?? chosen),
+    );
+    if (gone.length > 0) {
+      const names = new Set(gone.map(({ op, problem }) => kept.variants[problemKey(op, problem)]));
+      say(`${[...names].join(", ")}: there are no such kernels any more; others take their place`);
+    }
     return true;
   }
   const picks = iterationPicks(capabilities(device), config);

@@ -21,7 +21,7 @@ const GUARD_BYTES = 4 * GUARD_WORDS;
 /** @throws Error where the case is not made of dispatches */
 export async function dissect(c: PortabilityCase, rig: Rig): Promise<Dissection> {
   if (c.dissect) return c.dissect(rig);
-  if (!c.record) throw new Error(NOT_APART);
+  if (!c.record) throw new Error(`${c.row}/${c.name} is not made of dispatches`);
   const recorded = c.record(rig);
   const prepared = await recorded.prepare(rig);
   let result: Readback | undefined;
@@ -37,8 +37,6 @@ export async function dissect(c: PortabilityCase, rig: Rig): Promise<Dissection>
     faults: judge(recorded, result!).faults,
   };
 }
-
-export const NOT_APART = "it is not made of dispatches that could be taken apart";
 
 /** A compiled graph, and its buffers. */
 export interface Steps {
@@ -100,7 +98,7 @@ export function packExpected(
 ): Expectation {
   const positions = positionsOf(tensor);
   return {
-    ...{ name, type: tensor.dtype, shape: at ? [at.length] : tensor.shape },
+    ...{ name, type: tensor.dtype, shape: at ? [at.length] : tensor.shape, partial: Boolean(at) },
     buffer: storages.findIndex(({ id }) => id === storageOf(tensor).id),
     positions: toBase64(bytesOf(at ? Uint32Array.from(at, (i) => positions[i]!) : positions)),
     values: toBase64(bytesOf(values)),

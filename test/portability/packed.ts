@@ -37,6 +37,8 @@ export interface Expectation {
   readonly buffer: number;
   readonly type: DType;
   readonly shape: readonly number[];
+  /** Only some elements of the tensor are known. */
+  readonly partial?: boolean;
   /** Where each element lies in the buffer, in elements of the type: u32, base64. */
   readonly positions: string;
   /** float64, base64. */

@@ -26,6 +26,7 @@ export interface Finding extends Reduced {
   readonly summary: string;
 }
 
+const RUN = "what a run of all dispatches gave";
 const FLOAT64 = "a float64 reference, with bounds that follow from the operations";
 /** Where another driver's words are the truth: of a buffer's largest value. */
 const SHARE = 2 ** -16;
@@ -39,10 +40,13 @@ export function mutated(dissection: Dissection, mutant: Mutant | undefined): Dis
   return { ...dissection, packed: { ...dissection.packed, dispatches } };
 }
 
-/** All dispatches. */
-export function chain({ packed, expected }: Dissection): Reduced {
+/** All dispatches. Where float64 knows some elements alone, the words of this run stand for the others. */
+export function chain({ packed, states, expected }: Dissection): Reduced {
   const kernel = [...new Set(packed.dispatches.map((d) => d.kernel))].join(", ");
-  return { packed, expected, truth: FLOAT64, kernel };
+  const partial = new Set(expected.filter((e) => e.partial).map(({ buffer }) => buffer));
+  const words = [...partial].map((b) => wordsOf(packed.buffers[b]!, b, states.at(-1)![b]!));
+  const truth = partial.size > 0 ? `${FLOAT64}; between its samples ${RUN}` : FLOAT64;
+  return { packed, expected: [...expected, ...words], truth, kernel };
 }
 
 /** One dispatch, on the words that a right run has before it. */
@@ -64,10 +68,10 @@ export function single(
     ({ buffer }) => written.includes(buffer) && !later.includes(buffer),
   );
   const isKnown =
-    written.length > 0 && written.every((b) => exact.some(({ buffer }) => buffer === b));
-  const wanted = isKnown
-    ? exact
-    : written.map((buffer) => wordsOf(packed.buffers[buffer]!, buffer, states[i + 1]![buffer]!));
+    written.length > 0 &&
+    written.every((b) => exact.some(({ buffer, partial }) => buffer === b && !partial));
+  const words = written.map((b) => wordsOf(packed.buffers[b]!, b, states[i + 1]![b]!));
+  const wanted = isKnown ? exact : [...exact.filter((e) => e.partial), ...words];
   return {
     packed: {
       features: packed.features,

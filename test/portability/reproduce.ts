@@ -11,7 +11,6 @@ import { UserError } from "../../src/core/errors";
 import { SEED } from "../op_run";
 import { seedOf } from "./case";
 import { type Chosen, chooseColumns } from "./columns";
-import { NOT_APART } from "./dissect";
 import type { ListedCase } from "./messages";
 import { DEFECTS, type Mutant } from "./mutants";
 import type { Dissection } from "./packed";
@@ -56,7 +55,10 @@ export async function main(args: string[]): Promise<void> {
   const rank = (c: (typeof all)[number]) => Number(c.adapter.kind === failing.adapter.kind);
   const judges = others.toSorted((a, b) => rank(a) - rank(b)).map(open);
   try {
-    const id = await findCase(failing, wanted);
+    const { id, apart } = await findCase(failing, wanted);
+    if (!apart) {
+      throw new UserError(`${id}: is not made of dispatches that could be taken apart; ${KINDS}`);
+    }
     const folder = options.out ?? `reproduce-${id.replaceAll(/[^\w.-]+/g, "_")}`;
     makeFolder(folder);
     const finding = await reduce(failing, judges, id, mutant);
@@ -85,11 +87,13 @@ function defectOf(name: string): Mutant {
   throw new UserError(`--defect ${name}: expected one of ${names}`);
 }
 
-async function findCase(column: Column, wanted: string): Promise<string> {
+const KINDS = "expected a case of a kernel, of facts.functions or of a limit or load on kernels";
+
+async function findCase(column: Column, wanted: string): Promise<ListedCase> {
   const seed = seedOf(wanted) ?? SEED;
   const list = await column.ask({ do: "list", seed, short: false, patterns: [wanted] });
   const listed: readonly ListedCase[] = "listed" in list ? list.listed : [];
-  if (listed.length === 1) return listed[0]!.id;
+  if (listed.length === 1) return listed[0]!;
   const where = `${column.host.name} × ${column.adapter.name}`;
   throw new UserError(
     `${wanted}: names ${listed.length} cases on ${where}, expected one; a --json report has the ids`,
@@ -135,7 +139,6 @@ async function rightOn(judge: Column, id: string): Promise<Dissection | undefine
     if ("dissection" in reply && reply.dissection.faults.length === 0) return reply.dissection;
   } catch (error) {
     const [message] = (error as Error).message.split("\n");
-    if (message === NOT_APART) throw new UserError(`${id}: ${message}; take a row of its kernels`);
     say(`${named(judge)} is no judge: ${message}`);
   }
   await judge.stop();

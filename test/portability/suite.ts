@@ -193,9 +193,12 @@ function emptyReport({ missing }: Chosen, { short, seed, cases }: SuiteOptions):
 }
 
 function commit(): string | undefined {
-  const { success, stdout } = Bun.spawnSync(["git", "describe", "--always", "--dirty"], {
-    cwd: import.meta.dir,
-    stderr: "ignore",
-  });
+  const { success, stdout } = Bun.spawnSync(
+    ["git", "describe", "--always", "--dirty", "--exclude=*"],
+    {
+      cwd: import.meta.dir,
+      stderr: "ignore",
+    },
+  );
   return success ? stdout.toString().trim() : undefined;
 }

@@ -112,7 +112,8 @@ class SuiteWorker {
       const some = short && (entries.length > 1 || patterns.length === 0);
       const chosen = some ? shortest(entries) : entries;
       for (const [id, c] of chosen) {
-        listed.push({ id, row, short: c.short, patience: c.patience ?? 0 });
+        const apart = Boolean(c.dissect ?? c.record);
+        listed.push({ id, row, short: c.short, patience: c.patience ?? 0, apart });
       }
     }
     const { skipped } = allCases(this.rig, seed);

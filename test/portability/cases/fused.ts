@@ -14,7 +14,7 @@ import { type Problem, problemKey, type Variant } from "../../../src/core/varian
 import { Program } from "../../../src/gpu/program";
 import { fillWith, noiseAt, writeRepeated } from "../../../src/tune/noise";
 import { type Comparison, compare, type Expected } from "../../op_checks";
-import { type Rig, readAll } from "../../op_run";
+import { POISON, type Rig, readAll } from "../../op_run";
 import type { CaseList, Outcome, PortabilityCase } from "../case";
 import { packExpected, stepByStep } from "../dissect";
 import type { Dissection } from "../packed";
@@ -29,8 +29,7 @@ interface Subject {
   readonly variant: string;
 }
 
-/** A NaN with a mark. */
-const POISON = new Uint32Array(2 ** 16).fill(0x7fc0dead);
+const POISONED = new Uint32Array(2 ** 16).fill(POISON);
 /** Elements of each output that float64 computes, corners among them. */
 const SAMPLES = 400;
 const SHORT = 1;
@@ -116,11 +115,10 @@ async function prepare(rig: Rig, subject: Subject, seed: number) {
       filled.map(({ name, t, fill, shift }) => [name, noiseAt(fill, shift, t.dtype)]),
     ),
     fill() {
-      for (const { t, fill, shift } of filled) fillWith(memory, t, fill, shift);
-      for (const t of temps) {
-        const buffer = program.bufferOf(t);
-        writeRepeated(memory, buffer, POISON, buffer.size / 4);
+      for (const buffer of new Set(storages.map((t) => program.bufferOf(t)))) {
+        writeRepeated(memory, buffer, POISONED, buffer.size / 4);
       }
+      for (const { t, fill, shift } of filled) fillWith(memory, t, fill, shift);
     },
     async read() {
       const words = await readAll(
@@ -157,7 +155,10 @@ async function takeApart(rig: Rig, subject: Subject, seed: number): Promise<Diss
   prepared.release();
   return {
     ...steps,
-    expected: samples.map(({ at, ...e }) => packExpected(prepared.storages, e, at)),
+    // What follows from other outputs follows from those of another driver in a replay.
+    expected: samples
+      .filter(({ name }) => !subject.trial.derived?.includes(name))
+      .map(({ at, ...e }) => packExpected(prepared.storages, e, at)),
     faults: samples.flatMap(({ comparison }) => comparison.fault ?? []),
   };
 }
