@@ -8,11 +8,10 @@ import type { Graph } from "../src/core/graph";
 import type { Capabilities } from "../src/core/kernel";
 import { ceilDiv, defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
-import { channelLayout } from "../src/core/tensor";
 import type { ConvTensors, ConvVariant, Geometry } from "./conv3d_forward";
 import { packWeights } from "./conv3d_pack";
 import type { GradientTensors } from "./conv3d_weights";
-import { normalisedOf, sourceOf } from "./normalised";
+import { sourceOf } from "./normalised";
 import { byRow, widthFor } from "./width";
 
 /** What a workgroup computes; `blocked_512x16` has 512 voxels by 16 output channels. */
@@ -86,12 +85,11 @@ const blocked = byRow(
 function emit(g: Graph, t: ConvTensors, geometry: Geometry, tile: Tile): void {
   const { N, CIN, COUT, D, H, W } = geometry;
   const wp = packWeights(g, t, geometry, tile.channels);
-  const norm = normalisedOf(t.x);
-  const from = norm?.inputs ?? { x: t.x, stats: wp, weight: wp, bias: wp };
+  const { from, NORM, layout } = sourceOf(g, t.x);
   const parts = t.moments ?? g.tensor("unused", [4]);
   const WIDTH = widthFor(W);
-  const how = { ...shape(tile, W), WIDTH, NORM: Boolean(norm), STATS: Boolean(t.moments) };
-  const args = { N, CIN, COUT, ...channelLayout(from.x), CG: CIN / (norm?.groups ?? 1), D, H, W };
+  const how = { ...shape(tile, W), WIDTH, NORM, STATS: Boolean(t.moments) };
+  const args = { N, CIN, COUT, ...layout, D, H, W };
   g.emit(blocked(WIDTH), { ...from, wp, y: t.y, parts }, how, args);
 }
 

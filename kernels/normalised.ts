@@ -49,7 +49,7 @@ export function sourceOf(g: Graph, x: Tensor) {
 }
 
 /** What kernels that can normalise are bound to where they need not: only x is read. */
-export function unnormalised(g: Graph, x: Tensor): Normalised["inputs"] {
+function unnormalised(g: Graph, x: Tensor): Normalised["inputs"] {
   const unread = g.tensor("unread", [4]);
   return { x, stats: unread, weight: unread, bias: unread };
 }

@@ -9,7 +9,7 @@ import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import type { Tensor } from "../src/core/tensor";
 import { channelLayout } from "../src/core/tensor";
 import type { Variant } from "../src/core/variant";
-import { normalisedOf, unnormalised } from "./normalised";
+import { sourceOf } from "./normalised";
 import { widthFor } from "./width";
 
 const cells = (c: Consts) => grid1d(product(c, "N", "C", "D", "H", "W"), num(c, "WG"));
@@ -87,11 +87,9 @@ function walkArgs({ N, C, D, H, W }: UpsampleSizes, run: number) {
 const emitRows =
   (run: number): Emit =>
   (g, x, y, sizes) => {
-    const norm = normalisedOf(x);
-    const from = norm?.inputs ?? unnormalised(g, x);
-    const CG = sizes.C / (norm?.groups ?? 1);
-    const args = { ...walkArgs(sizes, run), ...inY(y), CG };
-    g.emit(rows, { ...from, y }, { ...align(sizes), NORM: Boolean(norm) }, args);
+    const { from, NORM, layout } = sourceOf(g, x);
+    const args = { ...walkArgs(sizes, run), ...inY(y), CG: layout.CG };
+    g.emit(rows, { ...from, y }, { ...align(sizes), NORM }, args);
   };
 const emitRowsDx =
   (run: number): Emit =>

@@ -27,13 +27,6 @@ export async function tuneRun(
   if (kept) {
     device.choices = (op, problem) => kept.variants[problemKey(op, problem)];
     say("kernels: those that the run began with");
-    const gone = iterationPicks(capabilities(device), config, device.choices).filter(
-      ({ op, problem, chosen }) => chosen !== (kept.variants[problemKey(op, problem)] ?? chosen),
-    );
-    if (gone.length > 0) {
-      const names = new Set(gone.map(({ op, problem }) => kept.variants[problemKey(op, problem)]));
-      say(`${[...names].join(", ")}: there are no such kernels any more; others take their place`);
-    }
     return true;
   }
   const picks = iterationPicks(capabilities(device), config);
@@ -41,7 +34,7 @@ export async function tuneRun(
   return !(await tuneDevice(device, needs, flags)).interrupted;
 }
 
-/** Writes what the run will use into its folder. */
+/** Writes what the run will use into its folder, and says where that is not what it began with. */
 export function keepChoices(device: Device, config: TrainConfig, folder: RunFolder): void {
   const caps = capabilities(device);
   const model = { ...modelInfo(config), precision: config.precision };
@@ -50,6 +43,15 @@ export function keepChoices(device: Device, config: TrainConfig, folder: RunFold
     ...iterationPicks(caps, config, device.choices),
     ...windowPicks(caps, model, batch, config.precision, device.choices),
   ];
+  const gone = new Set(
+    picks.flatMap(({ op, problem, chosen }) => {
+      const wanted = device.choices?.(op, problem);
+      return wanted === undefined || wanted === chosen ? [] : [wanted];
+    }),
+  );
+  if (gone.size > 0) {
+    say(`${[...gone].join(", ")}: there are no such kernels any more; others take their place`);
+  }
   const variants = picks.map(
     ({ op, problem, chosen }) => [problemKey(op, problem), chosen] as const,
   );

@@ -6,7 +6,6 @@ import {
   type Expectation,
   fromBase64,
   type Packed,
-  type PackedBuffer,
   toBase64,
 } from "./packed";
 import { type Column, WorkerLost } from "./runner";
@@ -44,7 +43,7 @@ export function mutated(dissection: Dissection, mutant: Mutant | undefined): Dis
 export function chain({ packed, states, expected }: Dissection): Reduced {
   const kernel = [...new Set(packed.dispatches.map((d) => d.kernel))].join(", ");
   const partial = new Set(expected.filter((e) => e.partial).map(({ buffer }) => buffer));
-  const words = [...partial].map((b) => wordsOf(packed.buffers[b]!, b, states.at(-1)![b]!));
+  const words = [...partial].map((b) => wordsOf(packed, b, states.at(-1)!));
   const truth = partial.size > 0 ? `${FLOAT64}; between its samples ${RUN}` : FLOAT64;
   return { packed, expected: [...expected, ...words], truth, kernel };
 }
@@ -70,8 +69,12 @@ export function single(
   const isKnown =
     written.length > 0 &&
     written.every((b) => exact.some(({ buffer, partial }) => buffer === b && !partial));
-  const words = written.map((b) => wordsOf(packed.buffers[b]!, b, states[i + 1]![b]!));
-  const wanted = isKnown ? exact : [...exact.filter((e) => e.partial), ...words];
+  const wanted = isKnown
+    ? exact
+    : [
+        ...exact.filter((e) => e.partial),
+        ...written.map((b) => wordsOf(packed, b, states[i + 1]!)),
+      ];
   return {
     packed: {
       features: packed.features,
@@ -87,8 +90,9 @@ export function single(
 const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array, f16: Float16Array } as const;
 
 /** The words of another driver as an expectation, guard words included; integers are exact. */
-function wordsOf({ name, type }: PackedBuffer, buffer: number, data: string): Expectation {
-  const values = Float64Array.from(new ARRAYS[type](fromBase64(data).buffer));
+function wordsOf({ buffers }: Packed, buffer: number, state: readonly string[]): Expectation {
+  const { name, type } = buffers[buffer]!;
+  const values = Float64Array.from(new ARRAYS[type](fromBase64(state[buffer]!).buffer));
   const exact = type === "u32" || type === "i32";
   const finite = values.filter(Number.isFinite).map(Math.abs);
   const largest = finite.reduce((most, v) => Math.max(most, v), 0);

@@ -138,8 +138,7 @@ async function rightOn(judge: Column, id: string): Promise<Dissection | undefine
     const reply = await judge.ask({ do: "dissect", id });
     if ("dissection" in reply && reply.dissection.faults.length === 0) return reply.dissection;
   } catch (error) {
-    const [message] = (error as Error).message.split("\n");
-    say(`${named(judge)} is no judge: ${message}`);
+    say(`${named(judge)} is no judge: ${(error as Error).message.split("\n")[0]}`);
   }
   await judge.stop();
   return undefined;

@@ -83,7 +83,7 @@ export class Suite {
     const into = this.columnReport(host.name, adapter);
     if (into.complete) return;
     const { seed, short, cases: patterns, timeout, worker } = this.options;
-    const { workers = workersFor(adapter.kind) } = this.options;
+    const workers = this.options.workers ?? workersFor(adapter.kind);
     const how = { worker, timeout, signal: this.signal };
     const columns = Array.from({ length: workers }, () => new Column(host, adapter, how));
     const start = performance.now() / 1000 - into.seconds;

@@ -115,7 +115,7 @@ async function prepare(rig: Rig, subject: Subject, seed: number) {
       filled.map(({ name, t, fill, shift }) => [name, noiseAt(fill, shift, t.dtype)]),
     ),
     fill() {
-      for (const buffer of new Set(storages.map((t) => program.bufferOf(t)))) {
+      for (const buffer of storages.map((t) => program.bufferOf(t))) {
         writeRepeated(memory, buffer, POISONED, buffer.size / 4);
       }
       for (const { t, fill, shift } of filled) fillWith(memory, t, fill, shift);
