@@ -2,7 +2,7 @@
  * The network's convolutions layer by layer and direction by direction, as ops: with everything that
  * one direction launches, packing, transforms and sums included.
  */
-import { add } from "../kernels/add";
+import { add } from "../kernels/elementwise/add";
 import { totalCost } from "../src/core/cost";
 import { Graph } from "../src/core/graph";
 import type { Capabilities } from "../src/core/kernel";

@@ -1,37 +1,38 @@
 /** The registry: every op of the engine. Tests and benchmarks walk it. */
-import { adam } from "./adam";
-import { add } from "./add";
-import { batchStats } from "./batch_stats";
-import { blobLoss } from "./blob_loss";
-import { classGradients } from "./class_gradients";
-import { columnSums } from "./column_sums";
-import { components } from "./components";
-import { concat } from "./concat";
-import { conv3d } from "./conv3d";
-import { fill } from "./fill";
-import { flipRows } from "./flip_rows";
-import { gatherAugmented } from "./gather_augmented";
-import { gatherPatches } from "./gather_patches";
-import { groupNorm } from "./group_norm";
-import { logValues } from "./log_values";
-import { lossScale, lossSeed } from "./loss_scale";
-import { maxPool3d } from "./max_pool3d";
-import { moments } from "./moments";
-import { overlap } from "./overlap";
-import { overlapAdd } from "./overlap_add";
-import { overlapDivide } from "./overlap_divide";
-import { patchLoss } from "./patch_loss";
-import { rankCorrelation } from "./rank_correlation";
-import { relu } from "./relu";
-import { resample } from "./resample";
-import { samplingKeys } from "./sampling_keys";
-import { sigmoid } from "./sigmoid";
-import { takeRows } from "./take_rows";
-import { topB } from "./top_b";
-import { topCrossEntropy } from "./top_cross_entropy";
-import { upsample3d } from "./upsample3d";
-import { windowRange } from "./window_range";
-import { writeSlice } from "./write_slice";
+
+import { conv3d } from "./conv3d/conv3d";
+import { add } from "./elementwise/add";
+import { fill } from "./elementwise/fill";
+import { relu } from "./elementwise/relu";
+import { sigmoid } from "./elementwise/sigmoid";
+import { blobLoss } from "./loss/blob_loss";
+import { classGradients } from "./loss/class_gradients";
+import { components } from "./loss/components";
+import { lossScale, lossSeed } from "./loss/loss_scale";
+import { patchLoss } from "./loss/patch_loss";
+import { topCrossEntropy } from "./loss/top_cross_entropy";
+import { batchStats } from "./mining/batch_stats";
+import { rankCorrelation } from "./mining/rank_correlation";
+import { samplingKeys } from "./mining/sampling_keys";
+import { sharedIndices } from "./mining/shared_indices";
+import { topB } from "./mining/top_b";
+import { groupNorm } from "./norm/group_norm";
+import { moments } from "./norm/moments";
+import { adam } from "./optimiser/adam";
+import { maxPool3d } from "./resize/max_pool3d";
+import { upsample3d } from "./resize/upsample3d";
+import { columnSums } from "./rows/column_sums";
+import { concat } from "./rows/concat";
+import { flipRows } from "./rows/flip_rows";
+import { logValues } from "./rows/log_values";
+import { takeRows } from "./rows/take_rows";
+import { writeSlice } from "./rows/write_slice";
+import { gatherAugmented } from "./volume/gather_augmented";
+import { gatherPatches } from "./volume/gather_patches";
+import { resample } from "./volume/resample";
+import { overlapAdd } from "./windows/overlap_add";
+import { overlapDivide } from "./windows/overlap_divide";
+import { windowRange } from "./windows/window_range";
 
 export const ops = {
   adam,
@@ -53,7 +54,7 @@ export const ops = {
   lossSeed,
   maxPool3d,
   moments,
-  overlap,
+  sharedIndices,
   overlapAdd,
   overlapDivide,
   patchLoss,

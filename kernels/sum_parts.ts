@@ -2,7 +2,7 @@ import wgsl from "../shaders/sum_parts.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { elements, type Tensor } from "../src/core/tensor";
-import { lanesFor } from "./split";
+import { lanesFor } from "./partial_sums";
 
 const kernel = defineKernel({
   name: "sum_parts",

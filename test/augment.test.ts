@@ -1,8 +1,8 @@
 /** Augmentation: what is drawn, what it does to a patch, and that it repeats. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { IDENTITY, packAugmentation, ROW_LAYOUT } from "../kernels/augmentation";
-import { gatherAugmented } from "../kernels/gather_augmented";
-import { gatherPatches } from "../kernels/gather_patches";
+import { IDENTITY, packAugmentation, ROW_LAYOUT } from "../kernels/volume/augmentation";
+import { gatherAugmented } from "../kernels/volume/gather_augmented";
+import { gatherPatches } from "../kernels/volume/gather_patches";
 import { Graph } from "../src/core/graph";
 import { Philox } from "../src/core/random";
 import { state } from "../src/core/tensor";

@@ -3,10 +3,10 @@
  * with its matrices spelt out as arrays it computes the right thing.
  */
 import { describe, expect, test } from "bun:test";
-import { conv3d } from "../kernels/conv3d";
-import { matrixVariants } from "../kernels/conv3d_matrix";
-import { matrixGradients } from "../kernels/conv3d_matrix_dw";
-import { groupNorm } from "../kernels/group_norm";
+import { conv3d } from "../kernels/conv3d/conv3d";
+import { matrixVariants } from "../kernels/conv3d/matrix";
+import { matrixGradients } from "../kernels/conv3d/matrix_dw";
+import { groupNorm } from "../kernels/norm/group_norm";
 import type { Dispatch } from "../src/core/graph";
 import { Graph, storagesOf } from "../src/core/graph";
 import type { Capabilities } from "../src/core/kernel";

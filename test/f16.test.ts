@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FIRST_SCALE } from "../kernels/loss_scale";
+import { FIRST_SCALE } from "../kernels/loss/loss_scale";
 import { UserError } from "../src/core/errors";
 import type { Precision } from "../src/core/tensor";
 import { capabilities, checkPrecision } from "../src/gpu/capabilities";

@@ -3,11 +3,11 @@
  * the second convolution normalises while it loads, against float64 references and the plain path.
  */
 import { describe, expect, test } from "bun:test";
-import { add } from "../kernels/add";
-import { conv3d } from "../kernels/conv3d";
-import { groupNorm } from "../kernels/group_norm";
-import { maxPool3d } from "../kernels/max_pool3d";
-import { upsample3d } from "../kernels/upsample3d";
+import { conv3d } from "../kernels/conv3d/conv3d";
+import { add } from "../kernels/elementwise/add";
+import { groupNorm } from "../kernels/norm/group_norm";
+import { maxPool3d } from "../kernels/resize/max_pool3d";
+import { upsample3d } from "../kernels/resize/upsample3d";
 import { Graph, storagesOf } from "../src/core/graph";
 import { Philox } from "../src/core/random";
 import { channelsOf, elements, type Shape, state, type Tensor } from "../src/core/tensor";

@@ -1,7 +1,7 @@
 /** Statistics of a group normalisation from moments that a convolution left, as every kind of adapter merges them. */
 import { describe, expect, test } from "bun:test";
-import { groupNorm } from "../kernels/group_norm";
-import { mergeMoments } from "../kernels/moments";
+import { groupNorm } from "../kernels/norm/group_norm";
+import { mergeMoments } from "../kernels/norm/moments";
 import { Graph, storagesOf } from "../src/core/graph";
 import { Philox } from "../src/core/random";
 import { state } from "../src/core/tensor";

@@ -1,6 +1,6 @@
 /** Training with every loss, the loss over a batch that is trained in chunks. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { dice, type PatchLossAttrs } from "../kernels/patch_loss";
+import { dice, type PatchLossAttrs } from "../kernels/loss/patch_loss";
 import { UserError } from "../src/core/errors";
 import { Philox } from "../src/core/random";
 import { capabilities } from "../src/gpu/capabilities";

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { KEY_AT } from "../kernels/sampling_keys";
+import { KEY_AT } from "../kernels/mining/sampling_keys";
 import { UserError } from "../src/core/errors";
 import { Graph } from "../src/core/graph";
 import { VolumeStore } from "../src/data/volume_store";

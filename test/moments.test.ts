@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mergeMoments } from "../kernels/moments";
+import { mergeMoments } from "../kernels/norm/moments";
 import { Philox } from "../src/core/random";
 
 /** Count, mean and sum of squared deviations, in two passes. */

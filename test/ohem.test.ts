@@ -1,6 +1,6 @@
 /** Algorithm 1: selection, momentum, its special cases, repeatability, and what a step costs. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { dice, patchLoss } from "../kernels/patch_loss";
+import { dice, patchLoss } from "../kernels/loss/patch_loss";
 import { Graph } from "../src/core/graph";
 import { state } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";

@@ -2,7 +2,7 @@
  * Runs one case of one op on one adapter: inputs in state tensors, all other memory poisoned, guard
  * words behind every buffer. test/op_checks.ts judges what comes out.
  */
-import { add } from "../kernels/add";
+import { add } from "../kernels/elementwise/add";
 import { Graph, storagesOf } from "../src/core/graph";
 import type { Capabilities } from "../src/core/kernel";
 import type { Op, Tensors } from "../src/core/op";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { NO_WINDOW, overlapAdd } from "../kernels/overlap_add";
+import { NO_WINDOW, overlapAdd } from "../kernels/windows/overlap_add";
 import { Graph } from "../src/core/graph";
 import { Philox } from "../src/core/random";
 import { state } from "../src/core/tensor";

@@ -1,6 +1,6 @@
 /** From two visits to a probability on the first visit's grid, without leaving the device. */
 import { afterAll, expect, spyOn, test } from "bun:test";
-import { conv3d } from "../kernels/conv3d";
+import { conv3d } from "../kernels/conv3d/conv3d";
 import type { Graph } from "../src/core/graph";
 import { Philox } from "../src/core/random";
 import { state, type Tensor } from "../src/core/tensor";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gatherPatches } from "../kernels/gather_patches";
+import { gatherPatches } from "../kernels/volume/gather_patches";
 import { Graph } from "../src/core/graph";
 import { state } from "../src/core/tensor";
 import { openCohort, type Patient } from "../src/data/cohort";

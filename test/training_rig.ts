@@ -1,5 +1,5 @@
 /** A tiny training problem for tests: random volumes with bright boxes as lesions. */
-import { gatherPatches } from "../kernels/gather_patches";
+import { gatherPatches } from "../kernels/volume/gather_patches";
 import { Graph } from "../src/core/graph";
 import { Philox } from "../src/core/random";
 import type { Tensor } from "../src/core/tensor";

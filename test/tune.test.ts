@@ -1,11 +1,11 @@
 /** The tuner on a device: wrong candidates are refused, and graphs record what was found. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
-import { add } from "../kernels/add";
-import { conv3d } from "../kernels/conv3d";
-import type { ConvVariant } from "../kernels/conv3d_forward";
-import { groupNorm } from "../kernels/group_norm";
+import { conv3d } from "../kernels/conv3d/conv3d";
+import type { ConvVariant } from "../kernels/conv3d/forward";
+import { add } from "../kernels/elementwise/add";
 import { ops } from "../kernels/index";
-import { upsample3d } from "../kernels/upsample3d";
+import { groupNorm } from "../kernels/norm/group_norm";
+import { upsample3d } from "../kernels/resize/upsample3d";
 import { Graph } from "../src/core/graph";
 import { type DType, type Precision, type Shape, state, type Tensor } from "../src/core/tensor";
 import type { Picked } from "../src/core/variant";

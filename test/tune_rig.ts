@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { conv3d } from "../kernels/conv3d";
-import type { ConvVariant } from "../kernels/conv3d_forward";
-import { convVariants, geometryOf } from "../kernels/conv3d_forward";
-import type { ForwardProblem } from "../kernels/conv3d_trials";
+import { conv3d } from "../kernels/conv3d/conv3d";
+import type { ConvVariant } from "../kernels/conv3d/forward";
+import { convVariants, geometryOf } from "../kernels/conv3d/forward";
+import type { ForwardProblem } from "../kernels/conv3d/trials";
 import { defineKernel, grid1d, type Kernel } from "../src/core/kernel";
 import type { Op } from "../src/core/op";
 import { elements } from "../src/core/tensor";

@@ -1,10 +1,10 @@
 /** The whole network, its gradients and ten Adam steps with EMA against PyTorch (test/golden). */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { adam } from "../kernels/adam";
-import { add } from "../kernels/add";
-import { fill } from "../kernels/fill";
-import { dice, patchLoss } from "../kernels/patch_loss";
+import { add } from "../kernels/elementwise/add";
+import { fill } from "../kernels/elementwise/fill";
+import { dice, patchLoss } from "../kernels/loss/patch_loss";
+import { adam } from "../kernels/optimiser/adam";
 import { Graph, type GraphOptions } from "../src/core/graph";
 import { state, type Tensor } from "../src/core/tensor";
 import { readSafetensors } from "../src/data/safetensors";

@@ -1,6 +1,6 @@
 /** Volumes of noise and small networks whose window predictions are easy to compute otherwise. */
-import { conv3d } from "../kernels/conv3d";
-import { sigmoid } from "../kernels/sigmoid";
+import { conv3d } from "../kernels/conv3d/conv3d";
+import { sigmoid } from "../kernels/elementwise/sigmoid";
 import type { Graph } from "../src/core/graph";
 import { Philox } from "../src/core/random";
 import { state, type Tensor } from "../src/core/tensor";

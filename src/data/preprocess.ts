@@ -1,5 +1,5 @@
 /** Two visits as the network sees them: resampled to cubes and z-normalised, on the device. */
-import { mergeMoments, moments } from "../../kernels/moments";
+import { mergeMoments, moments } from "../../kernels/norm/moments";
 import { UserError } from "../core/errors";
 import type { Tensors } from "../core/op";
 import { rangeOf, state, type Tensor } from "../core/tensor";

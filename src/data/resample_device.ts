@@ -1,5 +1,5 @@
 /** Resampling between two grids of the same axes on the device, slab by slab along z. */
-import { resample } from "../../kernels/resample";
+import { resample } from "../../kernels/volume/resample";
 import type { Tensors } from "../core/op";
 import { state, type Tensor } from "../core/tensor";
 import { graphFor } from "../gpu/capabilities";

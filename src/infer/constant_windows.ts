@@ -1,6 +1,6 @@
 /** Which windows of a volume hold one constant value: their predictions need one network run each. */
-import type { PatchAttrs } from "../../kernels/gather_patches";
-import { windowRange } from "../../kernels/window_range";
+import type { PatchAttrs } from "../../kernels/volume/gather_patches";
+import { windowRange } from "../../kernels/windows/window_range";
 import { state } from "../core/tensor";
 import type { VolumeStore } from "../data/volume_store";
 import { graphFor } from "../gpu/capabilities";

@@ -1,5 +1,5 @@
 /** A trained model for inference: its weights file and the network that it is for. */
-import { sigmoid } from "../../kernels/sigmoid";
+import { sigmoid } from "../../kernels/elementwise/sigmoid";
 import { UserError } from "../core/errors";
 import type { Normalisation } from "../data/preprocess";
 import { readSafetensors } from "../data/safetensors";

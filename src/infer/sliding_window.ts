@@ -4,7 +4,7 @@
  * input is constant give one prediction per distinct input: it is computed once. Everything stays on
  * the device until the averaged volume is read.
  */
-import { overlapDivide } from "../../kernels/overlap_divide";
+import { overlapDivide } from "../../kernels/windows/overlap_divide";
 import type { Graph } from "../core/graph";
 import { type Precision, state, type Tensor } from "../core/tensor";
 import { DeviceVolume } from "../data/device_volume";

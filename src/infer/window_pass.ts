@@ -1,8 +1,8 @@
 /** One network over all windows of a volume: its predictions are added to a sum on the device. */
-import { flipRows } from "../../kernels/flip_rows";
-import { gatherPatches } from "../../kernels/gather_patches";
-import { NO_WINDOW, overlapAdd } from "../../kernels/overlap_add";
-import { writeSlice } from "../../kernels/write_slice";
+import { flipRows } from "../../kernels/rows/flip_rows";
+import { writeSlice } from "../../kernels/rows/write_slice";
+import { gatherPatches } from "../../kernels/volume/gather_patches";
+import { NO_WINDOW, overlapAdd } from "../../kernels/windows/overlap_add";
 import type { Graph } from "../core/graph";
 import { state, type Tensor } from "../core/tensor";
 import type { DeviceVolume } from "../data/device_volume";

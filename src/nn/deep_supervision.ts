@@ -3,8 +3,8 @@
  * levels of the decoder get heads of their own, 1×1×1 convolutions as the head of the network, and a
  * loss against labels of their size. The network without them is unchanged.
  */
-import { conv3d } from "../../kernels/conv3d";
-import { maxPool3d } from "../../kernels/max_pool3d";
+import { conv3d } from "../../kernels/conv3d/conv3d";
+import { maxPool3d } from "../../kernels/resize/max_pool3d";
 import type { Graph } from "../core/graph";
 import type { Tensor } from "../core/tensor";
 import { type ParameterSpec, pointConvolution } from "./parameters";

@@ -4,12 +4,13 @@
  * (skip, upsampled), following Çiçek et al. 2016; both halves are written straight into the
  * concatenated tensor.
  */
-import { add } from "../../kernels/add";
-import { concat } from "../../kernels/concat";
-import { type ConvAttrs, conv3d } from "../../kernels/conv3d";
-import { groupNorm } from "../../kernels/group_norm";
-import { maxPool3d } from "../../kernels/max_pool3d";
-import { upsample3d } from "../../kernels/upsample3d";
+
+import { type ConvAttrs, conv3d } from "../../kernels/conv3d/conv3d";
+import { add } from "../../kernels/elementwise/add";
+import { groupNorm } from "../../kernels/norm/group_norm";
+import { maxPool3d } from "../../kernels/resize/max_pool3d";
+import { upsample3d } from "../../kernels/resize/upsample3d";
+import { concat } from "../../kernels/rows/concat";
 import { UserError } from "../core/errors";
 import type { Graph } from "../core/graph";
 import type { Tensors } from "../core/op";

@@ -12,7 +12,7 @@ import {
   ROW_LAYOUT,
   type VisitAugmentation,
   WAVES,
-} from "../../kernels/augmentation";
+} from "../../kernels/volume/augmentation";
 import { Philox } from "../core/random";
 import type { VisitStatistics } from "../data/visit_statistics";
 import {

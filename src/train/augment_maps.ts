@@ -1,5 +1,9 @@
 /** The maps of space and intensity that augmentation's parameters stand for. */
-import { BLUR_REACH, type ElasticWave, type VisitAugmentation } from "../../kernels/augmentation";
+import {
+  BLUR_REACH,
+  type ElasticWave,
+  type VisitAugmentation,
+} from "../../kernels/volume/augmentation";
 import { mappedMoments, type VisitStatistics } from "../data/visit_statistics";
 
 export type Vec3 = readonly [z: number, y: number, x: number];

@@ -3,12 +3,13 @@
  * gather those, train w on them, Adam, EMA. Sampled positions and a few scalars are all that is
  * uploaded per iteration; nothing is read back inside it.
  */
-import { adam } from "../../kernels/adam";
-import { batchStats } from "../../kernels/batch_stats";
-import { logValues } from "../../kernels/log_values";
-import { lossScale } from "../../kernels/loss_scale";
-import { rankCorrelation } from "../../kernels/rank_correlation";
-import { takeRows } from "../../kernels/take_rows";
+
+import { lossScale } from "../../kernels/loss/loss_scale";
+import { batchStats } from "../../kernels/mining/batch_stats";
+import { rankCorrelation } from "../../kernels/mining/rank_correlation";
+import { adam } from "../../kernels/optimiser/adam";
+import { logValues } from "../../kernels/rows/log_values";
+import { takeRows } from "../../kernels/rows/take_rows";
 import type { Graph } from "../core/graph";
 import type { Tensor } from "../core/tensor";
 import { ADAM } from "../optim/schedule";

@@ -2,13 +2,18 @@
  * The loss that a run trains with, chosen by its settings. It works on logits of any size, so that
  * deep supervision can apply it to every scale, each with a seed of its own weight.
  */
-import { add } from "../../kernels/add";
-import { blobLoss } from "../../kernels/blob_loss";
-import { columnSums } from "../../kernels/column_sums";
-import { components } from "../../kernels/components";
-import { fill } from "../../kernels/fill";
-import { lossSeed } from "../../kernels/loss_scale";
-import { dice, type PatchLossAttrs, patchLoss, type RegionTerm } from "../../kernels/patch_loss";
+import { add } from "../../kernels/elementwise/add";
+import { fill } from "../../kernels/elementwise/fill";
+import { blobLoss } from "../../kernels/loss/blob_loss";
+import { components } from "../../kernels/loss/components";
+import { lossSeed } from "../../kernels/loss/loss_scale";
+import {
+  dice,
+  type PatchLossAttrs,
+  patchLoss,
+  type RegionTerm,
+} from "../../kernels/loss/patch_loss";
+import { columnSums } from "../../kernels/rows/column_sums";
 import type { Graph } from "../core/graph";
 import type { Tensor } from "../core/tensor";
 import type { TrainConfig } from "./config";

@@ -2,10 +2,10 @@
  * Mining: how hard a patch is, and which patches of the pool are trained on. Both are apart from the
  * loss, and both happen on the device inside the recorded iteration.
  */
-import { patchLoss } from "../../kernels/patch_loss";
-import { KEY_AT, samplingKeys } from "../../kernels/sampling_keys";
-import { topB } from "../../kernels/top_b";
-import { topCrossEntropy } from "../../kernels/top_cross_entropy";
+import { patchLoss } from "../../kernels/loss/patch_loss";
+import { topCrossEntropy } from "../../kernels/loss/top_cross_entropy";
+import { KEY_AT, samplingKeys } from "../../kernels/mining/sampling_keys";
+import { topB } from "../../kernels/mining/top_b";
 import type { Graph } from "../core/graph";
 import { Philox } from "../core/random";
 import type { Tensor } from "../core/tensor";

@@ -2,13 +2,13 @@
  * Records the passes of an iteration: gather, forward, losses and gradients, in chunks of patches that
  * one dispatch can hold.
  */
-import { add } from "../../kernels/add";
-import { classGradients } from "../../kernels/class_gradients";
-import { gatherAugmented } from "../../kernels/gather_augmented";
-import { gatherPatches } from "../../kernels/gather_patches";
-import { TERMS } from "../../kernels/patch_loss";
-import { takeRows } from "../../kernels/take_rows";
-import { writeSlice } from "../../kernels/write_slice";
+import { add } from "../../kernels/elementwise/add";
+import { classGradients } from "../../kernels/loss/class_gradients";
+import { TERMS } from "../../kernels/loss/patch_loss";
+import { takeRows } from "../../kernels/rows/take_rows";
+import { writeSlice } from "../../kernels/rows/write_slice";
+import { gatherAugmented } from "../../kernels/volume/gather_augmented";
+import { gatherPatches } from "../../kernels/volume/gather_patches";
 import type { Graph } from "../core/graph";
 import { state, type Tensor } from "../core/tensor";
 import type { VolumeStore } from "../data/volume_store";

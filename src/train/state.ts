@@ -1,5 +1,5 @@
 /** Everything that training keeps on the device. */
-import { SCALE_SIZE } from "../../kernels/loss_scale";
+import { SCALE_SIZE } from "../../kernels/loss/loss_scale";
 import { state, type Tensor } from "../core/tensor";
 import { supervisionParameters } from "../nn/deep_supervision";
 import { type ParameterSpec, unetParameters } from "../nn/parameters";
@@ -32,7 +32,7 @@ export interface TrainState {
   readonly coords: Tensor;
   /** (LOG_ROWS, LOG_COLUMNS). */
   readonly log: Tensor;
-  /** The loss scale, where activations are f16 (kernels/loss_scale.ts). */
+  /** The loss scale, where activations are f16 (kernels/loss/loss_scale.ts). */
   readonly scale?: Tensor;
 }
 

@@ -3,10 +3,11 @@
  * writes, and with --telemetry full from a program of its own, which ranks the pool under three
  * networks before the last iteration of a report.
  */
-import { logValues } from "../../kernels/log_values";
-import { overlap } from "../../kernels/overlap";
-import { NO_CORRELATION, rankCorrelation } from "../../kernels/rank_correlation";
-import { writeSlice } from "../../kernels/write_slice";
+
+import { NO_CORRELATION, rankCorrelation } from "../../kernels/mining/rank_correlation";
+import { sharedIndices } from "../../kernels/mining/shared_indices";
+import { logValues } from "../../kernels/rows/log_values";
+import { writeSlice } from "../../kernels/rows/write_slice";
 import type { Graph } from "../core/graph";
 import type { ParameterSpec } from "../nn/parameters";
 import { type FlatParameters, flatParameters } from "../nn/weights";
@@ -47,8 +48,8 @@ export function recordTelemetry(
     });
     const values = [
       g.apply(rankCorrelation, { a: now!.errors, b: student!.errors }, {}).y!,
-      g.apply(overlap, { a: now!.indices, b: student!.indices }, {}).y!,
-      g.apply(overlap, { a: now!.indices, b: before!.indices }, {}).y!,
+      g.apply(sharedIndices, { a: now!.indices, b: student!.indices }, {}).y!,
+      g.apply(sharedIndices, { a: now!.indices, b: before!.indices }, {}).y!,
     ];
     for (const [i, y] of values.entries()) {
       g.apply(logValues, { values: y, step, log }, { column: FULL_COLUMN + i });

@@ -1,5 +1,5 @@
 /** The state of a training run on the device and one step of it; no files, no clock. */
-import { FIRST_SCALE } from "../../kernels/loss_scale";
+import { FIRST_SCALE } from "../../kernels/loss/loss_scale";
 import type { VolumeStore } from "../data/volume_store";
 import { graphFor } from "../gpu/capabilities";
 import { InFlight } from "../gpu/in_flight";

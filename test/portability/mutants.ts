@@ -4,7 +4,7 @@
  */
 
 export interface Mutant {
-  /** File of shaders/ without `.wgsl`. */
+  /** Name of a file in a folder of shaders/, without `.wgsl`. */
   readonly kernel: string;
   /** What is found there exactly once, and what takes its place. */
   readonly from: string;

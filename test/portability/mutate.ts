@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Glob } from "bun";
 import { makeCommand, say } from "../../src/cli/command";
 import { listOption, positiveOption } from "../../src/cli/options";
 import { UserError } from "../../src/core/errors";
@@ -71,9 +72,16 @@ export async function main(args: string[]): Promise<void> {
   if (survivors.length > MAY_SURVIVE || verdicts.length < defects.length) process.exitCode = 1;
 }
 
+/** The file of a shader, which lies in the folder of its family. */
+function shaderFile(kernel: string): string {
+  const found = [...new Glob(`**/${kernel}.wgsl`).scanSync({ cwd: SHADERS, absolute: true })];
+  if (found.length !== 1) throw new Error(`shaders/: ${found.length} files ${kernel}.wgsl`);
+  return found[0]!;
+}
+
 /** @throws UserError where the shader has another text by now */
 export function checkText({ kernel, from }: Defect): void {
-  const text = readFileSync(join(SHADERS, `${kernel}.wgsl`), "utf8");
+  const text = readFileSync(shaderFile(kernel), "utf8");
   const count = text.split(from).length - 1;
   if (count === 1) return;
   throw new UserError(

@@ -1,5 +1,5 @@
-import type { AdamAttrs } from "../../kernels/adam";
-import { adam } from "../../kernels/adam";
+import type { AdamAttrs } from "../../kernels/optimiser/adam";
+import { adam } from "../../kernels/optimiser/adam";
 import type { Shapes, Values } from "./reference";
 import { defineReference } from "./reference";
 

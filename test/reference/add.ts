@@ -1,4 +1,4 @@
-import { add } from "../../kernels/add";
+import { add } from "../../kernels/elementwise/add";
 import { elements } from "../../src/core/tensor";
 import { defineReference } from "./reference";
 

@@ -1,6 +1,6 @@
 /** One augmented patch in float64, voxel by voxel, with a bound of float32's rounding beside it. */
-import { BLUR_REACH, ROW_LAYOUT, VISIT_FLAGS } from "../../kernels/augmentation";
-import type { GatherAttrs } from "../../kernels/gather_patches";
+import { BLUR_REACH, ROW_LAYOUT, VISIT_FLAGS } from "../../kernels/volume/augmentation";
+import type { GatherAttrs } from "../../kernels/volume/gather_patches";
 import { floatOfBits, type PagedVolume, volumeOf, voxelAt } from "./paged_volumes";
 import type { Values } from "./reference";
 

@@ -1,4 +1,4 @@
-import { batchStats } from "../../kernels/batch_stats";
+import { batchStats } from "../../kernels/mining/batch_stats";
 import type { Shape } from "../../src/core/tensor";
 import { defineReference } from "./reference";
 

@@ -1,5 +1,5 @@
-import { type BlobAttrs, blobLoss } from "../../kernels/blob_loss";
-import { NO_ROOT } from "../../kernels/components";
+import { type BlobAttrs, blobLoss } from "../../kernels/loss/blob_loss";
+import { NO_ROOT } from "../../kernels/loss/components";
 import { elements, type Shape } from "../../src/core/tensor";
 import { rootsOf } from "./components";
 import { sigmoid } from "./patch_loss";

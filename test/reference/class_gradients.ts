@@ -1,4 +1,4 @@
-import { classGradients } from "../../kernels/class_gradients";
+import { classGradients } from "../../kernels/loss/class_gradients";
 import { elements, type Shape } from "../../src/core/tensor";
 import { defineReference } from "./reference";
 

@@ -1,4 +1,4 @@
-import { columnSums } from "../../kernels/column_sums";
+import { columnSums } from "../../kernels/rows/column_sums";
 import { defineReference } from "./reference";
 
 export const columnSumsReference = defineReference({

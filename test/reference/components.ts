@@ -1,4 +1,4 @@
-import { components, NO_ROOT } from "../../kernels/components";
+import { components, NO_ROOT } from "../../kernels/loss/components";
 import { elements } from "../../src/core/tensor";
 import { defineReference } from "./reference";
 

@@ -1,4 +1,4 @@
-import { concat } from "../../kernels/concat";
+import { concat } from "../../kernels/rows/concat";
 import type { Shape } from "../../src/core/tensor";
 import { elements } from "../../src/core/tensor";
 import { defineReference } from "./reference";

@@ -1,4 +1,4 @@
-import { type ConvAttrs, conv3d } from "../../kernels/conv3d";
+import { type ConvAttrs, conv3d } from "../../kernels/conv3d/conv3d";
 import { elements } from "../../src/core/tensor";
 import type { Case, Shapes, Sizes, Values } from "./reference";
 import { defineReference } from "./reference";

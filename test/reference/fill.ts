@@ -1,4 +1,4 @@
-import { fill } from "../../kernels/fill";
+import { fill } from "../../kernels/elementwise/fill";
 import { elements } from "../../src/core/tensor";
 import { defineReference } from "./reference";
 

@@ -1,4 +1,4 @@
-import { flipRows } from "../../kernels/flip_rows";
+import { flipRows } from "../../kernels/rows/flip_rows";
 import { elements } from "../../src/core/tensor";
 import { defineReference } from "./reference";
 

@@ -3,9 +3,9 @@ import {
   packAugmentation,
   ROW_LAYOUT,
   type VisitAugmentation,
-} from "../../kernels/augmentation";
-import { gatherAugmented } from "../../kernels/gather_augmented";
-import type { GatherAttrs } from "../../kernels/gather_patches";
+} from "../../kernels/volume/augmentation";
+import { gatherAugmented } from "../../kernels/volume/gather_augmented";
+import type { GatherAttrs } from "../../kernels/volume/gather_patches";
 import type { Philox } from "../../src/core/random";
 import type { Shape } from "../../src/core/tensor";
 import { AugmentedPatch } from "./augmented_patch";

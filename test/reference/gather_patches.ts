@@ -1,5 +1,5 @@
-import type { GatherAttrs } from "../../kernels/gather_patches";
-import { gatherPatches } from "../../kernels/gather_patches";
+import type { GatherAttrs } from "../../kernels/volume/gather_patches";
+import { gatherPatches } from "../../kernels/volume/gather_patches";
 import { forEachPatchVoxel, pagedShapes, pagedVolumes } from "./paged_volumes";
 import type { Values } from "./reference";
 import { defineReference } from "./reference";

@@ -1,5 +1,5 @@
-import type { GroupNormAttrs } from "../../kernels/group_norm";
-import { groupNorm } from "../../kernels/group_norm";
+import type { GroupNormAttrs } from "../../kernels/norm/group_norm";
+import { groupNorm } from "../../kernels/norm/group_norm";
 import type { Shape } from "../../src/core/tensor";
 import { channelsOf, elements, makeTensor } from "../../src/core/tensor";
 import type { Shapes, Values } from "./reference";

@@ -17,7 +17,6 @@ import { logValuesReference } from "./log_values";
 import { lossScaleReference, lossSeedReference } from "./loss_scale";
 import { maxPool3dReference } from "./max_pool3d";
 import { momentsReference } from "./moments";
-import { overlapReference } from "./overlap";
 import { overlapAddReference } from "./overlap_add";
 import { overlapDivideReference } from "./overlap_divide";
 import { patchLossReference } from "./patch_loss";
@@ -26,6 +25,7 @@ import type { Reference } from "./reference";
 import { reluReference } from "./relu";
 import { resampleReference } from "./resample";
 import { samplingKeysReference } from "./sampling_keys";
+import { sharedIndicesReference } from "./shared_indices";
 import { sigmoidReference } from "./sigmoid";
 import { takeRowsReference } from "./take_rows";
 import { topBReference } from "./top_b";
@@ -56,7 +56,7 @@ export const references: readonly Reference<unknown>[] = [
   momentsReference,
   overlapAddReference,
   overlapDivideReference,
-  overlapReference,
+  sharedIndicesReference,
   patchLossReference,
   rankCorrelationReference,
   reluReference,

@@ -1,4 +1,4 @@
-import { logValues } from "../../kernels/log_values";
+import { logValues } from "../../kernels/rows/log_values";
 import type { Shape } from "../../src/core/tensor";
 import { defineReference } from "./reference";
 

@@ -1,4 +1,4 @@
-import { lossScale, lossSeed } from "../../kernels/loss_scale";
+import { lossScale, lossSeed } from "../../kernels/loss/loss_scale";
 import { defineReference } from "./reference";
 
 export const lossSeedReference = defineReference({

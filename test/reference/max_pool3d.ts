@@ -1,4 +1,4 @@
-import { maxPool3d } from "../../kernels/max_pool3d";
+import { maxPool3d } from "../../kernels/resize/max_pool3d";
 import type { Shape } from "../../src/core/tensor";
 import { elements } from "../../src/core/tensor";
 import { defineReference } from "./reference";

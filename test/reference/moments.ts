@@ -1,5 +1,5 @@
-import type { MomentsAttrs } from "../../kernels/moments";
-import { moments } from "../../kernels/moments";
+import type { MomentsAttrs } from "../../kernels/norm/moments";
+import { moments } from "../../kernels/norm/moments";
 import { elements } from "../../src/core/tensor";
 import type { Values } from "./reference";
 import { defineReference } from "./reference";

@@ -1,5 +1,5 @@
-import type { OverlapAttrs } from "../../kernels/overlap_add";
-import { NO_WINDOW, overlapAdd } from "../../kernels/overlap_add";
+import type { OverlapAttrs } from "../../kernels/windows/overlap_add";
+import { NO_WINDOW, overlapAdd } from "../../kernels/windows/overlap_add";
 import type { Shape } from "../../src/core/tensor";
 import { elements } from "../../src/core/tensor";
 import type { Shapes, Values } from "./reference";

@@ -1,4 +1,4 @@
-import { overlapDivide } from "../../kernels/overlap_divide";
+import { overlapDivide } from "../../kernels/windows/overlap_divide";
 import type { Shape } from "../../src/core/tensor";
 import { elements } from "../../src/core/tensor";
 import type { Shapes, Values } from "./reference";

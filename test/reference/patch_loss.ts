@@ -4,7 +4,7 @@ import {
   patchLoss,
   type RegionTerm,
   TERMS,
-} from "../../kernels/patch_loss";
+} from "../../kernels/loss/patch_loss";
 import { elements, type Shape } from "../../src/core/tensor";
 import type { Case, Shapes, Values } from "./reference";
 import { defineReference } from "./reference";

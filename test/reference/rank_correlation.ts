@@ -1,4 +1,4 @@
-import { NO_CORRELATION, rankCorrelation } from "../../kernels/rank_correlation";
+import { NO_CORRELATION, rankCorrelation } from "../../kernels/mining/rank_correlation";
 import type { Shape } from "../../src/core/tensor";
 import { defineReference } from "./reference";
 

@@ -1,4 +1,4 @@
-import { relu } from "../../kernels/relu";
+import { relu } from "../../kernels/elementwise/relu";
 import { elements } from "../../src/core/tensor";
 import { defineReference, type Values } from "./reference";
 

@@ -1,5 +1,5 @@
-import type { ResampleAttrs } from "../../kernels/resample";
-import { resample } from "../../kernels/resample";
+import type { ResampleAttrs } from "../../kernels/volume/resample";
+import { resample } from "../../kernels/volume/resample";
 import type { Shape } from "../../src/core/tensor";
 import { elements } from "../../src/core/tensor";
 import type { Case } from "./reference";

@@ -1,4 +1,4 @@
-import { KEY_AT, samplingKeys } from "../../kernels/sampling_keys";
+import { KEY_AT, samplingKeys } from "../../kernels/mining/sampling_keys";
 import { philox4x32 } from "../../src/core/random";
 import type { Values } from "./reference";
 import { defineReference } from "./reference";

@@ -1,4 +1,4 @@
-import { sigmoid } from "../../kernels/sigmoid";
+import { sigmoid } from "../../kernels/elementwise/sigmoid";
 import { elements } from "../../src/core/tensor";
 import { defineReference } from "./reference";
 

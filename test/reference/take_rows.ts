@@ -1,4 +1,4 @@
-import { takeRows } from "../../kernels/take_rows";
+import { takeRows } from "../../kernels/rows/take_rows";
 import { elements } from "../../src/core/tensor";
 import { defineReference } from "./reference";
 

@@ -1,4 +1,4 @@
-import { type TopBAttrs, topB } from "../../kernels/top_b";
+import { type TopBAttrs, topB } from "../../kernels/mining/top_b";
 import { defineReference } from "./reference";
 
 /** NaN above everything; −0 is 0. */

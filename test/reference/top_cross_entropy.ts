@@ -1,4 +1,4 @@
-import { topCrossEntropy } from "../../kernels/top_cross_entropy";
+import { topCrossEntropy } from "../../kernels/loss/top_cross_entropy";
 import { elements, type Shape } from "../../src/core/tensor";
 import { softplus } from "./patch_loss";
 import type { Shapes, Values } from "./reference";

@@ -1,6 +1,6 @@
 /** The network, its Dice error and its gradients in float64, put together from the references of the ops. */
 
-import { dice } from "../../kernels/patch_loss";
+import { dice } from "../../kernels/loss/patch_loss";
 import type { Shape } from "../../src/core/tensor";
 import { elements } from "../../src/core/tensor";
 import type { UNetConfig } from "../../src/nn/unet3d";

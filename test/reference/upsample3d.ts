@@ -1,5 +1,5 @@
-import type { UpsampleAttrs } from "../../kernels/upsample3d";
-import { upsample3d } from "../../kernels/upsample3d";
+import type { UpsampleAttrs } from "../../kernels/resize/upsample3d";
+import { upsample3d } from "../../kernels/resize/upsample3d";
 import type { Shape } from "../../src/core/tensor";
 import { channelsOf, elements, makeTensor } from "../../src/core/tensor";
 import type { Values } from "./reference";

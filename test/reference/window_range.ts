@@ -1,5 +1,5 @@
-import type { PatchAttrs } from "../../kernels/gather_patches";
-import { windowRange } from "../../kernels/window_range";
+import type { PatchAttrs } from "../../kernels/volume/gather_patches";
+import { windowRange } from "../../kernels/windows/window_range";
 import { forEachPatchVoxel, pagedShapes, pagedVolumes } from "./paged_volumes";
 import { defineReference } from "./reference";
 

@@ -1,4 +1,4 @@
-import { writeSlice } from "../../kernels/write_slice";
+import { writeSlice } from "../../kernels/rows/write_slice";
 import { defineReference } from "./reference";
 
 export const writeSliceReference = defineReference({

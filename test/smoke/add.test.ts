@@ -1,6 +1,6 @@
 /** The whole chain in a few seconds: a driver, a shader, a run, a result. */
 import { expect, test } from "bun:test";
-import { add } from "../../kernels/add";
+import { add } from "../../kernels/elementwise/add";
 import { Graph } from "../../src/core/graph";
 import { state } from "../../src/core/tensor";
 import { capabilities } from "../../src/gpu/capabilities";

@@ -1,10 +1,10 @@
 /** voxgrad itself, in a process of its own like every other engine: what the others are compared with. */
 
-import { adam } from "../../../kernels/adam";
-import { add } from "../../../kernels/add";
-import { conv3d } from "../../../kernels/conv3d";
-import { fill } from "../../../kernels/fill";
-import { dice, patchLoss } from "../../../kernels/patch_loss";
+import { conv3d } from "../../../kernels/conv3d/conv3d";
+import { add } from "../../../kernels/elementwise/add";
+import { fill } from "../../../kernels/elementwise/fill";
+import { dice, patchLoss } from "../../../kernels/loss/patch_loss";
+import { adam } from "../../../kernels/optimiser/adam";
 import { tuneDevice } from "../../../src/cli/tuning";
 import { type Precision, state, type Tensor } from "../../../src/core/tensor";
 import type { StoredTensor } from "../../../src/data/safetensors";

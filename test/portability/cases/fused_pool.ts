@@ -1,6 +1,6 @@
 /** Pooling that normalises on the way (norm_max_pool3d.wgsl), against both ops in float64. */
-import { groupNorm } from "../../../kernels/group_norm";
-import { maxPool3d } from "../../../kernels/max_pool3d";
+import { groupNorm } from "../../../kernels/norm/group_norm";
+import { maxPool3d } from "../../../kernels/resize/max_pool3d";
 import { Graph } from "../../../src/core/graph";
 import type { Capabilities } from "../../../src/core/kernel";
 import { Philox } from "../../../src/core/random";

@@ -1,9 +1,10 @@
 /** Whole networks: gradients, a training of 20 steps and sliding-window inference against float64. */
-import { adam } from "../../../kernels/adam";
-import { add } from "../../../kernels/add";
-import { fill } from "../../../kernels/fill";
-import { dice, patchLoss } from "../../../kernels/patch_loss";
-import { sigmoid } from "../../../kernels/sigmoid";
+
+import { add } from "../../../kernels/elementwise/add";
+import { fill } from "../../../kernels/elementwise/fill";
+import { sigmoid } from "../../../kernels/elementwise/sigmoid";
+import { dice, patchLoss } from "../../../kernels/loss/patch_loss";
+import { adam } from "../../../kernels/optimiser/adam";
 import { Graph } from "../../../src/core/graph";
 import type { Capabilities } from "../../../src/core/kernel";
 import { Philox } from "../../../src/core/random";

@@ -1,0 +1,181 @@
+/**
+ * 3×3×3 convolution for GPUs: register blocks fed from workgroup memory (conv3d_blocked*.wgsl), in
+ * tiles of several sizes, each a variant of its own.
+ */
+import blockedWgsl from "../../shaders/conv3d/conv3d_blocked.wgsl" with { type: "text" };
+import dwWgsl from "../../shaders/conv3d/conv3d_blocked_dw.wgsl" with { type: "text" };
+import type { Graph } from "../../src/core/graph";
+import type { Capabilities } from "../../src/core/kernel";
+import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kernel";
+import type { Tensor } from "../../src/core/tensor";
+import { sourceOf } from "../norm/normalised";
+import { byRow, widthFor } from "../vector_width";
+import type { ConvTensors, ConvVariant, Geometry } from "./forward";
+import type { GradientTensors } from "./gradients";
+import { packWeights } from "./pack";
+
+/** What a workgroup computes; `blocked_512x16` has 512 voxels by 16 output channels. */
+interface Tile {
+  readonly voxels: number;
+  /** A multiple of 8. */
+  readonly channels: number;
+  /** Of four voxels that a thread computes: 2, or 4, which takes twice the registers. */
+  readonly rows: 2 | 4;
+}
+
+/**
+ * In order of preference where nothing is known: the first two fit into 16 KiB. The smallest is for
+ * small volumes, of which larger tiles would make fewer workgroups than a GPU has multiprocessors.
+ */
+const TILES: readonly Tile[] = [
+  { voxels: 512, channels: 16, rows: 2 },
+  { voxels: 256, channels: 16, rows: 2 },
+  { voxels: 512, channels: 32, rows: 4 },
+  { voxels: 1024, channels: 16, rows: 4 },
+  { voxels: 1024, channels: 8, rows: 2 },
+];
+
+/** Edges of a tile for rows of W voxels, and the rows of a thread. */
+function shape({ voxels, channels: CB, rows: RT }: Tile, W: number) {
+  const TX = W > 16 ? 32 : W > 8 ? 16 : 8;
+  const TY = voxels / TX >= 32 ? 8 : 4;
+  return { TX, TY, TZ: voxels / (TX * TY), RT, CB };
+}
+
+/** Threads of a workgroup: `rows` of 4 voxels by 8 channels each. */
+const threads = ({ voxels, channels, rows }: Tile) => (voxels / (4 * rows)) * (channels / 8);
+
+/** Bytes of workgroup memory, as the shader counts them. */
+function workgroupBytes(tile: Tile, W: number): number {
+  const { TX, TY, TZ, CB } = shape(tile, W);
+  const half = ((TY + 2) / 2) * (TZ + 2) * (TX / 4 + 1);
+  return 16 * (4 * Math.max(half, threads(tile)) + (27 * CB) / 2);
+}
+
+function supported(tile: Tile, { maxInvocations, maxWorkgroupBytes }: Capabilities): boolean {
+  const bytes = Math.max(...[8, 16, 32].map((W) => workgroupBytes(tile, W)));
+  return threads(tile) <= maxInvocations && bytes <= maxWorkgroupBytes;
+}
+
+function tilesOf(tile: Tile, { D, H, W }: Geometry): number {
+  const { TX, TY, TZ } = shape(tile, W);
+  return ceilDiv(W, TX) * ceilDiv(H, TY) * ceilDiv(D, TZ);
+}
+
+const blocked = byRow(
+  defineKernel({
+    name: "conv3d_blocked",
+    source: blockedWgsl,
+    bindings: {
+      ...{ x: "read", wp: "read", stats: "read", weight: "read", bias: "read" },
+      ...{ y: "read_write", parts: "read_write" },
+    },
+    args: ["N", "CIN", "COUT", "CT", "C0", "CG", "D", "H", "W"],
+    views: ["x"],
+    storage: { V: ["x", "y"] },
+    grid(c) {
+      const along = (size: string, edge: string) => ceilDiv(num(c, size), num(c, edge));
+      const tiles = along("W", "TX") * along("H", "TY") * along("D", "TZ");
+      return grid1d(num(c, "N") * tiles * along("COUT", "CB"), 1);
+    },
+    flops: (c) => 2 * 27 * product(c, "N", "CIN", "COUT", "D", "H", "W"),
+  }),
+);
+
+function emit(g: Graph, t: ConvTensors, geometry: Geometry, tile: Tile): void {
+  const { N, CIN, COUT, D, H, W } = geometry;
+  const wp = packWeights(g, t, geometry, tile.channels);
+  const { from, NORM, layout } = sourceOf(g, t.x);
+  const parts = t.moments ?? g.tensor("unused", [4]);
+  const WIDTH = widthFor(W);
+  const how = { ...shape(tile, W), WIDTH, NORM, STATS: Boolean(t.moments) };
+  const args = { N, CIN, COUT, ...layout, D, H, W };
+  g.emit(blocked(WIDTH), { ...from, wp, y: t.y, parts }, how, args);
+}
+
+export const blockedVariants: readonly ConvVariant[] = TILES.map((tile) => ({
+  name: `blocked_${tile.voxels}x${tile.channels}`,
+  supported: (caps) => supported(tile, caps),
+  fits: ({ K }) => K === 3,
+  fuses: true,
+  f16: true,
+  momentParts: (geometry) => tilesOf(tile, geometry),
+  emit: (g, t, geometry) => emit(g, t, geometry, tile),
+}));
+
+/**
+ * What a workgroup computes of the weight gradient; `blocked_8x16_8x4` has 8 input by 16 output channels,
+ * from columns of 8 × 4 voxels (x, y).
+ */
+interface Block {
+  readonly inputs: number;
+  /** A multiple of 4, at most 10 · (across + 1): the scratch of the shader has room for no more. */
+  readonly outputs: number;
+  /** Vectors of a column's row. */
+  readonly across: number;
+  readonly rows: 4 | 8;
+}
+
+/** For most convolutions, for small volumes, and for the first one: the first two fit into 16 KiB. */
+export const BLOCKS: readonly Block[] = [
+  { inputs: 8, outputs: 16, across: 2, rows: 4 },
+  { inputs: 8, outputs: 16, across: 1, rows: 4 },
+  { inputs: 2, outputs: 16, across: 4, rows: 8 },
+];
+
+export const blockName = ({ inputs, outputs, across, rows }: Block): string =>
+  `blocked_${inputs}x${outputs}_${4 * across}x${rows}`;
+
+/** Threads: a plane of the kernel, an input and 4 output channels and a vector of the row each. */
+const blockThreads = ({ inputs, outputs, across }: Block) => 3 * inputs * (outputs / 4) * across;
+
+export function blockSupported(block: Block, caps: Capabilities): boolean {
+  const { inputs, outputs, rows, across } = block;
+  const planes = 4 * inputs * (across + 1) * (rows + 3);
+  const bytes = 16 * (planes + (outputs / 2) * across * (4 * rows + 1));
+  return blockThreads(block) <= caps.maxInvocations && bytes <= caps.maxWorkgroupBytes;
+}
+
+const blockedDw = byRow(
+  defineKernel({
+    name: "conv3d_blocked_dw",
+    source: dwWgsl,
+    bindings: {
+      ...{ x: "read", dy: "read", stats: "read", weight: "read", bias: "read" },
+      parts: "read_write",
+    },
+    args: ["N", "CIN", "COUT", "CT", "C0", "CG", "D", "H", "W", "SPLITS"],
+    views: ["x"],
+    storage: { V: ["x", "dy"] },
+    grid(c) {
+      const blocks = ceilDiv(num(c, "CIN"), num(c, "CI")) * ceilDiv(num(c, "COUT"), num(c, "CO"));
+      return grid1d(blocks * num(c, "SPLITS"), 1);
+    },
+    flops: (c) => 2 * 27 * product(c, "N", "CIN", "COUT", "D", "H", "W"),
+  }),
+);
+
+/** Of all workgroups, enough for a large GPU: 384 for each of 132 multiprocessors. */
+const THREADS = 384 * 132;
+
+/** Partial sums of the weight gradient: (SPLITS, COUT, CIN, 3, 3, 3). x may be behind a norm. */
+export function blockedWeightParts(
+  g: Graph,
+  { x, dy }: Pick<GradientTensors, "x" | "dy">,
+  { N, CIN, COUT, D, H, W }: Geometry,
+  block: Block,
+): Tensor {
+  const { inputs: CI, outputs: CO, rows: TY, across: SIDES } = block;
+  const columns = N * ceilDiv(H, TY) * ceilDiv(W, 4 * SIDES);
+  const workgroups = Math.round(THREADS / blockThreads(block));
+  const wanted = Math.max(1, Math.floor(workgroups / (ceilDiv(CIN, CI) * ceilDiv(COUT, CO))));
+  // As many columns for each workgroup, and none without.
+  const SPLITS = ceilDiv(columns, ceilDiv(columns, wanted));
+  const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, 3, 3, 3]);
+  const { from, NORM, layout } = sourceOf(g, x);
+  const WIDTH = widthFor(W);
+  const how = { CI, CO, SIDES, TY, WIDTH, NORM };
+  const args = { N, CIN, COUT, ...layout, D, H, W, SPLITS };
+  g.emit(blockedDw(WIDTH), { ...from, dy, parts }, how, args);
+  return parts;
+}

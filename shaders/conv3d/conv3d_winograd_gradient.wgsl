@@ -1,0 +1,135 @@
+// Winograd's transforms of the gradient of a convolution's output along z, for F(4, 3) at the points
+// 0, ±A, ±B and ∞ (kernels/conv3d/winograd.ts): d = A dy of each run of four planes, for the weight
+// gradient, and, with DX, v = Bᵀ dy of each run of six planes, four apart, for the input gradient.
+// dy: (N, C, D, H, W), a channel view (CT channels a sample, first C0), W4 = W / 4, of which samples
+// [FIRST, FIRST + COUNT) are read; d, v: (COUNT, C, ceil(D / 4), 6, H, W). Planes outside are zero.
+// BORDER: as in conv3d_winograd_input.wgsl, of both.
+// NORM: dy is the gradient behind a group normalisation with ReLU of x (group_norm_dx.wgsl), and is
+// taken back through it first. A thread does four neighbours along x and walks along z, as in
+// conv3d_winograd_input.wgsl.
+@group(0) @binding(0) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> stats: array<f32>;
+@group(0) @binding(3) var<storage, read> means: array<f32>;
+@group(0) @binding(4) var<storage, read> weight: array<f32>;
+@group(0) @binding(5) var<storage, read> bias: array<f32>;
+@group(0) @binding(6) var<storage, read_write> d: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> v: array<vec4f>;
+
+struct Args {
+  FIRST: u32,
+  COUNT: u32,
+  C: u32,
+  CT: u32,
+  C0: u32,
+  CG: u32,
+  D: u32,
+  H: u32,
+  W4: u32,
+  DX: u32, // 1 or 0
+}
+@group(0) @binding(8) var<uniform> args: Args;
+
+const NORM: bool = false;
+const BORDER: bool = false;
+const WG: u32 = 64u;
+
+const A: f32 = 0.75;
+const B: f32 = 1.5;
+const AA: f32 = A * A;
+const BB: f32 = B * B;
+
+var<private> base: u32;
+var<private> inside: bool; // of the planes of dy
+var<private> xBase: u32;
+var<private> mean: f32;
+var<private> scale: f32;
+var<private> shift: f32;
+var<private> constant: f32;
+var<private> slope: f32;
+
+// Plane z; zero outside.
+fn load(z: u32) -> vec4f {
+  let offset = min(z, args.D - 1u) * args.H * args.W4;
+  var value = dy[base + offset];
+  if (NORM) {
+    let centred = x[xBase + offset] - mean;
+    value = select(vec4f(), value, centred * scale + shift > vec4f());
+    value = scale * value - constant - slope * centred;
+  }
+  return select(vec4f(), value, inside && z < args.D);
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (wid.y * nwg.x + wid.x) * WG + lane;
+  var plane = args.H * args.W4; // of d and v
+  if (BORDER) {
+    plane = ((args.H + 7u) / 8u * 8u + 2u) * (args.W4 + 2u);
+  }
+  let nc = i / plane;
+  if (nc >= args.COUNT * args.C) {
+    return;
+  }
+  let at = i - nc * plane;
+  var inPlane = at; // of dy
+  inside = true;
+  if (BORDER) {
+    let row = at / (args.W4 + 2u) - 1u; // wraps to a large number before the first
+    let column = at % (args.W4 + 2u) - 1u;
+    inside = row < args.H && column < args.W4;
+    inPlane = select(0u, row * args.W4 + column, inside);
+  }
+  let n = args.FIRST + nc / args.C;
+  let c = nc % args.C;
+  if (NORM) {
+    let group = 2u * ((n * args.C + c) / args.CG);
+    mean = stats[group];
+    let rstd = stats[group + 1u];
+    scale = rstd * weight[c];
+    shift = bias[c];
+    constant = rstd * means[group];
+    slope = rstd * rstd * means[group + 1u];
+  }
+  let volume = args.D * args.H * args.W4;
+  base = (n * args.CT + args.C0 + c) * volume + inPlane;
+  xBase = (n * args.C + c) * volume + inPlane;
+  let tiles = (args.D + 3u) / 4u;
+  var g0 = vec4f(); // planes 4 · tile − 1 and on
+  var g1 = load(0u);
+  for (var tile = 0u; tile < tiles; tile++) {
+    let g2 = load(4u * tile + 1u);
+    let g3 = load(4u * tile + 2u);
+    let g4 = load(4u * tile + 3u);
+    let g5 = load(4u * tile + 4u);
+    let to = (nc * tiles + tile) * 6u * plane + at;
+    let evenA = g1 + AA * g3;
+    let oddA = A * (g2 + AA * g4);
+    let evenB = g1 + BB * g3;
+    let oddB = B * (g2 + BB * g4);
+    d[to] = g1;
+    d[to + plane] = evenA + oddA;
+    d[to + 2u * plane] = evenA - oddA;
+    d[to + 3u * plane] = evenB + oddB;
+    d[to + 4u * plane] = evenB - oddB;
+    d[to + 5u * plane] = g4;
+    if (args.DX == 1u) {
+      let evenVA = g4 - BB * g2;
+      let oddVA = A * (g3 - BB * g1);
+      let evenVB = g4 - AA * g2;
+      let oddVB = B * (g3 - AA * g1);
+      v[to] = AA * BB * g0 - (AA + BB) * g2 + g4;
+      v[to + plane] = evenVA + oddVA;
+      v[to + 2u * plane] = evenVA - oddVA;
+      v[to + 3u * plane] = evenVB + oddVB;
+      v[to + 4u * plane] = evenVB - oddVB;
+      v[to + 5u * plane] = AA * BB * g1 - (AA + BB) * g3 + g5;
+    }
+    g0 = g4;
+    g1 = g5;
+  }
+}
