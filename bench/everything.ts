@@ -8,12 +8,12 @@ import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { version as dawnVersion } from "webgpu/package.json";
 import { version } from "../package.json";
-import { ADAPTER_OPTION, makeCommand, say } from "../src/cli/command";
-import { runMain } from "../src/cli/main";
-import { listOption } from "../src/cli/options";
 import { UserError } from "../src/core/errors";
 import type { AdapterDescription } from "../src/gpu/adapter";
 import { openDevice } from "../src/hosts/bun";
+import { ADAPTER_OPTION, makeCommand, say } from "../src/terminal/command";
+import { runMain } from "../src/terminal/main";
+import { listOption } from "../src/terminal/options";
 
 interface Stage {
   readonly name: string;

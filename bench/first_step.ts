@@ -3,8 +3,8 @@
  * prints the seconds of each part as JSON. `bun bench/first_step.ts PRESET POOL BATCH [ADAPTER]`
  */
 import { openDevice } from "../src/hosts/bun";
-import type { PresetName } from "../src/train/presets";
-import { makeTrainConfig } from "../src/train/presets";
+import type { PresetName } from "../src/settings/presets";
+import { makeTrainConfig } from "../src/settings/presets";
 import { cube } from "./noise";
 import { trainingStep } from "./step_work";
 

@@ -2,8 +2,8 @@
 import { ops } from "../kernels/index";
 import type { Cost } from "../src/core/cost";
 import { stepsOf } from "../src/gpu/stopwatch";
-import type { PresetName } from "../src/train/presets";
-import { makeTrainConfig } from "../src/train/presets";
+import type { PresetName } from "../src/settings/presets";
+import { makeTrainConfig } from "../src/settings/presets";
 import type { Bench } from "./bench";
 import { bandwidth } from "./ceilings";
 import { DispatchClone } from "./clone";

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { PresetName } from "../src/train/presets";
+import type { PresetName } from "../src/settings/presets";
 import type { Bench } from "./bench";
 import type { LatencyRow } from "./report/schema";
 

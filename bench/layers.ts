@@ -14,7 +14,7 @@ import { stepsOf } from "../src/gpu/stopwatch";
 import { unetParameters } from "../src/nn/parameters";
 import { unet3d } from "../src/nn/unet3d";
 import { flatParameters } from "../src/nn/weights";
-import type { TrainConfig } from "../src/train/config";
+import type { TrainConfig } from "../src/settings/config";
 import { unetConfig } from "../src/train/state";
 import type { Bench } from "./bench";
 import { TensorCopies } from "./copies";

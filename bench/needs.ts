@@ -1,9 +1,10 @@
 /** What the programs of a benchmark let the tuner choose. */
-import type { Needs } from "../src/cli/tuning";
+
+import { iterationPicks } from "../src/choose/iteration_kernels";
+import type { Needs } from "../src/choose/tuning";
 import { capabilities } from "../src/gpu/capabilities";
-import { modelInfo } from "../src/train/checkpoint";
-import { iterationPicks } from "../src/train/picks";
-import { makeTrainConfig } from "../src/train/presets";
+import { modelInfo } from "../src/run/checkpoint";
+import { makeTrainConfig } from "../src/settings/presets";
 import type { Bench } from "./bench";
 
 export function needsOf(bench: Bench): Needs {

@@ -14,7 +14,7 @@ import { unetNetwork } from "../src/infer/model";
 import { predictVolume } from "../src/infer/sliding_window";
 import { unetParameters } from "../src/nn/parameters";
 import { flatParameters } from "../src/nn/weights";
-import type { TrainConfig } from "../src/train/config";
+import type { TrainConfig } from "../src/settings/config";
 import { recordIteration } from "../src/train/iteration";
 import { makeTrainState, trainedParameters, unetConfig } from "../src/train/state";
 import { cube } from "./noise";

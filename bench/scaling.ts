@@ -3,9 +3,9 @@
 import { totalCost } from "../src/core/cost";
 import { median } from "../src/gpu/stopwatch";
 import { windowBatch } from "../src/infer/window_batch";
-import { modelInfo } from "../src/train/checkpoint";
-import type { TrainConfig } from "../src/train/config";
-import { makeTrainConfig } from "../src/train/presets";
+import { modelInfo } from "../src/run/checkpoint";
+import type { TrainConfig } from "../src/settings/config";
+import { makeTrainConfig } from "../src/settings/presets";
 import type { Bench } from "./bench";
 import { cube } from "./noise";
 import type { ScalingPoint, ScalingSeries } from "./report/schema";

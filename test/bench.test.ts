@@ -20,8 +20,8 @@ import { elements } from "../src/core/tensor";
 import { capabilities } from "../src/gpu/capabilities";
 import { quantile, spreadOf, stepsOf } from "../src/gpu/stopwatch";
 import { unetParameters } from "../src/nn/parameters";
-import type { TrainConfig } from "../src/train/config";
-import { makeTrainConfig } from "../src/train/presets";
+import type { TrainConfig } from "../src/settings/config";
+import { makeTrainConfig } from "../src/settings/presets";
 import { unetConfig } from "../src/train/state";
 import { defaultDevice } from "./test_devices";
 

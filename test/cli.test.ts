@@ -9,7 +9,7 @@ import { writeVolume } from "../src/data/nifti_write";
 import { writePhantom } from "../src/data/phantom/cohort";
 import { readSafetensors } from "../src/data/safetensors";
 import { loadWeights } from "../src/infer/model";
-import { readMetrics } from "../src/train/run_folder";
+import { readMetrics } from "../src/run/run_folder";
 import { expectRefusal, run, start } from "./cli_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-cli-"));

@@ -16,10 +16,10 @@ import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
 import { specialise } from "../src/gpu/shader";
+import { conv3dReference } from "../src/reference/conv3d";
+import { groupNormReference } from "../src/reference/group_norm";
 import { writeRepeated } from "../src/tune/noise";
 import { speltOut } from "./matrices_spelt_out";
-import { conv3dReference } from "./reference/conv3d";
-import { groupNormReference } from "./reference/group_norm";
 import { testDevice } from "./test_devices";
 
 const WITH_MATRICES: Pick<Capabilities, "subgroupSize" | "subgroupMatrices" | "shaderF16"> = {

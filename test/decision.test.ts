@@ -2,15 +2,20 @@
 import { describe, expect, test } from "bun:test";
 import { Philox } from "../src/core/random";
 import type { Size3, Volume } from "../src/data/volume";
+import { tuneDecision } from "../src/decision/choose_thresholds";
+import { findingsOf } from "../src/decision/findings";
+import { DEFAULT_RULE, greatestMass, lesionsOf } from "../src/decision/found_lesions";
+import { nestedOutcome } from "../src/decision/held_out_decision";
+import { decisionMetadata, storedSweeps } from "../src/decision/stored_decision";
+import {
+  MIN_VOLUMES,
+  type PatientSweep,
+  sweepPatient,
+  THRESHOLDS,
+} from "../src/decision/threshold_table";
 import { overlap } from "../src/eval/dice";
 import { MSSEG2_RULE } from "../src/eval/lesion_detection";
 import { compareLesions } from "../src/eval/lesions";
-import { decisionMetadata, storedSweeps } from "../src/infer/decision_metadata";
-import { findingsOf } from "../src/infer/findings";
-import { DEFAULT_RULE, greatestMass, lesionsOf } from "../src/infer/found_lesions";
-import { nestedOutcome } from "../src/infer/nested_decision";
-import { MIN_VOLUMES, type PatientSweep, sweepPatient, THRESHOLDS } from "../src/infer/sweep";
-import { tuneDecision } from "../src/infer/tune_decision";
 
 /** Voxels of 1 × 1 × 1.5 mm, mirrored along x, at an offset. */
 const affine = [-1, 0, 0, 40, 0, 1, 0, -20, 0, 0, 1.5, 5, 0, 0, 0, 1];

@@ -12,13 +12,13 @@ import { Program } from "../src/gpu/program";
 import { loadWeights } from "../src/infer/model";
 import { LEVEL_WEIGHTS } from "../src/nn/deep_supervision";
 import { initialise, toNamed, unetParameters } from "../src/nn/parameters";
-import { loadCheckpoint, modelInfo, saveCheckpoint } from "../src/train/checkpoint";
+import { supervised64 } from "../src/reference/unet3d";
+import { loadCheckpoint, modelInfo, saveCheckpoint } from "../src/run/checkpoint";
+import { checkpointPaths } from "../src/run/run_folder";
 import { recordIteration } from "../src/train/iteration";
-import { checkpointPaths } from "../src/train/run_folder";
 import { drawPatches } from "../src/train/sampler";
 import { makeTrainState, trainedParameters, unetConfig } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
-import { supervised64 } from "./reference/unet3d";
 import { defaultDevice } from "./test_devices";
 import { gathered, tinyConfig, tinyStore } from "./training_rig";
 

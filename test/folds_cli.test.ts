@@ -3,10 +3,10 @@ import { beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadModels } from "../src/cli/predict_models";
+import { loadModels } from "../src/cli/predict/models";
 import { writePhantom } from "../src/data/phantom/cohort";
-import { readMetrics } from "../src/train/run_folder";
-import { readValidation } from "../src/train/validation_record";
+import { readMetrics } from "../src/run/run_folder";
+import { readValidation } from "../src/run/validation_record";
 import { expectRefusal, run, start } from "./cli_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-folds-"));

@@ -14,9 +14,9 @@ import { channelsOf, elements, type Shape, state, type Tensor } from "../src/cor
 import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
-import { conv3dReference } from "./reference/conv3d";
-import { groupNormReference } from "./reference/group_norm";
-import type { Values } from "./reference/reference";
+import { conv3dReference } from "../src/reference/conv3d";
+import { groupNormReference } from "../src/reference/group_norm";
+import type { Values } from "../src/reference/reference";
 import { testDevice } from "./test_devices";
 
 const CASES = [

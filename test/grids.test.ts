@@ -2,12 +2,12 @@
 import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { makeCommand } from "../src/cli/command";
-import { augmentOption } from "../src/cli/options";
-import { withTrainOptions } from "../src/cli/train_options";
-import { newConfig } from "../src/cli/train_settings";
+import { withTrainOptions } from "../src/cli/train/options";
+import { newConfig } from "../src/cli/train/settings";
 import { plannedRuns, readGrid, trainArguments } from "../src/experiment/grid";
 import type { Device } from "../src/gpu/device";
+import { augmentOption } from "../src/settings/parsers";
+import { makeCommand } from "../src/terminal/command";
 
 const GRIDS = join(import.meta.dir, "../src/experiment");
 const device = { info: { type: "software" } } as Device;

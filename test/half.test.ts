@@ -1,6 +1,6 @@
 /** Half precision by hand against the runtime's own. */
 import { expect, test } from "bun:test";
-import { halfBits, halfValue, roundToHalf } from "./half";
+import { halfBits, halfValue, roundToHalf } from "../src/core/half";
 
 test("every half, its neighbours and what lies between them", () => {
   const halves = new Float16Array(Uint16Array.from({ length: 2 ** 16 }, (_, i) => i).buffer);

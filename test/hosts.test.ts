@@ -4,12 +4,16 @@
  */
 import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import type { Host, HostAdapter, HostWorker } from "../src/portability/host";
+import { hosts } from "../src/portability/hosts/index";
+import { broughtPackages, Unavailable } from "../src/portability/hosts/packages";
+import { lastWords } from "../src/portability/hosts/worker_process";
+import {
+  CURVE_TOLERANCE,
+  largestDifference,
+  type TrainingCurve,
+} from "../src/portability/training";
 import type { HostsRequest } from "./hosts_worker";
-import type { Host, HostAdapter, HostWorker } from "./portability/host";
-import { hosts } from "./portability/hosts/index";
-import { broughtPackages, Unavailable } from "./portability/hosts/packages";
-import { lastWords } from "./portability/hosts/worker_process";
-import { CURVE_TOLERANCE, largestDifference, type TrainingCurve } from "./portability/training";
 
 const WORKER = join(import.meta.dir, "hosts_worker.ts");
 

@@ -1,9 +1,9 @@
 /** The worker of hosts.test.ts: runs a case of an op, or a short training run, wherever it is. */
 import type { Device } from "../src/gpu/device";
-import { faultsOf } from "./op_checks";
-import { OpGraph, Rig, trialOf } from "./op_run";
-import { trainingCurve } from "./portability/training";
-import { references } from "./reference/index";
+import { faultsOf } from "../src/portability/op_checks";
+import { OpGraph, Rig, trialOf } from "../src/portability/op_run";
+import { trainingCurve } from "../src/portability/training";
+import { references } from "../src/reference/index";
 
 export type HostsRequest =
   | { readonly do: "case"; readonly op: string; readonly id: string }

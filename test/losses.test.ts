@@ -5,11 +5,11 @@ import { UserError } from "../src/core/errors";
 import { Philox } from "../src/core/random";
 import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
-import type { TrainSettings } from "../src/train/config";
-import { checkLoss, LOSSES } from "../src/train/settings/loss";
+import { patchLossReference } from "../src/reference/patch_loss";
+import type { TrainSettings } from "../src/settings/config";
+import { checkLoss, LOSSES } from "../src/settings/loss";
 import { LOG_COLUMNS } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
-import { patchLossReference } from "./reference/patch_loss";
 import { defaultDevice } from "./test_devices";
 import { relativeL2, tinyConfig, tinyStore } from "./training_rig";
 

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ops } from "../kernels/index";
 import { UserError } from "../src/core/errors";
 import { openDevice } from "../src/hosts/bun";
-import { faultsOf, gradientFaultsOfReference } from "./op_checks";
-import { OpGraph, Rig, type Trial, trialOf, variantRounds } from "./op_run";
-import { references } from "./reference/index";
-import type { Case, Reference } from "./reference/reference";
+import { faultsOf, gradientFaultsOfReference } from "../src/portability/op_checks";
+import { OpGraph, Rig, type Trial, trialOf, variantRounds } from "../src/portability/op_run";
+import { references } from "../src/reference/index";
+import type { Case, Reference } from "../src/reference/reference";
 
 const trials = new Map<string, Trial>();
 

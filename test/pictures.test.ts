@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { createCanvas, loadImage } from "@napi-rs/canvas";
 import { applyAffine } from "../src/data/affine";
 import type { Affine, Grid, Mask, Size3, Volume } from "../src/data/volume";
-import type { Metrics } from "../src/train/metrics";
-import { drawCurves } from "../src/train/report/curves";
-import { drawPatient } from "../src/train/report/patient";
+import { drawCurves } from "../src/pictures/curves";
+import { drawPatient } from "../src/pictures/patient";
 import {
   axialView,
   contentRect,
@@ -15,7 +14,8 @@ import {
   greyWindow,
   slicePixels,
   squareAround,
-} from "../src/train/report/slice";
+} from "../src/pictures/slice";
+import type { Metrics } from "../src/train/metrics";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-pictures-"));
 

@@ -5,28 +5,34 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ops } from "../kernels/index";
 import { UserError } from "../src/core/errors";
+import { roundToHalf } from "../src/core/half";
 import type { Capabilities } from "../src/core/kernel";
-import { roundToHalf } from "./half";
-import { compare } from "./op_checks";
-import type { Rig } from "./op_run";
-import { idOf, matchesId, seedOf } from "./portability/case";
-import { opCases } from "./portability/cases/ops";
-import { edgeCases, mixedCases } from "./portability/cases/sizes";
-import type { Host, HostAdapter, HostWorker, WorkerEnd } from "./portability/host";
-import { Channel } from "./portability/hosts/channel";
-import type { Reply } from "./portability/messages";
-import { DEFECTS, KINDS } from "./portability/mutants";
-import { checkText } from "./portability/mutate";
-import { countsOf, groupOf, rowsOf } from "./portability/report/cells";
-import { comparisonLines } from "./portability/report/compare";
-import { readReport, writeReport } from "./portability/report/file";
-import { htmlReport } from "./portability/report/html";
-import { matrixLines, summaryLine } from "./portability/report/matrix";
-import { FORMAT, jsonSchema, type Report, type Result, VERSION } from "./portability/report/schema";
-import { Column } from "./portability/runner";
-import { workersFor } from "./portability/suite";
-import { whyNot } from "./portability/support";
-import { references } from "./reference/index";
+import { idOf, matchesId, seedOf } from "../src/portability/case";
+import { opCases } from "../src/portability/cases/ops";
+import { edgeCases, mixedCases } from "../src/portability/cases/sizes";
+import type { Host, HostAdapter, HostWorker, WorkerEnd } from "../src/portability/host";
+import { Channel } from "../src/portability/hosts/channel";
+import type { Reply } from "../src/portability/messages";
+import { DEFECTS, KINDS } from "../src/portability/mutants";
+import { checkText } from "../src/portability/mutate";
+import { compare } from "../src/portability/op_checks";
+import type { Rig } from "../src/portability/op_run";
+import { countsOf, groupOf, rowsOf } from "../src/portability/report/cells";
+import { comparisonLines } from "../src/portability/report/compare";
+import { readReport, writeReport } from "../src/portability/report/file";
+import { htmlReport } from "../src/portability/report/html";
+import { matrixLines, summaryLine } from "../src/portability/report/matrix";
+import {
+  FORMAT,
+  jsonSchema,
+  type Report,
+  type Result,
+  VERSION,
+} from "../src/portability/report/schema";
+import { Column } from "../src/portability/runner";
+import { workersFor } from "../src/portability/suite";
+import { whyNot } from "../src/portability/support";
+import { references } from "../src/reference/index";
 
 const SOFTWARE: Capabilities = {
   ...{ kind: "lavapipe", subgroupSize: 8, shaderF16: true, subgroupMatrices: [] },

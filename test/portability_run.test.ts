@@ -4,14 +4,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { driverSources } from "../src/platform/vulkan";
-import { bun } from "./portability/hosts/bun";
-import { DEFECTS, type Mutant } from "./portability/mutants";
-import { chain, isWrong, mutated, single } from "./portability/reduce";
-import { Column } from "./portability/runner";
-import { writeFolder } from "./portability/standalone";
-import { Suite } from "./portability/suite";
+import { bun } from "../src/portability/hosts/bun";
+import { DEFECTS, type Mutant } from "../src/portability/mutants";
+import { chain, isWrong, mutated, single } from "../src/portability/reduce";
+import { Column } from "../src/portability/runner";
+import { writeFolder } from "../src/portability/standalone";
+import { Suite } from "../src/portability/suite";
 
-const WORKER = join(import.meta.dir, "portability", "worker.ts");
+const WORKER = join(import.meta.dir, "..", "src", "portability", "worker.ts");
 const ID = "groupNorm.backward/c4g2_odd@20";
 const DEFECT = DEFECTS.find(({ kernel }) => kernel === "group_norm_dx")!;
 

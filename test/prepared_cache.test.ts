@@ -16,7 +16,7 @@ import { VolumeStore } from "../src/data/volume_store";
 import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
-import { validationPatient } from "../src/train/validate";
+import { validationPatient } from "../src/run/validate";
 import { defaultDevice } from "./test_devices";
 
 const device = await defaultDevice();

@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
-import { duration, predictProgress, trainingProgress, tuningProgress } from "../src/train/progress";
-import { Rate } from "../src/train/rate";
+import { tuningProgress } from "../src/choose/progress";
+import { predictProgress } from "../src/cli/predict/progress";
+import { trainingProgress } from "../src/run/progress";
+import { duration } from "../src/terminal/progress";
+import { Rate } from "../src/terminal/rate";
 
 /** A stream that remembers, with a clock that only moves when it is told to. */
 function fake(isTTY: boolean, columns = 200) {

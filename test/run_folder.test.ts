@@ -3,8 +3,6 @@ import { EventEmitter } from "node:events";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type SignalSource, watchInterrupt } from "../src/train/interrupt";
-import type { Metrics } from "../src/train/metrics";
 import {
   appendMetrics,
   checkpointPaths,
@@ -13,7 +11,9 @@ import {
   openRunFolder,
   readMetrics,
   truncateMetrics,
-} from "../src/train/run_folder";
+} from "../src/run/run_folder";
+import { type SignalSource, watchInterrupt } from "../src/terminal/interrupt";
+import type { Metrics } from "../src/train/metrics";
 
 const root = mkdtempSync(join(tmpdir(), "voxgrad-run-"));
 const config = { preset: "paper", mu: 0.999 };

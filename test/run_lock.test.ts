@@ -3,12 +3,12 @@ import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../src/core/errors";
-import { lockRunFolder } from "../src/train/run_lock";
+import { lockRunFolder } from "../src/run/run_lock";
 
 const folder = () => mkdtempSync(join(tmpdir(), "voxgrad-lock-"));
 const lockOf = (path: string) => join(path, "train.lock");
 const since = "2025-01-02T03:04:05.000Z";
-const module = join(import.meta.dir, "..", "src", "train", "run_lock.ts");
+const module = join(import.meta.dir, "..", "src", "run", "run_lock.ts");
 
 /** Another process that locks `path`, says so, and ends when its input does. */
 function holder(path: string) {

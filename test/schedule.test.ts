@@ -1,8 +1,9 @@
 /** Learning rates over a run, the momentum of w̄, and settings that follow others. */
 import { expect, test } from "bun:test";
-import { emaMomentum, learningRateAt, SCHEDULES } from "../src/optim/schedule";
+import { SCHEDULES } from "../src/settings/optimisation";
+import { makeTrainConfig, PRESETS, type PresetName } from "../src/settings/presets";
 import { chunksFor } from "../src/train/chunk";
-import { makeTrainConfig, PRESETS, type PresetName } from "../src/train/presets";
+import { emaMomentum, learningRateAt } from "../src/train/schedule";
 
 const at = (schedule: (typeof SCHEDULES)[number], progress: number, warmUp = 0) =>
   learningRateAt({ schedule, learningRate: 2, warmUp }, progress);

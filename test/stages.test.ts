@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Stages } from "../src/cli/stages";
+import { Stages } from "../src/terminal/stages";
 
 test("seconds and shares by stage, repeated stages summed, in order of first mention", () => {
   const times = [1, 4, 4.5, 8.5, 10];

@@ -2,8 +2,8 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { AUGMENTATIONS } from "../src/train/augment";
-import { makeTrainConfig, PRESETS, type PresetName } from "../src/train/presets";
+import { AUGMENTATIONS } from "../src/settings/augmentation";
+import { makeTrainConfig, PRESETS, type PresetName } from "../src/settings/presets";
 
 const page = readFileSync(join(import.meta.dir, "..", "docs", "training.md"), "utf8");
 const names = Object.keys(PRESETS) as PresetName[];

@@ -8,8 +8,8 @@ import { type VolumeSource, VolumeStore } from "../src/data/volume_store";
 import { capabilities } from "../src/gpu/capabilities";
 import type { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
-import type { TrainConfig } from "../src/train/config";
-import { makeTrainConfig } from "../src/train/presets";
+import type { TrainConfig } from "../src/settings/config";
+import { makeTrainConfig } from "../src/settings/presets";
 
 /** A volume of noise in which voxels of some boxes are brighter at visit 2; `seed` decides all. */
 export function noiseVolume(id: string, size: Size3, seed: number): VolumeSource {

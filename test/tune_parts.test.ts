@@ -7,18 +7,18 @@ import { conv3d } from "../kernels/conv3d/conv3d";
 import { DEFAULTS, preferred } from "../kernels/defaults";
 import { ops } from "../kernels/index";
 import { upsample3d } from "../kernels/resize/upsample3d";
+import { iterationPicks } from "../src/choose/iteration_kernels";
 import type { Capabilities } from "../src/core/kernel";
 import { Philox } from "../src/core/random";
 import { elements, type Shape } from "../src/core/tensor";
 import type { Trial } from "../src/core/trial";
 import { type Problem, problemKey } from "../src/core/variant";
 import { FileTuneStore } from "../src/platform/tune_store";
-import { iterationPicks } from "../src/train/picks";
-import { createRunFolder, readChoices, writeChoices } from "../src/train/run_folder";
+import { conv3dReference } from "../src/reference/conv3d";
+import type { Reference, Values } from "../src/reference/reference";
+import { upsample3dReference } from "../src/reference/upsample3d";
+import { createRunFolder, readChoices, writeChoices } from "../src/run/run_folder";
 import { contest, Limit, Refused, type Runner, type Score, winner } from "../src/tune/contest";
-import { conv3dReference } from "./reference/conv3d";
-import type { Reference, Values } from "./reference/reference";
-import { upsample3dReference } from "./reference/upsample3d";
 import { tinyConfig } from "./training_rig";
 
 const CAPS: Capabilities = {

@@ -14,7 +14,7 @@ import { Program } from "../src/gpu/program";
 import { fromNamed, layout, toNamed, unetParameters } from "../src/nn/parameters";
 import { type UNetConfig, unet3d } from "../src/nn/unet3d";
 import { type FlatParameters, flatParameters } from "../src/nn/weights";
-import { ADAM, emaMomentum, STEP_SIZE, stepValues } from "../src/optim/schedule";
+import { ADAM, emaMomentum, STEP_SIZE, stepValues } from "../src/train/schedule";
 import { testDevice } from "./test_devices";
 
 const golden = readSafetensors(join(import.meta.dir, "golden", "golden.safetensors"));

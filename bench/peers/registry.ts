@@ -1,6 +1,6 @@
 /** The engines that voxgrad is compared with: how each is started, and which works it is asked. */
 import { join } from "node:path";
-import type { TuneFlags } from "../../src/cli/options";
+import type { TuneFlags } from "../../src/choose/tune_options";
 import { convWorks, needsGradients, type Work, workName } from "./works";
 
 export interface Peer {

@@ -5,7 +5,7 @@ import {
   PALETTE,
   type Panel,
   type Point,
-} from "../../src/train/report/panels";
+} from "../../src/pictures/panels";
 import { bandwidth } from "../ceilings";
 import type { KernelRow, Report, ScalingSeries } from "./schema";
 import { digits } from "./text";

@@ -62,7 +62,7 @@ function interpolated(
       }
     }
   }
-  // Positions are rounded too, and weights with them: as in test/reference/upsample3d.ts.
+  // Positions are rounded too, and weights with them: as in src/reference/upsample3d.ts.
   const bound = (F16 ? 2 ** -10 : 16 * 2 ** -24) * absolute + (F16 ? 2 ** -24 : 0);
   return { value, bound, terms };
 }

@@ -1,8 +1,8 @@
 import { type AdapterDescription, limitsOf } from "../gpu/adapter";
 import { noAdapter } from "../gpu/adapter_search";
 import { surveyAdapters } from "../hosts/bun";
-import { makeCommand } from "./command";
-import { runMain } from "./main";
+import { makeCommand } from "../terminal/command";
+import { runMain } from "../terminal/main";
 
 /** Limits that decide what fits, with the unit they are shown in. */
 const MAIN_LIMITS = [

@@ -6,11 +6,11 @@ import { readMask } from "../data/nifti_read";
 import { summariseCohort } from "../eval/cohort_scores";
 import type { Connectivity } from "../eval/components";
 import { type Evaluation, type EvaluationSettings, evaluateMasks, MSSEG2 } from "../eval/scores";
-import { makeCommand, say } from "./command";
-import { cohortCsv, cohortJson, pairJson } from "./evaluate_files";
-import { cohortTables, pairTables } from "./evaluate_tables";
-import { runMain } from "./main";
-import { checkFolderOf, writeText } from "./output_file";
+import { makeCommand, say } from "../terminal/command";
+import { runMain } from "../terminal/main";
+import { checkFolderOf, writeText } from "../terminal/output_file";
+import { cohortCsv, cohortJson, pairJson } from "./evaluate/files";
+import { cohortTables, pairTables } from "./evaluate/tables";
 
 interface Options {
   readonly reference?: string;

@@ -22,16 +22,22 @@ import {
   readGrid,
   trainArguments,
 } from "../experiment/grid";
+import { runsProgress } from "../experiment/progress";
 import { writeReport } from "../experiment/report";
 import { readResults } from "../experiment/results";
 import { shareDone } from "../experiment/watch";
 import { openDevice } from "../hosts/bun";
-import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
-import { runsProgress } from "../train/progress";
-import { ADAPTER_OPTION, makeCommand, say } from "./command";
-import { runMain } from "./main";
-import { countOption, durationOption, listOption, numberOption, numbersOption } from "./options";
-import { withTrainOptions } from "./train_options";
+import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
+import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
+import { runMain } from "../terminal/main";
+import {
+  countOption,
+  durationOption,
+  listOption,
+  numberOption,
+  numbersOption,
+} from "../terminal/options";
+import { withTrainOptions } from "./train/options";
 
 interface Options {
   readonly data?: string;

@@ -3,9 +3,9 @@ import { Option } from "commander";
 import { UserError } from "../core/errors";
 import { type Interpolation, importLjubljana } from "../import/ljubljana";
 import { findLjubljana } from "../import/ljubljana_files";
-import { makeCommand, say } from "./command";
-import { runMain } from "./main";
-import { listOption } from "./options";
+import { makeCommand, say } from "../terminal/command";
+import { runMain } from "../terminal/main";
+import { listOption } from "../terminal/options";
 
 interface Options {
   readonly interpolation: Interpolation;

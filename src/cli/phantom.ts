@@ -7,9 +7,9 @@ import {
   type PhantomSettings,
   writePhantom,
 } from "../data/phantom/cohort";
-import { makeCommand } from "./command";
-import { runMain } from "./main";
-import { numberOption, numbersOption } from "./options";
+import { makeCommand } from "../terminal/command";
+import { runMain } from "../terminal/main";
+import { numberOption, numbersOption } from "../terminal/options";
 
 const { patients, seed, spacing, fieldOfView } = DEFAULT_PHANTOM;
 const program = makeCommand(

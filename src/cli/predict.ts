@@ -1,44 +1,38 @@
 import { existsSync } from "node:fs";
 import { Option } from "commander";
+import { type TuneFlags, withTuneOptions } from "../choose/tune_options";
+import { tuneDevice } from "../choose/tuning";
 import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
 import { type FromFile, readMask } from "../data/nifti_read";
 import { checkNiftiPath, writeMask, writeVolume } from "../data/nifti_write";
 import { loadPair, maskOnGrid } from "../data/patient";
 import type { Mask, Volume } from "../data/volume";
+import { tuneDecision } from "../decision/choose_thresholds";
+import { findingsOf } from "../decision/findings";
+import type { LesionRule } from "../decision/found_lesions";
 import { checkPrecision } from "../gpu/capabilities";
 import { Memory } from "../gpu/memory";
 import { openDevice } from "../hosts/bun";
 import { predictPair } from "../infer/ensemble";
-import { findingsOf } from "../infer/findings";
-import type { LesionRule } from "../infer/found_lesions";
 import { grouped } from "../infer/grouped";
-import { tuneDecision } from "../infer/tune_decision";
 import { WINDOW_WEIGHTS } from "../infer/windows";
-import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
-import { predictProgress } from "../train/progress";
-import { ADAPTER_OPTION, makeCommand, say } from "./command";
-import { runMain } from "./main";
-import {
-  countOption,
-  listOption,
-  mirrorOption,
-  nonNegativeOption,
-  probabilityOption,
-  type TuneFlags,
-  withTuneOptions,
-} from "./options";
-import { checkFolderOf, writeText } from "./output_file";
+import { mirrorOption } from "../settings/parsers";
+import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
+import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
+import { runMain } from "../terminal/main";
+import { countOption, listOption, nonNegativeOption, probabilityOption } from "../terminal/options";
+import { checkFolderOf, writeText } from "../terminal/output_file";
+import { Stages } from "../terminal/stages";
 import {
   loadModels,
   type ModelChanges,
   membersOf,
   modelText,
   type NamedWeights,
-} from "./predict_models";
-import { findingsJson, findingsText, ruleText } from "./predict_report";
-import { Stages } from "./stages";
-import { tuneDevice } from "./tuning";
+} from "./predict/models";
+import { predictProgress } from "./predict/progress";
+import { findingsJson, findingsText, ruleText } from "./predict/report";
 
 interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges {
   readonly t1: string;

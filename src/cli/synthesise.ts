@@ -4,14 +4,14 @@ import { openCohort } from "../data/cohort";
 import { loadPatient } from "../data/patient";
 import type { Mask } from "../data/volume";
 import { connectedComponents } from "../eval/components";
+import { drawSamples, type Sample } from "../pictures/samples";
 import { originOf, writeSynthetic } from "../synthesis/cohort";
 import { findMasks, findSources } from "../synthesis/sources";
-import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
-import { drawSamples, type Sample } from "../train/report/samples";
-import { makeCommand, say } from "./command";
-import { runMain } from "./main";
-import { countOption, listOption, numberOption } from "./options";
-import { checkFolderOf } from "./output_file";
+import { makeCommand, say } from "../terminal/command";
+import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
+import { runMain } from "../terminal/main";
+import { countOption, listOption, numberOption } from "../terminal/options";
+import { checkFolderOf } from "../terminal/output_file";
 
 interface Options {
   readonly pairs: number;

@@ -1,24 +1,25 @@
 import { existsSync } from "node:fs";
+import { withTuneOptions } from "../choose/tune_options";
 import { VolumeStore } from "../data/volume_store";
 import { checkPrecision } from "../gpu/capabilities";
 import { Memory } from "../gpu/memory";
 import { openDevice } from "../hosts/bun";
-import { loadCheckpoint, type Progress } from "../train/checkpoint";
-import { INTERRUPTED, watchInterrupt } from "../train/interrupt";
-import { duration, trainingProgress } from "../train/progress";
-import { runTraining } from "../train/run";
+import { loadCheckpoint, type Progress } from "../run/checkpoint";
+import { trainingProgress } from "../run/progress";
+import { runTraining } from "../run/run";
 import {
   checkpointPaths,
   openRunFolder,
   type RunFolder,
   refuseExistingRun,
   truncateMetrics,
-} from "../train/run_folder";
-import { lockRunFolder } from "../train/run_lock";
+} from "../run/run_folder";
+import { lockRunFolder } from "../run/run_lock";
+import { makeCommand, say } from "../terminal/command";
+import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
+import { runMain } from "../terminal/main";
+import { duration } from "../terminal/progress";
 import { Trainer } from "../train/trainer";
-import { makeCommand, say } from "./command";
-import { runMain } from "./main";
-import { withTuneOptions } from "./options";
 import {
   checkTwins,
   newFolder,
@@ -28,12 +29,12 @@ import {
   type SavedSplit,
   savedSplit,
   splitOf,
-} from "./train_data";
-import { extraPairs } from "./train_extra";
-import { isCrossValidation, trainFolds } from "./train_folds";
-import { withTrainOptions } from "./train_options";
-import { newConfig, resumedConfig, type TrainFlags } from "./train_settings";
-import { keepChoices, tuneRun } from "./train_tuning";
+} from "./train/data";
+import { extraPairs } from "./train/extra";
+import { isCrossValidation, trainFolds } from "./train/folds";
+import { withTrainOptions } from "./train/options";
+import { newConfig, resumedConfig, type TrainFlags } from "./train/settings";
+import { keepChoices, tuneRun } from "./train/tuning";
 
 const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scans.");
 withTrainOptions(program);

@@ -1,16 +1,18 @@
 /** `bun run tune`: see docs/tuning.md. */
+
+import { iterationPicks } from "../choose/iteration_kernels";
+import { tuneSecondsOption } from "../choose/tune_options";
+import { tuneDevice } from "../choose/tuning";
 import { UserError } from "../core/errors";
 import { capabilities } from "../gpu/capabilities";
 import { openDevice } from "../hosts/bun";
 import { cacheDir } from "../platform/cache";
-import { modelInfo } from "../train/checkpoint";
-import { iterationPicks } from "../train/picks";
-import { makeTrainConfig, PRESETS, type PresetName } from "../train/presets";
-import { ADAPTER_OPTION, makeCommand, say } from "./command";
-import { runMain } from "./main";
-import { listOption, tuneSecondsOption } from "./options";
-import { tuneTable } from "./tune_table";
-import { tuneDevice } from "./tuning";
+import { modelInfo } from "../run/checkpoint";
+import { makeTrainConfig, PRESETS, type PresetName } from "../settings/presets";
+import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
+import { runMain } from "../terminal/main";
+import { listOption } from "../terminal/options";
+import { tuneTable } from "./tune/table";
 
 interface Options {
   readonly adapter?: string;

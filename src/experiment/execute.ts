@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../core/errors";
 import { runChild } from "../platform/child";
-import { INTERRUPTED } from "../train/interrupt";
+import { INTERRUPTED } from "../terminal/interrupt";
 import { claimRun, isDone, logPath, readEnd, runPath, type Setup, writeEnd } from "./folder";
 import { type PlannedRun, trainArguments } from "./grid";
 

@@ -1,6 +1,6 @@
 /** The pictures of an experiment: validation Dice against training time and against patches. */
 import { join } from "node:path";
-import { type Dataset, drawPanels, PALETTE, type Panel } from "../train/report/panels";
+import { type Dataset, drawPanels, PALETTE, type Panel } from "../pictures/panels";
 import { type ArmResult, type FigureResult, meanCurve } from "./results";
 
 const AXES = {

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { writeJson } from "../train/run_folder";
-import { claimFolder } from "../train/run_lock";
+import { writeJson } from "../run/run_folder";
+import { claimFolder } from "../run/run_lock";
 
 /** Version of the folder's layout. */
 const VERSION = 1;

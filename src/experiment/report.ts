@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mean } from "../eval/statistics";
-import { duration } from "../train/progress";
+import { duration } from "../terminal/progress";
 import { drawFigure } from "./figures";
 import type { Setup } from "./folder";
 import type { Grid } from "./grid";

@@ -1,9 +1,9 @@
 /** What the runs of an experiment found: curves, final scores, intervals. */
 import { Philox } from "../core/random";
 import { mean, quantile } from "../eval/statistics";
+import { openRunFolder, readMetrics } from "../run/run_folder";
+import { readValidation, type ValidatedPatient } from "../run/validation_record";
 import type { Metrics } from "../train/metrics";
-import { openRunFolder, readMetrics } from "../train/run_folder";
-import { readValidation, type ValidatedPatient } from "../train/validation_record";
 import { isDone, readEnd, runPath } from "./folder";
 import { type Figure, type Grid, type PlannedRun, runKey, settingsOf } from "./grid";
 

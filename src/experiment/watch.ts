@@ -1,6 +1,7 @@
 /** How far a run of an experiment has come, from what it writes. */
+
+import { readMetrics } from "../run/run_folder";
 import type { Metrics } from "../train/metrics";
-import { readMetrics } from "../train/run_folder";
 import { type Budget, readEnd, runPath } from "./folder";
 
 /** Share of its budget that a run has used up: 0 to 1. */

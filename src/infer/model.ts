@@ -3,12 +3,12 @@ import { sigmoid } from "../../kernels/elementwise/sigmoid";
 import { UserError } from "../core/errors";
 import type { Normalisation } from "../data/preprocess";
 import { readSafetensors } from "../data/safetensors";
+import { storedSweeps } from "../decision/stored_decision";
+import type { PatientSweep } from "../decision/threshold_table";
 import { fromNamed, unetParameters } from "../nn/parameters";
 import { type ParameterTensors, type UNetConfig, unet3d } from "../nn/unet3d";
-import { storedSweeps } from "./decision_metadata";
 import type { Mirror } from "./mirror";
 import type { Network } from "./sliding_window";
-import type { PatientSweep } from "./sweep";
 import type { WindowWeights } from "./windows";
 
 /** What inference must know beside the weights; JSON in the metadata of a weights file. */

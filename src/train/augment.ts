@@ -15,6 +15,7 @@ import {
 } from "../../kernels/volume/augmentation";
 import { Philox } from "../core/random";
 import type { VisitStatistics } from "../data/visit_statistics";
+import { AUGMENTATIONS, type AugmentationPart } from "../settings/augmentation";
 import {
   blurNarrowness,
   gammaOf,
@@ -24,21 +25,6 @@ import {
   scaled,
   type Vec3,
 } from "./augment_maps";
-
-export const AUGMENTATIONS = [
-  "flip",
-  "rotate",
-  "scale",
-  "elastic",
-  "noise",
-  "blur",
-  "brightness",
-  "contrast",
-  "lowres",
-  "gamma",
-  "bias",
-] as const;
-export type AugmentationPart = (typeof AUGMENTATIONS)[number];
 
 type Range = readonly [low: number, high: number];
 

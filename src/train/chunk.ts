@@ -1,6 +1,6 @@
 /** How many patches a dispatch gets where the settings do not say: docs/performance.md, Memory. */
 import type { Capabilities } from "../core/kernel";
-import type { TrainConfig } from "./config";
+import type { TrainConfig } from "../settings/config";
 
 /**
  * Patches of 32³, or as many voxels, that are trained on in one dispatch. A processor loses nothing by

@@ -12,10 +12,10 @@ import { logValues } from "../../kernels/rows/log_values";
 import { takeRows } from "../../kernels/rows/take_rows";
 import type { Graph } from "../core/graph";
 import type { Tensor } from "../core/tensor";
-import { ADAM } from "../optim/schedule";
-import type { TrainConfig } from "./config";
+import type { TrainConfig } from "../settings/config";
 import { selectPatches } from "./mining";
 import { Recorder, type RecordingMemory, type RecordingStore } from "./recorder";
+import { ADAM } from "./schedule";
 import { TELEMETRY_COLUMN, type TrainState } from "./state";
 
 export interface Iteration {

@@ -16,8 +16,8 @@ import {
 import { columnSums } from "../../kernels/rows/column_sums";
 import type { Graph } from "../core/graph";
 import type { Tensor } from "../core/tensor";
-import type { TrainConfig } from "./config";
-import type { lossSettings } from "./settings/loss";
+import type { TrainConfig } from "../settings/config";
+import type { lossSettings } from "../settings/loss";
 
 export type LossSettings = Pick<TrainConfig, keyof typeof lossSettings>;
 

@@ -9,7 +9,7 @@ import { topB } from "../../kernels/mining/top_b";
 import type { Graph } from "../core/graph";
 import { Philox } from "../core/random";
 import type { Tensor } from "../core/tensor";
-import type { TrainConfig } from "./config";
+import type { TrainConfig } from "../settings/config";
 import { applyLoss, type LossInputs } from "./loss";
 
 export interface PatchErrors {

@@ -16,8 +16,8 @@ import type { Memory } from "../gpu/memory";
 import { coarseLabels, coarseLogits, LEVEL_WEIGHTS } from "../nn/deep_supervision";
 import { patchesPerDispatch, type UNetConfig, type UNetLevels, unetLevels } from "../nn/unet3d";
 import type { FlatParameters } from "../nn/weights";
+import type { TrainConfig } from "../settings/config";
 import { chunksFor } from "./chunk";
-import type { TrainConfig } from "./config";
 import {
   applyLoss,
   type BatchTotals,

@@ -5,9 +5,9 @@ import { supervisionParameters } from "../nn/deep_supervision";
 import { type ParameterSpec, unetParameters } from "../nn/parameters";
 import type { UNetConfig } from "../nn/unet3d";
 import { type FlatParameters, flatParameters } from "../nn/weights";
-import { STEP_SIZE } from "../optim/schedule";
+import type { TrainConfig } from "../settings/config";
 import { rowWords } from "./augment";
-import type { TrainConfig } from "./config";
+import { STEP_SIZE } from "./schedule";
 
 /** Iterations that the statistics log holds: reports must be read at least that often. */
 export const LOG_ROWS = 256;

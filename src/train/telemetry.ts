@@ -11,7 +11,7 @@ import { writeSlice } from "../../kernels/rows/write_slice";
 import type { Graph } from "../core/graph";
 import type { ParameterSpec } from "../nn/parameters";
 import { type FlatParameters, flatParameters } from "../nn/weights";
-import type { TrainConfig } from "./config";
+import type { TrainConfig } from "../settings/config";
 import type { MiningTelemetry } from "./metrics";
 import { selectPatches } from "./mining";
 import { Recorder, type RecordingMemory, type RecordingStore } from "./recorder";

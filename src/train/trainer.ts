@@ -7,13 +7,13 @@ import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { ReadbackRing } from "../gpu/readback";
 import { initialise, type ParameterSpec, setHeadPrior } from "../nn/parameters";
-import { emaMomentum, learningRateAt, stepValues } from "../optim/schedule";
+import type { TrainConfig } from "../settings/config";
 import { augmentedRows } from "./augment";
-import type { TrainConfig } from "./config";
 import { recordIteration } from "./iteration";
 import type { MiningTelemetry } from "./metrics";
 import { putSelectionKey } from "./mining";
 import { type DrawnPatches, drawPatches } from "./sampler";
+import { emaMomentum, learningRateAt, stepValues } from "./schedule";
 import {
   LOG_COLUMNS,
   LOG_ROWS,

@@ -1,0 +1,22 @@
+/** Which variants an iteration lets choose from: recorded with nothing on any device. */
+import { Graph } from "../core/graph";
+import type { Capabilities } from "../core/kernel";
+import { state } from "../core/tensor";
+import type { Choices, Picked } from "../core/variant";
+import type { TrainConfig } from "../settings/config";
+import { recordIteration } from "../train/iteration";
+import { makeTrainState, trainedParameters } from "../train/state";
+
+/** @param choices what has been tuned, for the picks that will really be made */
+export function iterationPicks(
+  caps: Capabilities,
+  config: TrainConfig,
+  choices?: Choices,
+): readonly Picked[] {
+  const g = new Graph(caps, { choices });
+  const bindings = { table: state("table", [1, 8], "u32"), page0: state("page0", [1], "u32") };
+  const store = { bindings, half: config.volumePrecision === "f16" };
+  const train = makeTrainState(trainedParameters(config), config);
+  recordIteration(g, { write: () => {} }, store, train, config);
+  return g.picks;
+}

@@ -1,0 +1,100 @@
+/** The weights that `bun run predict` was given, on the device. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../../core/errors";
+import type { Memory } from "../../gpu/memory";
+import type { Mirror } from "../../infer/mirror";
+import { type LoadedWeights, loadWeights, type ModelInfo, unetNetwork } from "../../infer/model";
+import type { Member } from "../../infer/predict";
+import type { WindowWeights } from "../../infer/windows";
+import { unetParameters } from "../../nn/parameters";
+import { flatParameters } from "../../nn/weights";
+import { openCrossValidation } from "../../run/cross_validation";
+
+export interface NamedWeights extends LoadedWeights {
+  readonly path: string;
+}
+
+/** What the command line says instead of the weights files. */
+export interface ModelChanges {
+  /** Stride of the windows, voxels. */
+  readonly stride?: number;
+  readonly windowWeights?: WindowWeights;
+  readonly mirror?: Mirror;
+}
+
+/** Reads all files; without any, those of the newest run. @throws UserError naming the file */
+export function loadModels(
+  given: readonly string[],
+  { stride, windowWeights, mirror }: ModelChanges,
+): NamedWeights[] {
+  const paths = given.length > 0 ? given.flatMap(weightsFiles) : [newestWeights()];
+  return paths.map((path) => {
+    const loaded = loadWeights(path);
+    const { patch } = loaded.info;
+    if (stride !== undefined && stride > patch) {
+      throw new UserError(
+        `--stride ${stride} passes the windows of ${patch} voxels of ${path}: gaps; give at most that`,
+      );
+    }
+    const info: ModelInfo = {
+      ...loaded.info,
+      stride: stride ?? loaded.info.stride,
+      windowWeights: windowWeights ?? loaded.info.windowWeights,
+      mirror: mirror ?? loaded.info.mirror,
+    };
+    return { ...loaded, path, info };
+  });
+}
+
+/** A line for each file: how its network is applied. */
+export function modelText({ path, info }: NamedWeights): string {
+  const { spacing, patch, stride, windowWeights, mirror } = info;
+  const mirrored = mirror === "" ? "" : `, mirrored along ${[...mirror].join(", ")}`;
+  return (
+    `weights ${path}: ${spacing} mm, windows of ${patch}³ every ${stride} voxels, ` +
+    `${windowWeights}${mirrored}`
+  );
+}
+
+/** Puts the weights on the device. */
+export function membersOf(memory: Memory, models: readonly LoadedWeights[]): Member[] {
+  return models.map(({ info: model, flat }, i) => {
+    const params = flatParameters(`weights${i}`, unetParameters(model.unet));
+    memory.write(params.flat, flat);
+    return { network: unetNetwork(params.named, model.unet), model };
+  });
+}
+
+/** The `best` weights of a run folder, else its `last`. */
+function weightsIn(folder: string): string | undefined {
+  const paths = ["best", "last"].map((kind) => join(folder, `${kind}.safetensors`));
+  return paths.find((path) => existsSync(path));
+}
+
+/** A file, or those in the folder of a run or of a cross-validation, one a fold. */
+function weightsFiles(path: string): string[] {
+  if (!existsSync(path) || !statSync(path).isDirectory()) return [path];
+  const folders = openCrossValidation(path)?.folds ?? [path];
+  return folders.map((folder) => {
+    const found = weightsIn(folder);
+    if (found) return found;
+    throw new UserError(
+      `${folder}: a folder without best.safetensors or last.safetensors; give weights files, or ` +
+        "folders of runs that have been validated",
+    );
+  });
+}
+
+/** Those of the run folder that was written to last. */
+function newestWeights(): string {
+  const names = existsSync("runs") ? readdirSync("runs") : [];
+  const found = names
+    .flatMap((name) => weightsIn(join("runs", name)) ?? [])
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  if (found[0]) return found[0];
+  throw new UserError(
+    "no --weights given and no run in runs/ that has any; train first (bun run train), or name a " +
+      "weights file",
+  );
+}

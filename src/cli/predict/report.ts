@@ -1,0 +1,85 @@
+/** What `bun run predict` says of its findings. */
+
+import type { Decision } from "../../decision/choose_thresholds";
+import { rateText } from "../../decision/decision_text";
+import type { Findings } from "../../decision/findings";
+import type { LesionRule } from "../../decision/found_lesions";
+import { table } from "../../terminal/text_table";
+
+/** Which thresholds are used, and where they come from. */
+export function ruleText(
+  { rule }: Findings,
+  { lesions: tuned }: Decision,
+  given: Partial<LesionRule>,
+  files: number,
+): string {
+  const origins = (["threshold", "minLesionVolume"] as const).map((name) =>
+    given[name] === undefined ? (tuned ? "tuned" : "the default") : "as given",
+  );
+  const same = origins[0] === origins[1];
+  const [first, second] = origins.map((origin) => ` (${origin})`);
+  const values =
+    `thresholds: lesion from ${rule.threshold} on${same ? "" : first}, above ` +
+    `${rule.minLesionVolume} mm³${second}`;
+  if (!tuned) return `${values}; ${files > 1 ? "no file holds" : "the file holds no"} tuned ones`;
+  const { patients, f1, dice } = tuned;
+  return (
+    `${values}; on ${patients} validation patients with new lesions the tuned ones gave lesion ` +
+    `F1 ${f1.toFixed(3)}, Dice ${dice.toFixed(3)}`
+  );
+}
+
+/** The answer for the patient, and a table of lesions. */
+export function findingsText(findings: Findings): string {
+  const { lesions, dropped, newLesions, patient } = findings;
+  const volume = lesions.reduce((sum, { volumeMm3 }) => sum + volumeMm3, 0);
+  const lines = [`any new lesion: ${newLesions ? "yes" : "no"}`];
+  if (patient) {
+    const { rule, mass } = patient;
+    lines.push(
+      `  the heaviest candidate from ${rule.threshold} on holds ${mass.toFixed(1)} mm³ of ` +
+        `probability; yes from ${rule.mass} mm³ on`,
+      `  right on validation for ${rateText(rule.sensitivity)} patients with new lesions and ` +
+        `${rateText(rule.specificity)} without`,
+    );
+  } else lines.push("  by whether the mask holds a lesion: no rule for patients was tuned");
+  const small = dropped > 0 ? `; ${dropped} components too small` : "";
+  const count = `${lesions.length} ${lesions.length === 1 ? "lesion" : "lesions"}`;
+  lines.push(`mask: ${count}, ${volume.toFixed(1)} mm³${small}`);
+  return [...lines, ...lesionTable(findings)].join("\n");
+}
+
+/** More rows than this say little on a terminal: --report has all of them. */
+const MOST_ROWS = 20;
+
+function lesionTable({ lesions }: Findings): string[] {
+  if (lesions.length === 0) return [];
+  const rows = lesions
+    .slice(0, MOST_ROWS)
+    .map(({ volumeMm3, meanProbability, centreMm }, i) => [
+      String(i + 1),
+      volumeMm3.toFixed(1),
+      meanProbability.toFixed(2),
+      ...centreMm.map((mm) => mm.toFixed(1)),
+    ]);
+  const head = ["no.", "volume/mm³", "probability", "right/mm", "anterior/mm", "superior/mm"];
+  const more = lesions.length - rows.length;
+  const rest = more > 0 ? [`and ${more} smaller ones (--report lists all)`] : [];
+  return ["", ...table([head, ...rows]), ...rest];
+}
+
+/** The same for programs. Names and meanings are a contract; `format` rises when one changes. */
+export function findingsJson(findings: Findings, weights: readonly string[]): string {
+  const { mask, lesions, dropped, rule, newLesions, patient } = findings;
+  const report = {
+    format: 1,
+    weights,
+    newLesions,
+    patientRule: patient && { ...patient.rule, massHere: patient.mass },
+    lesionRule: rule,
+    lesions,
+    droppedComponents: dropped,
+    voxels: mask.data.reduce((sum, value) => sum + value, 0),
+  };
+  return `${JSON.stringify(report, null, 2)}\n`;
+}

@@ -1,0 +1,121 @@
+/** The data of a training run: its cohort, who trains and who validates, and their volumes. */
+import { resolve } from "node:path";
+import { UserError } from "../../core/errors";
+import { type Cohort, openCohort, type Patient, splitCohort } from "../../data/cohort";
+import { ensurePhantom } from "../../data/phantom/cohort";
+import { type PreparedPatient, preparePatient } from "../../data/prepared_cache";
+import type { Memory } from "../../gpu/memory";
+import { createRunFolder, defaultRunPath, type RunFolder } from "../../run/run_folder";
+import { lockRunFolder } from "../../run/run_lock";
+import { type ValidationPatient, validationPatient } from "../../run/validate";
+import type { TrainConfig } from "../../settings/config";
+import { say } from "../../terminal/command";
+import type { TrainFlags } from "./settings";
+
+/** Between two lines that say how far the preparation is. */
+const PREPARATION_LINE_MS = 5000;
+
+/** `split.json` of a run folder. */
+export interface SavedSplit {
+  /** Folder of the cohort; absent for the phantom. */
+  readonly data?: string;
+  readonly train: readonly string[];
+  readonly val: readonly string[];
+  /** Folders of further pairs that only train. */
+  readonly trainData?: readonly string[];
+}
+
+export async function openData(config: TrainConfig, data: string | undefined): Promise<Cohort> {
+  if (data !== undefined) {
+    const cohort = await openCohort(data);
+    for (const note of cohort.notes) say(note);
+    return cohort;
+  }
+  if (config.timeReversal) {
+    throw new UserError("--time-reversal: the phantom has no resolved lesions; leave it out");
+  }
+  say("no --data: using the phantom cohort (made once, then kept in the cache)");
+  const folder = await ensurePhantom({}, (done, total) => {
+    if (done % 5 === 0 || done === total) say(`phantom patient ${done}/${total}`);
+  });
+  return openCohort(folder);
+}
+
+export interface Arms {
+  readonly train: readonly Patient[];
+  readonly val: readonly Patient[];
+}
+
+export function newSplit(cohort: Cohort, config: TrainConfig, options: TrainFlags): Arms {
+  const { val, folds, fold } = options;
+  return splitCohort(cohort.patients, { val, folds, fold, seed: config.seed });
+}
+
+export function savedSplit(folder: RunFolder, cohort: Cohort): Arms {
+  const split = folder.split as unknown as SavedSplit;
+  const find = (id: string) => {
+    const patient = cohort.patients.find((p) => p.id === id);
+    if (patient) return patient;
+    throw new UserError(
+      `${folder.path}: patient ${id} of its split is no longer in ${cohort.root}`,
+    );
+  };
+  return { train: split.train.map(find), val: split.val.map(find) };
+}
+
+/** What `split.json` will hold. */
+export function splitOf(cohort: Cohort, arms: Arms, options: TrainFlags): SavedSplit {
+  return {
+    data: options.data === undefined ? undefined : resolve(cohort.root),
+    train: arms.train.map(({ id }) => id),
+    val: arms.val.map(({ id }) => id),
+    trainData: options.trainData?.map((folder) => resolve(folder)),
+  };
+}
+
+export function newFolder(config: TrainConfig, split: SavedSplit, options: TrainFlags): RunFolder {
+  const path = options.out ?? defaultRunPath(config.preset);
+  const folder = createRunFolder(path, config, { ...split });
+  lockRunFolder(path);
+  return folder;
+}
+
+/** Before long work. @throws UserError when a patient that trains has no time-swapped twin */
+export function checkTwins({ timeReversal }: TrainConfig, { train }: Arms): void {
+  const alone = train.find(({ resolved }) => resolved === undefined);
+  if (!timeReversal || !alone) return;
+  throw new UserError(
+    `${alone.id}: --time-reversal needs its resolved.nii.gz, the truth of the time-swapped ` +
+      "pair; add it, or leave the option out",
+  );
+}
+
+/**
+ * Resamples and normalises everyone, or finds them in the cache.
+ * @param extra pairs that train too, each with its time-swapped twin if it can have one
+ */
+export async function prepare(
+  memory: Memory,
+  config: TrainConfig,
+  { train, val }: Arms,
+  extra: readonly Patient[],
+): Promise<{ sources: PreparedPatient[]; patients: ValidationPatient[] }> {
+  const { spacing, normalisation, timeReversal } = config;
+  const sources: PreparedPatient[] = [];
+  const patients: ValidationPatient[] = [];
+  let shown = performance.now();
+  const all = [...train, ...extra, ...val];
+  for (const [i, patient] of all.entries()) {
+    if (performance.now() - shown > PREPARATION_LINE_MS) {
+      say(`prepared ${i} of ${all.length} patients (kept for the next run)`);
+      shown = performance.now();
+    }
+    const trains = i < train.length + extra.length;
+    const reversed = trains && timeReversal && patient.resolved !== undefined;
+    const prepared = await preparePatient(memory, patient, { spacing, normalisation, reversed });
+    for (const note of prepared.notes) say(note);
+    if (trains) sources.push(prepared);
+    else patients.push(await validationPatient(patient, prepared));
+  }
+  return { sources, patients };
+}

@@ -1,0 +1,85 @@
+/** Pairs that only train: synthetic ones of the training patients, and further folders. */
+import { basename, dirname } from "node:path";
+import { UserError } from "../../core/errors";
+import { openCohort, type Patient } from "../../data/cohort";
+import { cacheDir } from "../../platform/cache";
+import type { TrainConfig } from "../../settings/config";
+import { originOf, synthesisKey, writeSynthetic } from "../../synthesis/cohort";
+import { say } from "../../terminal/command";
+import { INTERRUPTED, watchInterrupt } from "../../terminal/interrupt";
+import type { Arms } from "./data";
+
+/**
+ * Adds to the training arm. No lesion and no image of a validation patient gets into it: synthetic
+ * pairs are made of the training arm alone, and of folders those are left out that come from
+ * validation patients.
+ * @returns the pairs; nothing, and the process's exit code set, when interrupted meanwhile
+ */
+export async function extraPairs(
+  config: TrainConfig,
+  arms: Arms,
+  folders: readonly string[],
+): Promise<readonly Patient[] | undefined> {
+  const given = await pairsOfFolders(folders, arms);
+  const interrupt = watchInterrupt(() => say("interrupted; the pairs made so far are kept"));
+  try {
+    return [...given, ...(await syntheticPairs(config, arms, interrupt.signal))];
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    process.exitCode = INTERRUPTED;
+    return undefined;
+  } finally {
+    interrupt.dispose();
+  }
+}
+
+/** So many that they are the wanted share of all training pairs. */
+async function syntheticPairs(
+  { synthetic, seed }: TrainConfig,
+  { train }: Arms,
+  signal: AbortSignal,
+): Promise<readonly Patient[]> {
+  if (synthetic === 0) return [];
+  if (train.length < 2) {
+    throw new UserError(
+      `--synthetic ${synthetic}: ${train[0]!.id} trains alone, and lesions are pasted from other ` +
+        "patients; add patients, or give --synthetic 0",
+    );
+  }
+  const pairs = Math.max(1, Math.round((synthetic / (1 - synthetic)) * train.length));
+  const sources = train.map((patient) => ({ kind: "pair", ...patient }) as const);
+  const options = { sources, masks: [], pairs, seed };
+  const out = cacheDir("synthetic", await synthesisKey(options));
+  await writeSynthetic(out, options, {
+    signal,
+    onProgress: (done, total) => {
+      if (done < total) say(`synthetic pair ${done}/${total} (kept in the cache)`);
+    },
+  });
+  say(`${pairs} synthetic pairs, made of the ${train.length} that train`);
+  // Another share of the same data may have left more there.
+  const { patients } = await openCohort(out);
+  return patients.slice(0, pairs);
+}
+
+async function pairsOfFolders(
+  folders: readonly string[],
+  { val }: Arms,
+): Promise<readonly Patient[]> {
+  const validates = new Set(val.map(({ id }) => id));
+  const found: Patient[] = [];
+  for (const folder of folders) {
+    const { patients, notes } = await openCohort(folder);
+    for (const note of notes) say(note);
+    const kept = patients.filter(({ time1 }) => {
+      const origin = originOf(dirname(time1));
+      const used = origin ? [origin.recipient, ...origin.donors] : [basename(dirname(time1))];
+      return !used.some((id) => validates.has(id));
+    });
+    const left = patients.length - kept.length;
+    const why = left === 0 ? "" : `; ${left} left out: of, or made of, validation patients`;
+    say(`${folder}: ${kept.length} more pairs that only train${why}`);
+    found.push(...kept);
+  }
+  return found;
+}

@@ -1,0 +1,88 @@
+/** From the options of `bun run train` to the settings of a run. */
+import type { Command } from "commander";
+import type { TuneFlags } from "../../choose/tune_options";
+import { UserError } from "../../core/errors";
+import type { Device } from "../../gpu/device";
+import type { RunFolder } from "../../run/run_folder";
+import { parseTrainConfig, type TrainConfig, trainConfigSchema } from "../../settings/config";
+import { checkLoss } from "../../settings/loss";
+import { checkMiningUse } from "../../settings/mining";
+import { makeTrainConfig, PRESETS, type PresetName } from "../../settings/presets";
+import { optionOf } from "../../settings/values";
+import { say } from "../../terminal/command";
+
+export interface TrainFlags extends TuneFlags {
+  readonly data?: string;
+  readonly trainData?: string[];
+  readonly preset?: PresetName;
+  readonly val?: string[];
+  readonly folds?: number;
+  readonly fold?: number;
+  readonly out?: string;
+  readonly resume?: string;
+  readonly adapter?: string;
+  readonly budget?: number;
+  readonly iterations?: number;
+  readonly [setting: string]: unknown;
+}
+
+/** Flags that are on by default have a value whether given or not. */
+const isGiven = (command: Command, name: string) => command.getOptionValueSource(name) === "cli";
+
+/** What a resumed run may be given. */
+const OF_A_RESUMED_RUN = [
+  ...["resume", "adapter", "data", "budget", "iterations", "tune", "tuneSeconds"],
+];
+
+/** The preset, with what was given on the command line. */
+export function newConfig(device: Device, command: Command): TrainConfig {
+  const options = command.opts<TrainFlags>();
+  const preset = options.preset ?? (device.info.type === "software" ? "small" : "paper");
+  if (!(preset in PRESETS)) {
+    const names = Object.keys(PRESETS).join(", ");
+    throw new UserError(`--preset ${preset}: there is no such preset; there are ${names}`);
+  }
+  if (preset === "best" && device.info.type === "software") {
+    say("preset best is sized for a GPU; best-small is the same for a software adapter");
+  }
+  const names = Object.keys(trainConfigSchema.shape).filter((name) => name !== "preset");
+  const given = names.filter((name) => isGiven(command, name));
+  const changes = Object.fromEntries(given.map((name) => [name, options[name]]));
+  const config = makeTrainConfig(preset, { ...changes, ...budgetOf(options) });
+  checkLoss(config.loss, given);
+  checkMiningUse(config, given);
+  return config;
+}
+
+export function budgetOf({
+  budget,
+  iterations,
+}: TrainFlags): Pick<TrainConfig, "seconds" | "iterations"> {
+  if (budget !== undefined && iterations !== undefined) {
+    throw new UserError("--budget and --iterations exclude each other: give one of them");
+  }
+  return { seconds: budget, iterations };
+}
+
+/** @throws UserError where a resumed run is given settings that it has already */
+export function refuseSettings(command: Command, path: string, also: readonly string[] = []): void {
+  const allowed = [...OF_A_RESUMED_RUN, ...also];
+  const fixed = Object.keys(command.opts()).filter(
+    (name) => isGiven(command, name) && !allowed.includes(name),
+  );
+  if (fixed.length > 0) {
+    const named = fixed.map((name) => `--${optionOf(name)}`);
+    throw new UserError(
+      `--resume ${path}: a resumed run keeps its settings; leave out ${named.join(", ")}`,
+    );
+  }
+}
+
+/** A resumed run keeps its settings; only its budget may be changed. */
+export function resumedConfig(folder: RunFolder, command: Command): TrainConfig {
+  refuseSettings(command, folder.path);
+  const { seconds, iterations, ...settings } = folder.config;
+  const given = budgetOf(command.opts<TrainFlags>());
+  const budget = (given.seconds ?? given.iterations) ? given : { seconds, iterations };
+  return parseTrainConfig({ ...settings, ...budget });
+}

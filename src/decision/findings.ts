@@ -1,0 +1,35 @@
+/** What a probability map says: lesions, and whether there is any that is new. */
+import type { Volume } from "../data/volume";
+import type { Decision, PatientRule } from "./choose_thresholds";
+import {
+  DEFAULT_RULE,
+  type FoundLesions,
+  greatestMass,
+  type LesionRule,
+  lesionsOf,
+} from "./found_lesions";
+
+export interface Findings extends FoundLesions {
+  readonly rule: LesionRule;
+  /** Whether the patient has any new lesion: by the tuned rule, else whether the mask holds one. */
+  readonly newLesions: boolean;
+  /** The tuned rule, and the mass that it is about. */
+  readonly patient?: { readonly rule: PatientRule; readonly mass: number };
+}
+
+/** @param given goes before what was tuned */
+export function findingsOf(
+  map: Volume,
+  { lesions: tuned, patient }: Decision,
+  given: Partial<LesionRule> = {},
+): Findings {
+  const { threshold, minLesionVolume } = tuned ?? DEFAULT_RULE;
+  const rule = {
+    threshold: given.threshold ?? threshold,
+    minLesionVolume: given.minLesionVolume ?? minLesionVolume,
+  };
+  const found = lesionsOf(map, rule);
+  if (!patient) return { ...found, rule, newLesions: found.lesions.length > 0 };
+  const mass = greatestMass(map, patient.threshold);
+  return { ...found, rule, newLesions: mass >= patient.mass, patient: { rule: patient, mass } };
+}

@@ -1,0 +1,289 @@
+import { writeFileSync } from "node:fs";
+import { type Canvas, createCanvas, Path2D, type SKRSContext2D } from "@napi-rs/canvas";
+import { applyAffine, determinant } from "../data/affine";
+import type { Grid, Mask, Volume } from "../data/volume";
+import { connectedComponents } from "../eval/components";
+import { overlap } from "../eval/dice";
+import { FONT, loadFont } from "./font";
+import {
+  type AxialView,
+  axialView,
+  contentRect,
+  fullestSlice,
+  greyWindow,
+  type Rect,
+  slicePixels,
+  squareAround,
+} from "./slice";
+
+/** What a picture shows. Volumes and masks lie on one grid. */
+export interface PatientPicture {
+  readonly visit1: Volume;
+  readonly visit2: Volume;
+  readonly truth?: Mask;
+  readonly prediction?: Mask;
+  readonly title: string;
+  /** PNG file to write. */
+  readonly path: string;
+}
+
+export const COLOURS = {
+  background: "#14161a",
+  text: "#f2f4f7",
+  quiet: "#9aa3af",
+  truth: "#34d17b",
+  prediction: "#ff8a3d",
+  both: "#ffe45c",
+} as const;
+const PANEL = 340;
+const GAP = 10;
+const MARGIN = 20;
+const HEADER = 96;
+const FOOTER = 44;
+/** Edge of the enlarged square, mm. */
+const ZOOM_MM = 44;
+
+export interface Panel {
+  readonly label: string;
+  readonly image: Canvas;
+  readonly outline?: { readonly pixels: Uint8Array; readonly colour: string };
+  readonly fill?: { readonly pixels: Uint8Array; readonly colour: string };
+}
+
+/** Where a panel is drawn, pixels of the canvas. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Draws the axial slice with most lesion (of the truth, else of the prediction, else the middle
+ * slice): both visits, the truth and the prediction outlined on the second, and below the same
+ * panels enlarged around the slice's largest lesion. Radiological view; every visit has its own
+ * grey window.
+ */
+export function drawPatient(picture: PatientPicture): void {
+  loadFont();
+  const { visit1, visit2, truth, prediction } = picture;
+  for (const { size } of [visit1, truth, prediction].filter((grid) => grid !== undefined)) {
+    if (size.join() !== visit2.size.join()) {
+      throw new RangeError(`drawPatient: ${size.join("×")} and ${visit2.size.join("×")} voxels`);
+    }
+  }
+  const view = axialView(visit2);
+  const slice =
+    (truth && fullestSlice(truth.data, view)) ??
+    (prediction && fullestSlice(prediction.data, view)) ??
+    Math.floor(view.slices / 2);
+  const pixels1 = slicePixels(visit1.data, view, slice);
+  const pixels2 = slicePixels(visit2.data, view, slice);
+  const truthPixels = truth && slicePixels(truth.data, view, slice);
+  const predictionPixels = prediction && slicePixels(prediction.data, view, slice);
+  const image1 = greyImage(pixels1, view);
+  const image2 = greyImage(pixels2, view);
+  const panels: Panel[] = [
+    { label: "visit 1", image: image1 },
+    { label: "visit 2", image: image2 },
+  ];
+  if (truthPixels) {
+    const outline = { pixels: truthPixels, colour: COLOURS.truth };
+    panels.push({ label: "visit 2, truth", image: image2, outline });
+  }
+  if (predictionPixels) {
+    const outline = { pixels: predictionPixels, colour: COLOURS.prediction };
+    const fill = truthPixels && {
+      pixels: both(truthPixels, predictionPixels),
+      colour: COLOURS.both,
+    };
+    panels.push({ label: "visit 2, prediction", image: image2, outline, fill });
+  }
+  const whole = contentRect(pixels2, view, greyWindow(pixels2));
+  const zoom = zoomRect(truthPixels, predictionPixels, view);
+  const canvas = drawPanels(panels, view, whole, zoom);
+  drawText(canvas, picture, view, slice);
+  writeFileSync(picture.path, canvas.toBuffer("image/png"));
+}
+
+const both = (a: Uint8Array, b: Uint8Array) => a.map((value, i) => (value && b[i] ? 1 : 0));
+
+/** Around the largest lesion of the slice, of the truth if it has one there. */
+export function zoomRect(
+  truth: Uint8Array | undefined,
+  prediction: Uint8Array | undefined,
+  view: AxialView,
+): Rect | undefined {
+  for (const pixels of [truth, prediction]) {
+    if (!pixels?.some((value) => value !== 0)) continue;
+    const { count, voxels } = connectedComponents(pixels, [view.width, view.height, 1], 26);
+    const parts = Array.from({ length: count }, (_, i) => voxels(i + 1));
+    const largest = parts.reduce((a, b) => (b.length > a.length ? b : a));
+    return squareAround(largest, view, ZOOM_MM);
+  }
+  return undefined;
+}
+
+export function greyImage(pixels: Float32Array, view: AxialView): Canvas {
+  const [black, white] = greyWindow(pixels);
+  const canvas = createCanvas(view.width, view.height);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(view.width, view.height);
+  const { data } = image; // a native getter, too slow to ask per pixel
+  pixels.forEach((value, i) => {
+    const grey = Number.isFinite(value) ? (255 * (value - black)) / (white - black) : 0;
+    // The array clamps to 0…255.
+    data.fill(grey, 4 * i, 4 * i + 3);
+    data[4 * i + 3] = 255;
+  });
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+function drawPanels(panels: Panel[], view: AxialView, whole: Rect, zoom: Rect | undefined): Canvas {
+  const heightOf = ({ left, top, right, bottom }: Rect) =>
+    Math.round((PANEL * (bottom - top) * view.pixelMm[1]) / ((right - left) * view.pixelMm[0]));
+  const zoomTop = HEADER + heightOf(whole) + GAP;
+  const bottom = zoom ? zoomTop + heightOf(zoom) : zoomTop - GAP;
+  const width = 2 * MARGIN + panels.length * PANEL + (panels.length - 1) * GAP;
+  const canvas = createCanvas(width, bottom + FOOTER);
+  const context = canvas.getContext("2d");
+  context.fillStyle = COLOURS.background;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  panels.forEach((panel, i) => {
+    const left = MARGIN + i * (PANEL + GAP);
+    write(context, panel.label, left, HEADER - 10, `600 15px ${FONT}`, COLOURS.text);
+    const box = (top: number, part: Rect) => ({ left, top, width: PANEL, height: heightOf(part) });
+    drawPanel(context, panel, whole, box(HEADER, whole), zoom);
+    if (zoom) drawPanel(context, panel, zoom, box(zoomTop, zoom));
+    const middle = HEADER + heightOf(whole) / 2;
+    write(context, "R", left + 6, middle, `600 14px ${FONT}`, COLOURS.quiet);
+    write(context, "L", left + PANEL - 15, middle, `600 14px ${FONT}`, COLOURS.quiet);
+  });
+  return canvas;
+}
+
+/** Draws the part `from` of a panel's slice into a box of the canvas, `frame` marked on it. */
+export function drawPanel(
+  context: SKRSContext2D,
+  { image, outline, fill }: Panel,
+  from: Rect,
+  { left, top, width, height }: Box,
+  frame?: Rect,
+): void {
+  const [columns, rows] = [from.right - from.left, from.bottom - from.top];
+  const [sx, sy] = [width / columns, height / rows];
+  context.save();
+  context.beginPath();
+  context.rect(left, top, width, height);
+  context.clip();
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, from.left, from.top, columns, rows, left, top, width, height);
+  context.translate(left - sx * from.left, top - sy * from.top);
+  if (fill) {
+    context.fillStyle = fill.colour;
+    context.globalAlpha = 0.4;
+    context.fill(areaPath(fill.pixels, image.width, sx, sy));
+    context.globalAlpha = 1;
+  }
+  if (outline) {
+    context.strokeStyle = outline.colour;
+    context.lineWidth = frame ? 1.5 : 2.5;
+    context.lineCap = "round";
+    context.stroke(edgePath(outline.pixels, image.width, sx, sy));
+  }
+  if (frame) {
+    context.strokeStyle = COLOURS.text;
+    context.globalAlpha = 0.6;
+    context.lineWidth = 1;
+    const { left: x, top: y, right, bottom } = frame;
+    context.strokeRect(sx * x, sy * y, sx * (right - x), sy * (bottom - y));
+  }
+  context.restore();
+}
+
+/** The set pixels as areas, each pixel sx × sy large. */
+function areaPath(pixels: Uint8Array, width: number, sx: number, sy: number): Path2D {
+  const path = new Path2D();
+  pixels.forEach((value, i) => {
+    if (value) path.rect(sx * (i % width), sy * Math.floor(i / width), sx, sy);
+  });
+  return path;
+}
+
+/** The edges between set pixels and others: an outline that is true to the voxels. */
+function edgePath(pixels: Uint8Array, width: number, sx: number, sy: number): Path2D {
+  const path = new Path2D();
+  const height = pixels.length / width;
+  const set = (x: number, y: number) =>
+    x >= 0 && y >= 0 && x < width && y < height && pixels[y * width + x] !== 0;
+  const line = (x0: number, y0: number, x1: number, y1: number) => {
+    path.moveTo(sx * x0, sy * y0);
+    path.lineTo(sx * x1, sy * y1);
+  };
+  pixels.forEach((value, i) => {
+    if (!value) return;
+    const [x, y] = [i % width, Math.floor(i / width)];
+    if (!set(x, y - 1)) line(x, y, x + 1, y);
+    if (!set(x, y + 1)) line(x, y + 1, x + 1, y + 1);
+    if (!set(x - 1, y)) line(x, y, x, y + 1);
+    if (!set(x + 1, y)) line(x + 1, y, x + 1, y + 1);
+  });
+  return path;
+}
+
+function drawText(canvas: Canvas, picture: PatientPicture, view: AxialView, slice: number): void {
+  const { title, truth, prediction, visit2 } = picture;
+  const context = canvas.getContext("2d");
+  write(context, title, MARGIN, 34, `600 20px ${FONT}`, COLOURS.text);
+  const facts = [
+    `axial slice ${slice + 1} of ${view.slices} (${sliceHeight(visit2, view, slice)})`,
+  ];
+  if (truth) facts.push(`truth ${millilitres(truth)}`);
+  if (prediction) facts.push(`prediction ${millilitres(prediction)}`);
+  if (truth && prediction) {
+    facts.push(`Dice ${overlap(truth.data, prediction.data).dice.toFixed(3)} (all slices)`);
+  }
+  write(context, facts.join("   ·   "), MARGIN, 58, `400 14px ${FONT}`, COLOURS.quiet);
+  const entries: [string, string][] = [];
+  if (truth) entries.push(["truth", COLOURS.truth]);
+  if (prediction) entries.push(["prediction", COLOURS.prediction]);
+  if (truth && prediction) entries.push(["in both", COLOURS.both]);
+  const y = canvas.height - 17;
+  let x = MARGIN;
+  for (const [label, colour] of entries) {
+    context.fillStyle = colour;
+    context.fillRect(x, y - 10, 12, 12);
+    x += 18;
+    x += write(context, label, x, y, `400 13px ${FONT}`, COLOURS.text) + 20;
+  }
+  const view2 = "radiological view: the patient’s right (R) is on the left, front is up";
+  write(context, view2, x, y, `400 13px ${FONT}`, COLOURS.quiet);
+}
+
+export function write(
+  context: SKRSContext2D,
+  text: string,
+  x: number,
+  y: number,
+  font: string,
+  colour: string,
+): number {
+  context.font = font;
+  context.fillStyle = colour;
+  context.fillText(text, x, y);
+  return context.measureText(text).width;
+}
+
+/** Height of the slice's middle in world space. */
+function sliceHeight(grid: Grid, { sliceAxis }: AxialView, slice: number): string {
+  const middle = grid.size.map((n, axis) => (axis === sliceAxis ? slice : (n - 1) / 2));
+  const z = applyAffine(grid.affine, [middle[0]!, middle[1]!, middle[2]!])[2];
+  return `z = ${z < 0 ? "−" : "+"}${Math.abs(z).toFixed(1)} mm`;
+}
+
+function millilitres({ data, affine }: Mask): string {
+  let voxels = 0;
+  for (const value of data) voxels += value;
+  return `${((voxels * Math.abs(determinant(affine))) / 1000).toFixed(2)} ml`;
+}

@@ -1,0 +1,205 @@
+/**
+ * Kernels as they run in a network, where what a normalisation makes of their inputs comes unwritten,
+ * and they leave moments for the next one: the problems that a recorded U-Net picks variants for, each
+ * by the op's own trial (src/core/trial.ts), in every variant.
+ */
+import { ops } from "../../../kernels/index";
+import { Graph, storagesOf } from "../../core/graph";
+import type { Capabilities } from "../../core/kernel";
+import type { Op } from "../../core/op";
+import { Philox } from "../../core/random";
+import { elements, state } from "../../core/tensor";
+import type { Trial, Values } from "../../core/trial";
+import { type Problem, problemKey, type Variant } from "../../core/variant";
+import { Program } from "../../gpu/program";
+import { fillWith, noiseAt, writeRepeated } from "../../tune/noise";
+import type { CaseList, Outcome, PortabilityCase } from "../case";
+import { packExpected, stepByStep } from "../dissect";
+import { type Comparison, compare, type Expected } from "../op_checks";
+import { POISON, type Rig, readAll } from "../op_run";
+import type { Dissection } from "../packed";
+import { whyNot } from "../support";
+import { networkGraph } from "./network";
+
+interface Subject {
+  readonly op: Op<never>;
+  readonly pick: string;
+  readonly trial: Trial;
+  readonly problem: Problem;
+  readonly variant: string;
+}
+
+const POISONED = new Uint32Array(2 ** 16).fill(POISON);
+/** Elements of each output that float64 computes, corners among them. */
+const SAMPLES = 400;
+const SHORT = 1;
+
+export function fusedCases(caps: Capabilities, seed: number): CaseList {
+  const cases: PortabilityCase[] = [];
+  const skipped: { row: string; reason: string }[] = [];
+  const problems = problemsOf(caps);
+  for (const op of Object.values(ops) as unknown as Op<never>[]) {
+    for (const [pick, trial] of Object.entries(op.trials ?? {})) {
+      for (const variant of op.variants?.[pick] ?? []) {
+        const row = `${pick}.fused/${variant.name}`;
+        if (variant.f16 === "only") continue; // what a network picks for is float32 here
+        if (!variant.supported(caps)) skipped.push({ row, reason: whyNot(variant, caps) });
+        else
+          cases.push(...rowOf(row, { op, pick, trial }, variant, problems.get(pick) ?? [], seed));
+      }
+    }
+  }
+  return { cases, skipped };
+}
+
+/** Every problem that the network picks a variant for, by the name of the pick. */
+function problemsOf(caps: Capabilities): Map<string, Problem[]> {
+  const found = new Map<string, Map<string, Problem>>();
+  for (const { op, problem } of networkGraph(caps).picks) {
+    const known = found.get(op) ?? new Map<string, Problem>();
+    found.set(op, known.set(problemKey(op, problem), problem));
+  }
+  return new Map([...found].map(([op, problems]) => [op, [...problems.values()]]));
+}
+
+function rowOf(
+  row: string,
+  subject: Pick<Subject, "op" | "pick" | "trial">,
+  { name: variant, fits }: Variant,
+  problems: readonly Problem[],
+  seed: number,
+): PortabilityCase[] {
+  const able = problems.filter((problem) => fits?.(problem) ?? true);
+  return able.map((problem, i) => {
+    const all = { ...subject, problem, variant };
+    const sizes = Object.entries(problem).filter(([, size]) => size > 0);
+    return {
+      ...{ row, seed, name: sizes.map(([name, size]) => `${name}${size}`).join("_") },
+      short: i < SHORT,
+      outline: (caps: Capabilities) => record(caps, all)?.g,
+      dissect: (rig: Rig) => takeApart(rig, all, seed),
+      run: (rig: Rig) => run(rig, all, seed),
+    };
+  });
+}
+
+function record(caps: Capabilities, { op, pick, trial, problem, variant }: Subject) {
+  const g = new Graph(caps, { variants: { [pick]: variant } });
+  const made = Object.entries(trial.inputs(problem));
+  const inputs = Object.fromEntries(made.map(([name, shape]) => [name, state(name, shape)]));
+  const outputs = trial.record(g, op, inputs, problem);
+  const picks = g.picks.filter((picked) => picked.op === pick);
+  return picks.every(({ chosen }) => chosen === variant) ? { g, inputs, outputs } : undefined;
+}
+
+/** Where input `k` begins in the noise, which repeats after a million numbers. */
+const shiftOf = (k: number, seed: number) => (104729 * k + 7919 * seed) % 1e6;
+
+/** Compiled; what is then filled, run and read is up to the caller, who releases it. */
+async function prepare(rig: Rig, subject: Subject, seed: number) {
+  const recorded = record(rig.caps, subject);
+  if (!recorded) throw new Error(`${subject.variant} cannot do these sizes`);
+  const { g, inputs, outputs } = recorded;
+  const { memory } = rig;
+  const storages = storagesOf(g.dispatches);
+  const temps = storages.filter((t) => t.kind === "temp");
+  const program = await Program.compile(memory, g, subject.pick, temps);
+  const filled = Object.entries(inputs).map(([name, t], k) => {
+    const fill = subject.trial.fill?.[name] ?? ((random: number) => random);
+    return { name, t, fill, shift: shiftOf(k, seed) };
+  });
+  return {
+    ...{ graph: g, program, storages, outputs },
+    /** The inputs, element by element. */
+    values: Object.fromEntries(
+      filled.map(({ name, t, fill, shift }) => [name, noiseAt(fill, shift, t.dtype)]),
+    ),
+    fill() {
+      for (const buffer of storages.map((t) => program.bufferOf(t))) {
+        writeRepeated(memory, buffer, POISONED, buffer.size / 4);
+      }
+      for (const { t, fill, shift } of filled) fillWith(memory, t, fill, shift);
+    },
+    async read() {
+      const words = await readAll(
+        rig.device,
+        storages.map((t) => program.bufferOf(t)),
+      );
+      return new Map(storages.map((t, i) => [t.id, words[i]!]));
+    },
+    release() {
+      program.destroy();
+      for (const t of Object.values(inputs)) memory.release(t);
+    },
+  };
+}
+
+type Prepared = Awaited<ReturnType<typeof prepare>>;
+
+async function run(rig: Rig, subject: Subject, seed: number): Promise<Outcome> {
+  const prepared = await prepare(rig, subject, seed);
+  prepared.fill();
+  prepared.program.run();
+  const compared = (await samplesOf(rig, subject, prepared)).map((s) => s.comparison);
+  prepared.release();
+  return {
+    worst: Math.max(0, ...compared.map(({ worst }) => worst)),
+    faults: compared.flatMap(({ fault }) => fault ?? []),
+  };
+}
+
+async function takeApart(rig: Rig, subject: Subject, seed: number): Promise<Dissection> {
+  const prepared = await prepare(rig, subject, seed);
+  const steps = await stepByStep(rig, prepared);
+  const samples = await samplesOf(rig, subject, prepared);
+  prepared.release();
+  return {
+    ...steps,
+    // What follows from other outputs follows from those of another driver in a replay.
+    expected: samples
+      .filter(({ name }) => !subject.trial.derived?.includes(name))
+      .map(({ at, ...e }) => packExpected(prepared.storages, e, at)),
+    faults: samples.flatMap(({ comparison }) => comparison.fault ?? []),
+  };
+}
+
+interface Samples extends Expected {
+  /** Elements of the tensor: `values` and `bounds` are theirs. */
+  readonly at: readonly number[];
+  readonly comparison: Comparison;
+}
+
+/** Some elements of every output. What is NaN anywhere is wrong; the others are chosen, corners first. */
+async function samplesOf(
+  { memory }: Rig,
+  { trial, problem }: Subject,
+  { program, outputs, values: inputs }: Prepared,
+): Promise<Samples[]> {
+  const got = new Map<string, Float32Array>();
+  for (const [name, t] of Object.entries(outputs)) {
+    const all = await memory.readF32(t, program.bufferOf(t));
+    got.set(name, all.subarray(0, elements(t.shape)));
+  }
+  const read = [...got].map(([name, array]) => [name, (i: number) => array[i]!] as const);
+  const known: Record<string, Values[string]> = { ...inputs, ...Object.fromEntries(read) };
+  return [...got].map(([name, array]) => {
+    const at = placesOf(array);
+    const truths = at.map((i) => trial.exact(known, problem, name, i));
+    const values = Float64Array.from(truths, ({ value }) => value);
+    const bounds = Float64Array.from(truths, ({ bound }) => bound);
+    const told = `${name} at [${at.slice(0, 3)}, …]`;
+    const found = at.map((i) => array[i]!);
+    const comparison = compare(told, [at.length], found, values, bounds);
+    return { name, tensor: outputs[name]!, at, values, bounds, comparison };
+  });
+}
+
+function placesOf(got: Float32Array): number[] {
+  const rng = new Philox(got.length, 5);
+  const places = new Set([0, got.length - 1]);
+  const bad = got.findIndex((v) => !Number.isFinite(v));
+  if (bad >= 0) places.add(bad);
+  const wanted = Math.min(got.length, SAMPLES);
+  while (places.size < wanted) places.add(rng.int(got.length));
+  return [...places];
+}

@@ -1,0 +1,303 @@
+/** Whole networks: gradients, a training of 20 steps and sliding-window inference against float64. */
+
+import { add } from "../../../kernels/elementwise/add";
+import { fill } from "../../../kernels/elementwise/fill";
+import { sigmoid } from "../../../kernels/elementwise/sigmoid";
+import { dice, patchLoss } from "../../../kernels/loss/patch_loss";
+import { adam } from "../../../kernels/optimiser/adam";
+import { Graph } from "../../core/graph";
+import type { Capabilities } from "../../core/kernel";
+import { Philox } from "../../core/random";
+import { state, type Tensor } from "../../core/tensor";
+import type { Memory } from "../../gpu/memory";
+import { Program } from "../../gpu/program";
+import { predictVolume } from "../../infer/sliding_window";
+import { windowGrid } from "../../infer/windows";
+import { initialise, layout, toNamed, unetParameters } from "../../nn/parameters";
+import { type UNetConfig, unet3d } from "../../nn/unet3d";
+import { flatParameters } from "../../nn/weights";
+import { adamReference } from "../../reference/adam";
+import { gradients64, logits64, type Patches } from "../../reference/unet3d";
+import { ADAM, STEP_SIZE, stepValues } from "../../train/schedule";
+import type { Outcome, PortabilityCase } from "../case";
+import { type Comparison, compare } from "../op_checks";
+import type { Rig } from "../op_run";
+
+const PATCH = 8;
+const EPSILON = 1;
+const U = 2 ** -24;
+/**
+ * Bounds in units of 2⁻²⁴ of a tensor's largest element (docs/portability.md): a convolution with its
+ * norm may add 46; ten of them, independent of each other, add up as squares; and there and back.
+ */
+const FORWARD = 46 * Math.sqrt(10);
+const BACKWARD = 2 * FORWARD;
+/** Of the loss in 20 steps, whose own rounding is 6e-8: Adam moves small gradients as far as large ones. */
+const AFTER_STEPS = 5e-6;
+const STEPS = 20;
+
+const unet = (...filters: [number, number, number]): UNetConfig => ({
+  ...{ inChannels: 2, filters, groups: 2, epsilon: 1e-5, alignCorners: true },
+});
+
+/** The adapter's own choice, and what other adapters run where it can run it. */
+const CHOICES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  default: {},
+  plain: { conv3d: "plain", conv3d_dx: "plain", conv3d_dw: "plain" },
+  blocked: { conv3d: "blocked_512x16", conv3d_dx: "blocked_512x16", conv3d_dw: "blocked_8x16_8x4" },
+  naive: { conv3d: "naive", conv3d_dx: "naive", conv3d_dw: "naive" },
+};
+
+export function networkCases(seed: number): PortabilityCase[] {
+  const row = (
+    kind: string,
+    name: string,
+    rest: Omit<PortabilityCase, "row" | "name" | "seed">,
+  ) => ({
+    ...{ row: `network.${kind}`, name, seed, patience: 120 },
+    ...rest,
+  });
+  const wide = unet(8, 16, 8);
+  return [
+    ...Object.entries(CHOICES).map(([name, variants]) =>
+      row(`gradients/${name}`, "8_16_8", {
+        short: name === "default" || name === "blocked",
+        outline: (caps) => new Step(caps, wide, 3, variants).g,
+        run: (rig) => gradients(rig, wide, variants, seed),
+      }),
+    ),
+    row("training", `${STEPS}_steps`, {
+      short: true,
+      outline: (caps) => new Step(caps, unet(4, 4, 4), 3, {}).g,
+      run: (rig) => training(rig, unet(4, 4, 4), seed),
+    }),
+    row("sliding_window", "17x11x13", { short: true, run: (rig) => slidingWindow(rig, seed) }),
+  ];
+}
+
+/** A recorded step of the wider network: what it picks variants for. */
+export const networkGraph = (caps: Capabilities): Graph => new Step(caps, unet(8, 16, 8), 2, {}).g;
+
+function outcomeOf(compared: readonly Comparison[], note?: string): Outcome {
+  return {
+    worst: Math.max(0, ...compared.map(({ worst }) => worst)),
+    faults: compared.flatMap(({ fault }) => fault ?? []),
+    note,
+  };
+}
+
+/** Within so many units of the largest element of `scale`. */
+function near(
+  name: string,
+  got: ArrayLike<number>,
+  expected: Float64Array,
+  units: number,
+  scale = expected,
+): Comparison {
+  const largest = scale.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  return compare(name, [expected.length], got, expected, units * U * largest);
+}
+
+/** Patches of noise with a brighter box as the target, seeded. */
+function patchesOf(n: number, seed: number): Patches {
+  const rng = new Philox(seed, 41);
+  const S = PATCH ** 3;
+  const y = new Float32Array(n * S);
+  for (let i = 0; i < y.length; i++) y[i] = rng.uniform() < 0.2 ? 1 : 0;
+  const x = new Float32Array(2 * n * S);
+  for (let i = 0; i < x.length; i++) {
+    x[i] = rng.normal() + y[Math.floor(i / (2 * S)) * S + (i % S)]!;
+  }
+  return { x, y, n };
+}
+
+/** Forward, loss and backward on a batch. */
+class Step {
+  readonly specs;
+  readonly params;
+  readonly gradient;
+  readonly input: Tensor;
+  readonly target: Tensor;
+  readonly loss: Tensor;
+  readonly g: Graph;
+
+  constructor(caps: Capabilities, config: UNetConfig, n: number, variants: Record<string, string>) {
+    this.specs = unetParameters(config);
+    this.params = flatParameters("w", this.specs);
+    this.gradient = flatParameters("g", this.specs);
+    this.input = state("x", [n, 2, PATCH, PATCH, PATCH]);
+    this.target = state("target", [n, 1, PATCH, PATCH, PATCH]);
+    const g = new Graph(caps, { variants });
+    for (const [name, w] of this.params.named) g.watch(w, this.gradient.named.get(name)!);
+    const logits = unet3d(g, this.params.named, this.input, config);
+    const target = this.target;
+    this.loss = g.apply(patchLoss, { logits, target }, dice(EPSILON)).loss!;
+    const ones = g.noGrad(() => g.apply(fill, {}, { shape: [n], value: 1 / n }).y!);
+    g.backward(new Map([[this.loss, ones]]), add);
+    this.g = g;
+  }
+
+  write(memory: Memory, { x, y }: Patches, weights: Float32Array): void {
+    memory.write(this.params.flat, weights);
+    memory.write(this.input, Float32Array.from(x));
+    memory.write(this.target, Float32Array.from(y));
+  }
+
+  release(memory: Memory): void {
+    for (const t of [this.params.flat, this.gradient.flat, this.input, this.target]) {
+      memory.release(t);
+    }
+  }
+}
+
+/** Start weights of which no norm's scale or shift is 1 or 0. */
+function weightsOf(step: Step, seed: number): Float32Array {
+  const weights = initialise(step.specs, seed);
+  const rng = new Philox(seed, 43);
+  return weights.map((w) => (w === 0 ? 0 : w * rng.uniform(0.8, 1.2)));
+}
+
+async function gradients(
+  { memory, caps }: Rig,
+  config: UNetConfig,
+  variants: Record<string, string>,
+  seed: number,
+): Promise<Outcome> {
+  const step = new Step(caps, config, 3, variants);
+  const patches = patchesOf(3, seed);
+  const weights = weightsOf(step, seed);
+  step.write(memory, patches, weights);
+  const program = await Program.compile(memory, step.g, "gradients", [step.loss]);
+  program.run();
+  const loss = await memory.readF32(step.loss, program.bufferOf(step.loss));
+  const flat = await memory.readF32(step.gradient.flat);
+  program.destroy();
+  step.release(memory);
+  const truth = gradients64(toNamed(step.specs, weights), config, patches, EPSILON);
+  const found = toNamed(step.specs, flat);
+  return outcomeOf([
+    near("loss", loss, truth.losses, FORWARD),
+    ...[...truth.gradients].map(([name, expected]) => {
+      // Gradients of biases before a norm are sums that nearly cancel: measured by their weights'.
+      const beside = /conv\d\.bias$/.test(name) ? name.replace("bias", "weight") : name;
+      const scale = truth.gradients.get(beside)!;
+      return near(name, found.get(name)!.data, expected, BACKWARD, scale);
+    }),
+  ]);
+}
+
+/** Adam in float64 beside Adam on the device, each on its own gradients, on one batch. */
+async function training({ memory, caps }: Rig, config: UNetConfig, seed: number): Promise<Outcome> {
+  const step = new Step(caps, config, 3, {});
+  const patches = patchesOf(3, seed);
+  const weights = weightsOf(step, seed);
+  const { beta1, beta2, epsilon: eps } = ADAM;
+  const attrs = { beta1, beta2, eps };
+  const size = step.params.flat.shape;
+  const states = {
+    ...{ w: step.params.flat, g: step.gradient.flat, m: state("m", size), v: state("v", size) },
+    ...{ average: state("average", size), step: state("step", [STEP_SIZE]) },
+  };
+  step.g.apply(adam, states, attrs);
+  step.write(memory, patches, weights);
+  memory.write(states.average, weights);
+  for (const zero of [states.m, states.v]) memory.write(zero, new Float32Array(size[0]!));
+  const program = await Program.compile(memory, step.g, "training", [step.loss]);
+  const curve: number[] = [];
+  const truth: number[] = [];
+  const { specs } = step;
+  const { total, offsets } = layout(specs);
+  const flat = () => new Float64Array(total);
+  let twin: Record<string, Float64Array> = {
+    ...{ w: Float64Array.from(weights), m: flat(), v: flat(), average: flat() },
+  };
+  for (let t = 0; t < STEPS; t++) {
+    const values = stepValues(t, 3e-3, 0.9, 0);
+    memory.write(states.step, values);
+    program.run();
+    const loss = await memory.readF32(step.loss, program.bufferOf(step.loss));
+    curve.push(mean(loss.subarray(0, 3)));
+    const named = new Map(
+      specs.map(({ name, shape }, i) => {
+        const data = twin.w!.subarray(offsets[i]!);
+        return [
+          name,
+          {
+            shape,
+            data: data.subarray(
+              0,
+              shape.reduce((a, b) => a * b, 1),
+            ),
+          },
+        ];
+      }),
+    );
+    const exact = gradients64(named, config, patches, EPSILON);
+    truth.push(mean(exact.losses));
+    const g = flat();
+    for (const [i, { name }] of specs.entries()) g.set(exact.gradients.get(name)!, offsets[i]!);
+    const inputs = { ...twin, g, step: Float64Array.from(values) };
+    twin = adamReference.forward(inputs, {}, attrs);
+  }
+  program.destroy();
+  step.release(memory);
+  for (const name of ["m", "v", "average", "step"] as const) memory.release(states[name]);
+  const compared = compare("loss by step", [STEPS], curve, truth, AFTER_STEPS);
+  const note = `loss ${curve[0]!.toFixed(5)} to ${curve.at(-1)!.toFixed(5)}`;
+  return outcomeOf([compared], note);
+}
+
+const mean = (values: ArrayLike<number>) =>
+  Array.from(values).reduce((sum, v) => sum + v, 0) / values.length;
+
+const VOLUME: [number, number, number] = [17, 11, 13];
+const STRIDE = 6;
+
+/** Probabilities of a volume, averaged over windows. */
+async function slidingWindow({ memory }: Rig, seed: number): Promise<Outcome> {
+  const config = unet(4, 4, 4);
+  const specs = unetParameters(config);
+  const params = flatParameters("w", specs);
+  const weights = initialise(specs, seed);
+  memory.write(params.flat, weights);
+  const rng = new Philox(seed, 47);
+  const count = VOLUME.reduce((a, b) => a * b);
+  const visits = [0, 1].map(() => Float32Array.from({ length: count }, () => rng.normal()));
+  const [visit1, visit2] = [visits[0]!, visits[1]!];
+  const load = async () => ({ visit1, visit2, labels: [] });
+  const source = { id: "volume", size: VOLUME, lesions: [], load };
+  const network = (g: Graph, x: Tensor) =>
+    g.apply(sigmoid, { x: unet3d(g, params.named, x, config) }, {}).y!;
+  const options = { patch: PATCH, stride: STRIDE, batch: 4 };
+  const got = await predictVolume(memory, network, source, options);
+  memory.release(params.flat);
+  const expected = averaged(visits, (patches) =>
+    logits64(toNamed(specs, weights), config, patches),
+  );
+  // A probability changes by at most a quarter of what its logit does.
+  return outcomeOf([near("probabilities", got, expected, FORWARD)]);
+}
+
+/** The mean over the windows in float64. */
+function averaged(
+  visits: readonly Float32Array[],
+  logits: (patches: Patches) => Float64Array,
+): Float64Array {
+  const [W, H, D] = VOLUME;
+  const sum = new Float64Array(W * H * D);
+  const hits = new Float64Array(sum.length);
+  for (const [z0, y0, x0] of windowGrid(VOLUME, PATCH, STRIDE)) {
+    const places: number[] = [];
+    for (let i = 0; i < PATCH ** 3; i++) {
+      const [z, y, x] = [Math.floor(i / PATCH ** 2), Math.floor(i / PATCH) % PATCH, i % PATCH];
+      places.push(((z0 + z) * H + y0 + y) * W + x0 + x);
+    }
+    const x = Float32Array.from(visits.flatMap((visit) => places.map((at) => visit[at]!)));
+    const values = logits({ x, y: new Float32Array(PATCH ** 3), n: 1 });
+    for (const [i, at] of places.entries()) {
+      sum[at]! += 1 / (1 + Math.exp(-values[i]!));
+      hits[at]!++;
+    }
+  }
+  return sum.map((value, i) => value / hits[i]!);
+}

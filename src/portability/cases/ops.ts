@@ -1,0 +1,240 @@
+/**
+ * The cases of the registry: every op, forward and backward, in every variant, in float32 and where it
+ * can in f16, on the cases that its float64 reference declares, on sizes around the edges of tiles, on
+ * magnitudes, and over and over again. A new op is among them as soon as it has a reference.
+ */
+import type { Graph } from "../../core/graph";
+import type { Capabilities } from "../../core/kernel";
+import type { Op } from "../../core/op";
+import { elements } from "../../core/tensor";
+import type { Variant } from "../../core/variant";
+import type { Case, Reference } from "../../reference/reference";
+import type { CaseList, Outcome, PortabilityCase, SkippedRow } from "../case";
+import { judge } from "../op_checks";
+import { OpGraph, type Rig, type Trial, type TrialOptions, trialOf } from "../op_run";
+import { whyNot } from "../support";
+import { denormalOutcome } from "./denormals";
+import { edgeCases, mixedCases } from "./sizes";
+
+/** What is looked at of an op: y alone, one gradient, or all of them together. */
+interface Target {
+  readonly row: string;
+  /** The gradients asked for; undefined: all. */
+  readonly wanted?: readonly string[];
+  /** Variants by the name given to `Graph.pick`. */
+  readonly variants: Readonly<Record<string, string>>;
+}
+
+/** Large and tiny magnitudes whose squares are still far from the ends of float32. */
+const MAGNITUDES = { large: 2 ** 40, tiny: 2 ** -40 } as const;
+/** Numbers of the order of 1 become denormal. */
+const DENORMAL = 2 ** -130;
+const REPEATS = 50;
+/** Seconds more for all of them: minutes with a kernel for GPUs on SwiftShader. */
+const REPEATS_PATIENCE = 600;
+const BACKWARD = ".backward";
+
+/** Every case of the references on an adapter. */
+export function opCases(
+  references: readonly Reference<unknown>[],
+  caps: Capabilities,
+  seed: number,
+): CaseList {
+  const cases: PortabilityCase[] = [];
+  const skipped: SkippedRow[] = [];
+  for (const reference of references) {
+    for (const half of [false, true]) {
+      if (half && !reference.f16) continue;
+      const { targets, skips } = targetsOf(reference, caps, half);
+      skipped.push(...skips);
+      for (const target of targets) cases.push(...rowCases(reference, target, half, seed));
+    }
+  }
+  return { cases, skipped };
+}
+
+const gradientOf = (op: Op<unknown>, pick: string) =>
+  pick.startsWith(`${op.name}_d`) ? pick.slice(op.name.length + 2) : undefined;
+
+function targetsOf(reference: Reference<unknown>, caps: Capabilities, half: boolean) {
+  const { op } = reference;
+  const type = half ? ".f16" : "";
+  const targets: Target[] = [];
+  const skips: SkippedRow[] = [];
+  /** Of one variant of some picks, each by the name of the row. */
+  const add = (
+    row: string,
+    named: Readonly<Record<string, Variant>>,
+    wanted?: readonly string[],
+  ) => {
+    const all = Object.entries(named);
+    const lacking = all.flatMap(([, variant]) => unless(variant, caps) ?? [])[0];
+    const reason = half && !caps.shaderF16 ? NO_F16 : lacking;
+    if (reason) skips.push({ row, reason });
+    else {
+      const variants = Object.fromEntries(all.map(([pick, { name }]) => [pick, name]));
+      targets.push({ row, wanted, variants });
+    }
+  };
+  const variantsOf = (pick: string) => (op.variants?.[pick] ?? []).filter((v) => takes(v, half));
+  const gradients = Object.keys(op.variants ?? {}).filter((pick) => gradientOf(op, pick));
+  if (op.variants?.[op.name]) {
+    for (const v of variantsOf(op.name)) add(`${op.name}${type}/${v.name}`, { [op.name]: v }, []);
+  } else add(`${op.name}${type}`, {}, []);
+  if (!reference.backward) return { targets, skips };
+  for (const pick of gradients) {
+    for (const v of variantsOf(pick)) {
+      add(`${pick}${type}/${v.name}`, { [pick]: v }, [gradientOf(op, pick)!]);
+    }
+  }
+  // All gradients at once, by every variant that one of them has: some share work between them.
+  const backward = `${op.name}${BACKWARD}${type}`;
+  const names = new Set(gradients.flatMap(variantsOf).map(({ name }) => name));
+  for (const name of names) {
+    const having = gradients.flatMap((pick) => {
+      const variant = variantsOf(pick).find((v) => v.name === name);
+      return variant ? [[pick, variant] as const] : [];
+    });
+    add(`${backward}/${name}`, Object.fromEntries(having));
+  }
+  if (names.size === 0) add(backward, {});
+  return { targets, skips };
+}
+
+const NO_F16 = "needs shader-f16, the adapter has not";
+const takes = (v: Variant, half: boolean) => (half ? Boolean(v.f16) : v.f16 !== "only");
+const unless = (v: Variant, caps: Capabilities) =>
+  v.supported(caps) ? undefined : whyNot(v, caps);
+
+const trials = new Map<string, Trial>();
+
+/** The same inputs and expectations for every variant; the last few hundred are kept. */
+function trial(reference: Reference<unknown>, c: Case<unknown>, options: TrialOptions): Trial {
+  const key = JSON.stringify([reference.op.name, c.id, options]);
+  const made = trials.get(key) ?? trialOf(reference, c, options);
+  trials.delete(key);
+  trials.set(key, made);
+  for (const old of trials.keys()) {
+    if (trials.size <= 200) break;
+    trials.delete(old);
+  }
+  return made;
+}
+
+/** Names of the inputs that have gradients. */
+const gradients = new Map<Reference<unknown>, string[]>();
+function gradientNames(reference: Reference<unknown>): string[] {
+  const smallest = bySize(reference)[0]!;
+  const found = gradients.get(reference) ?? Object.keys(trialOf(reference, smallest).gradients);
+  gradients.set(reference, found);
+  return found;
+}
+
+const sizeOf = ({ inputs }: Case<unknown>) =>
+  Object.values(inputs).reduce((sum, shape) => sum + elements(shape), 0);
+const bySize = ({ cases }: Reference<unknown>) => [...cases].sort((a, b) => sizeOf(a) - sizeOf(b));
+
+/** What a case records, without values; undefined where the wanted variants cannot do it. */
+function outline(
+  reference: Reference<unknown>,
+  c: Case<unknown>,
+  { wanted, variants }: Target,
+  half: boolean,
+  caps: Capabilities,
+): Graph | undefined {
+  const asked = wanted ?? gradientNames(reference);
+  const nothing = (keys: readonly string[]) =>
+    Object.fromEntries(keys.map((key) => [key, new Float64Array(0)]));
+  const dys = asked.length > 0 ? nothing(reference.differentiable ?? ["y"]) : {};
+  const empty = { inputs: {}, outputs: {}, dys, gradients: nothing(asked) };
+  const { graph } = new OpGraph({ reference, case: c, half, ...empty }, caps, variants);
+  const taken = Object.entries(variants).map(([pick, name]) => {
+    const made = graph.picks.filter(({ op }) => op === pick);
+    return made.length > 0 && made.every(({ chosen }) => chosen === name);
+  });
+  return taken.every(Boolean) ? graph : undefined;
+}
+
+/**
+ * Inputs that are rounded to f16 on the way: by the row's own variant, or by the one that the adapter
+ * takes for what runs beside it (the forward pass of a row that looks at a gradient).
+ */
+function roundedBy(op: Op<unknown>, graph: Graph | undefined): readonly string[] {
+  const taken = (graph?.picks ?? []).map(({ op: pick, chosen }) =>
+    op.variants?.[pick]?.find(({ name }) => name === chosen),
+  );
+  return [...new Set(taken.flatMap((variant) => variant?.rounds ?? []))];
+}
+
+interface Kind {
+  readonly c: Case<unknown>;
+  readonly name?: string;
+  readonly options?: TrialOptions;
+  readonly judge?: (rig: Rig, recorded: OpGraph) => Promise<Outcome>;
+  readonly short?: boolean;
+  readonly patience?: number;
+}
+
+async function once(rig: Rig, recorded: OpGraph): Promise<Outcome> {
+  return judge(recorded, await recorded.run(rig));
+}
+
+/** The same bits, whatever else the adapter does. */
+async function repeated(rig: Rig, recorded: OpGraph): Promise<Outcome> {
+  const [first, ...others] = await recorded.runs(rig, REPEATS);
+  const verdict = judge(recorded, first!);
+  const differing = others.filter((other) => !first!.sameAs(other)).length;
+  const fault = `${differing} of ${REPEATS} runs gave other bits than the first`;
+  return { ...verdict, faults: differing > 0 ? [...verdict.faults, fault] : verdict.faults };
+}
+
+/** Every case of one row; whether a variant can do it shows when it is recorded. */
+function rowCases(
+  reference: Reference<unknown>,
+  target: Target,
+  half: boolean,
+  seed: number,
+): PortabilityCase[] {
+  const { scalable } = reference;
+  const declared = reference.cases.map((c): Kind => ({ c, short: true }));
+  const ids = new Set(reference.cases.map((c) => c.id));
+  const made = [...mixedCases(reference, seed), ...edgeCases(reference)];
+  const sized = [...new Map(made.map((c) => [c.id, c])).values()].filter((c) => !ids.has(c.id));
+  const plain = reference.cases.filter((c) => !c.views && c.smooth !== false);
+  // Two, for a variant may not be able to do the first.
+  const [middle, last] = [plain[Math.floor(plain.length / 2)]!, plain.at(-1)!];
+  // Squares of large magnitudes pass the range of f16.
+  const scaled = scalable && !half ? new Set([middle, last]) : new Set<Case<unknown>>();
+  const repeats = new Set([bySize(reference).at(-1)!, last]);
+  const kinds: Kind[] = [
+    ...declared,
+    ...sized.map((c, i) => ({ c, short: i === 0 })),
+    ...[...scaled].flatMap((c) =>
+      Object.entries(MAGNITUDES).map(([word, scale]) => ({
+        ...{ c, name: `${c.id}_${word}`, options: { scale } },
+      })),
+    ),
+    ...[...(target.wanted?.length === 0 ? scaled : [])].map((c) => ({
+      ...{ c, name: `${c.id}_denormal`, options: { scale: DENORMAL } },
+      judge: async (rig: Rig, graph: OpGraph) => denormalOutcome(graph, await graph.run(rig)),
+    })),
+    ...[...repeats].map((c) => ({
+      ...{ c, name: `${c.id}_${REPEATS}_times`, judge: repeated, patience: REPEATS_PATIENCE },
+    })),
+  ];
+  return kinds.map(
+    ({ c, name = c.id, options, judge = once, short = false, patience }): PortabilityCase => {
+      const { row, variants, wanted } = target;
+      const outlined = (caps: Capabilities) => outline(reference, c, target, half, caps);
+      const record = ({ caps }: Rig) => {
+        const rounded = roundedBy(reference.op, outlined(caps));
+        const made = trial(reference, c, { half, seed, rounded, ...options });
+        return new OpGraph(made, caps, variants, wanted);
+      };
+      return {
+        ...{ row, name, seed, short, patience, record, outline: outlined },
+        run: (rig) => judge(rig, record(rig)),
+      };
+    },
+  );
+}

@@ -1,0 +1,132 @@
+/** `bun run portability`: see docs/portability.md. */
+import { join } from "node:path";
+import { Option } from "commander";
+import { UserError } from "../core/errors";
+import { makeCommand, say } from "../terminal/command";
+import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
+import { runMain } from "../terminal/main";
+import { countOption, listOption, positiveOption } from "../terminal/options";
+import { checkFolderOf } from "../terminal/output_file";
+import { seedOf } from "./case";
+import { chooseColumns } from "./columns";
+import { SEED } from "./op_run";
+import { countsOf } from "./report/cells";
+import { comparisonLines } from "./report/compare";
+import { readReport, writeReport, writeText } from "./report/file";
+import { htmlReport } from "./report/html";
+import { matrixLines } from "./report/matrix";
+import type { Report } from "./report/schema";
+import { Suite } from "./suite";
+
+const WORKER = join(import.meta.dir, "worker.ts");
+
+interface Options {
+  readonly implementation?: string[];
+  readonly adapter?: string[];
+  readonly case: string[];
+  readonly short: boolean;
+  readonly seed: number;
+  readonly json?: string;
+  readonly html?: string;
+  readonly resume?: string;
+  readonly timeout: number;
+  readonly jobs: number;
+  readonly workers?: number;
+}
+
+const PARTS: Readonly<Record<string, () => Promise<{ main(args: string[]): Promise<void> }>>> = {
+  reproduce: () => import("./reproduce"),
+  mutate: () => import("./mutate"),
+};
+
+await runMain(async () => {
+  const [part = "", ...rest] = process.argv.slice(2);
+  const found = PARTS[part];
+  if (found) return (await found()).main(rest);
+  return run();
+});
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+async function run(): Promise<void> {
+  const command = makeCommand(
+    "portability",
+    "Runs every kernel in every variant, limits, loads and whole networks against float64, on every " +
+      "WebGPU implementation and adapter here. `portability reproduce CASE` writes a folder that shows " +
+      "a failure without voxgrad; `portability mutate` shows that the suite notices defects.",
+  )
+    .option("--implementation <names>", "of bun, node, deno, chromium; default: all", listOption)
+    .option("--adapter <names>", "lavapipe, swiftshader, gpu, or parts of names", listOption)
+    .option("--case <id>", "ids or rows, * and ? allowed; repeatable", collect, [])
+    .option("--short", "a few cases of every row: minutes instead of hours", false)
+    .addOption(
+      new Option("--seed <n>", "of all random numbers").argParser(countOption).default(SEED),
+    )
+    .option("--json <file>", "write the report as JSON, also while it grows")
+    .option("--html <file>", "write the report as one page")
+    .option("--resume <file>", "go on with an interrupted --json file")
+    .option("--timeout <seconds>", "for a case", positiveOption, 60)
+    .option("--jobs <n>", "columns at a time", countOption, 1)
+    .option(
+      "--workers <n>",
+      "cases of a column at a time; default: on a GPU half of the cores, at most 8, else 1",
+      countOption,
+    )
+    .option("--compare <files...>", "tell what changed between two --json files");
+  command.parse();
+  const options = command.opts<Options & { compare?: string[] }>();
+  if (options.compare) return compare(options.compare);
+  await runSuite(options);
+}
+
+function compare(files: readonly string[]): void {
+  const [before, after, ...more] = files;
+  if (!before || !after || more.length > 0) {
+    throw new UserError(`--compare ${files.join(" ")}: expected two files that --json wrote`);
+  }
+  for (const line of comparisonLines(readReport(before), readReport(after))) console.log(line);
+}
+
+/** The seed that the ids carry, if they carry one. */
+function seedFor({ case: cases, seed }: Options): number {
+  const seeds = new Set(cases.flatMap((id) => seedOf(id) ?? []));
+  if (seeds.size > 1) {
+    throw new UserError(`--case: ids with seeds ${[...seeds].join(", ")}; one run has one seed`);
+  }
+  return [...seeds][0] ?? seed;
+}
+
+async function runSuite(options: Options): Promise<void> {
+  const earlier = options.resume === undefined ? undefined : readReport(options.resume);
+  const settings = earlier?.options ?? {
+    ...{ short: options.short, seed: seedFor(options), cases: options.case },
+  };
+  for (const path of [options.json, options.html]) if (path) checkFolderOf(path);
+  const chosen = await chooseColumns(options);
+  for (const { implementation, reason } of chosen.missing) say(`${implementation}: ${reason}`);
+  const json = options.json ?? options.resume;
+  const save = (report: Report) => {
+    if (json) writeReport(json, report);
+  };
+  const interrupt = watchInterrupt();
+  const { timeout, jobs, workers } = options;
+  const how = { ...settings, timeout, jobs, workers, worker: WORKER };
+  const suite = new Suite(chosen, how, interrupt.signal, save, earlier);
+  await suite.run();
+  interrupt.dispose();
+  const { report } = suite;
+  const { columns } = report;
+  const { aborted } = interrupt.signal;
+  const empty = columns.every(({ results, skipped }) => results.length + skipped.length === 0);
+  if (empty && columns.length > 0 && columns.every(({ complete }) => complete)) {
+    throw new UserError(`--case ${settings.cases.join(" ")}: matches no case on these columns`);
+  }
+  if (options.html) writeText(options.html, htmlReport(report));
+  for (const line of matrixLines(report)) console.log(line);
+  if (aborted) {
+    if (json) say(`go on with --resume ${json}`);
+    process.exitCode = INTERRUPTED;
+  } else if (empty || countsOf(report).failed > 0) process.exitCode = 1;
+}

@@ -1,0 +1,145 @@
+/**
+ * `bun run portability reproduce CASE`: a folder that shows a failure without voxgrad. Where another
+ * column runs the case right, each of its dispatches is tried by itself on the failing one, and the
+ * first that comes out wrong is all that is kept; else the whole case is.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../core/errors";
+import { makeCommand, say } from "../terminal/command";
+import { listOption, positiveOption } from "../terminal/options";
+import { seedOf } from "./case";
+import { type Chosen, chooseColumns } from "./columns";
+import type { ListedCase } from "./messages";
+import { DEFECTS, type Mutant } from "./mutants";
+import { SEED } from "./op_run";
+import type { Dissection } from "./packed";
+import { chain, type Finding, isWrong, mutated, single } from "./reduce";
+import { Column } from "./runner";
+import { writeFolder } from "./standalone";
+
+interface Options {
+  readonly implementation?: string[];
+  readonly adapter?: string[];
+  readonly out?: string;
+  readonly timeout: number;
+  readonly defect?: string;
+}
+
+const WORKER = join(import.meta.dir, "worker.ts");
+
+export async function main(args: string[]): Promise<void> {
+  const command = makeCommand(
+    "portability reproduce",
+    "Writes a folder that shows a failing case without voxgrad: WGSL, data, expected output, and a " +
+      "small program for Bun, Node, Deno and browsers.",
+  )
+    .argument("<case>", "its id, as a report gives it")
+    .option("--implementation <name>", "where it fails", listOption)
+    .option("--adapter <name>", "where it fails", listOption)
+    .option("--out <folder>", "default: ./reproduce-<case>")
+    .option("--timeout <seconds>", "for a run", positiveOption, 60)
+    .option("--defect <shader>", "with the first defect of this shader planted (mutants.ts)");
+  command.parse(args, { from: "user" });
+  const options = command.opts<Options>();
+  const wanted = command.args[0]!;
+  const { columns } = await chooseColumns(options);
+  const all = (await chooseColumns({})).columns;
+  const timeout = options.timeout;
+  const open = ({ host, adapter }: Chosen["columns"][number]) =>
+    new Column(host, adapter, { worker: WORKER, timeout });
+  const mutant = options.defect === undefined ? undefined : defectOf(options.defect);
+  const failing = open(columns[0]!);
+  const others = all.filter((c) => c.host !== failing.host || c.adapter !== failing.adapter);
+  // A driver of another kind is the better judge.
+  const rank = (c: (typeof all)[number]) => Number(c.adapter.kind === failing.adapter.kind);
+  const judges = others.toSorted((a, b) => rank(a) - rank(b)).map(open);
+  try {
+    const { id, apart } = await findCase(failing, wanted);
+    if (!apart) {
+      throw new UserError(`${id}: is not made of dispatches that could be taken apart; ${KINDS}`);
+    }
+    const folder = options.out ?? `reproduce-${id.replaceAll(/[^\w.-]+/g, "_")}`;
+    makeFolder(folder);
+    const finding = await reduce(failing, judges, id, mutant);
+    writeFolder(folder, id, failing, finding);
+    say(`${finding.summary}`);
+    console.log(folder);
+  } finally {
+    for (const column of [failing, ...judges]) await column.stop();
+  }
+}
+
+/** @throws UserError where it cannot be made */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new UserError(`--out ${folder}: cannot be made (${message}); name another folder`);
+  }
+}
+
+function defectOf(name: string): Mutant {
+  const found = DEFECTS.find(({ kernel }) => kernel === name);
+  if (found) return found;
+  const names = [...new Set(DEFECTS.map(({ kernel }) => kernel))].join(", ");
+  throw new UserError(`--defect ${name}: expected one of ${names}`);
+}
+
+const KINDS = "expected a case of a kernel, of facts.functions or of a limit or load on kernels";
+
+async function findCase(column: Column, wanted: string): Promise<ListedCase> {
+  const seed = seedOf(wanted) ?? SEED;
+  const list = await column.ask({ do: "list", seed, short: false, patterns: [wanted] });
+  const listed: readonly ListedCase[] = "listed" in list ? list.listed : [];
+  if (listed.length === 1) return listed[0]!;
+  const where = `${column.host.name} × ${column.adapter.name}`;
+  throw new UserError(
+    `${wanted}: names ${listed.length} cases on ${where}, expected one; a --json report has the ids`,
+  );
+}
+
+const named = ({ host, adapter }: Column) => `${host.name} × ${adapter.name}`;
+
+async function reduce(
+  failing: Column,
+  judges: readonly Column[],
+  id: string,
+  mutant: Mutant | undefined,
+): Promise<Finding> {
+  for (const judge of judges) {
+    const right = await rightOn(judge, id);
+    if (!right) continue;
+    say(`${named(judge)} runs it right; trying its ${right.packed.dispatches.length} dispatches`);
+    const dissection = mutated(right, mutant);
+    for (let i = 0; i < dissection.packed.dispatches.length; i++) {
+      const one = single(dissection, i, named(judge));
+      const outcome = await isWrong(failing, one);
+      if (outcome) return { ...one, summary: `dispatch ${i} (${one.kernel}) ${outcome}` };
+    }
+    const whole = chain(dissection);
+    const outcome = await isWrong(failing, whole);
+    if (outcome) return { ...whole, summary: `only all dispatches together: ${outcome}` };
+    await judge.stop();
+    const summary = `on ${named(failing)} it comes out right too: the folder shows a success`;
+    return { ...whole, summary };
+  }
+  say("no other column runs it right: all dispatches are kept, against float64");
+  const reply = await failing.ask({ do: "dissect", id, mutant });
+  if (!("dissection" in reply)) throw new Error("the worker did not take the case apart");
+  const whole = chain(reply.dissection);
+  return { ...whole, summary: (await isWrong(failing, whole)) ?? "it comes out right" };
+}
+
+/** The case taken apart where it comes out right; undefined where it does not. */
+async function rightOn(judge: Column, id: string): Promise<Dissection | undefined> {
+  try {
+    const reply = await judge.ask({ do: "dissect", id });
+    if ("dissection" in reply && reply.dissection.faults.length === 0) return reply.dissection;
+  } catch (error) {
+    say(`${named(judge)} is no judge: ${(error as Error).message.split("\n")[0]}`);
+  }
+  await judge.stop();
+  return undefined;
+}

@@ -1,0 +1,147 @@
+/**
+ * The suite's worker: engine code alone, the same in Bun, Node, Deno and a page. It runs one case at a
+ * time and says how it came out; whoever started it sees when it crashes or hangs.
+ */
+import type { Device } from "../gpu/device";
+import { idOf, matchesId, type PortabilityCase, type SkippedRow, seedOf } from "./case";
+import { allCases } from "./cases/index";
+import { dissect } from "./dissect";
+import { MutantMemory } from "./memory";
+import type { ListedCase, Reply, Request } from "./messages";
+import { GUARD_WORDS, Rig } from "./op_run";
+import { replay } from "./replay";
+
+/** Cases of a row in the short form. */
+const [SHORT, SHORT_OF_VARIANT] = [3, 2];
+
+export async function serve(
+  device: Device,
+  receive: AsyncIterable<unknown>,
+  reply: (message: unknown) => void,
+): Promise<void> {
+  const worker = new SuiteWorker(device);
+  let loss: Error | undefined;
+  device.lost.then((error) => {
+    loss = error;
+  });
+  for await (const request of receive) {
+    let answer: Reply;
+    try {
+      answer = await worker.answer(request as Request);
+    } catch (error) {
+      answer = { error: messageOf(error) };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 0)); // a loss may be told a little later
+    if (loss) answer = { lost: loss.message };
+    device.takeErrors();
+    reply(answer);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+class SuiteWorker {
+  private readonly rig: Rig;
+  private mutated: { readonly key: string; readonly rig: Rig } | undefined;
+  /** Kernels by case; null where the adapter cannot run it. */
+  private readonly kernels = new Map<string, ReadonlySet<string> | null>();
+  private readonly bySeed = new Map<number, ReadonlyMap<string, PortabilityCase>>();
+
+  constructor(private readonly device: Device) {
+    this.rig = new Rig(device);
+  }
+
+  async answer(request: Request): Promise<Reply> {
+    switch (request.do) {
+      case "list":
+        return this.list(request);
+      case "run": {
+        const start = performance.now();
+        const outcome = await this.find(request.id).run(this.rigFor(request));
+        return { outcome, seconds: (performance.now() - start) / 1000 };
+      }
+      case "dissect":
+        return { dissection: await dissect(this.find(request.id), this.rigFor(request)) };
+      case "replay":
+        return { words: await replay(this.device, request.packed) };
+      default:
+        return request satisfies never;
+    }
+  }
+
+  /** The same memory, and pipelines, for a mutant that comes again. */
+  private rigFor({ mutant }: Extract<Request, { do: "run" | "dissect" }>): Rig {
+    if (!mutant) return this.rig;
+    const key = JSON.stringify(mutant);
+    if (this.mutated?.key !== key) {
+      const memory = new MutantMemory(this.device, GUARD_WORDS, mutant);
+      this.mutated = { key, rig: new Rig(this.device, memory) };
+    }
+    return this.mutated.rig;
+  }
+
+  private casesOf(seed: number): ReadonlyMap<string, PortabilityCase> {
+    const known = this.bySeed.get(seed);
+    if (known) return known;
+    const { cases } = allCases(this.rig, seed);
+    const byId = new Map(cases.map((c) => [idOf(c), c]));
+    if (byId.size < cases.length) throw new Error("two cases have one id");
+    this.bySeed.set(seed, byId);
+    return byId;
+  }
+
+  private find(id: string): PortabilityCase {
+    const found = this.casesOf(seedOf(id) ?? 0).get(id);
+    if (!found) throw new Error(`there is no case ${id} on this adapter`);
+    return found;
+  }
+
+  private list({ seed, short, patterns, kernel }: Extract<Request, { do: "list" }>): Reply {
+    const wanted = (id: string) =>
+      patterns.length === 0 || patterns.some((pattern) => matchesId(pattern, id));
+    const listed: ListedCase[] = [];
+    const rows = new Map<string, [string, PortabilityCase][]>();
+    for (const entry of this.casesOf(seed)) {
+      const [id, c] = entry;
+      if (!wanted(id) || !this.canRun(id, c, kernel)) continue;
+      rows.set(c.row, [...(rows.get(c.row) ?? []), entry]);
+    }
+    for (const [row, entries] of rows) {
+      const some = short && (entries.length > 1 || patterns.length === 0);
+      const chosen = some ? shortest(entries) : entries;
+      for (const [id, c] of chosen) {
+        const apart = Boolean(c.dissect ?? c.record);
+        listed.push({ id, row, short: c.short, patience: c.patience ?? 0, apart });
+      }
+    }
+    const { skipped } = allCases(this.rig, seed);
+    const skippedRows = skipped.filter(({ row }) => wanted(`${row}/any`));
+    return { listed, skipped: distinct(skippedRows) };
+  }
+
+  private canRun(id: string, { outline }: PortabilityCase, kernel: string | undefined): boolean {
+    if (!outline) return kernel === undefined;
+    let launched = this.kernels.get(id);
+    if (launched === undefined) {
+      const graph = outline(this.rig.caps);
+      launched = graph ? new Set(graph.dispatches.map((d) => d.kernel.name)) : null;
+      this.kernels.set(id, launched);
+    }
+    return launched !== null && (kernel === undefined || launched.has(kernel));
+  }
+}
+
+/** Of the short cases of a row some that lie far apart, fewer where it is one of several variants. */
+function shortest(entries: readonly [string, PortabilityCase][]): [string, PortabilityCase][] {
+  const short = entries.filter(([, c]) => c.short);
+  const count = short.some(([, c]) => c.row.includes("/")) ? SHORT_OF_VARIANT : SHORT;
+  if (short.length <= count) return short;
+  const step = (short.length - 1) / count;
+  return Array.from({ length: count }, (_, i) => short[Math.round((i + 1) * step)]!);
+}
+
+function distinct(rows: readonly SkippedRow[]): SkippedRow[] {
+  return [...new Map(rows.map((skip) => [skip.row, skip])).values()];
+}

@@ -1,0 +1,107 @@
+/**
+ * Checkpoints: a weights file with w̄ and one with w (exactly the model's tensors, names as in a
+ * plain torch.nn.Module), and a state file with what else a resumed run needs.
+ */
+import { UserError } from "../core/errors";
+import { readSafetensors, type StoredTensor, writeSafetensors } from "../data/safetensors";
+import type { Memory } from "../gpu/memory";
+import { type ModelInfo, weightsMetadata } from "../infer/model";
+import { fromNamed, layout, type ParameterSpec, toNamed } from "../nn/parameters";
+import type { FlatParameters } from "../nn/weights";
+import type { TrainConfig } from "../settings/config";
+import { type TrainState, unetConfig } from "../train/state";
+import type { CheckpointPaths } from "./run_folder";
+
+/** What a weights file of this run says of itself. */
+export function modelInfo(config: TrainConfig): ModelInfo {
+  const { spacing, patch, stride, normalisation, difference, windowWeights, mirror } = config;
+  const windows = { patch, stride, windowWeights, mirror };
+  return { unet: unetConfig(config), spacing, normalisation, difference, ...windows };
+}
+
+/** How far a run has come. */
+export interface Progress {
+  /** Iterations finished. */
+  readonly iteration: number;
+  /** Training time, seconds. */
+  readonly seconds: number;
+  /** Best validation Dice so far (w̄); −1 before the first validation. */
+  readonly bestDice: number;
+}
+
+/** Writes all three files of a checkpoint, each atomically. */
+export async function saveCheckpoint(
+  memory: Memory,
+  train: TrainState,
+  specs: readonly ParameterSpec[],
+  info: ModelInfo,
+  progress: Progress,
+  paths: CheckpointPaths,
+): Promise<void> {
+  const metadata = weightsMetadata(info);
+  const { network, heads, end } = parts(specs);
+  const flat = async (t: TrainState["m"]): Promise<StoredTensor> => ({
+    shape: t.shape,
+    data: await memory.readF32(t),
+  });
+  const state = new Map([
+    ["m", await flat(train.m)],
+    ["v", await flat(train.v)],
+  ]);
+  if (train.scale) state.set("scale", await flat(train.scale));
+  const named = async (prefix: string, { flat }: FlatParameters) => {
+    const data = await memory.readF32(flat);
+    for (const [name, t] of toNamed(heads, data.subarray(end))) state.set(`${prefix}.${name}`, t);
+    return toNamed(network, data.subarray(0, end));
+  };
+  const weights = { path: paths.weights, tensors: await named("w_momentum", train.momentum) };
+  const student = { path: paths.student, tensors: await named("w", train.student) };
+  const about = { ...metadata, progress: JSON.stringify(progress) };
+  writeSafetensors(
+    { ...weights, metadata },
+    { ...student, metadata },
+    { path: paths.state, tensors: state, metadata: about },
+  );
+}
+
+/** What goes into a weights file, what goes into the state file, and where that begins in the flat buffer. */
+function parts(specs: readonly ParameterSpec[]) {
+  const network = specs.filter((spec) => !spec.trainingOnly);
+  return { network, heads: specs.slice(network.length), end: layout(network).total };
+}
+
+/** Loads a checkpoint into `train`. @throws UserError when a file does not fit the model */
+export function loadCheckpoint(
+  memory: Memory,
+  train: TrainState,
+  specs: readonly ParameterSpec[],
+  paths: CheckpointPaths,
+): Progress {
+  const { tensors, metadata } = readSafetensors(paths.state);
+  const { network, heads, end } = parts(specs);
+  for (const [path, prefix, { flat }] of [
+    [paths.weights, "w_momentum", train.momentum],
+    [paths.student, "w", train.student],
+  ] as const) {
+    const values = new Float32Array(flat.shape[0]!);
+    values.set(fromNamed(network, readSafetensors(path).tensors, path));
+    const stored = heads.flatMap(({ name }) => {
+      const t = tensors.get(`${prefix}.${name}`);
+      return t ? [[name, t] as const] : [];
+    });
+    values.set(fromNamed(heads, new Map(stored), paths.state), end);
+    memory.write(flat, values);
+  }
+  for (const name of ["m", "v", "scale"] as const) {
+    const t = train[name];
+    if (!t) continue;
+    const data = tensors.get(name)?.data;
+    if (!(data instanceof Float32Array) || data.length !== t.shape[0]) {
+      throw new UserError(
+        `${paths.state}: tensor ${name} does not fit this model; start a new run`,
+      );
+    }
+    memory.write(t, data);
+  }
+  return JSON.parse(metadata.progress ?? "{}") as Progress;
+}

@@ -1,0 +1,100 @@
+/** The folder of a cross-validation: a run folder per fold, made together and trained apart. */
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../core/errors";
+import { parseTrainConfig, type TrainConfig } from "../settings/config";
+import { createRunFolder, openRunFolder } from "./run_folder";
+
+/** What a fold begins with: its settings, and who trains and who validates. */
+export interface FoldStart {
+  readonly config: TrainConfig;
+  readonly split: Readonly<Record<string, unknown>>;
+}
+
+export interface CrossValidation {
+  readonly path: string;
+  /** Run folders of the folds, in order. */
+  readonly folds: readonly string[];
+}
+
+const marker = (path: string) => join(path, "folds.json");
+export const foldPath = (path: string, fold: number): string => join(path, `fold${fold}`);
+
+/**
+ * Makes the folder, complete from its first moment, or joins the one that another process has made
+ * from the same settings.
+ * @throws UserError when something else lies there, or folds of other settings
+ */
+export function createCrossValidation(path: string, starts: readonly FoldStart[]): CrossValidation {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    if (!existsSync(path)) place(temporary, path, starts);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    // Another process may have been first.
+    if (!existsSync(path)) {
+      throw new UserError(`${path}: cannot be made (${code}); name another --out`);
+    }
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  return joined(path, starts);
+}
+
+function place(temporary: string, path: string, starts: readonly FoldStart[]): void {
+  mkdirSync(dirname(path), { recursive: true });
+  starts.forEach(({ config, split }, fold) => {
+    createRunFolder(foldPath(temporary, fold), config, split);
+  });
+  writeFileSync(marker(temporary), `${JSON.stringify({ folds: starts.length })}\n`);
+  renameSync(temporary, path);
+}
+
+function joined(path: string, starts: readonly FoldStart[]): CrossValidation {
+  const found = openCrossValidation(path);
+  if (!found) {
+    throw new UserError(`${path}: exists, and holds no cross-validation; name another --out`);
+  }
+  if (found.folds.length !== starts.length) {
+    throw new UserError(
+      `${path}: has ${found.folds.length} folds, not ${starts.length}; name another --out`,
+    );
+  }
+  starts.forEach((start, fold) => {
+    const there = openRunFolder(found.folds[fold]!);
+    const other = difference(start, { config: parseTrainConfig(there.config), split: there.split });
+    if (other === undefined) return;
+    throw new UserError(
+      `${there.path}: was made with another ${other}; give the same settings to go on with it ` +
+        `(or --resume ${path} alone), or name another --out`,
+    );
+  });
+  return found;
+}
+
+/** The first setting, or part of the split, that two folds do not share. */
+function difference(a: FoldStart, b: FoldStart): string | undefined {
+  const flat = ({ config, split }: FoldStart): Record<string, unknown> => ({ ...config, ...split });
+  const [one, two] = [flat(a), flat(b)];
+  const names = new Set([...Object.keys(one), ...Object.keys(two)]);
+  return [...names].find((name) => JSON.stringify(one[name]) !== JSON.stringify(two[name]));
+}
+
+const markerSchema = z.object({ folds: z.number().int().positive() });
+
+/** Undefined where the folder is no cross-validation. */
+export function openCrossValidation(path: string): CrossValidation | undefined {
+  if (!existsSync(marker(path))) return undefined;
+  const { folds } = readMarker(path);
+  return { path, folds: Array.from({ length: folds }, (_, fold) => foldPath(path, fold)) };
+}
+
+function readMarker(path: string): z.infer<typeof markerSchema> {
+  try {
+    return markerSchema.parse(JSON.parse(readFileSync(marker(path), "utf8")));
+  } catch {
+    throw new UserError(`${marker(path)}: damaged; it should hold {"folds": <number of folds>}`);
+  }
+}

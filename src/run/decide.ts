@@ -1,0 +1,86 @@
+/** At the end of training: thresholds for the run's best weights, tuned on its validation patients. */
+import { readSafetensors, writeSafetensors } from "../data/safetensors";
+import type { Mask } from "../data/volume";
+import { type Decision, tuneDecision } from "../decision/choose_thresholds";
+import { DEFAULT_RULE, thresholded } from "../decision/found_lesions";
+import { decisionMetadata } from "../decision/stored_decision";
+import {
+  MIN_VOLUMES,
+  type PatientSweep,
+  sweepPatient,
+  THRESHOLDS,
+} from "../decision/threshold_table";
+import type { Memory } from "../gpu/memory";
+import { loadWeights } from "../infer/model";
+import { unetParameters } from "../nn/parameters";
+import { flatParameters } from "../nn/weights";
+import { checkpointPaths, type RunFolder, writeDecision } from "./run_folder";
+import { forEachPrediction, type ValidationHooks, type ValidationPatient } from "./validate";
+
+/** Results on validation patients, by id. */
+export type Sweeps = ReadonlyMap<string, PatientSweep>;
+
+/**
+ * Predicts the validation patients with the best weights as `predict` will: mirrored, where the model
+ * says so.
+ * @param onMask gets every patient's mask at the probability 0.5
+ * @throws the signal's reason when interrupted
+ */
+export async function sweepBest(
+  memory: Memory,
+  folder: RunFolder,
+  patients: readonly ValidationPatient[],
+  hooks: ValidationHooks,
+  onMask?: (id: string, mask: Mask) => void,
+): Promise<Sweeps> {
+  const { info, flat } = loadWeights(checkpointPaths(folder, "best").weights);
+  const params = flatParameters("best", unetParameters(info.unet));
+  memory.write(params.flat, flat);
+  const sweeps = new Map<string, PatientSweep>();
+  try {
+    await forEachPrediction(memory, params, info, patients, hooks, ({ patient, truth }, map) => {
+      sweeps.set(patient.id, sweepPatient(map, truth));
+      onMask?.(patient.id, thresholded(map, DEFAULT_RULE.threshold));
+    });
+  } finally {
+    memory.release(params.flat);
+  }
+  return sweeps;
+}
+
+/**
+ * Tunes thresholds on these results. They go into the metadata of best.safetensors, whose tensors
+ * stay as they are, and the choice into decision.json.
+ */
+export function decide(folder: RunFolder, sweeps: Sweeps): Decision {
+  const { weights: path } = checkpointPaths(folder, "best");
+  const found = [...sweeps.values()];
+  const { tensors, metadata } = readSafetensors(path);
+  writeSafetensors({ path, tensors, metadata: { ...metadata, ...decisionMetadata(found) } });
+  const decision = tuneDecision(found);
+  writeDecision(folder, { weights: path, ...decision, patients: perPatient(sweeps, decision) });
+  return decision;
+}
+
+/** What the chosen thresholds give on each patient. */
+function perPatient(sweeps: Sweeps, { lesions, patient }: Decision) {
+  return [...sweeps].map(([id, { lesions: reference, f1, dice, found, mass }]) => {
+    const t = THRESHOLDS.indexOf(lesions?.threshold ?? Number.NaN);
+    const v = MIN_VOLUMES.indexOf(lesions?.minLesionVolume ?? Number.NaN);
+    const p = THRESHOLDS.indexOf(patient?.threshold ?? Number.NaN);
+    return {
+      id,
+      lesions: reference,
+      found: found[t]?.[v],
+      lesionF1: reference > 0 ? f1[t]?.[v] : undefined,
+      dice: reference > 0 ? dice[t]?.[v] : undefined,
+      mass: mass[p],
+      newLesions: patient && mass[p]! >= patient.mass,
+    };
+  });
+}
+
+/** Those of a finished run's best weights; none where it is older than they are. */
+export function storedBest(folder: { path: string }): readonly PatientSweep[] {
+  return loadWeights(checkpointPaths(folder, "best").weights).sweeps ?? [];
+}

@@ -1,0 +1,281 @@
+/** A whole training run: budget, reports, validations, checkpoints and pictures in its folder. */
+import { join } from "node:path";
+import { UserError } from "../core/errors";
+import { loadPatient } from "../data/patient";
+import type { Mask } from "../data/volume";
+import { decisionText } from "../decision/decision_text";
+import { type PatientSweep, sweepPatient } from "../decision/threshold_table";
+import { drawCurves } from "../pictures/curves";
+import { drawPatient } from "../pictures/patient";
+import type { TrainConfig } from "../settings/config";
+import type { Metrics } from "../train/metrics";
+import type { Statistics, Trainer } from "../train/trainer";
+import { modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
+import { decide, type Sweeps, sweepBest } from "./decide";
+import type { trainingProgress } from "./progress";
+import { appendMetrics, checkpointPaths, type RunFolder, readMetrics } from "./run_folder";
+import { type OnPatient, type ValidationPatient, validate } from "./validate";
+import { recordPatient, type ValidatedPatient, writeValidation } from "./validation_record";
+
+export interface RunOptions {
+  readonly trainer: Trainer;
+  readonly folder: RunFolder;
+  readonly patients: readonly ValidationPatient[];
+  /** Where a resumed run continues. */
+  readonly start: Progress;
+  /** Ends the run early, with everything saved. */
+  readonly signal: AbortSignal;
+  readonly progress: ReturnType<typeof trainingProgress>;
+}
+
+export interface RunResult {
+  readonly iteration: number;
+  /** Training time, seconds. */
+  readonly seconds: number;
+  readonly bestDice: number;
+  readonly interrupted: boolean;
+}
+
+/** Trains until the budget is used up or the signal comes. */
+export async function runTraining(options: RunOptions): Promise<RunResult> {
+  const run = new Run(options);
+  try {
+    return await run.train();
+  } finally {
+    options.progress.stop();
+  }
+}
+
+class Run {
+  private seconds: number;
+  private bestDice: number;
+  private validations: number;
+  /** Whether the newest weights are the best. */
+  private bestIsLast = false;
+  /** Of the validation at the end, unmirrored. */
+  private readonly sweeps = new Map<string, PatientSweep>();
+  /** Iteration of the first report whose loss was not finite. */
+  private diverged: number | undefined;
+
+  constructor(private readonly o: RunOptions) {
+    this.seconds = o.start.seconds;
+    this.bestDice = o.start.bestDice;
+    this.validations = Math.floor(this.done / this.config.validateEvery);
+  }
+
+  private get config(): TrainConfig {
+    return this.o.trainer.config;
+  }
+
+  /** Share of the budget that is used up. */
+  private get done(): number {
+    const { iterations, seconds } = this.config;
+    return iterations === undefined
+      ? this.seconds / seconds!
+      : this.o.trainer.iteration / iterations;
+  }
+
+  async train(): Promise<RunResult> {
+    const { trainer, signal, progress } = this.o;
+    let clock = performance.now();
+    // Drivers compile a kernel when it first runs, which takes a while and is no training time.
+    let compiling = true;
+    while (this.done < 1 && !signal.aborted) {
+      this.refuseDivergence();
+      await trainer.step(this.done);
+      if (compiling) {
+        await trainer.drain();
+        compiling = false;
+        progress.update({ iteration: trainer.iteration, seconds: this.seconds });
+      } else this.seconds += (performance.now() - clock) / 1000;
+      clock = performance.now();
+      if (trainer.iteration % this.config.reportEvery === 0) {
+        await this.requestReport();
+      }
+      if (Math.floor(this.done / this.config.validateEvery) > this.validations && this.done < 1) {
+        await trainer.drain();
+        this.refuseDivergence();
+        this.seconds += (performance.now() - clock) / 1000;
+        await this.validateAndSave();
+        clock = performance.now();
+      }
+    }
+    await this.requestReport();
+    await trainer.drain();
+    this.refuseDivergence();
+    if (signal.aborted) await this.save("last");
+    else await this.finish();
+    this.drawCurves();
+    const { seconds, bestDice } = this;
+    return { iteration: trainer.iteration, seconds, bestDice, interrupted: signal.aborted };
+  }
+
+  /** The record comes last: a run that has it is complete. */
+  private async finish(): Promise<void> {
+    const { signal } = this.o;
+    const predictions = new Map(await this.validateAndSave());
+    if (!signal.aborted) await this.decide(predictions);
+    if (!signal.aborted) await this.record(predictions);
+  }
+
+  /** Before anything is saved over a good checkpoint. */
+  private refuseDivergence(): void {
+    if (this.diverged === undefined) return;
+    throw new UserError(
+      `the loss is not finite at iteration ${this.diverged}: training diverged; lower ` +
+        `--learning-rate; the last checkpoint in ${this.o.folder.path} is kept`,
+    );
+  }
+
+  /** The statistics arrive a little later, with the time and learning rate of now. */
+  private requestReport(): Promise<void> {
+    const learningRate = this.o.trainer.learningRate(this.done);
+    const { seconds } = this;
+    return this.o.trainer.report((statistics: Statistics) => {
+      const { poolError, lossScale, skippedSteps, ...rest } = statistics;
+      if (!Number.isFinite(rest.loss)) this.diverged ??= rest.iteration;
+      const metrics = { seconds, learningRate, ...rest };
+      const kept = { poolError, lossScale, skippedSteps };
+      appendMetrics(this.o.folder, { ...this.o.progress.update(metrics), ...kept });
+    });
+  }
+
+  /** Whether an earlier session has told of this validation: the run was complete, or nearly. */
+  private isValidated(): boolean {
+    const { trainer, start, folder } = this.o;
+    if (trainer.iteration > start.iteration) return false;
+    return readMetrics<Metrics & { perPatient?: unknown }>(folder).some(
+      ({ iteration, perPatient }) => iteration === start.iteration && perPatient !== undefined,
+    );
+  }
+
+  /** The masks of w̄ by patient; not all where interrupted. */
+  private async validateAndSave(): Promise<ReadonlyMap<string, Mask>> {
+    this.validations = Math.floor(this.done / this.config.validateEvery);
+    await this.save("last");
+    const { trainer, patients, folder, progress, signal } = this.o;
+    // Mirroring would cost two to eight times as much.
+    const model = { ...modelInfo(this.config), mirror: "" } as const;
+    const predictions = new Map<string, Mask>();
+    try {
+      const { memory, state } = trainer;
+      const onPatient: OnPatient = ({ patient, truth }, mask, map) => {
+        predictions.set(patient.id, mask);
+        if (this.done >= 1) this.sweeps.set(patient.id, sweepPatient(map, truth));
+      };
+      const { precision } = this.config;
+      const hooks = { signal, precision };
+      const student = await validate(memory, state.student, model, patients, hooks);
+      const momentum = await validate(memory, state.momentum, model, patients, {
+        ...hooks,
+        onPatient,
+      });
+      const metrics: Metrics = {
+        iteration: trainer.iteration,
+        seconds: this.seconds,
+        diceStudent: student.dice,
+        diceMomentum: momentum.dice,
+        lesionF1Student: student.lesionF1,
+        lesionF1Momentum: momentum.lesionF1,
+      };
+      const perPatient = { student: student.perPatient, momentum: momentum.perPatient };
+      const lesionF1PerPatient = {
+        student: student.lesionF1PerPatient,
+        momentum: momentum.lesionF1PerPatient,
+      };
+      const shown = progress.update(metrics);
+      if (!this.isValidated()) {
+        appendMetrics(folder, { ...shown, perPatient, lesionF1PerPatient });
+      }
+      await this.keepBest(momentum.dice ?? student.dice);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+    this.drawCurves();
+    await this.drawPatients(predictions);
+    return predictions;
+  }
+
+  /** All metrics of w̄, predicted as `predict` does. */
+  private async record(predictions: Map<string, Mask>): Promise<void> {
+    const { folder, patients, trainer, signal } = this.o;
+    const { memory, state, config, iteration } = trainer;
+    if (config.mirror !== "" && !this.bestIsLast) {
+      const onPatient: OnPatient = ({ patient }, mask) => predictions.set(patient.id, mask);
+      const hooks = { signal, precision: config.precision, onPatient };
+      try {
+        await validate(memory, state.momentum, modelInfo(config), patients, hooks);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        return;
+      }
+    }
+    const validated: ValidatedPatient[] = [];
+    for (const each of patients) {
+      validated.push(await recordPatient(folder, each, predictions.get(each.patient.id)!));
+    }
+    writeValidation(folder, { iteration, seconds: this.seconds, patients: validated });
+  }
+
+  /**
+   * Tunes the thresholds of the best weights. Where these are the last ones, masks of mirrored
+   * predictions take the place of the others.
+   */
+  private async decide(predictions: Map<string, Mask>): Promise<void> {
+    const { trainer, folder, patients, progress, signal } = this.o;
+    if (patients.length === 0) return;
+    let sweeps: Sweeps = this.sweeps;
+    if (!this.bestIsLast || this.config.mirror !== "") {
+      progress.note(`tuning thresholds on ${patients.length} validation patients`);
+      const onMask = (id: string, mask: Mask) => this.bestIsLast && predictions.set(id, mask);
+      const hooks = { signal, precision: this.config.precision };
+      try {
+        sweeps = await sweepBest(trainer.memory, folder, patients, hooks, onMask);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        return;
+      }
+    }
+    for (const line of decisionText(decide(folder, sweeps))) progress.note(line);
+  }
+
+  /** Without any score (no validation patient has lesions) the newest weights are the best. */
+  private async keepBest(dice: number | undefined): Promise<void> {
+    this.bestIsLast = dice === undefined || dice >= this.bestDice;
+    if (!this.bestIsLast) return;
+    this.bestDice = dice ?? this.bestDice;
+    await this.save("best");
+    await this.save("last");
+  }
+
+  private async save(kind: "last" | "best"): Promise<void> {
+    const { trainer, folder } = this.o;
+    const progress: Progress = {
+      iteration: trainer.iteration,
+      seconds: this.seconds,
+      bestDice: this.bestDice,
+    };
+    const { memory, state, specs } = trainer;
+    const paths = checkpointPaths(folder, kind);
+    await saveCheckpoint(memory, state, specs, modelInfo(this.config), progress, paths);
+  }
+
+  private drawCurves(): void {
+    const { folder } = this.o;
+    const title = `${this.config.preset} · ${this.config.sampler} · seed ${this.config.seed}`;
+    drawCurves(readMetrics<Metrics>(folder), join(folder.path, "curves.png"), title);
+  }
+
+  /** For each validation patient the slice with most lesion. */
+  private async drawPatients(predictions: ReadonlyMap<string, Mask>): Promise<void> {
+    const { folder, patients, trainer } = this.o;
+    for (const { patient, truth } of patients) {
+      const prediction = predictions.get(patient.id);
+      if (!prediction) continue;
+      const { time1: visit1, time2: visit2 } = await loadPatient(patient);
+      const title = `${patient.id}, iteration ${trainer.iteration}`;
+      const path = join(folder.path, `${patient.id}.png`);
+      drawPatient({ visit1, visit2, truth, prediction, title, path });
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../core/errors";
+import { finiteOnly } from "../train/metrics";
+
+/** Version of the layout of a run folder; an older program refuses a newer folder. */
+export const RUN_VERSION = 1;
+
+/** The three files of one checkpoint. Write `state` last: a checkpoint is complete with it. */
+export interface CheckpointPaths {
+  /** Momentum weights w̄, exactly the model's tensors. */
+  readonly weights: string;
+  /** Student weights w, exactly the model's tensors. */
+  readonly student: string;
+  /** Everything else that a resumed run needs. */
+  readonly state: string;
+}
+
+export interface RunFolder {
+  readonly path: string;
+  /** Settings of the run, as given to `createRunFolder`. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Which patients train and which validate, as given to `createRunFolder`. */
+  readonly split: Readonly<Record<string, unknown>>;
+}
+
+/** A new folder's name: `runs/2025-11-23_15-04-05-<name>`, in local time. */
+export function defaultRunPath(name: string, now: Date = new Date()): string {
+  const two = (n: number) => String(n).padStart(2, "0");
+  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join("-");
+  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join("-");
+  return join("runs", `${day}_${time}-${name.replaceAll(/[^\w.-]+/g, "-")}`);
+}
+
+export function checkpointPaths(run: { path: string }, kind: "last" | "best"): CheckpointPaths {
+  return {
+    weights: join(run.path, `${kind}.safetensors`),
+    student: join(run.path, `${kind}.student.safetensors`),
+    state: join(run.path, `${kind}.state.safetensors`),
+  };
+}
+
+const configPath = (path: string) => join(path, "config.json");
+const splitPath = (path: string) => join(path, "split.json");
+const choicesPath = (path: string) => join(path, "choices.json");
+const decisionPath = (path: string) => join(path, "decision.json");
+const metricsPath = (path: string) => join(path, "metrics.jsonl");
+
+/**
+ * Makes the folder `path` with `config.json` and `split.json`.
+ * @throws UserError if a run lies there already, or the folder cannot be made.
+ */
+export function createRunFolder(
+  path: string,
+  config: Readonly<Record<string, unknown>>,
+  split: Readonly<Record<string, unknown>>,
+): RunFolder {
+  refuseExistingRun(path);
+  try {
+    mkdirSync(path, { recursive: true });
+    writeJson(splitPath(path), split);
+    writeJson(configPath(path), { voxgradRun: RUN_VERSION, ...config });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new UserError(`${path}: the run folder cannot be made (${code}); name another --out`);
+  }
+  return { path, config, split };
+}
+
+/** Which variants of kernels a run uses; a resumed run keeps them, for the same bits. */
+export interface RunChoices {
+  /** Adapter and driver that they were chosen for. */
+  readonly adapter: string;
+  /** By op and sizes (`problemKey`). */
+  readonly variants: Readonly<Record<string, string>>;
+}
+
+export function writeChoices(run: { path: string }, choices: RunChoices): void {
+  writeJson(choicesPath(run.path), choices);
+}
+
+/** Undefined where the run has none for this adapter. */
+export function readChoices(run: { path: string }, adapter: string): RunChoices | undefined {
+  const file = choicesPath(run.path);
+  if (!existsSync(file)) return undefined;
+  const value = readJson(run.path, file);
+  const { variants } = value;
+  return value.adapter === adapter && typeof variants === "object" && variants !== null
+    ? (value as unknown as RunChoices)
+    : undefined;
+}
+
+/** The thresholds that were tuned on the validation patients, for people to read. */
+export function writeDecision(run: { path: string }, decision: object): void {
+  writeJson(decisionPath(run.path), decision);
+}
+
+/** Before long work for a new run. @throws UserError if a run lies in the folder already */
+export function refuseExistingRun(path: string): void {
+  const { weights, state } = checkpointPaths({ path }, "last");
+  if ([configPath(path), metricsPath(path), weights, state].some((file) => existsSync(file))) {
+    throw new UserError(
+      `${path}: holds a training run already; go on with it by --resume ${path}, or name another --out`,
+    );
+  }
+}
+
+/** Opens the folder of an earlier run. @throws UserError if there is no readable run in it. */
+export function openRunFolder(path: string): RunFolder {
+  const { voxgradRun, ...config } = readJson(path, configPath(path));
+  if (typeof voxgradRun !== "number" || voxgradRun > RUN_VERSION) {
+    throw new UserError(
+      `${configPath(path)}: run version ${voxgradRun}, this program knows up to ${RUN_VERSION}; ` +
+        "use the program that made it, or start a new run",
+    );
+  }
+  return { path, config, split: readJson(path, splitPath(path)) };
+}
+
+/** Appends one line to `metrics.jsonl`; entries that are undefined or not finite are left out. */
+export function appendMetrics(run: { path: string }, metrics: object): void {
+  appendFileSync(metricsPath(run.path), `${JSON.stringify(finiteOnly(metrics))}\n`);
+}
+
+/**
+ * The lines of `metrics.jsonl`, oldest first; empty if there are none. A last line that a crash cut
+ * off is left out.
+ * @throws UserError if another line is not an object with a number `iteration`.
+ */
+export function readMetrics<T extends { iteration: number }>(run: { path: string }): T[] {
+  const path = metricsPath(run.path);
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, "utf8").split("\n");
+  // Text after the last line break is a line that was not finished.
+  return lines.slice(0, -1).map((line, i) => {
+    const value = parseObject(line);
+    if (typeof value?.iteration !== "number") {
+      throw new UserError(`${path}: line ${i + 1} is not a report; remove that line`);
+    }
+    return value as T;
+  });
+}
+
+/** Drops the reports after `iteration`, for a run that is resumed from there. */
+export function truncateMetrics(run: { path: string }, iteration: number): void {
+  const kept = readMetrics(run).filter((metrics) => metrics.iteration <= iteration);
+  const text = kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join("");
+  writeAtomically(metricsPath(run.path), text);
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    return value as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+function readJson(folder: string, file: string): Record<string, unknown> {
+  if (!existsSync(file)) {
+    throw new UserError(`${folder}: no training run lies there (${file} is missing)`);
+  }
+  const value = parseObject(readFileSync(file, "utf8"));
+  if (!value) throw new UserError(`${file}: not valid JSON; restore it, or start a new run`);
+  return value;
+}
+
+/** Indented, whole or not at all. */
+export function writeJson(path: string, value: object): void {
+  writeAtomically(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+function writeAtomically(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, text);
+  const descriptor = openSync(temporary, "r+");
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+  renameSync(temporary, path);
+}

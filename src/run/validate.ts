@@ -1,0 +1,100 @@
+/** Scores weights on whole validation patients, on their native grids. */
+
+import type { Precision } from "../core/tensor";
+import { sameGrid } from "../data/affine";
+import type { Patient } from "../data/cohort";
+import { readMask } from "../data/nifti_read";
+import { loadPatient } from "../data/patient";
+import type { PreparedPatient } from "../data/prepared_cache";
+import type { Mask, Volume } from "../data/volume";
+import { DEFAULT_RULE, thresholded } from "../decision/found_lesions";
+import { overlap } from "../eval/dice";
+import { MSSEG2_RULE } from "../eval/lesion_detection";
+import { compareLesions } from "../eval/lesions";
+import { mean } from "../eval/statistics";
+import type { Memory } from "../gpu/memory";
+import { type ModelInfo, unetNetwork } from "../infer/model";
+import { predictProbability } from "../infer/predict";
+import type { FlatParameters } from "../nn/weights";
+
+export interface ValidationPatient {
+  readonly patient: Patient;
+  readonly prepared: PreparedPatient;
+  /** On the grid of visit 1. */
+  readonly truth: Mask;
+}
+
+/** At a probability of 0.5, without anything dropped. */
+export interface Score {
+  /** Mean Dice over the patients that have lesions; undefined if none has. */
+  readonly dice?: number;
+  /** Dice by patient id; a patient without lesions scores 1 when nothing is found, else 0. */
+  readonly perPatient: Readonly<Record<string, number>>;
+  /** Mean lesion F1 of the challenge over the patients that have lesions; undefined if none has. */
+  readonly lesionF1?: number;
+  /** Lesion F1 by id of the patients that have lesions. */
+  readonly lesionF1PerPatient: Readonly<Record<string, number>>;
+}
+
+/** With the truth on the grid of visit 1; the images are not read again. */
+export async function validationPatient(
+  patient: Patient,
+  prepared: PreparedPatient,
+): Promise<ValidationPatient> {
+  const mask = await readMask(patient.truth);
+  const { native } = prepared;
+  if (sameGrid(mask, native)) return { patient, prepared, truth: { ...mask, ...native } };
+  // Resampling asks the headers of the images too.
+  return { patient, prepared, truth: (await loadPatient(patient)).truth };
+}
+
+export interface ValidationHooks {
+  readonly signal?: AbortSignal;
+  readonly precision?: Precision;
+}
+
+/** Calls `visit` with every patient's probability map, one after the other. @throws as validate */
+export async function forEachPrediction(
+  memory: Memory,
+  params: FlatParameters,
+  model: ModelInfo,
+  patients: readonly ValidationPatient[],
+  { signal, precision }: ValidationHooks,
+  visit: (patient: ValidationPatient, map: Volume) => void,
+): Promise<void> {
+  const members = [{ network: unetNetwork(params.named, model.unet), model }];
+  for (const each of patients) {
+    const { prepared, truth } = each;
+    const options = { signal, precision };
+    visit(each, await predictProbability(memory, members, prepared, prepared.grid, truth, options));
+  }
+}
+
+/** Gets the mask at 0.5 and the map that it was made of. */
+export type OnPatient = (patient: ValidationPatient, prediction: Mask, map: Volume) => void;
+
+/** Predicts every patient. @throws the signal's reason when interrupted */
+export async function validate(
+  memory: Memory,
+  params: FlatParameters,
+  model: ModelInfo,
+  patients: readonly ValidationPatient[],
+  hooks: ValidationHooks & { readonly onPatient?: OnPatient } = {},
+): Promise<Score> {
+  const perPatient: Record<string, number> = {};
+  const lesionF1PerPatient: Record<string, number> = {};
+  const withLesions: number[] = [];
+  await forEachPrediction(memory, params, model, patients, hooks, (each, map) => {
+    const { patient, truth } = each;
+    const prediction = thresholded(map, DEFAULT_RULE.threshold);
+    const { dice, truePositives, falseNegatives } = overlap(truth.data, prediction.data);
+    perPatient[patient.id] = dice;
+    if (truePositives + falseNegatives > 0) withLesions.push(dice);
+    const { f1 } = compareLesions(truth, prediction, MSSEG2_RULE, 6);
+    if (f1 !== null) lesionF1PerPatient[patient.id] = f1;
+    hooks.onPatient?.(each, prediction, map);
+  });
+  const f1s = Object.values(lesionF1PerPatient);
+  const meanOf = (values: readonly number[]) => (values.length > 0 ? mean(values) : undefined);
+  return { dice: meanOf(withLesions), perPatient, lesionF1: meanOf(f1s), lesionF1PerPatient };
+}

@@ -1,0 +1,26 @@
+/** Training data that is made from the data there is. */
+import { z } from "zod";
+
+/** Parts of augmentation; the order is that of their random numbers (train/augment.ts). */
+export const AUGMENTATIONS = [
+  "flip",
+  "rotate",
+  "scale",
+  "elastic",
+  "noise",
+  "blur",
+  "brightness",
+  "contrast",
+  "lowres",
+  "gamma",
+  "bias",
+] as const;
+export type AugmentationPart = (typeof AUGMENTATIONS)[number];
+
+export const augmentationSettings = {
+  timeReversal: z.boolean(),
+  /** Share of the training pairs that are synthetic, made of the others (src/synthesis). */
+  synthetic: z.number().min(0).max(0.9).default(0),
+  /** Which parts of augmentation vary the patches; none: they are as in the volumes. */
+  augment: z.array(z.enum(AUGMENTATIONS)).default([]),
+};

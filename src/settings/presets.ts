@@ -1,0 +1,134 @@
+/** Named sets of settings to start from. */
+import { AUGMENTATIONS } from "./augmentation";
+import { parseTrainConfig, type TrainConfig, type TrainSettings } from "./config";
+
+/** The paper's numbers (Schmidt-Mengin et al. 2021); docs/architecture.md lists what is silent. */
+const PAPER: TrainSettings = {
+  preset: "paper",
+  seed: 0,
+  spacing: 0.5,
+  patch: 32,
+  stride: 24,
+  filters: [16, 32, 64],
+  groups: 8,
+  alignCorners: true,
+  sampler: "ohem",
+  pool: 128,
+  batch: 32,
+  positive: 0.3,
+  mu: 0.999,
+  muRamp: true,
+  learningRate: 1e-3,
+  diceEpsilon: 1e-5,
+  normalisation: "volume",
+  volumePrecision: "f32",
+  volumeBudget: 8 * 2 ** 30,
+  timeReversal: false,
+  seconds: 3 * 3600,
+  validateEvery: 0.02,
+  reportEvery: 20,
+};
+
+/**
+ * For a software adapter: the same method, sized to show learning within 6 minutes on 2 cores. What
+ * differs beside size, and why, is in docs/results.md: a pool only half as large again as the batch,
+ * a faster w̄, a larger ε and a head that starts at a low probability. With the paper's numbers the
+ * selection swings between empty patches alone and positive ones alone.
+ */
+const SMALL: TrainSettings = {
+  ...PAPER,
+  preset: "small",
+  spacing: 1,
+  filters: [8, 16, 32],
+  pool: 12,
+  batch: 8,
+  chunk: 16,
+  positive: 0.5,
+  mu: 0.9,
+  learningRate: 3e-3,
+  diceEpsilon: 100,
+  headPrior: 0.01,
+  seconds: 150,
+  validateEvery: 0.334,
+  reportEvery: 5,
+};
+
+/** What `best` adds to the paper, at any size; each part has an option of its own to turn it off. */
+const BEST_PARTS: Partial<TrainSettings> = {
+  sampler: "uniform",
+  positive: 0.33,
+  loss: "batch-dice-ce",
+  diceEpsilon: 1,
+  deepSupervision: true,
+  difference: true,
+  augment: [...AUGMENTATIONS],
+  synthetic: 0.33,
+  headPrior: 0.01,
+  schedule: "cosine",
+  windowWeights: "gaussian",
+  mirror: "xyz",
+};
+
+/**
+ * What wins challenges (nnU-Net: Isensee et al. 2021), for a GPU; docs/training.md says why each part
+ * is there, docs/results.md what it does on the phantom.
+ */
+const BEST: TrainSettings = {
+  ...PAPER,
+  ...BEST_PARTS,
+  preset: "best",
+  patch: 64,
+  stride: 48,
+  filters: [32, 64, 128],
+  batch: 8,
+  chunk: 8,
+  seconds: 6 * 3600,
+};
+
+/**
+ * The same for a software adapter, with the network, voxels and time of `small`: as many patches as
+ * take its time, an average over fewer steps, and nothing made up, for so short a training never sees
+ * a patch twice (docs/results.md).
+ */
+const BEST_SMALL: TrainSettings = {
+  ...SMALL,
+  ...BEST_PARTS,
+  preset: "best-small",
+  batch: 10,
+  positive: 0.4,
+  mu: 0.97,
+  augment: [],
+  synthetic: 0,
+  mirror: "",
+};
+
+export const PRESETS = {
+  paper: PAPER,
+  best: BEST,
+  small: SMALL,
+  "best-small": BEST_SMALL,
+} satisfies Record<string, TrainSettings>;
+export type PresetName = keyof typeof PRESETS;
+
+/**
+ * A preset with some settings replaced. Where the patch is another, the stride of the windows and the
+ * patches of a dispatch follow it, unless they are given too.
+ * @throws UserError naming the setting, its value and what it may be
+ */
+export function makeTrainConfig(preset: PresetName, changes: Partial<TrainSettings>): TrainConfig {
+  const entries = Object.entries(changes).filter(([, value]) => value !== undefined);
+  const given: Partial<TrainSettings> = Object.fromEntries(entries);
+  const base: TrainSettings = PRESETS[preset];
+  const merged: Partial<TrainSettings> = { ...base, ...ofPatch(base, given.patch), ...given };
+  if (given.iterations !== undefined) delete merged.seconds;
+  return parseTrainConfig(merged);
+}
+
+/** The same share of overlap, and as many voxels in a dispatch. */
+function ofPatch(base: TrainSettings, patch = base.patch): Partial<TrainSettings> {
+  const larger = patch / base.patch;
+  return {
+    stride: Math.max(1, Math.round(base.stride * larger)),
+    chunk: base.chunk && Math.max(1, Math.round(base.chunk / larger ** 3)),
+  };
+}
