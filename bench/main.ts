@@ -1,4 +1,4 @@
-/** `bun run bench`: see docs/performance.md. */
+/** `bun run bench`: see docs/measurements/performance.md. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,7 +36,7 @@ import { measureSteps } from "./steps";
 
 const PARTS = ["ceilings", "kernels", "layers", "steps", "latency", "scaling"] as const;
 type Part = (typeof PARTS)[number];
-const DOCS = join(import.meta.dir, "../docs/performance.md");
+const DOCS = join(import.meta.dir, "../docs/measurements/performance.md");
 
 interface Options extends TuneFlags {
   adapter?: string;
@@ -84,7 +84,7 @@ const command = makeCommand(
   .option("--cold-cache", "compile every kernel anew (Mesa's cache in an empty folder)")
   .option("--json <file>", "write everything as JSON")
   .option("--compare <file>", "ratio of each row to an earlier --json file")
-  .option("--docs", "put tables and pictures into docs/performance.md");
+  .option("--docs", "put tables and pictures into docs/measurements/performance.md");
 withTuneOptions(command);
 command.parse();
 await runMain(() => main(command.args as Part[], command.opts<Options>()));

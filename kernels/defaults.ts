@@ -1,6 +1,6 @@
 /**
  * Which variant runs where nothing has been tuned, for each family of adapters. Measured with
- * `bun run tune`; how, and on what: docs/tuning.md.
+ * `bun run tune`; how, and on what: docs/engine/tuning.md.
  */
 import type { Capabilities } from "../src/core/kernel";
 import type { Problem } from "../src/core/variant";
@@ -29,7 +29,7 @@ export const DEFAULTS: Readonly<Record<Capabilities["kind"], readonly Rule[]>> =
     { ops: ["conv3d_dx"], when: { K: [1, 1], CIN: [1, 1] }, use: "subgroup" },
   ],
   swiftshader: [],
-  // As tuned on an NVIDIA H200 (docs/convolution.md). The matrix variants are for f16 alone.
+  // As tuned on an NVIDIA H200 (docs/engine/convolution.md). The matrix variants are for f16 alone.
   hardware: [
     { ops: CONVOLUTIONS, when: { ...WIDE, COUT: [17, MANY], W: [9, MANY] }, use: "matrix_512x32" },
     { ops: CONVOLUTIONS, when: { ...WIDE, COUT: [9, MANY] }, use: "matrix_512x16" },

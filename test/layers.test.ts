@@ -1,4 +1,4 @@
-/** Dependencies point one way (docs/architecture.md), and the engine runs in a browser page. */
+/** Dependencies point one way (docs/engine/architecture.md), and the engine runs in a browser page. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";

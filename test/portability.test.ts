@@ -294,8 +294,8 @@ describe("report", () => {
     expect(JSON.parse(data).report).toEqual(report);
   });
 
-  test("docs/portability.schema.json is the schema", () => {
-    const file = join(import.meta.dir, "..", "docs", "portability.schema.json");
+  test("docs/engine/portability.schema.json is the schema", () => {
+    const file = join(import.meta.dir, "..", "docs", "engine", "portability.schema.json");
     expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(
       JSON.parse(JSON.stringify(jsonSchema())),
     );

@@ -1,11 +1,11 @@
-/** docs/training.md shows the presets as they are. */
+/** docs/guides/training.md shows the presets as they are. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { AUGMENTATIONS } from "../src/settings/augmentation";
 import { makeTrainConfig, PRESETS, type PresetName } from "../src/settings/presets";
 
-const page = readFileSync(join(import.meta.dir, "..", "docs", "training.md"), "utf8");
+const page = readFileSync(join(import.meta.dir, "..", "docs", "guides", "training.md"), "utf8");
 const names = Object.keys(PRESETS) as PresetName[];
 const option = (setting: string) => setting.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 

@@ -17,7 +17,7 @@ export type Tensors = ReadonlyMap<string, StoredTensor>;
 
 /** A work that is ready to be timed. */
 export interface Job {
-  /** Results of the first run(s), as workload and docs/peers.md say, in voxgrad's layouts. */
+  /** Results of the first run(s), as workload and docs/measurements/peers.md say, in voxgrad's layouts. */
   readonly outputs: Tensors;
   readonly note?: string;
   /** Runs the work `count` times and waits for the last. */

@@ -1,5 +1,5 @@
 /**
- * The same work by other engines, in one run with ours (docs/peers.md):
+ * The same work by other engines, in one run with ours (docs/measurements/peers.md):
  * `bun bench/peers/run.ts [--adapter lavapipe] [--only tfjs,torch] [--json FILE] [--doc FILE]`
  */
 import { mkdtempSync, rmSync } from "node:fs";

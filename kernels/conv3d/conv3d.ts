@@ -37,7 +37,7 @@ export interface ConvAttrs {
 /**
  * 3-D convolution with zero padding and stride 1, PyTorch's Conv3d(kernel_size=k, padding=k//2)
  * with k = 3 or 1: y (N, COUT, D, H, W) from x (N, CIN, D, H, W), w (COUT, CIN, k, k, k) and
- * b (COUT). x may be a channel view. Variants and measurements: docs/convolution.md.
+ * b (COUT). x may be a channel view. Variants and measurements: docs/engine/convolution.md.
  */
 export const conv3d = defineOp<ConvAttrs>({
   name: "conv3d",

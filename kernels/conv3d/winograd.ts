@@ -6,7 +6,7 @@
  *   y = Aᵀ[(G g) ⊙ (Bᵀ d)],   dg = Gᵀ[(A dy) ⊙ (Bᵀ d)]
  *
  * at the points 0, ±3/4, ±3/2 and ∞, whose rounding error is the least of those we tried
- * (docs/convolution.md). The planes are convolved by subgroups of 8 that share their loads, or by
+ * (docs/engine/convolution.md). The planes are convolved by subgroups of 8 that share their loads, or by
  * quads. Samples go through in chunks, so that transformed planes stay few.
  */
 
@@ -142,7 +142,7 @@ export interface WinogradKind {
 
 /**
  * Subgroups of 8, tiles of TX × 8 voxels. Wider ones load less and are more code; how a processor takes
- * that decides (docs/convolution.md).
+ * that decides (docs/engine/convolution.md).
  */
 const lanes = (TX: 8 | 16): WinogradKind => ({
   supported: ({ subgroupSize }) => subgroupSize === LANES,

@@ -10,7 +10,7 @@ enable subgroups;
 // lane: for each of the six transformed planes a 2-D convolution over all input channels, then its
 // share of the four planes. The lanes load a plane's tile together, each value once, and hand the
 // values round; the shuffles' lanes are constants once the loops are unrolled, which makes them
-// plain broadcasts. Why so: docs/convolution.md.
+// plain broadcasts. Why so: docs/engine/convolution.md.
 @group(0) @binding(0) var<storage, read> v: array<f32>;
 @group(0) @binding(1) var<storage, read> v4: array<vec4f>; // the same
 @group(0) @binding(2) var<storage, read> u: array<vec4f>;

@@ -10,7 +10,7 @@ enable subgroups;
 // A quad computes four planes of 4 × 8 voxels by 8 output channels. A lane loads its own column of the
 // input and its own two channels of the weights, and sees the other three columns by swapping: sum p
 // of a row is of this lane's channel and of column lane ^ p. On SwiftShader a load costs as much as
-// seventeen multiply-adds, whatever its address, and a swap as one (docs/convolution.md).
+// seventeen multiply-adds, whatever its address, and a swap as one (docs/engine/convolution.md).
 @group(0) @binding(0) var<storage, read> v: array<f32>;
 @group(0) @binding(1) var<storage, read> u: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;

@@ -1,4 +1,4 @@
-/** `bun run tune`: see docs/tuning.md. */
+/** `bun run tune`: see docs/engine/tuning.md. */
 
 import { iterationPicks } from "../choose/iteration_kernels";
 import { tuneSecondsOption } from "../choose/tune_options";

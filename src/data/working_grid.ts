@@ -1,4 +1,4 @@
-/** The network's grid (docs/data.md), and labels on it. */
+/** The network's grid (docs/guides/data.md), and labels on it. */
 import type { Memory } from "../gpu/memory";
 import { resampledGrid, sameGrid } from "./affine";
 import { resampleOnDevice } from "./resample_device";

@@ -1,6 +1,6 @@
 /**
  * Thresholds tuned on validation patients: for lesion F1, and apart from that for the question
- * whether a patient has any new lesion. docs/inference.md says how they are chosen.
+ * whether a patient has any new lesion. docs/guides/inference.md says how they are chosen.
  */
 import { mean } from "../eval/statistics";
 import type { LesionRule } from "./found_lesions";

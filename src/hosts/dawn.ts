@@ -56,7 +56,7 @@ async function dawnRequest(
   const { create, globals } = await import("webgpu");
   Object.assign(globalThis, globals);
   // Without the first no adapter offers subgroup matrices, without the second NVIDIA's no shader-f16
-  // (docs/adapters.md).
+  // (docs/engine/adapters.md).
   const unlocked = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
   const enabled = [...unlocked, ...(robustness ? [] : ["disable_robustness"])];
   const toggles = [

@@ -1,4 +1,4 @@
-/** `bun run portability`: see docs/portability.md. */
+/** `bun run portability`: see docs/engine/portability.md. */
 import { join } from "node:path";
 import { Option } from "commander";
 import { UserError } from "../core/errors";

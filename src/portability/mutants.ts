@@ -1,6 +1,6 @@
 /**
  * Small defects of the kind that kernels and compilers have. The suite must notice them
- * (`bun run portability mutate`, docs/portability.md): each is one edit of one shader.
+ * (`bun run portability mutate`, docs/engine/portability.md): each is one edit of one shader.
  */
 
 export interface Mutant {

@@ -26,7 +26,7 @@ export interface TrainingCurve {
 
 /**
  * The most that the curves of two hosts may differ: four times the largest difference that was measured
- * between adapters, and less than a learning rate that is wrong by 0.1 % makes (docs/portability.md).
+ * between adapters, and less than a learning rate that is wrong by 0.1 % makes (docs/engine/portability.md).
  */
 export const CURVE_TOLERANCE = 4e-5;
 

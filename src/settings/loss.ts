@@ -1,4 +1,4 @@
-/** What training makes small; docs/losses.md has the formulas and their sources. */
+/** What training makes small; docs/guides/losses.md has the formulas and their sources. */
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { optionOf, positive, share } from "./values";

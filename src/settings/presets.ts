@@ -2,7 +2,7 @@
 import { AUGMENTATIONS } from "./augmentation";
 import { parseTrainConfig, type TrainConfig, type TrainSettings } from "./config";
 
-/** The paper's numbers (Schmidt-Mengin et al. 2021); docs/architecture.md lists what is silent. */
+/** The paper's numbers (Schmidt-Mengin et al. 2021); docs/engine/architecture.md lists what is silent. */
 const PAPER: TrainSettings = {
   preset: "paper",
   seed: 0,
@@ -31,7 +31,7 @@ const PAPER: TrainSettings = {
 
 /**
  * For a software adapter: the same method, sized to show learning within 6 minutes on 2 cores. What
- * differs beside size, and why, is in docs/results.md: a pool only half as large again as the batch,
+ * differs beside size, and why, is in docs/measurements/results.md: a pool only half as large again as the batch,
  * a faster w̄, a larger ε and a head that starts at a low probability. With the paper's numbers the
  * selection swings between empty patches alone and positive ones alone.
  */
@@ -70,8 +70,8 @@ const BEST_PARTS: Partial<TrainSettings> = {
 };
 
 /**
- * What wins challenges (nnU-Net: Isensee et al. 2021), for a GPU; docs/training.md says why each part
- * is there, docs/results.md what it does on the phantom.
+ * What wins challenges (nnU-Net: Isensee et al. 2021), for a GPU; docs/guides/training.md says why each part
+ * is there, docs/measurements/results.md what it does on the phantom.
  */
 const BEST: TrainSettings = {
   ...PAPER,
@@ -88,7 +88,7 @@ const BEST: TrainSettings = {
 /**
  * The same for a software adapter, with the network, voxels and time of `small`: as many patches as
  * take its time, an average over fewer steps, and nothing made up, for so short a training never sees
- * a patch twice (docs/results.md).
+ * a patch twice (docs/measurements/results.md).
  */
 const BEST_SMALL: TrainSettings = {
   ...SMALL,

@@ -1,5 +1,5 @@
 /**
- * What mining does, per report (docs/mining.md defines each number): from the log that every iteration
+ * What mining does, per report (docs/guides/mining.md defines each number): from the log that every iteration
  * writes, and with --telemetry full from a program of its own, which ranks the pool under three
  * networks before the last iteration of a report.
  */

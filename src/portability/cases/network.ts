@@ -27,7 +27,7 @@ const PATCH = 8;
 const EPSILON = 1;
 const U = 2 ** -24;
 /**
- * Bounds in units of 2⁻²⁴ of a tensor's largest element (docs/portability.md): a convolution with its
+ * Bounds in units of 2⁻²⁴ of a tensor's largest element (docs/engine/portability.md): a convolution with its
  * norm may add 46; ten of them, independent of each other, add up as squares; and there and back.
  */
 const FORWARD = 46 * Math.sqrt(10);

@@ -1,5 +1,5 @@
 /**
- * `bun src/portability/hosts/measure.ts [host…]`: the table of docs/portability.md. Trains 20 iterations
+ * `bun src/portability/hosts/measure.ts [host…]`: the table of docs/engine/portability.md. Trains 20 iterations
  * in every host on every adapter, compares the losses with those of the first, and measures waiting.
  */
 import { join } from "node:path";

@@ -80,7 +80,7 @@ export type Column = z.infer<typeof column>;
 export type Result = z.infer<typeof result>;
 export type Status = z.infer<typeof status>;
 
-/** For docs/portability.schema.json. */
+/** For docs/engine/portability.schema.json. */
 export const jsonSchema = (): unknown => z.toJSONSchema(reportSchema);
 
 /** `bun × llvmpipe (LLVM 15.0.6, 256 bits)`: what names a column. */
