@@ -9,7 +9,13 @@ import { capabilities } from "../src/gpu/capabilities";
 import type { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
 import { median, type Stopwatch, spreadOf, stepsOf, type Work } from "../src/gpu/stopwatch";
-import { copyF32, copyVec4, emptyKernel, fmaF16, fmaF32 } from "./ceiling_kernels";
+import {
+  copyF32,
+  copyVec4,
+  emptyKernel,
+  fmaF16,
+  fmaF32,
+} from "../src/portability/hosts/ceiling_kernels";
 import type { Ceilings, Control } from "./report/schema";
 
 /** Enough threads, and bytes that no GPU's cache holds. */

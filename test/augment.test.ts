@@ -11,13 +11,13 @@ import { VolumeStore } from "../src/data/volume_store";
 import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
-import { AUGMENTATIONS } from "../src/settings/augmentation";
+import { noiseSources, tinyConfig, tinyStore } from "../src/portability/training_rig";
+import { AUGMENTATIONS } from "../src/settings/names";
 import { augmentedRows, CHANCES, drawAugmentation } from "../src/train/augment";
 import { blurNarrowness, gammaOf, lineOf, rotation } from "../src/train/augment_maps";
 import { drawPatches } from "../src/train/sampler";
 import { Trainer } from "../src/train/trainer";
 import { defaultDevice } from "./test_devices";
-import { noiseSources, tinyConfig, tinyStore } from "./training_rig";
 
 const device = await defaultDevice();
 const memory = new Memory(device);

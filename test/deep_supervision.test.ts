@@ -12,6 +12,7 @@ import { Program } from "../src/gpu/program";
 import { loadWeights } from "../src/infer/model";
 import { LEVEL_WEIGHTS } from "../src/nn/deep_supervision";
 import { initialise, toNamed, unetParameters } from "../src/nn/parameters";
+import { gathered, tinyConfig, tinyStore } from "../src/portability/training_rig";
 import { supervised64 } from "../src/reference/unet3d";
 import { loadCheckpoint, modelInfo, saveCheckpoint } from "../src/run/checkpoint";
 import { checkpointPaths } from "../src/run/run_folder";
@@ -20,7 +21,6 @@ import { drawPatches } from "../src/train/sampler";
 import { makeTrainState, trainedParameters, unetConfig } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
 import { defaultDevice } from "./test_devices";
-import { gathered, tinyConfig, tinyStore } from "./training_rig";
 
 const device = await defaultDevice();
 const memory = new Memory(device);

@@ -10,13 +10,13 @@ import { capabilities, checkPrecision } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { unetNetwork } from "../src/infer/model";
 import { predictVolume } from "../src/infer/sliding_window";
+import { noiseSources, tinyConfig, tinyStore } from "../src/portability/training_rig";
 import { loadCheckpoint, modelInfo, saveCheckpoint } from "../src/run/checkpoint";
 import { checkpointPaths } from "../src/run/run_folder";
 import type { TrainConfig } from "../src/settings/config";
 import { LOG_COLUMNS } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
 import { testDevice } from "./test_devices";
-import { noiseSources, tinyConfig, tinyStore } from "./training_rig";
 
 const swiftshader = await testDevice("swiftshader");
 

@@ -120,7 +120,7 @@ function record(graph: Graph, c: FusionCase): Recorded {
     x = graph.apply(groupNorm, { x: y!, weight, bias }, attrs).y!;
   }
   graph.backward(new Map([[x, given.dy!]]), add);
-  return { graph, given, results: { ...results, y: graph.real(x) } };
+  return { graph, given, results: { ...results, y: graph.materialise(x) } };
 }
 
 /** Behind the first norm pooling, behind the second upsampling and a 1×1×1 convolution, each with a gradient. */

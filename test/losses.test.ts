@@ -5,13 +5,13 @@ import { UserError } from "../src/core/errors";
 import { Philox } from "../src/core/random";
 import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
+import { relativeL2, tinyConfig, tinyStore } from "../src/portability/training_rig";
 import { patchLossReference } from "../src/reference/patch_loss";
 import type { TrainSettings } from "../src/settings/config";
 import { checkLoss, LOSSES } from "../src/settings/loss";
 import { LOG_COLUMNS } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
 import { defaultDevice } from "./test_devices";
-import { relativeL2, tinyConfig, tinyStore } from "./training_rig";
 
 const device = await defaultDevice();
 const memory = new Memory(device);

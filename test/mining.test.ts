@@ -11,6 +11,7 @@ import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
 import { initialise, unetParameters } from "../src/nn/parameters";
+import { gathered, noiseVolume, tinyConfig, tinyStore } from "../src/portability/training_rig";
 import { exponentials } from "../src/reference/sampling_keys";
 import { selected } from "../src/reference/top_b";
 import { loadCheckpoint, modelInfo, saveCheckpoint } from "../src/run/checkpoint";
@@ -23,7 +24,6 @@ import { drawPatches } from "../src/train/sampler";
 import { makeTrainState, unetConfig } from "../src/train/state";
 import { type Statistics, Trainer } from "../src/train/trainer";
 import { defaultDevice } from "./test_devices";
-import { gathered, noiseVolume, tinyConfig, tinyStore } from "./training_rig";
 
 const device = await defaultDevice();
 const memory = new Memory(device);

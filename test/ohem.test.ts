@@ -7,13 +7,13 @@ import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";
 import { initialise, toNamed, unetParameters } from "../src/nn/parameters";
+import { gathered, relativeL2, tinyConfig, tinyStore } from "../src/portability/training_rig";
 import { unet64 } from "../src/reference/unet3d";
 import { recordIteration } from "../src/train/iteration";
 import { drawPatches } from "../src/train/sampler";
 import { LOG_COLUMNS, makeTrainState, unetConfig } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
 import { defaultDevice } from "./test_devices";
-import { gathered, relativeL2, tinyConfig, tinyStore } from "./training_rig";
 
 const device = await defaultDevice();
 const memory = new Memory(device);

@@ -1,6 +1,6 @@
 /** Learning rates over a run, the momentum of w̄, and settings that follow others. */
 import { expect, test } from "bun:test";
-import { SCHEDULES } from "../src/settings/optimisation";
+import { SCHEDULES } from "../src/settings/names";
 import { makeTrainConfig, PRESETS, type PresetName } from "../src/settings/presets";
 import { chunksFor } from "../src/train/chunk";
 import { emaMomentum, learningRateAt } from "../src/train/schedule";

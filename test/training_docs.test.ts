@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { AUGMENTATIONS } from "../src/settings/augmentation";
+import { AUGMENTATIONS } from "../src/settings/names";
 import { makeTrainConfig, PRESETS, type PresetName } from "../src/settings/presets";
 
 const page = readFileSync(join(import.meta.dir, "..", "docs", "guides", "training.md"), "utf8");

@@ -14,12 +14,12 @@ import { elements, type Shape } from "../src/core/tensor";
 import type { Trial } from "../src/core/trial";
 import { type Problem, problemKey } from "../src/core/variant";
 import { FileTuneStore } from "../src/platform/tune_store";
+import { tinyConfig } from "../src/portability/training_rig";
 import { conv3dReference } from "../src/reference/conv3d";
 import type { Reference, Values } from "../src/reference/reference";
 import { upsample3dReference } from "../src/reference/upsample3d";
 import { createRunFolder, readChoices, writeChoices } from "../src/run/run_folder";
 import { contest, Limit, Refused, type Runner, type Score, winner } from "../src/tune/contest";
-import { tinyConfig } from "./training_rig";
 
 const CAPS: Capabilities = {
   kind: "lavapipe",

@@ -93,7 +93,7 @@ function storage(a: Tensor, b: Tensor) {
 
 /** `t` as a variant can read it. */
 const readable = (g: Graph, { fuses }: { readonly fuses?: boolean }, t: Tensor) =>
-  fuses && (normalisedOf(t) || normGradientOf(t)) ? t : g.real(t);
+  fuses && (normalisedOf(t) || normGradientOf(t)) ? t : g.materialise(t);
 
 /** 1 if `t` is behind a normalisation, and nothing has written it. */
 const unread = (g: Graph, t: Tensor) =>
@@ -117,7 +117,7 @@ function pickInputGradient(g: Graph, t: Gradients) {
 
 function emitInputGradient(g: Graph, t: Gradients): void {
   const { geometry, variant } = pickInputGradient(g, t);
-  variant.emit(g, { x: g.real(t.dy), w: t.w, y: t.dx }, geometry);
+  variant.emit(g, { x: g.materialise(t.dy), w: t.w, y: t.dx }, geometry);
 }
 
 /** dw and, where there is one, dx; together if both go through the same transform of dy. */
@@ -142,5 +142,5 @@ function emitGradients(
   variant.emit(g, { x, dy, dw }, geometry, accumulate);
   if (!input) return;
   g.launching(input.variant);
-  input.variant.emit(g, { x: g.real(t.dy), w, y: input.dx }, input.geometry);
+  input.variant.emit(g, { x: g.materialise(t.dy), w, y: input.dx }, input.geometry);
 }

@@ -127,7 +127,12 @@ function emitPointWeights(
   geometry: Geometry,
   accumulate: boolean,
 ): void {
-  emitSumOfParts(g, emitPointWeightParts(g, { x, dy: g.real(dy) }, geometry), dw, accumulate);
+  emitSumOfParts(
+    g,
+    emitPointWeightParts(g, { x, dy: g.materialise(dy) }, geometry),
+    dw,
+    accumulate,
+  );
 }
 
 /** conv3d_blocked_dw does too. */
@@ -138,7 +143,7 @@ const blockedGradients: readonly WeightGradientVariant[] = BLOCKS.map((block) =>
   fuses: true,
   f16: true,
   emit(g, { x, dy, dw }, geometry, accumulate) {
-    const parts = blockedWeightParts(g, { x, dy: g.real(dy) }, geometry, block);
+    const parts = blockedWeightParts(g, { x, dy: g.materialise(dy) }, geometry, block);
     emitSumOfParts(g, parts, dw, accumulate);
   },
 }));
@@ -218,7 +223,7 @@ export function emitBiasGradient(g: Graph, given: Tensor, db: Tensor, accumulate
     emitNormBiasGradient(g, norm, norm.channelMeans, db, accumulate);
     return;
   }
-  const dy = g.real(given);
+  const dy = g.materialise(given);
   const [N = 0, COUT = 0, ...space] = dy.shape;
   const WIDTH = widthFor(elements(space));
   const S = elements(space) / WIDTH;

@@ -115,7 +115,7 @@ const conv = byRow(
 );
 
 function packWeights(g: Graph, { w, b }: ConvTensors, { CIN, COUT }: Geometry): Tensor {
-  return g.once(w, `matrices ${b?.id}`, () => {
+  return g.cached(w, `matrices ${b?.id}`, () => {
     const shape = [ceilDiv(COUT, EDGE), ceilDiv(CIN, EDGE), 27, EDGE, EDGE];
     const wp = g.tensor("weight_matrices", shape, "f16");
     g.emit(weights, { w, wp }, { TRANSPOSED: !b, WG: 64 }, { CIN, COUT });

@@ -90,7 +90,7 @@ function emit(
   accumulate: boolean,
   outputs: number,
 ): void {
-  const dy = g.real(given);
+  const dy = g.materialise(given);
   const column = columnFor(outputs, W, g.caps)!;
   const { TX, TY } = column;
   const columns = N * ceilDiv(H, TY) * ceilDiv(W, TX);

@@ -22,7 +22,7 @@ export function packWeights(
   CB: number,
 ): Tensor {
   const T = K ** 3;
-  return g.once(w, `packed ${b?.id} ${CB}`, () => {
+  return g.cached(w, `packed ${b?.id} ${CB}`, () => {
     const wp = g.tensor("packed_weights", [Math.ceil(COUT / CB), 1 + CIN * T, CB]);
     const how = { TRANSPOSED: !b, BIAS: Boolean(b), WG: 64 };
     g.emit(pack, { w, b: b ?? w, wp }, { CIN, COUT, T, CB, ...how });

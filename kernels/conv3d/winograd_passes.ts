@@ -161,7 +161,7 @@ export function transformWeights(
   TRANSPOSED: boolean,
   { CIN, COUT }: Pick<Geometry, "CIN" | "COUT">,
 ): Tensor {
-  return g.once(w, `winograd ${TRANSPOSED}`, () => {
+  return g.cached(w, `winograd ${TRANSPOSED}`, () => {
     const u = g.tensor("winograd_weights", [ceilDiv(COUT, BLOCK), PLANES, CIN, 3, BLOCK, 4]);
     g.emit(weights, { w, u }, { TRANSPOSED, WG }, { CIN, COUT });
     return u;

@@ -62,7 +62,7 @@ function emitBehindNorm(g: Graph, x: Tensor, { y: pooled, argmax }: Pooled): boo
   const norm = normalisedOf(x);
   const { N, C, D, H, W } = sizes(x);
   if (!norm || g.isWritten(x) || W % 4 !== 0 || H % 2 !== 0 || D % 2 !== 0) return false;
-  const y = g.claim(x);
+  const y = g.takeOver(x);
   const { CT: Y_CT, C0: Y_C0 } = channelLayout(y);
   const args = { N, C, CG: C / norm.groups, D, H, W4: W / 4, Y_CT, Y_C0 };
   g.emit(normForward, { ...norm.inputs, y, pooled, argmax }, { WG: 64 }, args);
@@ -86,7 +86,7 @@ export const maxPool3d = defineOp({
     const y = g.tensor("pooled", shape, given.dtype);
     const argmax = g.tensor("argmax", shape, "u32");
     if (!emitBehindNorm(g, given, { y, argmax })) {
-      const x = g.real(given);
+      const x = g.materialise(given);
       const { CT: X_CT, C0: X_C0 } = channelLayout(x);
       g.emit(forward, { x, y, argmax }, { ...sizes(x), X_CT, X_C0, WG: 64 });
     }

@@ -44,7 +44,7 @@ export const upsample3d = defineOp<UpsampleAttrs>({
     const problem: UpsampleProblem = { ...sizes, NORM, F16: Number(x.dtype === "f16") };
     const variants = preferred("upsample3d", upsampleVariants, g.caps, problem);
     const variant = g.pick("upsample3d", variants, problem, x.dtype);
-    variant.emit(g, variant.fuses && normalisedOf(x) ? x : g.real(x), y, sizes);
+    variant.emit(g, variant.fuses && normalisedOf(x) ? x : g.materialise(x), y, sizes);
     return { y };
   },
   backward(g, { inputs, attrs }, { y: dy }) {

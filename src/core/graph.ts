@@ -49,7 +49,7 @@ export class Graph {
   private readonly tracked = new Set<number>();
   /** Deferred tensors that are in memory by now. */
   private readonly written = new Map<number, Tensor>();
-  /** Storage → maps of tensors in it, see `once`. */
+  /** Storage → maps of tensors in it, see `cached`. */
   private readonly maps = new Map<number, Map<string, Tensor>>();
   private recording = true;
   private opName = "graph";
@@ -69,7 +69,7 @@ export class Graph {
    * The map `key` of `source` that `make` emits, or what an earlier call emitted, unless `source` has
    * been changed in place since: for packed weights, which many launches need.
    */
-  once(source: Tensor, key: string, make: () => Tensor): Tensor {
+  cached(source: Tensor, key: string, make: () => Tensor): Tensor {
     const storage = storageOf(source).id;
     const maps = this.maps.get(storage) ?? new Map<string, Tensor>();
     this.maps.set(storage, maps);
@@ -81,11 +81,11 @@ export class Graph {
 
   /**
    * A tensor that its maker need not write: readers compute it from what it is made of, or have it
-   * written with `real`. Without fusion it is written at once.
+   * written with `materialise`. Without fusion it is written at once.
    */
   defer(name: string, shape: Shape, deferred: Deferred, dtype: DType = "f32"): Tensor {
     const t = deferredTensor(name, shape, deferred, dtype);
-    return this.options.fuse === false ? this.real(t) : t;
+    return this.options.fuse === false ? this.materialise(t) : t;
   }
 
   /** Whether nothing needs to write `t` any more. */
@@ -94,11 +94,11 @@ export class Graph {
   }
 
   /** `t` in memory: written now if it was deferred and nobody had it written before. */
-  real(t: Tensor): Tensor {
+  materialise(t: Tensor): Tensor {
     if (!t.deferred) return t;
     const before = this.written.get(t.id);
     if (before) return before;
-    const into = this.claim(t);
+    const into = this.takeOver(t);
     const { opName, variant } = this;
     t.deferred.write(this, into);
     this.opName = opName;
@@ -107,7 +107,7 @@ export class Graph {
   }
 
   /** Where the caller, who has a kernel for it, writes the deferred `t`, which nobody else will. */
-  claim(t: Tensor): Tensor {
+  takeOver(t: Tensor): Tensor {
     const { deferred, ...plain } = t;
     const into = deferred?.out ? { ...deferred.out, id: t.id } : plain;
     this.written.set(t.id, into);
@@ -177,7 +177,7 @@ export class Graph {
   private readable(tensors: Tensors, defers: readonly string[] = []): Tensors {
     const entries = Object.entries(tensors);
     return Object.fromEntries(
-      entries.map(([name, t]) => [name, defers.includes(name) ? t : this.real(t)]),
+      entries.map(([name, t]) => [name, defers.includes(name) ? t : this.materialise(t)]),
     );
   }
 

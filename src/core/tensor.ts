@@ -24,7 +24,7 @@ export interface Tensor {
   readonly range?: { readonly base: Tensor; readonly offset: number };
   /** Channels [first, first + C) of `base` (N, CT, …): rows of one sample stay contiguous. */
   readonly channels?: { readonly base: Tensor; readonly first: number };
-  /** Set while nothing has written the tensor: what it is made of. See `Graph.real`. */
+  /** Set while nothing has written the tensor: what it is made of. See `Graph.materialise`. */
   readonly deferred?: Deferred;
 }
 

@@ -272,7 +272,7 @@ export interface Prepared {
 
 /** The tensors in memory, where an op left them to its readers. */
 function written(g: Graph, tensors: Tensors): Tensors {
-  return Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, g.real(t)]));
+  return Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, g.materialise(t)]));
 }
 
 /** All buffers of a run before and after it, guard words included. */

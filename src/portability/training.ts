@@ -3,11 +3,11 @@
  * seeds, no files.
  */
 
-import { tinyConfig, tinyStore } from "../../test/training_rig";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { LOG_COLUMNS } from "../train/state";
 import { Trainer } from "../train/trainer";
+import { tinyConfig, tinyStore } from "./training_rig";
 
 export const ITERATIONS = 20;
 

@@ -1,21 +1,6 @@
 /** Training data that is made from the data there is. */
 import { z } from "zod";
-
-/** Parts of augmentation; the order is that of their random numbers (train/augment.ts). */
-export const AUGMENTATIONS = [
-  "flip",
-  "rotate",
-  "scale",
-  "elastic",
-  "noise",
-  "blur",
-  "brightness",
-  "contrast",
-  "lowres",
-  "gamma",
-  "bias",
-] as const;
-export type AugmentationPart = (typeof AUGMENTATIONS)[number];
+import { AUGMENTATIONS } from "./names";
 
 export const augmentationSettings = {
   timeReversal: z.boolean(),

@@ -1,9 +1,7 @@
 /** How the weights follow the gradient. */
 import { z } from "zod";
+import { SCHEDULES } from "./names";
 import { positive } from "./values";
-
-export const SCHEDULES = ["step", "cosine", "poly"] as const;
-export type ScheduleName = (typeof SCHEDULES)[number];
 
 export const optimisationSettings = {
   /** Initial, that is before the schedule lowers it. */

@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from "commander";
 import { MIRRORS, type Mirror } from "../infer/mirror";
 import { listOption } from "../terminal/options";
-import { AUGMENTATIONS, type AugmentationPart } from "./augmentation";
+import { AUGMENTATIONS, type AugmentationPart } from "./names";
 
 /** `xyz`, `x`, or `none` → "". */
 export function mirrorOption(text: string): Mirror {

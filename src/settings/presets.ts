@@ -1,6 +1,7 @@
 /** Named sets of settings to start from. */
-import { AUGMENTATIONS } from "./augmentation";
+
 import { parseTrainConfig, type TrainConfig, type TrainSettings } from "./config";
+import { AUGMENTATIONS } from "./names";
 
 /** The paper's numbers (Schmidt-Mengin et al. 2021); docs/engine/architecture.md lists what is silent. */
 const PAPER: TrainSettings = {

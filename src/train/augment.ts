@@ -15,7 +15,7 @@ import {
 } from "../../kernels/volume/augmentation";
 import { Philox } from "../core/random";
 import type { VisitStatistics } from "../data/visit_statistics";
-import { AUGMENTATIONS, type AugmentationPart } from "../settings/augmentation";
+import { AUGMENTATIONS, type AugmentationPart } from "../settings/names";
 import {
   blurNarrowness,
   gammaOf,

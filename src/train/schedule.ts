@@ -1,5 +1,5 @@
 /** What changes from step to step, worked out on the host in float64. */
-import type { ScheduleName } from "../settings/optimisation";
+import type { ScheduleName } from "../settings/names";
 
 export interface AdamConfig {
   readonly beta1: number;

@@ -1,8 +1,8 @@
 /** The options of `bun run train`: a function per theme, as the settings in src/settings. */
 import { type Command, Option } from "commander";
-import { AUGMENTATIONS } from "../../settings/augmentation";
 import { LOSSES } from "../../settings/loss";
 import { MINING_ERRORS } from "../../settings/mining";
+import { AUGMENTATIONS } from "../../settings/names";
 import { augmentOption, mirrorOption } from "../../settings/parsers";
 import { ADAPTER_OPTION } from "../../terminal/command";
 import {

@@ -35,7 +35,7 @@ function record(caps: Capabilities, shape: Shape) {
   const inputs = { x: state("x", shape), weight: state("weight", [C]), bias: state("bias", [C]) };
   const { y: normed } = g.apply(groupNorm, inputs, ATTRS);
   const { y, argmax } = g.apply(maxPool3d, { x: normed! }, {});
-  return { g, inputs, normed: g.real(normed!), y: y!, argmax: argmax! };
+  return { g, inputs, normed: g.materialise(normed!), y: y!, argmax: argmax! };
 }
 
 async function run({ memory, caps }: Rig, shape: Shape, seed: number): Promise<Outcome> {

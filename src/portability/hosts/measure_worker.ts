@@ -1,5 +1,5 @@
 /** What is measured of a host and adapter: a training run, and what waiting for the device costs. */
-import { fmaF32 } from "../../../bench/ceiling_kernels";
+
 import { state } from "../../core/tensor";
 import { graphFor } from "../../gpu/capabilities";
 import type { Device } from "../../gpu/device";
@@ -8,6 +8,7 @@ import { Program } from "../../gpu/program";
 import { median, stepsOf } from "../../gpu/stopwatch";
 import { throttledWait } from "../../gpu/wait";
 import { type TrainingCurve, trainingCurve } from "../training";
+import { fmaF32 } from "./ceiling_kernels";
 
 export interface Waiting {
   /** Milliseconds of an empty submission and its wait. */

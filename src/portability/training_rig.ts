@@ -1,15 +1,15 @@
 /** A tiny training problem for tests: random volumes with bright boxes as lesions. */
-import { gatherPatches } from "../kernels/volume/gather_patches";
-import { Graph } from "../src/core/graph";
-import { Philox } from "../src/core/random";
-import type { Tensor } from "../src/core/tensor";
-import type { Size3 } from "../src/data/volume";
-import { type VolumeSource, VolumeStore } from "../src/data/volume_store";
-import { capabilities } from "../src/gpu/capabilities";
-import type { Memory } from "../src/gpu/memory";
-import { Program } from "../src/gpu/program";
-import type { TrainConfig } from "../src/settings/config";
-import { makeTrainConfig } from "../src/settings/presets";
+import { gatherPatches } from "../../kernels/volume/gather_patches";
+import { Graph } from "../core/graph";
+import { Philox } from "../core/random";
+import type { Tensor } from "../core/tensor";
+import type { Size3 } from "../data/volume";
+import { type VolumeSource, VolumeStore } from "../data/volume_store";
+import { capabilities } from "../gpu/capabilities";
+import type { Memory } from "../gpu/memory";
+import { Program } from "../gpu/program";
+import type { TrainConfig } from "../settings/config";
+import { makeTrainConfig } from "../settings/presets";
 
 /** A volume of noise in which voxels of some boxes are brighter at visit 2; `seed` decides all. */
 export function noiseVolume(id: string, size: Size3, seed: number): VolumeSource {

@@ -1,6 +1,6 @@
 /** Kernels that reach for the adapter's limits: multiply-adds, copies, nothing at all. */
-import type { Kernel } from "../src/core/kernel";
-import { defineKernel, grid1d, num } from "../src/core/kernel";
+import type { Kernel } from "../../core/kernel";
+import { defineKernel, grid1d, num } from "../../core/kernel";
 
 /**
  * Independent sums of a thread, and multiply-adds of each in an unrolled run. Fewer sums starve the
