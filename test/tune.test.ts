@@ -1,7 +1,7 @@
 /** The tuner on a device: wrong candidates are refused, and graphs record what was found. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import type { ConvVariant } from "../kernels/conv3d/contract";
 import { conv3d } from "../kernels/conv3d/conv3d";
-import type { ConvVariant } from "../kernels/conv3d/forward";
 import { add } from "../kernels/elementwise/add";
 import { ops } from "../kernels/index";
 import { groupNorm } from "../kernels/norm/group_norm";

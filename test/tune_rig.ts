@@ -2,10 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type ConvVariant, type ForwardProblem, geometryOf } from "../kernels/conv3d/contract";
 import { conv3d } from "../kernels/conv3d/conv3d";
-import type { ConvVariant } from "../kernels/conv3d/forward";
-import { convVariants, geometryOf } from "../kernels/conv3d/forward";
-import type { ForwardProblem } from "../kernels/conv3d/trials";
+import { convVariants } from "../kernels/conv3d/forward";
 import { defineKernel, grid1d, type Kernel } from "../src/core/kernel";
 import type { Op } from "../src/core/op";
 import { elements } from "../src/core/tensor";

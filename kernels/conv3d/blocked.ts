@@ -10,8 +10,7 @@ import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kern
 import type { Tensor } from "../../src/core/tensor";
 import { sourceOf } from "../norm/normalised";
 import { byRow, widthFor } from "../vector_width";
-import type { ConvTensors, ConvVariant, Geometry } from "./forward";
-import type { GradientTensors } from "./gradients";
+import type { ConvTensors, ConvVariant, Geometry, GradientTensors } from "./contract";
 import { packWeights } from "./pack";
 
 /** What a workgroup computes; `blocked_512x16` has 512 voxels by 16 output channels. */

@@ -4,9 +4,10 @@ import type { Tensor } from "../../src/core/tensor";
 import { showShape } from "../../src/core/tensor";
 import { preferred } from "../defaults";
 import { normalisedOf, normGradientOf } from "../norm/normalised";
-import { convVariants, geometryOf } from "./forward";
+import { type BackwardProblem, type ForwardProblem, geometryOf } from "./contract";
+import { convVariants } from "./forward";
 import { emitBiasGradient, weightGradientVariants } from "./gradients";
-import { type BackwardProblem, conv3dTrials, type ForwardProblem } from "./trials";
+import { conv3dTrials } from "./trials";
 
 /** @throws Error naming what does not fit together */
 function checkShapes(x: Tensor, w: Tensor, b: Tensor): void {

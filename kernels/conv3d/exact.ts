@@ -1,7 +1,7 @@
 /** Single elements of convolutions in float64, for trials. */
 import { type Exact, roundingBound } from "../../src/core/trial";
 import { NORM_ROUNDING, type Read } from "../norm/after_norm";
-import type { Geometry } from "./forward";
+import type { Geometry } from "./contract";
 
 /** Index in a volume of voxel `s` moved by tap `t` of a row of K³; undefined outside of it. */
 function moved(s: number, t: number, { D, H, W, K }: Geometry): number | undefined {

@@ -3,12 +3,16 @@ import naiveWgsl from "../../shaders/conv3d/conv3d_naive.wgsl" with { type: "tex
 import plainWgsl from "../../shaders/conv3d/conv3d_plain.wgsl" with { type: "text" };
 import subgroupWgsl from "../../shaders/conv3d/conv3d_subgroup.wgsl" with { type: "text" };
 import type { Graph } from "../../src/core/graph";
-import type { Capabilities, Consts } from "../../src/core/kernel";
-import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kernel";
-import type { Tensor } from "../../src/core/tensor";
+import { ceilDiv, defineKernel, grid1d, num } from "../../src/core/kernel";
 import { channelLayout } from "../../src/core/tensor";
-import type { Variant } from "../../src/core/variant";
 import { blockedVariants } from "./blocked";
+import {
+  type ConvTensors,
+  type ConvVariant,
+  directFlops,
+  EVERYWHERE,
+  type Geometry,
+} from "./contract";
 import { matrixVariants } from "./matrix";
 import { packWeights } from "./pack";
 import { emitPoint, pointFits } from "./point";
@@ -20,36 +24,6 @@ import {
   winogradTiles,
   winogradWide,
 } from "./winograd";
-
-/** Sizes of a convolution from CIN to COUT channels, as the shaders name them. */
-export type Geometry = Readonly<Record<"N" | "CIN" | "COUT" | "D" | "H" | "W" | "K", number>>;
-
-export function geometryOf(x: Tensor, y: Tensor, w: Tensor): Geometry {
-  const [N = 0, CIN = 0, D = 0, H = 0, W = 0] = x.shape;
-  return { N, CIN, COUT: y.shape[1]!, D, H, W, K: w.shape[4]! };
-}
-
-/** Without `b` it is the gradient of the input: x is dy, y is dx and w is read transposed. */
-export interface ConvTensors {
-  readonly x: Tensor;
-  readonly w: Tensor;
-  readonly b?: Tensor;
-  readonly y: Tensor;
-  /** Where y's moments go, if they are wanted: (N, COUT, T, 3), see group_norm_merge.wgsl. */
-  readonly moments?: Tensor;
-}
-
-export interface ConvVariant extends Variant<Geometry> {
-  /** Reads x behind a normalisation (kernels/norm/normalised.ts). */
-  readonly fuses?: boolean;
-  /** Parts T of a channel of which it can leave the moments (ConvTensors.moments); absent: none. */
-  readonly momentParts?: (geometry: Geometry, caps: Capabilities) => number;
-  readonly emit: (g: Graph, t: ConvTensors, geometry: Geometry) => void;
-}
-
-/** Operations of the direct convolution between CIN and COUT channels, in any direction. */
-export const directFlops = (c: Consts): number =>
-  2 * product(c, "N", "CIN", "COUT", "D", "H", "W") * num(c, "K") ** 3;
 
 const naive = defineKernel({
   name: "conv3d_naive",
@@ -114,9 +88,6 @@ const winograd = (name: string, kind: WinogradKind): ConvVariant => ({
   momentParts: winogradTiles(kind),
   emit: emitWinograd(kind),
 });
-
-/** For variants that are there to be read, and for where nothing else runs. */
-export const EVERYWHERE = ["lavapipe", "swiftshader", "hardware"] as const;
 
 export const convVariants: readonly ConvVariant[] = [
   {

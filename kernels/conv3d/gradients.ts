@@ -8,14 +8,19 @@ import type { Graph } from "../../src/core/graph";
 import { defineKernel, grid1d, num, product } from "../../src/core/kernel";
 import type { Tensor } from "../../src/core/tensor";
 import { channelLayout, elements } from "../../src/core/tensor";
-import type { Variant } from "../../src/core/variant";
 import type { NormGradient } from "../norm/normalised";
 import { normGradientOf } from "../norm/normalised";
 import { lanesFor, splitsFor } from "../partial_sums";
 import { emitSumOfParts } from "../sum_parts";
 import { byWidth, widthFor } from "../vector_width";
 import { BLOCKS, blockedWeightParts, blockName, blockSupported } from "./blocked";
-import { directFlops, EVERYWHERE, type Geometry } from "./forward";
+import {
+  directFlops,
+  EVERYWHERE,
+  type Geometry,
+  type GradientTensors,
+  type WeightGradientVariant,
+} from "./contract";
 import { matrixGradients } from "./matrix_dw";
 import { emitPointWeightParts, pointFits } from "./point";
 import {
@@ -26,25 +31,6 @@ import {
   winogradQuads,
   winogradWide,
 } from "./winograd";
-
-export interface GradientTensors {
-  readonly x: Tensor;
-  readonly dy: Tensor;
-  readonly dw: Tensor;
-}
-
-export interface WeightGradientVariant extends Variant<Geometry> {
-  /** Reads x and dy behind normalisations (kernels/norm/normalised.ts). */
-  readonly fuses?: boolean;
-  readonly emit: (g: Graph, t: GradientTensors, geometry: Geometry, accumulate: boolean) => void;
-  /** The input's gradient too, cheaper than apart. */
-  readonly both?: (g: Graph, t: BothGradients, geometry: Geometry, accumulate: boolean) => void;
-}
-
-export interface BothGradients extends GradientTensors {
-  readonly w: Tensor;
-  readonly dx: Tensor;
-}
 
 const naive = defineKernel({
   name: "conv3d_naive_dw",

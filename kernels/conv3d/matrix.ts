@@ -12,7 +12,7 @@ import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kern
 import type { Tensor } from "../../src/core/tensor";
 import { sourceOf } from "../norm/normalised";
 import { byRow, widthFor } from "../vector_width";
-import type { ConvTensors, ConvVariant, Geometry } from "./forward";
+import type { ConvTensors, ConvVariant, Geometry } from "./contract";
 
 /** Of a matrix. */
 export const EDGE = 16;

@@ -10,8 +10,7 @@ import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kern
 import { elements } from "../../src/core/tensor";
 import { sourceOf } from "../norm/normalised";
 import { byRow, widthFor } from "../vector_width";
-import type { Geometry } from "./forward";
-import type { GradientTensors, WeightGradientVariant } from "./gradients";
+import type { Geometry, GradientTensors, WeightGradientVariant } from "./contract";
 import { EDGE, LANES, multiplies, WIDE } from "./matrix";
 
 /** Output channels of a workgroup, beside 16 input channels. */

@@ -2,7 +2,7 @@ import wgsl from "../../shaders/conv3d/conv3d_pack.wgsl" with { type: "text" };
 import type { Graph } from "../../src/core/graph";
 import { defineKernel, grid1d, num } from "../../src/core/kernel";
 import type { Tensor } from "../../src/core/tensor";
-import type { ConvTensors, Geometry } from "./forward";
+import type { ConvTensors, Geometry } from "./contract";
 
 const pack = defineKernel({
   name: "conv3d_pack",

@@ -8,8 +8,7 @@ import { defineKernel, grid1d, num, product } from "../../src/core/kernel";
 import type { Tensor } from "../../src/core/tensor";
 import { sourceOf } from "../norm/normalised";
 import { splitsFor } from "../partial_sums";
-import type { ConvTensors, Geometry } from "./forward";
-import type { GradientTensors } from "./gradients";
+import type { ConvTensors, Geometry, GradientTensors } from "./contract";
 
 const ARGS = ["N", "CIN", "COUT", "CT", "C0", "CG", "S4"] as const;
 const flops = (c: Consts) => 8 * product(c, "N", "CIN", "COUT", "S4");

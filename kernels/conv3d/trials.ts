@@ -17,24 +17,14 @@ import {
   written,
 } from "../norm/after_norm";
 import { groupNorm } from "../norm/group_norm";
+import type { BackwardProblem, ForwardProblem, Geometry } from "./contract";
 import { exactStatistic, exactVoxel, exactWeight } from "./exact";
-import type { Geometry } from "./forward";
-
-/** NORM: 1 where x comes unwritten behind a norm; F16: 1 where activations are stored so. */
-type Context = Readonly<Record<"NORM" | "F16", number>>;
-/** MOMENTS: 1 where a norm follows. */
-export type ForwardProblem = Geometry & Context & { readonly MOMENTS: number };
-/**
- * Of either gradient: NORM_DY: 1 where dy too comes unwritten behind a norm; DX: 1 where the input's
- * gradient is wanted beside that of the weights.
- */
-export type BackwardProblem = Geometry & Context & Readonly<Record<"NORM_DY" | "DX", number>>;
 
 const EPS = 1e-5;
 const volume = ({ N, D, H, W }: Geometry, channels: number) => [N, channels, D, H, W];
 const weights = ({ CIN, COUT, K }: Geometry) => [COUT, CIN, K, K, K];
 /** The variant on subgroup matrices multiplies with weights in f16. */
-const roundedWeights = ({ F16 }: Context) => (F16 ? ["w"] : []);
+const roundedWeights = ({ F16 }: { readonly F16: number }) => (F16 ? ["w"] : []);
 const fill = { ...normFills("x", "x"), ...normFills("dy", "dy_of") };
 
 interface Attrs {

@@ -18,8 +18,7 @@ import type { Graph } from "../../src/core/graph";
 import type { Capabilities, Consts, Grid } from "../../src/core/kernel";
 import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kernel";
 import type { Tensor } from "../../src/core/tensor";
-import type { ConvTensors, Geometry } from "./forward";
-import type { GradientTensors } from "./gradients";
+import type { ConvTensors, Geometry, GradientTensors } from "./contract";
 import {
   BLOCK,
   type Chunk,

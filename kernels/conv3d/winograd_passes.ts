@@ -12,7 +12,7 @@ import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kern
 import type { Tensor } from "../../src/core/tensor";
 import { channelLayout } from "../../src/core/tensor";
 import { normalisedOf, normGradientOf } from "../norm/normalised";
-import type { Geometry } from "./forward";
+import type { Geometry } from "./contract";
 
 /** Output channels of a block of weights. */
 export const BLOCK = 8;
