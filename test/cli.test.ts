@@ -7,9 +7,9 @@ import { gunzipSync } from "node:zlib";
 import { readMask, readVolume } from "../src/data/nifti_read";
 import { writeVolume } from "../src/data/nifti_write";
 import { writePhantom } from "../src/data/phantom/cohort";
-import { readSafetensors } from "../src/data/safetensors";
-import { loadWeights } from "../src/infer/model";
+import { readSafetensors } from "../src/data/safetensors_file";
 import { readMetrics } from "../src/run/run_folder";
+import { loadWeights } from "../src/run/weights_file";
 import { expectRefusal, run, start } from "./cli_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-cli-"));

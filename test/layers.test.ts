@@ -79,6 +79,12 @@ function resolved(from: string, specifier: string): string | undefined {
   return [path, `${path}.ts`, `${path}/index.ts`].find((p) => files.has(p)) ?? path;
 }
 
+/** Whether the code uses a global of Bun or Node. */
+function namesBunOrNode(text: string): boolean {
+  const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+  return /\b(Bun|process|Buffer|require)\b[.(]/.test(code);
+}
+
 test("every room is in the table", () => {
   expect(Object.keys(MAY_IMPORT).sort()).toEqual(
     [...new Set([...files.keys()].map(folderOf))].sort(),
@@ -110,8 +116,7 @@ test("the engine touches no Bun, Node, file system or package; only dawn.ts impo
         wrong.push(`${path}: ${specifier}`);
       }
     }
-    const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
-    if (PURE.includes(folderOf(path)) && /\b(Bun|process|Buffer|require)\b[.(]/.test(code)) {
+    if (PURE.includes(folderOf(path)) && namesBunOrNode(text)) {
       wrong.push(`${path}: a global of Bun or Node`);
     }
   }
@@ -132,6 +137,23 @@ function closure(path: string): { paths: Set<string>; packages: Set<string> } {
   }
   return { paths, packages };
 }
+
+/** What a browser page predicts with: folders and codecs. They may load a package that runs there. */
+const FOR_A_PAGE = /^src\/(infer|decision|eval)\/|^src\/data\/safetensors\.ts$/;
+
+test("a page can import what predicts and the codecs: no Bun, Node or file system", () => {
+  const entries = [...files.keys()].filter((path) => FOR_A_PAGE.test(path));
+  expect(entries).toContain("src/infer/model.ts");
+  for (const entry of entries) {
+    const { paths, packages } = closure(entry);
+    expect(
+      [...packages].filter((name) => name !== "zod"),
+      entry,
+    ).toEqual([]);
+    const wrong = [...paths].filter((path) => namesBunOrNode(files.get(path) ?? ""));
+    expect(wrong, entry).toEqual([]);
+  }
+});
 
 test("training and the sliding window do not know where they run", () => {
   for (const entry of ["src/train/trainer.ts", "src/infer/sliding_window.ts", "kernels/index.ts"]) {

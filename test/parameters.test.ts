@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { elements, RANGE_ALIGNMENT } from "../src/core/tensor";
-import { readSafetensors } from "../src/data/safetensors";
+import { readSafetensors } from "../src/data/safetensors_file";
 import {
   fromNamed,
   initialise,

@@ -2,13 +2,8 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  decodeSafetensors,
-  encodeSafetensors,
-  readSafetensors,
-  type StoredTensor,
-  writeSafetensors,
-} from "../src/data/safetensors";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../src/data/safetensors";
+import { readSafetensors, writeSafetensors } from "../src/data/safetensors_file";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-safetensors-"));
 

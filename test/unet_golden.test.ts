@@ -7,7 +7,7 @@ import { dice, patchLoss } from "../kernels/loss/patch_loss";
 import { adam } from "../kernels/optimiser/adam";
 import { Graph, type GraphOptions } from "../src/core/graph";
 import { state, type Tensor } from "../src/core/tensor";
-import { readSafetensors } from "../src/data/safetensors";
+import { readSafetensors } from "../src/data/safetensors_file";
 import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { Program } from "../src/gpu/program";

@@ -1,7 +1,8 @@
 /** The engine's side of the protocol for engines in TypeScript. */
 import { createInterface } from "node:readline";
 import { UserError } from "../../src/core/errors";
-import { readSafetensors, type StoredTensor, writeSafetensors } from "../../src/data/safetensors";
+import type { StoredTensor } from "../../src/data/safetensors";
+import { readSafetensors, writeSafetensors } from "../../src/data/safetensors_file";
 import {
   type Hello,
   MARK,

@@ -1,7 +1,8 @@
 /** Shared inputs and weights, so that all engines compute the same numbers. */
 import { join } from "node:path";
 import { Philox } from "../../src/core/random";
-import { type StoredTensor, writeSafetensors } from "../../src/data/safetensors";
+import type { StoredTensor } from "../../src/data/safetensors";
+import { writeSafetensors } from "../../src/data/safetensors_file";
 import type { VolumeSource } from "../../src/data/volume_store";
 import { initialise, toNamed, unetParameters } from "../../src/nn/parameters";
 import { drawPatches } from "../../src/train/sampler";

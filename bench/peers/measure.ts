@@ -1,5 +1,5 @@
 /** One work on voxgrad and on a peer: compared first, then timed in turns. */
-import { readSafetensors } from "../../src/data/safetensors";
+import { readSafetensors } from "../../src/data/safetensors_file";
 import { type Comparison, compare } from "./compare";
 import type { EngineProcess } from "./process";
 import type { MemoryUse, Prepared, PrepareRequest, Timed, Unavailable, Variant } from "./protocol";

@@ -1,8 +1,8 @@
-/** A trained model for inference: its weights file and the network that it is for. */
+/** A trained model for inference: what its weights file holds, and the network that it is for. */
 import { sigmoid } from "../../kernels/elementwise/sigmoid";
 import { UserError } from "../core/errors";
 import type { Normalisation } from "../data/preprocess";
-import { readSafetensors } from "../data/safetensors";
+import type { Safetensors } from "../data/safetensors";
 import { storedSweeps } from "../decision/stored_decision";
 import type { PatientSweep } from "../decision/threshold_table";
 import { fromNamed, unetParameters } from "../nn/parameters";
@@ -46,17 +46,19 @@ export interface LoadedWeights {
   readonly sweeps?: readonly PatientSweep[];
 }
 
-/** Reads a weights file. @throws UserError when it is not one of voxgrad's */
-export function loadWeights(path: string): LoadedWeights {
-  const { tensors, metadata } = readSafetensors(path);
+/**
+ * The model in the contents of a weights file; `file` is only named in messages.
+ * @throws UserError when it is not one of voxgrad's
+ */
+export function weightsOf({ tensors, metadata }: Safetensors, file: string): LoadedWeights {
   if (metadata.format !== WEIGHTS_FORMAT || !metadata.model) {
     throw new UserError(
-      `${path}: its metadata names no voxgrad model (format ${metadata.format ?? "missing"}, ` +
+      `${file}: its metadata names no voxgrad model (format ${metadata.format ?? "missing"}, ` +
         `expected ${WEIGHTS_FORMAT}); give a weights file that \`bun run train\` wrote`,
     );
   }
   const info: ModelInfo = { ...DEFAULTS, ...JSON.parse(metadata.model) };
-  const flat = fromNamed(unetParameters(info.unet), tensors, path);
+  const flat = fromNamed(unetParameters(info.unet), tensors, file);
   return { info, flat, sweeps: storedSweeps(metadata) };
 }
 

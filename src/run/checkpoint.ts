@@ -3,7 +3,8 @@
  * plain torch.nn.Module), and a state file with what else a resumed run needs.
  */
 import { UserError } from "../core/errors";
-import { readSafetensors, type StoredTensor, writeSafetensors } from "../data/safetensors";
+import type { StoredTensor } from "../data/safetensors";
+import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
 import type { Memory } from "../gpu/memory";
 import { type ModelInfo, weightsMetadata } from "../infer/model";
 import { fromNamed, layout, type ParameterSpec, toNamed } from "../nn/parameters";

@@ -1,5 +1,5 @@
 /** At the end of training: thresholds for the run's best weights, tuned on its validation patients. */
-import { readSafetensors, writeSafetensors } from "../data/safetensors";
+import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
 import type { Mask } from "../data/volume";
 import { type Decision, tuneDecision } from "../decision/choose_thresholds";
 import { DEFAULT_RULE, thresholded } from "../decision/found_lesions";
@@ -11,11 +11,11 @@ import {
   THRESHOLDS,
 } from "../decision/threshold_table";
 import type { Memory } from "../gpu/memory";
-import { loadWeights } from "../infer/model";
 import { unetParameters } from "../nn/parameters";
 import { flatParameters } from "../nn/weights";
 import { checkpointPaths, type RunFolder, writeDecision } from "./run_folder";
 import { forEachPrediction, type ValidationHooks, type ValidationPatient } from "./validate";
+import { loadWeights } from "./weights_file";
 
 /** Results on validation patients, by id. */
 export type Sweeps = ReadonlyMap<string, PatientSweep>;
