@@ -8,7 +8,7 @@ import type { Size3 } from "../src/data/volume";
 import type { VolumeSource } from "../src/data/volume_store";
 import type { Memory } from "../src/gpu/memory";
 import { flipsOf, type Mirror } from "../src/infer/mirror";
-import type { Network } from "../src/infer/sliding_window";
+import type { Network } from "../src/infer/window_options";
 import { type WindowWeights, windowGrid } from "../src/infer/windows";
 
 export function source(size: Size3, visit1: Float32Array, visit2 = visit1): VolumeSource {

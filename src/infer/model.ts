@@ -8,7 +8,7 @@ import type { PatientSweep } from "../decision/threshold_table";
 import { fromNamed, unetParameters } from "../nn/parameters";
 import { type ParameterTensors, type UNetConfig, unet3d } from "../nn/unet3d";
 import type { Mirror } from "./mirror";
-import type { Network } from "./sliding_window";
+import type { Network } from "./window_options";
 import type { WindowWeights } from "./windows";
 
 /** What inference must know beside the weights; JSON in the metadata of a weights file. */

@@ -7,16 +7,10 @@ import type { DeviceSource, VolumeSource } from "../data/volume_store";
 import type { Memory } from "../gpu/memory";
 import { grouped } from "./grouped";
 import type { ModelInfo } from "./model";
-import {
-  type Network,
-  predictionCount,
-  predictOnDevice,
-  type Stage,
-  storeSource,
-  type WindowOptions,
-} from "./sliding_window";
+import { predictionCount, predictOnDevice, storeSource } from "./sliding_window";
 import { WeightedMean } from "./weighted_mean";
 import { windowBatch } from "./window_batch";
+import type { Network, Stage, WindowOptions } from "./window_options";
 
 /** A network of an ensemble and what its weights file says of it. */
 export interface Member {

@@ -5,8 +5,7 @@
  * the device until the averaged volume is read.
  */
 import { overlapDivide } from "../../kernels/windows/overlap_divide";
-import type { Graph } from "../core/graph";
-import { type Precision, state, type Tensor } from "../core/tensor";
+import { state, type Tensor } from "../core/tensor";
 import { DeviceVolume } from "../data/device_volume";
 import type { Size3 } from "../data/volume";
 import { type DeviceSource, type VolumeSource, VolumeStore } from "../data/volume_store";
@@ -14,44 +13,10 @@ import { graphFor } from "../gpu/capabilities";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { constantKeys } from "./constant_windows";
-import { flipsOf, type Mirror } from "./mirror";
+import { flipsOf } from "./mirror";
+import type { BatchedNetwork, Network, Stage, WindowOptions } from "./window_options";
 import { WindowPass } from "./window_pass";
-import { coverage, type WindowWeights, windowGrid, windowProfile } from "./windows";
-
-/** Records a network: x (n, 2 or 3, p, p, p) → probabilities (n, 1, p, p, p). */
-export type Network = (g: Graph, x: Tensor) => Tensor;
-
-/** A network and how it is run. */
-export interface BatchedNetwork {
-  readonly network: Network;
-  /** Windows per run. */
-  readonly batch: number;
-  /** Its third channel is visit 2 − visit 1. */
-  readonly difference?: boolean;
-}
-
-/** What a prediction's time goes into. The first windows wait for drivers that compile late. */
-export type Stage = "volumes" | "constant windows" | "compiling, first windows" | Repeated | "mean";
-export type Repeated = "network" | "overlap";
-
-export interface WindowOptions {
-  readonly patch: number;
-  readonly stride: number;
-  /** How overlapping windows are weighted: uniform if absent. */
-  readonly windowWeights?: WindowWeights;
-  /** Axes to mirror and average over: none if absent. */
-  readonly mirror?: Mirror;
-  /** How the networks' activations are stored: f32 if absent. */
-  readonly precision?: Precision;
-  /** Compute constant windows one by one all the same; for tests. */
-  readonly everyWindow?: boolean;
-  /** Called with the number of windows that are handed to the device, over all flips and networks. */
-  readonly onProgress?: (done: number, total: number) => void;
-  /** Called when the device has ended a stage, or a part of one. */
-  readonly onStage?: (stage: Stage) => void;
-  /** Ends the prediction with the signal's reason. */
-  readonly signal?: AbortSignal;
-}
+import { coverage, windowGrid, windowProfile } from "./windows";
 
 export type SlidingWindowOptions = WindowOptions & Omit<BatchedNetwork, "network">;
 

@@ -13,7 +13,7 @@ import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { grouped } from "./grouped";
 import { flipsOf } from "./mirror";
-import type { BatchedNetwork, Repeated, WindowOptions } from "./sliding_window";
+import type { BatchedNetwork, Repeated, WindowOptions } from "./window_options";
 import { COLUMNS, locate, type Window, windowProfile } from "./windows";
 
 /** Windows that take one network run: their inputs are equal. */
