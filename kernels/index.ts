@@ -19,6 +19,10 @@ import { topB } from "./mining/top_b";
 import { groupNorm } from "./norm/group_norm";
 import { moments } from "./norm/moments";
 import { adam } from "./optimiser/adam";
+import { gaussianAxis } from "./registration/gaussian_axis";
+import { halfwaySamples } from "./registration/halfway_samples";
+import { normalEquations } from "./registration/normal_equations";
+import { residualHistogram } from "./registration/residual_histogram";
 import { maxPool3d } from "./resize/max_pool3d";
 import { upsample3d } from "./resize/upsample3d";
 import { columnSums } from "./rows/column_sums";
@@ -60,6 +64,10 @@ export const ops = {
   patchLoss,
   rankCorrelation,
   relu,
+  gaussianAxis,
+  halfwaySamples,
+  normalEquations,
+  residualHistogram,
   resample,
   samplingKeys,
   sigmoid,

@@ -12,11 +12,14 @@ import { fillReference } from "./fill";
 import { flipRowsReference } from "./flip_rows";
 import { gatherAugmentedReference } from "./gather_augmented";
 import { gatherPatchesReference } from "./gather_patches";
+import { gaussianAxisReference } from "./gaussian_axis";
 import { groupNormReference } from "./group_norm";
+import { halfwaySamplesReference } from "./halfway_samples";
 import { logValuesReference } from "./log_values";
 import { lossScaleReference, lossSeedReference } from "./loss_scale";
 import { maxPool3dReference } from "./max_pool3d";
 import { momentsReference } from "./moments";
+import { normalEquationsReference } from "./normal_equations";
 import { overlapAddReference } from "./overlap_add";
 import { overlapDivideReference } from "./overlap_divide";
 import { patchLossReference } from "./patch_loss";
@@ -24,6 +27,7 @@ import { rankCorrelationReference } from "./rank_correlation";
 import type { Reference } from "./reference";
 import { reluReference } from "./relu";
 import { resampleReference } from "./resample";
+import { residualHistogramReference } from "./residual_histogram";
 import { samplingKeysReference } from "./sampling_keys";
 import { sharedIndicesReference } from "./shared_indices";
 import { sigmoidReference } from "./sigmoid";
@@ -60,6 +64,10 @@ export const references: readonly Reference<unknown>[] = [
   patchLossReference,
   rankCorrelationReference,
   reluReference,
+  gaussianAxisReference,
+  halfwaySamplesReference,
+  normalEquationsReference,
+  residualHistogramReference,
   resampleReference,
   samplingKeysReference,
   sigmoidReference,

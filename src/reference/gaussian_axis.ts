@@ -1,0 +1,77 @@
+import {
+  type GaussianAxisAttrs,
+  gaussianAxis,
+  gaussianTaps,
+} from "../../kernels/registration/gaussian_axis";
+import { elements, type Shape } from "../core/tensor";
+import { type Case, defineReference } from "./reference";
+
+const taps = (sigma: number) => gaussianTaps(sigma);
+
+interface Smoothing extends GaussianAxisAttrs {
+  readonly x: Shape;
+  /** Standard deviation, samples. */
+  readonly sigma: number;
+}
+
+const smoothings: Record<string, Smoothing> = {
+  depth: { x: [9, 4, 5], axis: 0, stride: 1, sigma: 1.2 },
+  height_by_2: { x: [3, 13, 7], axis: 1, stride: 2, sigma: 0.9 },
+  width_by_3: { x: [4, 3, 20], axis: 2, stride: 3, sigma: 2.1 },
+  wider_than_the_axis: { x: [3, 5, 4], axis: 1, stride: 1, sigma: 3 },
+  one_tap: { x: [5, 6, 7], axis: 2, stride: 1, sigma: 0 },
+  one_sample: { x: [2, 3, 1], axis: 2, stride: 4, sigma: 1 },
+};
+
+const sigmas = new Map(Object.entries(smoothings).map(([id, { sigma }]) => [id, sigma]));
+const SIZED_SIGMA = 1.1;
+
+function shapeOfResult(shape: Shape, { axis, stride }: GaussianAxisAttrs): Shape {
+  return shape.with(axis, Math.ceil(shape[axis]! / stride));
+}
+
+export const gaussianAxisReference = defineReference<GaussianAxisAttrs>({
+  op: gaussianAxis,
+  cases: Object.entries(smoothings).map(
+    ([id, { x, sigma, ...attrs }]): Case<GaussianAxisAttrs> => ({
+      id,
+      inputs: { x, taps: [taps(sigma).length] },
+      attrs,
+    }),
+  ),
+  scalable: ["x"],
+  sized: [
+    {
+      base: { D: 3, H: 4, W: 5 },
+      edges: { D: [4], W: [64] },
+      make: ({ D = 0, H = 0, W = 0 }) => ({
+        inputs: { x: [D, H, W], taps: [taps(SIZED_SIGMA).length] },
+        attrs: { axis: 2, stride: 2 },
+      }),
+    },
+  ],
+  data: (c) => ({ taps: Float64Array.from(taps(sigmas.get(c.id) ?? SIZED_SIGMA)) }),
+  forward({ x, taps: weights }, shapes, { axis, stride }) {
+    const shape = shapes.x!;
+    const out = shapeOfResult(shape, { axis, stride });
+    const inner = elements(shape.slice(axis + 1));
+    const radius = (weights!.length - 1) / 2;
+    const y = new Float64Array(elements(out));
+    for (let i = 0; i < y.length; i++) {
+      const row = Math.floor(i / inner);
+      const outer = Math.floor(row / out[axis]!);
+      weights!.forEach((weight, k) => {
+        const at = (row % out[axis]!) * stride + k - radius;
+        const held = Math.min(Math.max(at, 0), shape[axis]! - 1);
+        y[i]! += weight * x![(outer * shape[axis]! + held) * inner + (i % inner)]!;
+      });
+    }
+    return { y };
+  },
+  bound: (_name, { x, taps: weights }) =>
+    2 * 2 ** -24 * weights!.length * Math.max(...x!.map(Math.abs)),
+  cost: (shapes, attrs) => {
+    const out = elements(shapeOfResult(shapes.x!, attrs));
+    return { flops: 2 * elements(shapes.taps!) * out, bytes: 4 * (elements(shapes.x!) + out) };
+  },
+});
