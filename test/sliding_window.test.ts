@@ -6,12 +6,12 @@ import { Program } from "../src/gpu/program";
 import { predictVolume } from "../src/infer/sliding_window";
 import {
   coverage,
-  WINDOW_WEIGHTS,
   type Window,
   windowGrid,
   windowProfile,
   windowStarts,
 } from "../src/infer/windows";
+import { WINDOW_WEIGHTS } from "../src/settings/names";
 import { defaultDevice } from "./test_devices";
 import { edgy, noise, pointwise, source } from "./window_rig";
 

@@ -3,8 +3,9 @@ import { afterAll, describe, expect, test } from "bun:test";
 import type { Size3 } from "../src/data/volume";
 import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
-import { flipsOf, MIRRORS } from "../src/infer/mirror";
+import { flipsOf } from "../src/infer/mirror";
 import { predictOnDevice, predictVolume, storeSource } from "../src/infer/sliding_window";
+import { MIRRORS } from "../src/settings/names";
 import { defaultDevice } from "./test_devices";
 import { type Averaging, averagedByHand, edgy, noise, pointwise, source } from "./window_rig";
 

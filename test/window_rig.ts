@@ -7,9 +7,10 @@ import { state, type Tensor } from "../src/core/tensor";
 import type { Size3 } from "../src/data/volume";
 import type { VolumeSource } from "../src/data/volume_store";
 import type { Memory } from "../src/gpu/memory";
-import { flipsOf, type Mirror } from "../src/infer/mirror";
+import { flipsOf } from "../src/infer/mirror";
 import type { Network } from "../src/infer/window_options";
-import { type WindowWeights, windowGrid } from "../src/infer/windows";
+import { windowGrid } from "../src/infer/windows";
+import type { Mirror, WindowWeights } from "../src/settings/names";
 
 export function source(size: Size3, visit1: Float32Array, visit2 = visit1): VolumeSource {
   return { id: "test", size, lesions: [], load: async () => ({ visit1, visit2, labels: [] }) };

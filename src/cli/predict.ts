@@ -16,7 +16,7 @@ import { Memory } from "../gpu/memory";
 import { openDevice } from "../hosts/bun";
 import { predictPair } from "../infer/ensemble";
 import { grouped } from "../infer/grouped";
-import { WINDOW_WEIGHTS } from "../infer/windows";
+import { WINDOW_WEIGHTS } from "../settings/names";
 import { mirrorOption } from "../settings/parsers";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
 import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";

@@ -1,8 +1,5 @@
 /** Mirror averaging: a window is predicted under flips of its axes, and the flipped-back results averaged. */
-
-/** Any of the axes of an image's voxel grid, in this order; "" for no mirroring. */
-export const MIRRORS = ["", "x", "y", "z", "xy", "xz", "yz", "xyz"] as const;
-export type Mirror = (typeof MIRRORS)[number];
+import type { Mirror } from "../settings/names";
 
 /**
  * The flips that are averaged: every subset of the axes, none of them first. Bits as of the op

@@ -7,9 +7,8 @@ import { storedSweeps } from "../decision/stored_decision";
 import type { PatientSweep } from "../decision/threshold_table";
 import { fromNamed, unetParameters } from "../nn/parameters";
 import { type ParameterTensors, type UNetConfig, unet3d } from "../nn/unet3d";
-import type { Mirror } from "./mirror";
+import type { Mirror, WindowWeights } from "../settings/names";
 import type { Network } from "./window_options";
-import type { WindowWeights } from "./windows";
 
 /** What inference must know beside the weights; JSON in the metadata of a weights file. */
 export interface ModelInfo {

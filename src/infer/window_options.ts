@@ -1,8 +1,7 @@
 /** A network as it runs over the windows of a volume, and the options of a prediction. */
 import type { Graph } from "../core/graph";
 import type { Precision, Tensor } from "../core/tensor";
-import type { Mirror } from "./mirror";
-import type { WindowWeights } from "./windows";
+import type { Mirror, WindowWeights } from "../settings/names";
 
 /** Records a network: x (n, 2 or 3, p, p, p) → probabilities (n, 1, p, p, p). */
 export type Network = (g: Graph, x: Tensor) => Tensor;

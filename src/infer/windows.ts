@@ -1,6 +1,7 @@
 /** Where the windows of a sliding-window prediction lie, and how often each voxel is covered. */
 import type { Size3 } from "../data/volume";
 import type { VolumeStore } from "../data/volume_store";
+import type { WindowWeights } from "../settings/names";
 
 /** First voxel of a window: z, y, x. */
 export type Window = readonly [z: number, y: number, x: number];
@@ -22,10 +23,6 @@ export function windowGrid(size: Size3, patch: number, stride: number): Window[]
   const [xs, ys, zs] = size.map((n) => windowStarts(n, patch, stride));
   return zs!.flatMap((z) => ys!.flatMap((y) => xs!.map((x): Window => [z, y, x])));
 }
-
-/** How overlapping windows are averaged: all voxels alike, or those near a window's centre more. */
-export const WINDOW_WEIGHTS = ["uniform", "gaussian"] as const;
-export type WindowWeights = (typeof WINDOW_WEIGHTS)[number];
 
 /** σ of the Gaussian, as a share of the window's edge (nnU-Net: Isensee et al. 2021). */
 const SIGMA = 1 / 8;

@@ -1,8 +1,7 @@
 /** How trained weights are applied to whole volumes: in validation, and by `predict`. */
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { MIRRORS } from "../infer/mirror";
-import { WINDOW_WEIGHTS } from "../infer/windows";
+import { MIRRORS, WINDOW_WEIGHTS } from "./names";
 import { whole } from "./values";
 
 export const inferenceSettings = {

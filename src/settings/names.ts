@@ -19,3 +19,14 @@ export type AugmentationPart = (typeof AUGMENTATIONS)[number];
 /** How the learning rate falls (train/schedule.ts). */
 export const SCHEDULES = ["step", "cosine", "poly"] as const;
 export type ScheduleName = (typeof SCHEDULES)[number];
+
+/** How z-normalisation finds its voxels: all of the volume, those that are not 0, or a mask's. */
+export const NORMALISATIONS = ["volume", "nonzero", "mask"] as const;
+
+/** How overlapping windows are averaged: all voxels alike, or those near a window's centre more. */
+export const WINDOW_WEIGHTS = ["uniform", "gaussian"] as const;
+export type WindowWeights = (typeof WINDOW_WEIGHTS)[number];
+
+/** Any of the axes of an image's voxel grid, in this order; "" for no mirroring. */
+export const MIRRORS = ["", "x", "y", "z", "xy", "xz", "yz", "xyz"] as const;
+export type Mirror = (typeof MIRRORS)[number];

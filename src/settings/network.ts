@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { SIZE_MULTIPLE } from "../nn/unet3d";
+import { NORMALISATIONS } from "./names";
 import { positive, whole } from "./values";
 
 /** Far beyond any 3-D U-Net that we know of: more is a typing error. */
@@ -10,7 +11,7 @@ const width = whole.max(4096);
 export const networkSettings = {
   /** Edge of the voxels that the network sees, mm. */
   spacing: positive,
-  normalisation: z.enum(["volume", "nonzero", "mask"]),
+  normalisation: z.enum(NORMALISATIONS),
   /** The network sees visit 2 − visit 1 as a third channel. */
   difference: z.boolean().default(false),
   /** Edge of a patch, voxels. */

@@ -1,8 +1,7 @@
 /** Parsers for the values of settings that are lists of names. */
 import { InvalidArgumentError } from "commander";
-import { MIRRORS, type Mirror } from "../infer/mirror";
 import { listOption } from "../terminal/options";
-import { AUGMENTATIONS, type AugmentationPart } from "./names";
+import { AUGMENTATIONS, type AugmentationPart, MIRRORS, type Mirror } from "./names";
 
 /** `xyz`, `x`, or `none` → "". */
 export function mirrorOption(text: string): Mirror {

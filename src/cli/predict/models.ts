@@ -3,14 +3,13 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../core/errors";
 import type { Memory } from "../../gpu/memory";
-import type { Mirror } from "../../infer/mirror";
 import { type LoadedWeights, type ModelInfo, unetNetwork } from "../../infer/model";
 import type { Member } from "../../infer/predict";
-import type { WindowWeights } from "../../infer/windows";
 import { unetParameters } from "../../nn/parameters";
 import { flatParameters } from "../../nn/weights";
 import { openCrossValidation } from "../../run/cross_validation";
 import { loadWeights } from "../../run/weights_file";
+import type { Mirror, WindowWeights } from "../../settings/names";
 
 export interface NamedWeights extends LoadedWeights {
   readonly path: string;
