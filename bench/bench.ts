@@ -1,4 +1,4 @@
-/** What every part of a benchmark run works with. */
+/** The context that every part of a benchmark run shares: settings, device, controls, sizes. */
 import { UserError } from "../src/core/errors";
 import type { Precision } from "../src/core/tensor";
 import { capabilities, checkPrecision } from "../src/gpu/capabilities";

@@ -1,4 +1,4 @@
-/** Which kernels the time of a program goes to. */
+/** Splits the time of a program by op and by kernel. */
 
 import { totalCost } from "../src/core/cost";
 import type { Memory } from "../src/gpu/memory";

@@ -1,6 +1,6 @@
 /**
- * What the adapter can do at most: multiply-adds, copies, launches. Two of them, the FMA peak and a
- * copy, are also the controls that every measured row is interleaved with.
+ * Measures the adapter's ceilings: multiply-adds, copies, launches. Two of them, the FMA peak and a
+ * copy, are also the controls: they run in turns with every measured row.
  */
 import { Graph } from "../src/core/graph";
 import type { Consts, Kernel } from "../src/core/kernel";

@@ -1,4 +1,4 @@
-/** Recorded dispatches as a program of its own, to be run by itself. */
+/** Makes a program of recorded dispatches, so that they run by themselves. */
 import { type Dispatch, Graph } from "../src/core/graph";
 import { capabilities } from "../src/gpu/capabilities";
 import type { Memory } from "../src/gpu/memory";

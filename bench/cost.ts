@@ -1,4 +1,4 @@
-/** What the labels of dispatches tell. */
+/** Reads the labels of dispatches. */
 
 /** The op of a label `op/kernel`: `conv3d.backward`, say. */
 export const opOf = (label: string): string => label.split("/")[0]!;

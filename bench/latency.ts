@@ -1,4 +1,4 @@
-/** How long the first training step takes, with every kernel to be compiled and with none. */
+/** Measures the first training step twice: with every kernel to be compiled, and with none. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** What the programs of a benchmark let the tuner choose. */
+/** Lists the choices of kernels in a benchmark's programs, for the tuner. */
 
 import { iterationPicks } from "../src/choose/iteration_kernels";
 import type { Needs } from "../src/choose/tuning";

@@ -1,4 +1,4 @@
-/** Made-up volumes: what is measured does not depend on what they show. */
+/** Makes volumes of noise. No measured time depends on their contents. */
 import { Philox } from "../src/core/random";
 import type { VolumeSource } from "../src/data/volume_store";
 

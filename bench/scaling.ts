@@ -1,4 +1,4 @@
-/** How time and memory grow with patch size, batch, filters and volume. */
+/** Measures the growth of time and memory with patch size, batch, filters and volume. */
 
 import { totalCost } from "../src/core/cost";
 import { median } from "../src/gpu/stopwatch";

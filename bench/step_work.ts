@@ -1,4 +1,4 @@
-/** What users wait for, made ready to be run again and again: a forward pass, a step, a volume. */
+/** Prepares the work that users wait for, to be run repeatedly: a forward pass, a step, a volume. */
 import { storagesOf } from "../src/core/graph";
 import { state } from "../src/core/tensor";
 import type { VolumeSource } from "../src/data/volume_store";

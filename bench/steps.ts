@@ -1,4 +1,4 @@
-/** Whole steps: time, host time, memory, bytes moved, and which kernels the time goes to. */
+/** Measures whole steps: time, host time, memory, bytes moved, and time by kernel. */
 
 import { totalCost } from "../src/core/cost";
 import type { Device } from "../src/gpu/device";

@@ -1,5 +1,5 @@
 /**
- * Which variant runs where nothing has been tuned, for each family of adapters. Measured with
+ * The variants that run where nothing has been tuned, for each family of adapters. Measured with
  * `bun run tune`; how, and on what: docs/engine/tuning.md.
  */
 import type { Capabilities } from "../src/core/kernel";

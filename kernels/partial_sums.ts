@@ -1,5 +1,5 @@
 /**
- * How the terms of a sum are shared out where few results would keep few threads busy. Only a GPU
+ * Shares out the terms of a sum where few results would keep few threads busy. Only a GPU
  * gains: on a processor a barrier costs more than the terms that it saves a thread.
  */
 import type { Capabilities } from "../src/core/kernel";

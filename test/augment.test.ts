@@ -1,4 +1,4 @@
-/** Augmentation: what is drawn, what it does to a patch, and that it repeats. */
+/** Augmentation: the parameters drawn, their effect on a patch, repeatability. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { IDENTITY, packAugmentation, ROW_LAYOUT } from "../kernels/volume/augmentation";
 import { gatherAugmented } from "../kernels/volume/gather_augmented";

@@ -1,4 +1,4 @@
-/** What the benchmarks compute beside times: costs, rows, comparison, files. Nothing here is timed. */
+/** The parts of the benchmarks that compute: costs, rows, comparison, files. Nothing here is timed. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** Heads on the coarser levels: gradients against float64, and what is kept of them. */
+/** Heads on the coarser levels: gradients against float64, and their absence from weights files. */
 import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** The worker of hosts.test.ts: runs a case of an op, or a short training run, wherever it is. */
+/** The worker of hosts.test.ts: runs a case of an op, or a short training run, in its own host. */
 import type { Device } from "../src/gpu/device";
 import { faultsOf } from "../src/portability/op_checks";
 import { OpGraph, Rig, trialOf } from "../src/portability/op_run";

@@ -1,4 +1,4 @@
-/** Which patches are trained on: selection against a small one on the host, telemetry, resuming. */
+/** Mining: the selection of patches against a small one on the host, telemetry, resuming. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** Algorithm 1: selection, momentum, its special cases, repeatability, and what a step costs. */
+/** Algorithm 1: selection, momentum, its special cases, repeatability, and the cost of a step. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { dice, patchLoss } from "../kernels/loss/patch_loss";
 import { Graph } from "../src/core/graph";

@@ -1,4 +1,4 @@
-/** The portability suite itself: which cases there are, how ends are told, what a report says. */
+/** The portability suite itself: its cases, the ends of a worker, its reports. */
 import { describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

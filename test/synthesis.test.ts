@@ -1,4 +1,4 @@
-/** Synthetic new lesions: where they go, what they change, what tells nothing, and that it repeats. */
+/** Synthetic new lesions: their places, their effect, no sign of the pasting, repeatability. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** The devices that tests run on: whatever of them this machine has or can bring. */
+/** The devices that tests run on: those that this machine has or can bring. */
 import { UserError } from "../src/core/errors";
 import type { Device } from "../src/gpu/device";
 import { openDevice } from "../src/hosts/bun";

@@ -1,4 +1,4 @@
-/** What the tuner keeps on disk, and what it has when it must stop early. */
+/** The tuner's files on disk, and its findings when it must stop early. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { Graph } from "../src/core/graph";

@@ -1,4 +1,4 @@
-/** A tuner's test problem: conv3d with right and wrong variants, and where to keep what is found. */
+/** A test problem for the tuner: conv3d with right and wrong variants, and a store for the findings. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

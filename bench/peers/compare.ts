@@ -1,4 +1,4 @@
-/** Whether two engines computed the same. */
+/** Compares the results of two engines. */
 import type { StoredTensor } from "../../src/data/safetensors";
 
 /**

@@ -1,4 +1,4 @@
-/** Taking turns with other measurements on one machine. */
+/** Makes several measurements on one machine take turns. */
 import { dlopen, FFIType } from "bun:ffi";
 import { closeSync, openSync } from "node:fs";
 

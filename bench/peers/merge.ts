@@ -1,4 +1,4 @@
-/** Runs of parts of the comparison, put together in one file: what a run measured replaces its own rows. */
+/** Merges partial runs of the comparison in one file: the rows of a new run replace their older ones. */
 import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../../src/core/errors";

@@ -1,4 +1,4 @@
-/** What the peers need that is not ours: npm packages, and a Python with PyTorch. */
+/** Finds or installs the peers' own requirements: npm packages, and a Python with PyTorch. */
 
 /** Installs the peers' packages in bench/peers; returns why that failed, if it did. */
 export async function installPackages(): Promise<string | undefined> {

@@ -1,4 +1,4 @@
-/** Puts what was measured between the markers of docs/measurements/performance.md, and the pictures beside it. */
+/** Writes measured tables between the markers of docs/measurements/performance.md, and the pictures beside it. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { drawRoofline, drawScaling, machineOf } from "./pictures";

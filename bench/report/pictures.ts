@@ -1,4 +1,4 @@
-/** The roofline and how cost grows, as pictures. */
+/** Draws two pictures: the roofline, and the growth of cost with size. */
 import {
   type Dataset,
   drawPanels,

@@ -1,4 +1,4 @@
-/** What `bun run bench --json` writes, and `--compare` reads. */
+/** The JSON report of `bun run bench`: `--json` writes it, `--compare` reads it. */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../../src/core/errors";

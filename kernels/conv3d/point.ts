@@ -1,4 +1,4 @@
-/** 1×1×1 convolutions: every kernel reads each value of x once per output channel, and that is all. */
+/** 1×1×1 convolutions. Every kernel reads each value of x once per output channel. */
 
 import pointWgsl from "../../shaders/conv3d/conv3d_point.wgsl" with { type: "text" };
 import pointDwWgsl from "../../shaders/conv3d/conv3d_point_dw.wgsl" with { type: "text" };

@@ -1,6 +1,6 @@
 /**
- * Convolutions for the tuner, with what is before and behind them in the network: a variant that
- * reads x behind a normalisation saves a pass over memory, and one that leaves moments another.
+ * Convolutions for the tuner, with their neighbours in the network: a variant that normalises x while
+ * it loads saves a pass over memory, and one that leaves moments saves another.
  */
 import type { Op, Tensors } from "../../src/core/op";
 import { defineTrial, type Trial, type Values } from "../../src/core/trial";

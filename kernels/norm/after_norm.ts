@@ -1,5 +1,5 @@
 /**
- * For trials: tensors that come unwritten behind a group normalisation, as they do in the network
+ * Tensors for trials that come unwritten after a group normalisation, as they do in the network
  * (kernels/norm/normalised.ts), and their elements in float64.
  */
 import type { Graph } from "../../src/core/graph";

@@ -1,4 +1,4 @@
-/** What varies a patch in gather_augmented.wgsl, and how it lies behind the patch's corner. */
+/** The parameters of an augmented patch, and their layout after the patch's corner (gather_augmented.wgsl). */
 
 type Vec3 = readonly [z: number, y: number, x: number];
 

@@ -1,6 +1,6 @@
-// Bias gradient of a convolution behind which a group normalisation stands, from what the
-// normalisation's own gradient summed up: db = Σ_{n, voxels} dx of group_norm_dx.wgsl, without
-// making dx. sums: (N, C, 2) = Σ d, Σ d · x̂; stats, means: (N, G, 2); weight: (C);
+// Bias gradient of a convolution that a group normalisation follows, from the sums of the
+// normalisation's own gradient: db = Σ_{n, voxels} dx of group_norm_dx.wgsl, without making dx.
+// sums: (N, C, 2) = Σ d, Σ d · x̂; stats, means: (N, G, 2); weight: (C);
 // channel_means: (N, C) of x over S voxels; db: (C), on top of what is there where ACCUMULATE.
 // LANES threads do a channel: they take its samples in strides, and the first adds up what they have.
 @group(0) @binding(0) var<storage, read> sums: array<f32>;

@@ -1,4 +1,4 @@
-// What follows from the gradients' overflow.  parts: (P) from overflow_parts; scale: (4) = the loss
+// The loss scale after a step.  parts: (P) = overflows, from overflow_parts; scale: (4) = the loss
 // scale, then 1 / (the scale that these gradients have) or 0 if their step is to be skipped, the
 // steps skipped so far, unused. After an overflow the scale is halved, down to 1. One thread: P is
 // some hundreds at most.

@@ -1,5 +1,5 @@
-// How many of g: (COUNT) are infinite or no number, by bits (comparisons with NaN may be optimised
-// away): parts: (P), the count in a run of WG · ITEMS each. One workgroup per run.
+// Counts the elements of g: (COUNT) that are infinite or NaN, by their bits (a compiler may drop
+// comparisons with NaN).  parts: (P), the count in a run of WG · ITEMS each. One workgroup per run.
 @group(0) @binding(0) var<storage, read> g: array<u32>;
 @group(0) @binding(1) var<storage, read_write> parts: array<u32>;
 

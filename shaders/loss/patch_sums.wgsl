@@ -1,4 +1,4 @@
-// What the loss of a patch follows from, of a part of its voxels: parts: (N, SPLITS, 5) = Σpy,
+// Sums for the loss of a patch, over a part of its voxels.  parts: (N, SPLITS, 5) = Σpy,
 // Σp(1 − y), Σ(1 − p)y, Σ of the voxels' own losses, Σy; p = sigmoid(logits).
 // logits, labels (0 … 1): (N, S) in vectors V. patch_loss.wgsl adds the parts up.
 // Voxel: POSITIVE · y(1 − p)^γ · −log p + NEGATIVE · (1 − y)p^γ · −log(1 − p).

@@ -1,4 +1,4 @@
-/** Which variants an iteration lets choose from: recorded with nothing on any device. */
+/** The kernel choices that recording one training iteration would make; needs no device. */
 import { Graph } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
 import { state } from "../core/tensor";

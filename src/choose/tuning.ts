@@ -1,4 +1,4 @@
-/** Tuning at the start of a command: from the cache, or now with a bar. */
+/** Tunes at the start of a command: takes choices from the cache, or makes them now with a bar. */
 import { ops } from "../../kernels/index";
 import type { Precision } from "../core/tensor";
 import type { Picked } from "../core/variant";

@@ -1,4 +1,4 @@
-/** Which variants a prediction lets choose from: recorded with nothing on any device. */
+/** The kernel choices that recording one prediction would make; needs no device. */
 import { Graph } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
 import { type Precision, state } from "../core/tensor";

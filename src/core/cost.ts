@@ -1,4 +1,4 @@
-/** What a dispatch must compute and move, whatever adapter runs it. */
+/** The cost of a dispatch on any adapter: operations and bytes. */
 import type { Dispatch } from "./graph";
 import { byteLength } from "./tensor";
 

@@ -1,4 +1,4 @@
-/** What a kernel is: a WGSL file with its bindings, its constants and its grid. */
+/** A kernel: a WGSL file with its bindings, its constants and its grid. */
 
 /** Values for module-scope `const` lines of a shader; booleans and numbers by the line's type. */
 export type Consts = Readonly<Record<string, number | boolean>>;

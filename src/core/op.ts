@@ -1,4 +1,4 @@
-/** What an op is: kernels put together, with a rule for shapes and one for gradients. */
+/** An op: kernels put together, with a rule for shapes and one for gradients. */
 import type { Graph } from "./graph";
 import type { Tensor } from "./tensor";
 import type { Trial } from "./trial";

@@ -1,6 +1,6 @@
 /**
- * How the tuner runs an op by itself on a problem, with what is around it in a network where that
- * decides how fast a variant is: checked against float64 first, then timed.
+ * A trial: the tuner runs an op by itself on one problem. Its neighbours in the network are part of
+ * the problem where they decide the speed of a variant. It is checked against float64, then timed.
  */
 import type { Graph } from "./graph";
 import type { Op, Tensors } from "./op";

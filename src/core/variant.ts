@@ -1,4 +1,4 @@
-/** Several implementations of one op: what there is to choose from, and what was chosen. */
+/** Variants: the implementations of one op, and the choice of one. */
 import type { Capabilities } from "./kernel";
 
 /** Sizes that decide which implementation is fastest, or possible. */

@@ -1,4 +1,4 @@
-/** Where patients lie in pages of equal size (volume_store.ts). */
+/** Places patients in pages of equal size (volume_store.ts). */
 import { UserError } from "../core/errors";
 import type { Size3 } from "./volume";
 

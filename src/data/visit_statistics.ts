@@ -1,4 +1,4 @@
-/** How the intensities of a visit are distributed: what augmentation turns around. */
+/** Statistics of a visit's intensities. Augmentation changes contrast and brightness about them. */
 
 const BINS = 256;
 /** Share of the voxels that are at most as bright as air: well below what any head leaves free. */

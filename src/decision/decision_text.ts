@@ -1,4 +1,4 @@
-/** What was tuned, as lines for the user. */
+/** The tuned thresholds as lines for the user. */
 import type { Decision, Rate } from "./choose_thresholds";
 
 /** `13 of 14`. */

@@ -1,4 +1,4 @@
-/** What a probability map says: lesions, and whether there is any that is new. */
+/** The findings in a probability map: its lesions, and the answer to "any new lesion?". */
 import type { Volume } from "../data/volume";
 import type { Decision, PatientRule } from "./choose_thresholds";
 import {

@@ -1,4 +1,4 @@
-/** From a probability map to lesions: a threshold, and components that are large enough. */
+/** Finds the lesions in a probability map: components above a threshold that are large enough. */
 import { voxelVolume } from "../data/affine";
 import type { Mask, Volume } from "../data/volume";
 import { findLesions, type Lesions, MSSEG2_RULE, minLesionVoxels } from "../eval/lesion_detection";

@@ -1,4 +1,4 @@
-/** What tuned thresholds are worth on patients that did not choose them. */
+/** Scores tuned thresholds on patients that did not choose them. */
 import { mean } from "../eval/statistics";
 import { type Decision, type Rate, tuneDecision } from "./choose_thresholds";
 import { DEFAULT_RULE } from "./found_lesions";

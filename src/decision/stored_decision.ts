@@ -1,4 +1,4 @@
-/** What validation decided, in the metadata of a weights file. */
+/** Stores the decision of validation in the metadata of a weights file, and reads it. */
 import { z } from "zod";
 import { tuneDecision } from "./choose_thresholds";
 import { MIN_VOLUMES, type PatientSweep, THRESHOLDS } from "./threshold_table";

@@ -1,4 +1,4 @@
-/** What each threshold would have given on a validation patient: what decisions are tuned from. */
+/** Scores every threshold on a validation patient. Decisions are tuned from these tables. */
 import { voxelVolume } from "../data/affine";
 import type { Mask, Size3, Volume } from "../data/volume";
 import { overlap } from "../eval/dice";

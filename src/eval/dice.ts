@@ -1,4 +1,4 @@
-/** How two binary masks on one grid agree, in voxels. */
+/** Agreement of two binary masks on one grid, counted in voxels. */
 export interface Overlap {
   readonly truePositives: number;
   readonly falsePositives: number;

@@ -1,4 +1,4 @@
-/** Does the runs of an experiment: each one `bun run train` in a process of its own. */
+/** Trains the runs of an experiment, each by `bun run train` in a process of its own. */
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-/** The folder of an experiment: what it was started with, its runs, and which of them are done. */
+/** The folder of an experiment: its settings, its runs, and the state of each. */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";

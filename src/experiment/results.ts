@@ -1,4 +1,4 @@
-/** What the runs of an experiment found: curves, final scores, intervals. */
+/** The results of an experiment's runs: curves, final scores, intervals. */
 import { Philox } from "../core/random";
 import { mean, quantile } from "../eval/statistics";
 import { openRunFolder, readMetrics } from "../run/run_folder";

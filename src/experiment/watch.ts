@@ -1,4 +1,4 @@
-/** How far a run of an experiment has come, from what it writes. */
+/** Reads the progress of an experiment's run from the files that it writes. */
 
 import { readMetrics } from "../run/run_folder";
 import type { Metrics } from "../train/metrics";

@@ -1,4 +1,4 @@
-/** What a device offers to kernels, in the form in which they choose their variant. */
+/** The capabilities of a device, in the form from which kernels choose their variant. */
 import { UserError } from "../core/errors";
 import { Graph, type GraphOptions } from "../core/graph";
 import type { Capabilities } from "../core/kernel";

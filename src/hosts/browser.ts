@@ -1,4 +1,4 @@
-/** A browser page, on whatever its browser's WebGPU is made of. */
+/** A browser page, on the WebGPU of its browser. */
 import { navigatorHost } from "./navigator";
 
 export const { openDevice, listAdapters } = navigatorHost("browser", "webgpu");

@@ -1,4 +1,4 @@
-/** Dawn through the npm package `webgpu`: what Bun and Node have in common. */
+/** Dawn through the npm package `webgpu`: the part that Bun and Node share. */
 import { type AdapterSourceName, describeAdapter } from "../gpu/adapter";
 import type { Candidate, FoundAdapters } from "../gpu/adapter_search";
 import { createDevice, type Device, type DeviceHost } from "../gpu/device";

@@ -1,4 +1,4 @@
-/** The adapters of `navigator.gpu`: what Deno and a browser have in common. */
+/** The adapters of `navigator.gpu`: the part that Deno and a browser share. */
 import { type AdapterDescription, type AdapterSourceName, describeAdapter } from "../gpu/adapter";
 import {
   type AdapterSource,

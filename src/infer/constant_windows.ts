@@ -1,4 +1,4 @@
-/** Which windows of a volume hold one constant value: their predictions need one network run each. */
+/** Finds the windows of a volume that hold one constant value; equal ones share one network run. */
 import type { PatchAttrs } from "../../kernels/volume/gather_patches";
 import { windowRange } from "../../kernels/windows/window_range";
 import { state } from "../core/tensor";

@@ -1,4 +1,4 @@
-/** From two visits to a probability map, by one network or the mean of several. */
+/** Predicts a probability map from two visits, by one network or the mean of several. */
 import { DevicePair, type ImagePair } from "../data/preprocess";
 import type { Volume } from "../data/volume";
 import { targetGrid } from "../data/working_grid";

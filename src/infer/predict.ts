@@ -1,4 +1,4 @@
-/** From prepared visits to a probability map on the first visit's own grid. */
+/** Predicts a probability map on the first visit's own grid from prepared visits. */
 import { sameGrid } from "../data/affine";
 import type { DeviceVolume } from "../data/device_volume";
 import { DeviceResampler } from "../data/resample_device";

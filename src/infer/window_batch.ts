@@ -1,4 +1,4 @@
-/** How many windows a run of the network takes: a default for each kind of adapter, or as tuned. */
+/** The number of windows in one run of the network: a default for each kind of adapter, or as tuned. */
 
 import { totalCost } from "../core/cost";
 import type { Graph } from "../core/graph";

@@ -1,4 +1,4 @@
-/** Where the windows of a sliding-window prediction lie, and how often each voxel is covered. */
+/** Places the windows of a sliding-window prediction, and counts the windows over each voxel. */
 import type { Size3 } from "../data/volume";
 import type { VolumeStore } from "../data/volume_store";
 import type { WindowWeights } from "../settings/names";

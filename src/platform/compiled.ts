@@ -1,4 +1,4 @@
-/** Which sets of shaders this machine's driver has compiled before, and keeps in its own cache. */
+/** Remembers the sets of shaders that this machine's driver has compiled and keeps in its cache. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";

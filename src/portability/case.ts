@@ -1,6 +1,6 @@
 /**
- * A case of the suite: one kernel, or a network of them, on one problem, with what it should give. Cases
- * know nothing of hosts; a worker runs them (worker.ts) wherever it finds itself.
+ * A case of the suite: one kernel, or a network of them, on one problem, with the right results. Cases
+ * know nothing of hosts; a worker runs them (worker.ts) on its own host.
  */
 import type { Graph } from "../core/graph";
 import type { Capabilities } from "../core/kernel";

@@ -1,4 +1,4 @@
-/** Which columns there are: implementations and their adapters, as the options choose. */
+/** The columns of a run: implementations and their adapters, as the options choose. */
 import { UserError } from "../core/errors";
 import { matches } from "../gpu/adapter_search";
 import type { Host, HostAdapter } from "./host";

@@ -1,4 +1,4 @@
-/** What the suite and a worker say to each other, in JSON: one reply to each request, in order. */
+/** The messages between the suite and a worker, in JSON: one reply to each request, in order. */
 import type { Outcome, SkippedRow } from "./case";
 import type { Mutant } from "./mutants";
 import type { Dissection, Packed } from "./packed";

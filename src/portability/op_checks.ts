@@ -1,4 +1,4 @@
-/** What must hold of one run of an op: values, gradients, repeatability, nothing else written. */
+/** Checks one run of an op: values, gradients, repeatability, nothing else written. */
 import type { Shape, Tensor } from "../core/tensor";
 import { showShape, storageOf } from "../core/tensor";
 import type { Values } from "../reference/reference";

@@ -1,6 +1,6 @@
 /**
- * Dispatches with everything that they need, as JSON: what a stand-alone reproduction holds. Buffers
- * are the base64 of their bytes.
+ * Dispatches with everything that they need, as JSON, for a stand-alone reproduction. Buffers are the
+ * base64 of their bytes.
  */
 import type { DType } from "../core/tensor";
 

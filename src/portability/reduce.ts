@@ -1,4 +1,4 @@
-/** From a case that was taken apart to what of it is worth showing. */
+/** Reduces a case that was taken apart to the dispatch that shows its failure. */
 import type { Mutant } from "./mutants";
 import {
   bytesOf,

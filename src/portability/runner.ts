@@ -1,4 +1,4 @@
-/** Runs cases on one column, one at a time; what ends a worker ends one case only. */
+/** Runs cases on one column, one at a time. A case that ends its worker ends no other case. */
 import type { Host, HostAdapter, HostWorker } from "./host";
 import type { ListedCase, Reply, Request } from "./messages";
 import type { Result, Status } from "./report/schema";

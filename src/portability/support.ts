@@ -1,4 +1,4 @@
-/** Why an adapter cannot run a variant, found by asking what would have to be different. */
+/** Says why an adapter cannot run a variant, by asking what would have to be different. */
 import type { Capabilities } from "../core/kernel";
 import type { Variant } from "../core/variant";
 

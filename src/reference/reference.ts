@@ -1,5 +1,5 @@
 /**
- * What a float64 reference of an op declares. test/ops.test.ts walks all of them: values, gradients,
+ * The declaration of an op's float64 reference. test/ops.test.ts walks all of them: values, gradients,
  * guard words, every variant, every software adapter. bench/ walks them too.
  */
 import type { Op } from "../core/op";

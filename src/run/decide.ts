@@ -1,4 +1,4 @@
-/** At the end of training: thresholds for the run's best weights, tuned on its validation patients. */
+/** Tunes thresholds for a run's best weights on its validation patients, at the end of training. */
 import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
 import type { Mask } from "../data/volume";
 import { type Decision, tuneDecision } from "../decision/choose_thresholds";

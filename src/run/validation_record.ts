@@ -1,4 +1,4 @@
-/** `validation.json` of a run folder: how the trained weights do on its validation patients. */
+/** `validation.json` of a run folder: the scores of the trained weights on its validation patients. */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeMask } from "../data/nifti_write";

@@ -1,4 +1,4 @@
-/** What synthetic pairs are made of: pairs in the MSSEG-2 layout, and single scans with lesion masks. */
+/** The sources of synthetic pairs: pairs in the MSSEG-2 layout, and single scans with lesion masks. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";

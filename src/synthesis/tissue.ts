@@ -1,7 +1,7 @@
 /**
- * What of a FLAIR image is white matter, without any segmentation tool: the level of white matter from
- * the mode of the deep brain's intensities, a local level that follows the bias field, and places
- * where a lesion may lie.
+ * Finds the white matter of a FLAIR image without a segmentation tool: its level from the mode of the
+ * deep brain's intensities, a local level that follows the bias field, and places where a lesion may
+ * lie.
  */
 import { UserError } from "../core/errors";
 import { type Mask, type Size3, type Volume, voxelSize } from "../data/volume";

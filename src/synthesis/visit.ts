@@ -1,4 +1,4 @@
-/** A visit of its own made of a scan: as if it had been scanned again. */
+/** Makes a second visit of one scan, as if the patient had been scanned again. */
 import type { Philox } from "../core/random";
 import { randomField } from "../data/phantom/fields";
 import { type Volume, voxelSize } from "../data/volume";

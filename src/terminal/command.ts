@@ -1,4 +1,4 @@
-/** What all commands share: how bad options are reported, and the option that picks the adapter. */
+/** The parts that all commands share: the report of a bad option, and the option `--adapter`. */
 import { Command } from "commander";
 
 /** A command whose errors are one line on stderr and exit code 2. */

@@ -1,4 +1,4 @@
-/** What `watchInterrupt` needs of a process; a parameter so that a test can send the signals. */
+/** The part of a process that `watchInterrupt` needs; a parameter so that a test can send the signals. */
 export interface SignalSource {
   on(signal: "SIGINT" | "SIGTERM", listener: () => void): unknown;
   off(signal: "SIGINT" | "SIGTERM", listener: () => void): unknown;

@@ -1,4 +1,4 @@
-/** Where the time of a command goes: seconds and share by stage. */
+/** Splits the time of a command by stage: seconds and shares. */
 export class Stages {
   private readonly seconds = new Map<string, number>();
   private last: number;

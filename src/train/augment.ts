@@ -1,8 +1,8 @@
 /**
- * What varies the patches of an iteration, as a function of seed, iteration and place in the pool
- * alone. Ranges and probabilities are those of nnU-Net v2's default 3-D training (Isensee et al. 2021;
- * nnUNetTrainer.get_training_transforms), where it has the part; docs/guides/augmentation.md tells where
- * and why anything differs.
+ * Draws the augmentation of an iteration's patches, as a function of seed, iteration and place in the
+ * pool alone. Ranges and probabilities are those of nnU-Net v2's default 3-D training (Isensee et al.
+ * 2021; nnUNetTrainer.get_training_transforms), where it has the part. docs/guides/augmentation.md
+ * tells where and why anything differs.
  */
 import {
   type Augmentation,

@@ -1,4 +1,4 @@
-/** How many patches a dispatch gets where the settings do not say: docs/measurements/performance.md, Memory. */
+/** The default number of patches in a dispatch (docs/measurements/performance.md#memory). */
 import type { Capabilities } from "../core/kernel";
 import type { TrainConfig } from "../settings/config";
 

@@ -1,4 +1,4 @@
-/** What mining did since the report before; docs/guides/mining.md defines each number. */
+/** The numbers of mining since the report before; docs/guides/mining.md defines each. */
 export interface MiningTelemetry {
   /** Norms of the gradient by the logits: over lesion voxels, over the others, in empty patches. */
   readonly gradientLesion?: number;

@@ -1,6 +1,6 @@
 /**
- * Mining: how hard a patch is, and which patches of the pool are trained on. Both are apart from the
- * loss, and both happen on the device inside the recorded iteration.
+ * Mining: the error that ranks a patch, and the selection of patches from the pool. Both are apart
+ * from the loss, and both happen on the device inside the recorded iteration.
  */
 import { patchLoss } from "../../kernels/loss/patch_loss";
 import { topCrossEntropy } from "../../kernels/loss/top_cross_entropy";

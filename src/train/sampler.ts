@@ -1,4 +1,4 @@
-/** Draws patch positions: what one iteration sees, as a function of seed and iteration alone. */
+/** Draws the patch positions of an iteration, as a function of seed and iteration alone. */
 import { Philox } from "../core/random";
 import type { StoredVolume } from "../data/page_layout";
 import type { Size3 } from "../data/volume";

@@ -1,4 +1,4 @@
-/** What changes from step to step, worked out on the host in float64. */
+/** The scalars that change from step to step, computed on the host in float64. */
 import type { ScheduleName } from "../settings/names";
 
 export interface AdamConfig {

@@ -1,7 +1,7 @@
 /**
- * What mining does, per report (docs/guides/mining.md defines each number): from the log that every iteration
- * writes, and with --telemetry full from a program of its own, which ranks the pool under three
- * networks before the last iteration of a report.
+ * The telemetry of mining, per report (docs/guides/mining.md defines each number): from the log that
+ * every iteration writes, and with --telemetry full from a program of its own, which ranks the pool
+ * under three networks before the last iteration of a report.
  */
 
 import { NO_CORRELATION, rankCorrelation } from "../../kernels/mining/rank_correlation";

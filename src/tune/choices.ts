@@ -1,4 +1,4 @@
-/** From decided tasks to what graphs ask for. */
+/** Turns decided tasks into the choices that graphs ask for. */
 import { type Choices, type Problem, problemKey } from "../core/variant";
 import type { Task } from "./task";
 

@@ -1,4 +1,4 @@
-/** From the choices that graphs made to the tasks of the tuner. */
+/** Turns the choices that graphs made into tasks of the tuner. */
 import { totalCost } from "../core/cost";
 import type { Graph } from "../core/graph";
 import type { Capabilities } from "../core/kernel";

@@ -1,4 +1,4 @@
-/** When to tune, and what is used until then. */
+/** The policy of tuning: the time to tune, and the kernels in use until then. */
 import type { Device } from "../gpu/device";
 import type { Task } from "./task";
 import { recall, type TuneEnd, type TuneOptions, tune } from "./tuner";

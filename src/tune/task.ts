@@ -1,4 +1,4 @@
-/** A choice to be made, its place in the cache, and what was found. */
+/** A task of the tuner: a choice to make, its place in the cache, its result. */
 import type { Graph } from "../core/graph";
 import type { Problem } from "../core/variant";
 import type { Device } from "../gpu/device";

@@ -1,5 +1,5 @@
 /**
- * Whether candidates compute the right thing. Some elements of every output are checked against
+ * Verifies that candidates compute the right thing. Some elements of every output are checked against
  * float64. The rest is compared with the first candidate that passed, and where two differ most,
  * float64 decides which of them is wrong.
  */

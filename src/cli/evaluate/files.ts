@@ -1,4 +1,4 @@
-/** What `evaluate` gives to programs. */
+/** The JSON and CSV reports of `evaluate`, for programs. */
 import type { MaskPair, MaskPairs } from "../../data/mask_folders";
 import type { CohortSummary } from "../../eval/cohort_scores";
 import type { Lesion } from "../../eval/lesions";

@@ -1,4 +1,4 @@
-/** What `evaluate` shows in the terminal. */
+/** The tables that `evaluate` prints. */
 import type { MaskPair } from "../../data/mask_folders";
 import type { CohortSummary } from "../../eval/cohort_scores";
 import type { Verdict } from "../../eval/lesion_detection";

@@ -1,4 +1,4 @@
-/** What `bun run predict` says of its findings. */
+/** The findings of `bun run predict`: lines for the terminal, and the JSON report. */
 
 import type { Decision } from "../../decision/choose_thresholds";
 import { rateText } from "../../decision/decision_text";

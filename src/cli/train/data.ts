@@ -1,4 +1,4 @@
-/** The data of a training run: its cohort, who trains and who validates, and their volumes. */
+/** The data of a training run: its cohort, the split into training and validation, the volumes. */
 import { resolve } from "node:path";
 import { UserError } from "../../core/errors";
 import { type Cohort, openCohort, type Patient, splitCohort } from "../../data/cohort";

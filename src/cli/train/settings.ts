@@ -1,4 +1,4 @@
-/** From the options of `bun run train` to the settings of a run. */
+/** Turns the options of `bun run train` into the settings of a run. */
 import type { Command } from "commander";
 import type { TuneFlags } from "../../choose/tune_options";
 import { UserError } from "../../core/errors";

@@ -1,4 +1,4 @@
-/** Which kernels a training run uses, from its first iteration to its last. */
+/** Keeps a training run on the same kernels from its first iteration to its last. */
 
 import { iterationPicks } from "../../choose/iteration_kernels";
 import type { TuneFlags } from "../../choose/tune_options";

@@ -1,4 +1,4 @@
-/** What was tuned, as text. */
+/** The table that `bun run tune` prints. */
 import type { Score } from "../../tune/contest";
 import type { Task } from "../../tune/task";
 

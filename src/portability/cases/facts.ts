@@ -1,7 +1,7 @@
 /**
- * What WGSL leaves to the adapter, or bounds loosely: denormals, NaN, fused products, accesses behind
- * the end, conversion to f16, the functions that kernels call. Facts for the report; only what WGSL
- * forbids is a failure.
+ * Facts for the report that WGSL leaves to the adapter or bounds loosely: denormals, NaN, fused
+ * products, accesses past the end, conversion to f16, the functions that kernels call. Only a result
+ * that WGSL forbids is a failure.
  */
 
 import { halfValue, roundToHalf } from "../../core/half";

@@ -1,6 +1,6 @@
 /**
- * Kernels as they run in a network, where what a normalisation makes of their inputs comes unwritten,
- * and they leave moments for the next one: the problems that a recorded U-Net picks variants for, each
+ * Kernels as they run in a network: their inputs come unwritten after a normalisation, and they leave
+ * moments for the next one. The problems are those that a recorded U-Net picks variants for. Each runs
  * by the op's own trial (src/core/trial.ts), in every variant.
  */
 import { ops } from "../../../kernels/index";

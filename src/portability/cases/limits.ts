@@ -1,4 +1,4 @@
-/** The ends of what an adapter states: largest binding, most workgroups, invocations and memory of one. */
+/** Tries the limits that an adapter states: largest binding, workgroups, invocations, workgroup memory. */
 
 import { UserError } from "../../core/errors";
 import { Graph } from "../../core/graph";

@@ -1,4 +1,4 @@
-/** Ops of integers alone, which are right or wrong: they ask what an adapter says that it can. */
+/** Ops of integers alone, which are right or wrong. They try what an adapter states. */
 import type { Kernel } from "../../core/kernel";
 import { defineKernel, num } from "../../core/kernel";
 import { defineOp } from "../../core/op";

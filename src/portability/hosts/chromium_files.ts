@@ -1,4 +1,4 @@
-/** Where a Chromium is: the system's, else the one out of the npm package `@sparticuz/chromium`. */
+/** Finds a Chromium: the system's, else the one in the npm package `@sparticuz/chromium`. */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";

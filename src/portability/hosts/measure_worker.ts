@@ -1,4 +1,4 @@
-/** What is measured of a host and adapter: a training run, and what waiting for the device costs. */
+/** Measures a host and adapter: a training run, and the cost of waiting for the device. */
 
 import { state } from "../../core/tensor";
 import { graphFor } from "../../gpu/capabilities";

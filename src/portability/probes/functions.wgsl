@@ -1,4 +1,4 @@
-// What the engine's kernels call, of each x: y (COUNT, 6).
+// The functions that the engine's kernels call, applied to each x: y (COUNT, 6).
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 

@@ -1,4 +1,4 @@
-/** From results to cells: a row of the report on a column. */
+/** Turns results into the report's cells: one for each row and column. */
 import { type Column, type Report, type Result, rowOf } from "./schema";
 
 export interface Cell {

@@ -1,4 +1,4 @@
-/** What changed between two reports: of two drivers, two versions, two machines. */
+/** Tells the changes between two reports: of two drivers, two versions, two machines. */
 import { isFailure } from "./cells";
 import { showWorst } from "./matrix";
 import { type Column, columnName, type Report, type Result } from "./schema";

@@ -1,4 +1,4 @@
-/** The JSON report, versioned: what `--json` writes, `--resume` and `--compare` read. */
+/** The JSON report, versioned: `--json` writes it, `--resume` and `--compare` read it. */
 import { z } from "zod";
 
 export const FORMAT = "voxgrad portability report";

@@ -1,4 +1,4 @@
-/** What a worker and the one who started it say to each other before the worker's own messages. */
+/** The first messages between a worker and its starter, before the worker's own. */
 import { type AdapterDescription, limitsOf } from "../../../gpu/adapter";
 import type { Device } from "../../../gpu/device";
 import type { HostAdapter } from "../../host";

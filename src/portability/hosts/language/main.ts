@@ -1,6 +1,6 @@
 /**
- * `bun src/portability/hosts/language/main.ts`: which WGSL each implementation accepts, as a table. For
- * writing kernels that run everywhere; what a kernel of voxgrad does is the suite's to find.
+ * `bun src/portability/hosts/language/main.ts` prints the WGSL that each implementation accepts, as a
+ * table: for writing kernels that run everywhere. The suite tests the kernels of voxgrad themselves.
  */
 import { join } from "node:path";
 import type { Host, HostAdapter } from "../../host";

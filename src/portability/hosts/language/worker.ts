@@ -1,4 +1,4 @@
-/** Compiles the snippets that it is told, one a message, and says what the implementation says. */
+/** Compiles the snippet of each message, and answers with the implementation's verdict. */
 import type { Device } from "../../../gpu/device";
 import { SNIPPETS } from "./snippets";
 
