@@ -140,15 +140,20 @@ function closure(path: string): { paths: Set<string>; packages: Set<string> } {
 }
 
 /** What a browser page predicts with: folders and codecs. They may load a package that runs there. */
-const FOR_A_PAGE = /^src\/(infer|decision|eval)\/|^src\/data\/safetensors\.ts$/;
+const FOR_A_PAGE =
+  /^src\/(infer|decision|eval)\/|^src\/data\/(safetensors|nifti_decode|nifti_encode)\.ts$/;
+/** Packages that run in a page too. */
+const PACKAGES_OF_A_PAGE = ["zod", "nifti-reader-js"];
 
 test("a page can import what predicts and the codecs: no Bun, Node or file system", () => {
   const entries = [...files.keys()].filter((path) => FOR_A_PAGE.test(path));
-  expect(entries).toContain("src/infer/model.ts");
+  for (const entry of ["src/infer/model.ts", "src/data/nifti_decode.ts"]) {
+    expect(entries).toContain(entry);
+  }
   for (const entry of entries) {
     const { paths, packages } = closure(entry);
     expect(
-      [...packages].filter((name) => name !== "zod"),
+      [...packages].filter((name) => !PACKAGES_OF_A_PAGE.includes(name)),
       entry,
     ).toEqual([]);
     const wrong = [...paths].filter((path) => namesBunOrNode(files.get(path) ?? ""));

@@ -11,7 +11,7 @@ import {
   sameGrid,
   voxelToVoxel,
 } from "../src/data/affine";
-import { parseNifti } from "../src/data/nifti_read";
+import { parseNifti } from "../src/data/nifti_decode";
 import { resampleMaskTo, resampleTo } from "../src/data/resample";
 import { type Affine, type Grid, voxelSize } from "../src/data/volume";
 import { fixture, SFORM } from "./nifti_fixture";

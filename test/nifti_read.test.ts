@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Philox } from "../src/core/random";
-import { parseMask, parseNifti, readMask, readVolume } from "../src/data/nifti_read";
+import { parseMask, parseNifti } from "../src/data/nifti_decode";
+import { readMask, readVolume } from "../src/data/nifti_read";
 import {
   expectUserError,
   type Fixture,

@@ -1,7 +1,8 @@
 import { UserError } from "../core/errors";
 import { describeGrid, gridDistance, isIdentity, sameGrid } from "./affine";
 import type { Patient } from "./cohort";
-import { type FromFile, readMask, readVolume } from "./nifti_read";
+import type { FromFile } from "./nifti_decode";
+import { readMask, readVolume } from "./nifti_read";
 import { resampleMaskTo, resampleTo } from "./resample";
 import { type Grid, type Mask, type Volume, voxelSize } from "./volume";
 

@@ -2,7 +2,8 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { UserError } from "../core/errors";
 import { describeGrid, invertAffine, multiplyAffine, sameGrid } from "../data/affine";
-import { type FromFile, readMask, readVolume } from "../data/nifti_read";
+import type { FromFile } from "../data/nifti_decode";
+import { readMask, readVolume } from "../data/nifti_read";
 import { writeMask, writeVolume } from "../data/nifti_write";
 import { resampleTo } from "../data/resample";
 import { resampleCubicTo } from "../data/resample_cubic";
