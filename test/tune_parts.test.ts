@@ -11,7 +11,6 @@ import { iterationPicks } from "../src/choose/iteration_kernels";
 import type { Capabilities } from "../src/core/kernel";
 import { Philox } from "../src/core/random";
 import { elements, type Shape } from "../src/core/tensor";
-import type { Trial } from "../src/core/trial";
 import { type Problem, problemKey } from "../src/core/variant";
 import { FileTuneStore } from "../src/platform/tune_store";
 import { tinyConfig } from "../src/portability/training_rig";
@@ -20,6 +19,8 @@ import type { Reference, Values } from "../src/reference/reference";
 import { upsample3dReference } from "../src/reference/upsample3d";
 import { createRunFolder, readChoices, writeChoices } from "../src/run/run_folder";
 import { contest, Limit, Refused, type Runner, type Score, winner } from "../src/tune/contest";
+import type { Trial } from "../src/tune/trial";
+import { trials, trialsOf } from "../src/tune/trials/index";
 
 const CAPS: Capabilities = {
   kind: "lavapipe",
@@ -72,7 +73,7 @@ describe("elements in float64 are those of the references", () => {
       const shapes = { x: [2, 3, 3, 4, 5], w: [4, 3, K, K, K], b: [4] };
       const inputs = { x: values(shapes.x), w: values(shapes.w), b: values(shapes.b) };
       const { y, dy, gradients, bound } = run(conv3dReference, inputs, shapes);
-      const { conv3d: forward, conv3d_dx: input, conv3d_dw: weight } = conv3d.trials!;
+      const { conv3d: forward, conv3d_dx: input, conv3d_dw: weight } = trialsOf(conv3d);
       const across = { ...sizes, CIN: 3, COUT: 4 };
       const back = { ...sizes, CIN: 4, COUT: 3 };
       const plain = { NORM: 0, NORM_DY: 0, MOMENTS: 0, DX: 1, F16: 0 };
@@ -94,10 +95,18 @@ describe("elements in float64 are those of the references", () => {
     const shapes = { x: [2, 2, 3, 1, 4] };
     const inputs = { x: values(shapes.x) };
     const { y, dy, gradients, bound } = run(upsample3dReference, inputs, shapes);
-    const { upsample3d: forward, upsample3d_dx: gradient } = upsample3d.trials!;
+    const { upsample3d: forward, upsample3d_dx: gradient } = trialsOf(upsample3d);
     compare(forward!, sizes, inputs, "y", y, bound("y"));
     compare(gradient!, sizes, { dy }, "dx", gradients.x!, bound("dx"));
   });
+});
+
+test("ops with variants have trials for each of their choices", () => {
+  const choices = Object.values(ops).flatMap(({ name, variants }) =>
+    variants ? [[name, Object.keys(variants).sort()] as const] : [],
+  );
+  const tried = Object.entries(trials).map(([op, named]) => [op, Object.keys(named).sort()]);
+  expect(Object.fromEntries(tried)).toEqual(Object.fromEntries(choices));
 });
 
 describe("contests", () => {

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConvVariant, type ForwardProblem, geometryOf } from "../kernels/conv3d/contract";
-import { conv3d } from "../kernels/conv3d/conv3d";
 import { convVariants } from "../kernels/conv3d/forward";
 import { defineKernel, grid1d, type Kernel } from "../src/core/kernel";
 import type { Op } from "../src/core/op";
@@ -62,7 +61,6 @@ export const PROBLEM: ForwardProblem = {
 function opWith(variants: readonly ConvVariant[]): Op {
   return {
     name: "conv3d",
-    trials: { conv3d: conv3d.trials!.conv3d! },
     forward(g, { x, w, b }) {
       const [n, , ...space] = x!.shape;
       const y = g.tensor("y", [n!, w!.shape[0]!, ...space]);

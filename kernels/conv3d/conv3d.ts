@@ -7,7 +7,6 @@ import { normalisedOf, normGradientOf } from "../norm/normalised";
 import { type BackwardProblem, type ForwardProblem, geometryOf } from "./contract";
 import { convVariants } from "./forward";
 import { emitBiasGradient, weightGradientVariants } from "./gradients";
-import { conv3dTrials } from "./trials";
 
 /** @throws Error naming what does not fit together */
 function checkShapes(x: Tensor, w: Tensor, b: Tensor): void {
@@ -43,7 +42,6 @@ export interface ConvAttrs {
 export const conv3d = defineOp<ConvAttrs>({
   name: "conv3d",
   variants: { conv3d: convVariants, conv3d_dx: convVariants, conv3d_dw: weightGradientVariants },
-  trials: conv3dTrials,
   defers: ["x", "dy"],
   forward(g, { x, w, b }, { moments: wanted, dtype }) {
     if (!x || !w || !b) throw new Error("conv3d: needs x, w and b");

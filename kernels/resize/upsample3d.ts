@@ -3,8 +3,7 @@ import type { Tensor } from "../../src/core/tensor";
 import { showShape } from "../../src/core/tensor";
 import { preferred } from "../defaults";
 import { normalisedOf } from "../norm/normalised";
-import { type GradientProblem, type UpsampleProblem, upsampleTrials } from "./upsample3d_trials";
-import type { UpsampleSizes } from "./upsample3d_variants";
+import type { GradientProblem, UpsampleProblem, UpsampleSizes } from "./upsample3d_variants";
 import { upsampleGradientVariants, upsampleVariants } from "./upsample3d_variants";
 
 export interface UpsampleAttrs {
@@ -26,7 +25,6 @@ function sizesOf(x: Tensor, { alignCorners }: UpsampleAttrs): UpsampleSizes {
 export const upsample3d = defineOp<UpsampleAttrs>({
   name: "upsample3d",
   variants: { upsample3d: upsampleVariants, upsample3d_dx: upsampleGradientVariants },
-  trials: upsampleTrials,
   defers: ["x"],
   forward(g, { x }, attrs) {
     if (x?.shape.length !== 5) {

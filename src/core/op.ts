@@ -1,7 +1,6 @@
 /** An op: kernels put together, with a rule for shapes and one for gradients. */
 import type { Graph } from "./graph";
 import type { Tensor } from "./tensor";
-import type { Trial } from "./trial";
 import type { Variant } from "./variant";
 
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -26,8 +25,6 @@ export interface Op<A = Record<string, never>> {
   readonly defers?: readonly string[];
   /** What the op lets `g.pick` choose from, by the name given there: tests run each of them. */
   readonly variants?: Readonly<Record<string, readonly Variant[]>>;
-  /** How one of them runs by itself, by the same name: what the tuner can choose for. */
-  readonly trials?: Readonly<Record<string, Trial>>;
   /**
    * Checks shapes, makes the output tensors and emits the kernels. Outputs that only the backward
    * rule reads (statistics, argmax) are outputs like any other.

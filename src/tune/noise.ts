@@ -1,8 +1,8 @@
 /** Random inputs: one block of noise, repeated, so that large tensors cost no time to make. */
 import { Philox } from "../core/random";
 import { byteLength, type DType, type Tensor } from "../core/tensor";
-import type { Fill } from "../core/trial";
 import type { Memory } from "../gpu/memory";
+import type { Fill } from "./trial";
 
 /** A prime: no two rows, channels or samples of a tensor hold the same numbers in the same order. */
 const PERIOD = 1048573;

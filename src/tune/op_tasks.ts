@@ -4,14 +4,15 @@ import type { Graph } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
 import type { Op } from "../core/op";
 import { elements } from "../core/tensor";
-import type { Trial } from "../core/trial";
 import { type Picked, type Problem, problemKey } from "../core/variant";
 import type { Device } from "../gpu/device";
 import type { Memory } from "../gpu/memory";
 import type { Stopwatch } from "../gpu/stopwatch";
 import { Refused } from "./contest";
 import { keyOf, sourcesOf, type Task } from "./task";
+import type { Trial } from "./trial";
 import { recordVariant, type Subject, TrialBench } from "./trial_bench";
+import { trialsOf } from "./trials/index";
 
 /** What one timed run should compute and read at most: a few milliseconds of a good kernel. */
 const MOST: Readonly<Record<Capabilities["kind"], { flops: number; bytes: number }>> = {
@@ -33,7 +34,7 @@ export async function opTasks(
 ): Promise<Task[]> {
   const tunables = new Map<string, Tunable>();
   for (const op of ops) {
-    for (const [pick, trial] of Object.entries(op.trials ?? {})) tunables.set(pick, { op, trial });
+    for (const [pick, trial] of Object.entries(trialsOf(op))) tunables.set(pick, { op, trial });
   }
   const tasks = new Map<string, Task>();
   for (const { picked, count } of distinct(picks.map(worthTrying))) {

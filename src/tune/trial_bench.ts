@@ -2,7 +2,6 @@
 import { Graph, storagesOf } from "../core/graph";
 import type { Op, Tensors } from "../core/op";
 import { elements, state } from "../core/tensor";
-import type { Trial, Values } from "../core/trial";
 import { type Problem, problemKey } from "../core/variant";
 import { capabilities } from "../gpu/capabilities";
 import type { Device } from "../gpu/device";
@@ -11,6 +10,7 @@ import { Program } from "../gpu/program";
 import { type Stopwatch, stepsOf } from "../gpu/stopwatch";
 import { type Contestant, Refused, type Runner } from "./contest";
 import { fillWith, noiseAt, writeRepeated } from "./noise";
+import type { Trial, Values } from "./trial";
 import { Verifier } from "./verifier";
 
 /** A NaN with a mark: what a kernel forgets to write shows. */

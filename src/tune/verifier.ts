@@ -4,7 +4,7 @@
  * float64 decides which of them is wrong.
  */
 import { Philox } from "../core/random";
-import type { Exact } from "../core/trial";
+import type { Exact } from "./trial";
 
 /** The outputs of a candidate by name, float32. */
 export type Outputs = ReadonlyMap<string, Float32Array>;

@@ -1,7 +1,7 @@
 /**
  * Kernels as they run in a network: their inputs come unwritten after a normalisation, and they leave
  * moments for the next one. The problems are those that a recorded U-Net picks variants for. Each runs
- * by the op's own trial (src/core/trial.ts), in every variant.
+ * by the op's own trial (src/tune/trial.ts), in every variant.
  */
 import { ops } from "../../../kernels/index";
 import { Graph, storagesOf } from "../../core/graph";
@@ -9,10 +9,11 @@ import type { Capabilities } from "../../core/kernel";
 import type { Op } from "../../core/op";
 import { Philox } from "../../core/random";
 import { elements, state } from "../../core/tensor";
-import type { Trial, Values } from "../../core/trial";
 import { type Problem, problemKey, type Variant } from "../../core/variant";
 import { Program } from "../../gpu/program";
 import { fillWith, noiseAt, writeRepeated } from "../../tune/noise";
+import type { Trial, Values } from "../../tune/trial";
+import { trialsOf } from "../../tune/trials/index";
 import type { CaseList, Outcome, PortabilityCase } from "../case";
 import { packExpected, stepByStep } from "../dissect";
 import { type Comparison, compare, type Expected } from "../op_checks";
@@ -39,7 +40,7 @@ export function fusedCases(caps: Capabilities, seed: number): CaseList {
   const skipped: { row: string; reason: string }[] = [];
   const problems = problemsOf(caps);
   for (const op of Object.values(ops) as unknown as Op<never>[]) {
-    for (const [pick, trial] of Object.entries(op.trials ?? {})) {
+    for (const [pick, trial] of Object.entries(trialsOf(op))) {
       for (const variant of op.variants?.[pick] ?? []) {
         const row = `${pick}.fused/${variant.name}`;
         if (variant.f16 === "only") continue; // what a network picks for is float32 here

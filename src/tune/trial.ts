@@ -2,10 +2,10 @@
  * A trial: the tuner runs an op by itself on one problem. Its neighbours in the network are part of
  * the problem where they decide the speed of a variant. It is checked against float64, then timed.
  */
-import type { Graph } from "./graph";
-import type { Op, Tensors } from "./op";
-import type { Shape } from "./tensor";
-import type { Problem } from "./variant";
+import type { Graph } from "../core/graph";
+import type { Op, Tensors } from "../core/op";
+import type { Shape } from "../core/tensor";
+import type { Problem } from "../core/variant";
 
 /** Tensors by name, each a function from the flat index of an element to its value. */
 export type Values = Readonly<Record<string, (i: number) => number>>;

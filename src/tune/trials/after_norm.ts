@@ -2,11 +2,12 @@
  * Tensors for trials that come unwritten after a group normalisation, as they do in the network
  * (kernels/norm/normalised.ts), and their elements in float64.
  */
-import type { Graph } from "../../src/core/graph";
-import type { Tensors } from "../../src/core/op";
-import { elements, type Shape, type Tensor } from "../../src/core/tensor";
-import type { Fill, Values } from "../../src/core/trial";
-import { normalised, normGradient } from "./group_norm";
+
+import { normalised, normGradient } from "../../../kernels/norm/group_norm";
+import type { Graph } from "../../core/graph";
+import type { Tensors } from "../../core/op";
+import { elements, type Shape, type Tensor } from "../../core/tensor";
+import type { Fill, Values } from "../trial";
 
 /** An element of a tensor: where {@link at} was called last. */
 export interface Read {

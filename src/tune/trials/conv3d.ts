@@ -2,8 +2,11 @@
  * Convolutions for the tuner, with their neighbours in the network: a variant that normalises x while
  * it loads saves a pass over memory, and one that leaves moments saves another.
  */
-import type { Op, Tensors } from "../../src/core/op";
-import { defineTrial, type Trial, type Values } from "../../src/core/trial";
+
+import type { BackwardProblem, ForwardProblem, Geometry } from "../../../kernels/conv3d/contract";
+import { groupNorm } from "../../../kernels/norm/group_norm";
+import type { Op, Tensors } from "../../core/op";
+import { defineTrial, type Trial, type Values } from "../trial";
 import {
   groupsOf,
   normalisedRead,
@@ -15,10 +18,8 @@ import {
   normInputs,
   type Read,
   written,
-} from "../norm/after_norm";
-import { groupNorm } from "../norm/group_norm";
-import type { BackwardProblem, ForwardProblem, Geometry } from "./contract";
-import { exactStatistic, exactVoxel, exactWeight } from "./exact";
+} from "./after_norm";
+import { exactStatistic, exactVoxel, exactWeight } from "./conv3d_exact";
 
 const EPS = 1e-5;
 const volume = ({ N, D, H, W }: Geometry, channels: number) => [N, channels, D, H, W];

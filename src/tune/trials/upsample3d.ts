@@ -1,6 +1,12 @@
 /** Upsampling one variant at a time, for the tuner, and single elements of it in float64. */
-import type { Op } from "../../src/core/op";
-import { defineTrial, type Exact, type Trial } from "../../src/core/trial";
+
+import type {
+  GradientProblem,
+  UpsampleProblem,
+  UpsampleSizes,
+} from "../../../kernels/resize/upsample3d_variants";
+import type { Op } from "../../core/op";
+import { defineTrial, type Exact, type Trial } from "../trial";
 import {
   normalisedRead,
   normalisedTensor,
@@ -8,12 +14,7 @@ import {
   normInputs,
   type Read,
   written,
-} from "../norm/after_norm";
-import type { UpsampleSizes } from "./upsample3d_variants";
-
-/** F16: 1 where activations are stored so; forward, NORM: 1 where x comes unwritten behind a norm. */
-export type GradientProblem = UpsampleSizes & { readonly F16: number };
-export type UpsampleProblem = GradientProblem & { readonly NORM: number };
+} from "./after_norm";
 
 const upsampling = (op: Op<never>) => op as unknown as Op<{ readonly alignCorners: boolean }>;
 
@@ -108,7 +109,7 @@ const gradient: Trial<GradientProblem> = {
   },
 };
 
-export const upsampleTrials = {
+export const upsample3dTrials = {
   upsample3d: defineTrial(forward),
   upsample3d_dx: defineTrial(gradient),
 };

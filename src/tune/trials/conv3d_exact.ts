@@ -1,7 +1,8 @@
 /** Single elements of convolutions in float64, for trials. */
-import { type Exact, roundingBound } from "../../src/core/trial";
-import { NORM_ROUNDING, type Read } from "../norm/after_norm";
-import type { Geometry } from "./contract";
+
+import type { Geometry } from "../../../kernels/conv3d/contract";
+import { type Exact, roundingBound } from "../trial";
+import { NORM_ROUNDING, type Read } from "./after_norm";
 
 /** Index in a volume of voxel `s` moved by tap `t` of a row of K³; undefined outside of it. */
 function moved(s: number, t: number, { D, H, W, K }: Geometry): number | undefined {
