@@ -87,5 +87,4 @@ export const adamReference = defineReference({
     const size = (i: number) => mu * Math.abs(inputs.average![i]!) + (1 - mu) * Math.abs(w![i]!);
     return ofW.map((bound, i) => bound + 4 * U * size(i));
   },
-  cost: ({ w }) => ({ flops: 17 * w![0]!, bytes: 36 * w![0]! }),
 });

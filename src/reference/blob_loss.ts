@@ -99,5 +99,4 @@ export const blobLossReference = defineReference({
     const relative = (i: number) => 256 + 4 * Math.abs(values.logits![i]!);
     return dx.map((d, i) => relative(i) * U * Math.abs(d) + 1e-30);
   },
-  cost: ({ logits }) => ({ flops: 8 * elements(logits!), bytes: 16 * elements(logits!) }),
 });

@@ -27,5 +27,4 @@ export const classGradientsReference = defineReference({
     return { y };
   },
   bound: (_name, { dx }) => 64 * 2 ** -24 * dx!.reduce((sum, d) => sum + d * d, 0),
-  cost: ({ dx }) => ({ flops: 2 * elements(dx!), bytes: 8 * elements(dx!) }),
 });

@@ -19,5 +19,4 @@ export const columnSumsReference = defineReference({
   },
   bound: (_name, { x }, shapes) =>
     shapes.x![0]! * 2 ** -24 * x!.reduce((sum, v) => sum + Math.abs(v), 0),
-  cost: ({ x }) => ({ flops: x![0]! * x![1]!, bytes: 4 * x![0]! * x![1]! }),
 });

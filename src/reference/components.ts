@@ -75,5 +75,4 @@ export const componentsReference = defineReference({
   },
   forward: ({ target }, shapes) => ({ roots: rootsOf(target!, shapes.target!) }),
   bound: () => 0,
-  cost: ({ target }) => ({ flops: 0, bytes: 8 * elements(target!) }),
 });

@@ -138,9 +138,4 @@ export const conv3dReference = defineReference<Attrs>({
   forward,
   backward,
   bound,
-  cost: (shapes) => {
-    const outputs = elements(outputShape(shapes));
-    const flops = 2 * outputs * elements(shapes.w!.slice(1));
-    return { flops, bytes: 4 * (elements(shapes.x!) + elements(shapes.w!) + outputs) };
-  },
 });

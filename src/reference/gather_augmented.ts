@@ -145,9 +145,4 @@ export const gatherAugmentedReference = defineReference<GatherAttrs>({
     return outputs;
   },
   bound: (name, inputs, given, a) => computed(inputs, given, a).bounds[name as "x" | "y"],
-  cost({ coords }, { size, half, label, difference }) {
-    const voxels = coords![0]! * size[0] * size[1] * size[2];
-    const bytes = voxels * ((half ? 4 : 8) + (difference ? 12 : 8) + (label ? 4 : 0));
-    return { flops: 0, bytes };
-  },
 });

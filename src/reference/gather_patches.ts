@@ -58,8 +58,4 @@ export const gatherPatchesReference = defineReference<GatherAttrs>({
     return outputs;
   },
   bound: () => 0,
-  cost({ coords }, { size, half, label, difference }) {
-    const voxels = coords![0]! * size[0] * size[1] * size[2];
-    return { flops: 0, bytes: voxels * ((half ? 4 : 8) + (difference ? 12 : 8) + (label ? 4 : 0)) };
-  },
 });

@@ -190,5 +190,4 @@ export const groupNormReference = defineReference<GroupNormAttrs>({
   backward: (inputs, shapes, attrs, { y: dy }) => backward(inputs, shapes, attrs, dy!),
   bound,
   parameters: ["weight", "bias"],
-  cost: ({ x }) => ({ flops: 8 * elements(x!), bytes: 12 * elements(x!) }),
 });

@@ -19,7 +19,6 @@ export const lossSeedReference = defineReference({
     y: new Float64Array(count).fill(Math.fround(value * scale![0]!)),
   }),
   bound: () => 0,
-  cost: () => ({ flops: 0, bytes: 0 }),
 });
 
 /** Where the gradients of a case overflow, to what, and the scale before. */
@@ -57,5 +56,4 @@ export const lossScaleReference = defineReference({
     return { scale: Float64Array.of(Math.max(1, before / 2), 0, skipped + 1, 0) };
   },
   bound: () => 0,
-  cost: ({ g }) => ({ flops: 0, bytes: 4 * g![0]! }),
 });

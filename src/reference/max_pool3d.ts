@@ -70,5 +70,4 @@ export const maxPool3dReference = defineReference({
     return { x: dx };
   },
   bound: () => 0,
-  cost: ({ x }) => ({ flops: elements(x!), bytes: 5 * elements(x!) }),
 });

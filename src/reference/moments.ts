@@ -63,5 +63,4 @@ export const momentsReference = defineReference<MomentsAttrs>({
     });
     return Float64Array.from(rows.flat());
   },
-  cost: ({ x, mask }) => ({ flops: 4 * elements(x!), bytes: (mask ? 8 : 4) * elements(x!) }),
 });

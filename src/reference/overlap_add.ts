@@ -1,7 +1,6 @@
 import type { OverlapAttrs } from "../../kernels/windows/overlap_add";
 import { NO_WINDOW, overlapAdd } from "../../kernels/windows/overlap_add";
 import type { Shape } from "../core/tensor";
-import { elements } from "../core/tensor";
 import type { Shapes, Values } from "./reference";
 import { defineReference } from "./reference";
 
@@ -89,5 +88,4 @@ export const overlapAddReference = defineReference<OverlapAttrs>({
     // Three products a term, then the additions.
     return terms.map((sum, i) => 2 ** -24 * (counts[i]! + 4) * sum);
   },
-  cost: ({ p }) => ({ flops: 3 * elements(p!), bytes: 12 * elements(p!) }),
 });

@@ -1,6 +1,5 @@
 import { overlapDivide } from "../../kernels/windows/overlap_divide";
 import type { Shape } from "../core/tensor";
-import { elements } from "../core/tensor";
 import type { Shapes, Values } from "./reference";
 import { defineReference } from "./reference";
 
@@ -50,5 +49,4 @@ export const overlapDivideReference = defineReference<{ readonly z0: number }>({
   // Two products, and a division, which WGSL allows to be 2.5 units in the last place off.
   bound: (_name, inputs, shapes, { z0 }) =>
     meanOf(inputs, shapes, z0).map((value) => 8 * 2 ** -24 * Math.abs(value)),
-  cost: ({ sum }) => ({ flops: 3 * elements(sum!), bytes: 8 * elements(sum!) }),
 });

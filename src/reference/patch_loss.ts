@@ -225,5 +225,4 @@ export const patchLossReference = defineReference({
       (v) => relativeBound(attrs, 0) * 2 * (Math.abs(v) + size / 60) + 1e-30,
     );
   },
-  cost: ({ logits }) => ({ flops: 8 * elements(logits!), bytes: 8 * elements(logits!) }),
 });

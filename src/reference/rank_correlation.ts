@@ -47,5 +47,4 @@ export const rankCorrelationReference = defineReference({
   },
   // Ranks are whole numbers; sums of up to some hundred products of them, two roots, a division.
   bound: () => 16 * 2 ** -24,
-  cost: ({ b }) => ({ flops: 4 * b![0]! ** 2, bytes: 8 * b![0]! }),
 });

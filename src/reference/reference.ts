@@ -69,8 +69,6 @@ export interface Reference<A> {
    */
   readonly scalable?: readonly string[];
   readonly sized?: readonly Sized<A>[];
-  /** Floating-point operations of the forward pass and bytes that must move at least. */
-  readonly cost: (shapes: Shapes, attrs: A) => { flops: number; bytes: number };
 }
 
 /** By name; a size that is asked for and not there is a mistake of the reference. */

@@ -1,5 +1,4 @@
 import { relu } from "../../kernels/elementwise/relu";
-import { elements } from "../core/tensor";
 import { defineReference, type Values } from "./reference";
 
 export const reluReference = defineReference({
@@ -23,5 +22,4 @@ export const reluReference = defineReference({
   forward: ({ x }) => ({ y: x!.map((v) => Math.max(v, 0)) }),
   backward: ({ x }, _shapes, _attrs, { y: dy }) => ({ x: dy!.map((d, i) => (x![i]! > 0 ? d : 0)) }),
   bound: () => 0,
-  cost: ({ x }) => ({ flops: elements(x!), bytes: 8 * elements(x!) }),
 });

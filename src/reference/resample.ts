@@ -89,8 +89,4 @@ export const resampleReference = defineReference<ResampleAttrs>({
     const [mean = 0, rstd = 1] = params ?? [];
     return 16 * 2 ** -24 * (Math.max(...x!.map(Math.abs)) + Math.abs(mean)) * rstd;
   },
-  cost: (_shapes, { size, mode }) => ({
-    flops: (mode === "nearest" ? 0 : 9) * elements(size),
-    bytes: 4 * elements(size),
-  }),
 });

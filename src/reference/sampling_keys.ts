@@ -42,5 +42,4 @@ export const samplingKeysReference = defineReference({
   // A division and an exponential variate that errs by 3 units in the last place of a logarithm.
   bound: (_name, inputs) =>
     forward(inputs).keys.map((v) => (Number.isFinite(v) ? 32 * 2 ** -24 * v : 0)),
-  cost: ({ errors }) => ({ flops: 20 * errors![0]!, bytes: 8 * errors![0]! }),
 });

@@ -28,5 +28,4 @@ export const sharedIndicesReference = defineReference({
     return { y: Float64Array.of(a!.filter((i) => among.has(i)).length / a!.length) };
   },
   bound: () => 2 ** -24,
-  cost: ({ a }) => ({ flops: a![0]! ** 2, bytes: 8 * a![0]! }),
 });

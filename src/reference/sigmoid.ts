@@ -1,5 +1,4 @@
 import { sigmoid } from "../../kernels/elementwise/sigmoid";
-import { elements } from "../core/tensor";
 import { defineReference } from "./reference";
 
 const U = 2 ** -24;
@@ -32,5 +31,4 @@ export const sigmoidReference = defineReference({
     const exact = name === "y" ? x!.map(probability) : x!.map((v, i) => dys!.y![i]! * slope(v));
     return exact.map((v, i) => (16 + 4 * Math.abs(x![i]!)) * U * Math.abs(v) + 1e-30);
   },
-  cost: ({ x }) => ({ flops: 4 * elements(x!), bytes: 8 * elements(x!) }),
 });

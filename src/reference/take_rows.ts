@@ -32,5 +32,4 @@ export const takeRowsReference = defineReference({
     };
   },
   bound: () => 0,
-  cost: ({ rows, indices }) => ({ flops: 0, bytes: 8 * rows![1]! * indices![0]! }),
 });

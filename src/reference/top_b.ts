@@ -91,5 +91,4 @@ export const topBReference = defineReference({
     indices: Float64Array.from(selected(errors!, attrs, sums)),
   }),
   bound: () => 0,
-  cost: ({ errors }) => ({ flops: errors![0]! ** 2, bytes: 4 * errors![0]! }),
 });

@@ -49,5 +49,4 @@ export const topCrossEntropyReference = defineReference({
   // exp errs by 3 + 2|x| units of the last place of something below 1, log1p and sums by a few.
   bound: (_name, values, shapes, attrs) =>
     forward(values, shapes, attrs).errors.map((v) => 64 * 2 ** -24 * v + 1e-30),
-  cost: ({ logits }) => ({ flops: 20 * elements(logits!), bytes: 16 * elements(logits!) }),
 });

@@ -1,7 +1,7 @@
 import type { UpsampleAttrs } from "../../kernels/resize/upsample3d";
 import { upsample3d } from "../../kernels/resize/upsample3d";
 import type { Shape } from "../core/tensor";
-import { channelsOf, elements, makeTensor } from "../core/tensor";
+import { channelsOf, makeTensor } from "../core/tensor";
 import type { Values } from "./reference";
 import { defineReference, halfOut } from "./reference";
 
@@ -102,5 +102,4 @@ export const upsample3dReference = defineReference<UpsampleAttrs>({
         : backward(dys!.y!.map(Math.abs), x!, attrs);
     return terms.map((sum) => 16 * 2 ** -24 * sum);
   },
-  cost: ({ x }) => ({ flops: 28 * elements(x!), bytes: 36 * elements(x!) }),
 });

@@ -36,7 +36,4 @@ export const windowRangeReference = defineReference<PatchAttrs>({
     return { range };
   },
   bound: () => 0,
-  cost({ coords }, { size, half }) {
-    return { flops: 0, bytes: coords![0]! * size[0] * size[1] * size[2] * (half ? 4 : 8) };
-  },
 });

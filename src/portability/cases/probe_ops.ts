@@ -67,7 +67,6 @@ export function barrierReference(name: string, cases: Readonly<Record<string, Ri
       y: rings(groups, count(size), rounds),
     }),
     bound: () => 0,
-    cost: () => ({ flops: 0, bytes: 0 }),
   });
 }
 
@@ -95,7 +94,6 @@ export const storageBarrierReference = defineReference<{ groups: number; rounds:
   ],
   forward: (_inputs, _shapes, { groups, rounds }) => ({ y: rings(groups, WG, rounds) }),
   bound: () => 0,
-  cost: () => ({ flops: 0, bytes: 0 }),
 });
 
 const room = defineKernel({
@@ -129,7 +127,6 @@ export function memoryReference(bytes: readonly number[]): Reference<unknown> {
       }),
     }),
     bound: () => 0,
-    cost: () => ({ flops: 0, bytes: 0 }),
   });
 }
 
@@ -158,7 +155,6 @@ export function gridReference(grids: readonly Three[]): Reference<unknown> {
       y: Float64Array.from({ length: count(grid) }, (_, i) => plus(times(i, GOLDEN), 1)),
     }),
     bound: () => 0,
-    cost: () => ({ flops: 0, bytes: 0 }),
   });
 }
 
@@ -199,5 +195,4 @@ export const manySmallReference = defineReference<{ steps: number }>({
     return { y: Float64Array.from(values) };
   },
   bound: () => 0,
-  cost: () => ({ flops: 0, bytes: 0 }),
 });
