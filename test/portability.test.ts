@@ -33,16 +33,7 @@ import { Column } from "../src/portability/runner";
 import { workersFor } from "../src/portability/suite";
 import { whyNot } from "../src/portability/support";
 import { references } from "../src/reference/index";
-
-const SOFTWARE: Capabilities = {
-  ...{ kind: "lavapipe", subgroupSize: 8, shaderF16: true, subgroupMatrices: [] },
-  ...{ maxBindingBytes: 2 ** 27, maxInvocations: 1024, maxWorkgroupBytes: 32768 },
-};
-const MATRIX = { M: 16, N: 16, K: 16, component: "f16", result: "f32" };
-const GPU: Capabilities = {
-  ...{ kind: "hardware", subgroupSize: 32, shaderF16: true, subgroupMatrices: [MATRIX] },
-  ...{ maxBindingBytes: 2 ** 31, maxInvocations: 1024, maxWorkgroupBytes: 49152 },
-};
+import { GPU, LAVAPIPE } from "./adapters";
 
 describe("cases", () => {
   test("ids carry row, case and seed, and patterns find them", () => {
@@ -57,7 +48,7 @@ describe("cases", () => {
   });
 
   test("every op of the registry is in it, forward and backward, in every variant", () => {
-    const { cases, skipped } = opCases(references, SOFTWARE, 20);
+    const { cases, skipped } = opCases(references, LAVAPIPE, 20);
     const rows = new Set([...cases, ...skipped].map(({ row }) => row));
     for (const op of Object.values(ops)) {
       const variants = op.variants?.[op.name as never] as readonly { name: string }[] | undefined;
@@ -73,7 +64,7 @@ describe("cases", () => {
     expect(new Set(cases.map(idOf)).size).toBe(cases.length);
   });
 
-  for (const caps of [SOFTWARE, GPU]) {
+  for (const caps of [LAVAPIPE, GPU]) {
     test(`every row of ${caps.kind} has a case that its variant can do`, () => {
       const done = new Set<string>();
       const rows = new Set<string>();
@@ -109,7 +100,7 @@ describe("cases", () => {
   test("what an adapter cannot run is skipped with what it lacks", () => {
     const { skipped } = opCases(
       references,
-      { ...SOFTWARE, subgroupSize: null, shaderF16: false },
+      { ...LAVAPIPE, subgroupSize: null, shaderF16: false },
       20,
     );
     const reasonOf = (row: string) => skipped.find((s) => s.row === row)?.reason;
@@ -118,9 +109,9 @@ describe("cases", () => {
     );
     expect(reasonOf("groupNorm.f16")).toBe("needs shader-f16, the adapter has not");
     const never = { supported: () => false };
-    expect(whyNot(never, SOFTWARE)).toBe("needs what this adapter has not");
+    expect(whyNot(never, LAVAPIPE)).toBe("needs what this adapter has not");
     const large = { supported: (c: Capabilities) => c.maxWorkgroupBytes >= 40000 };
-    expect(whyNot(large, SOFTWARE)).toBe(
+    expect(whyNot(large, LAVAPIPE)).toBe(
       "needs 48 KiB of workgroup memory, the adapter has 32 KiB",
     );
   });

@@ -13,12 +13,12 @@ const kernel = defineKernel({
 
 /** y: (1), the share of the indices a (N) u32 that are among b (N) u32; neither repeats any. */
 export const sharedIndices = defineOp({
-  name: "shared_indices",
+  name: "sharedIndices",
   forward(g, { a, b }) {
     const [COUNT, ...more] = a!.shape;
     if (!COUNT || more.length > 0 || showShape(a!.shape) !== showShape(b!.shape)) {
       throw new Error(
-        `shared_indices: a is ${showShape(a!.shape)}, b is ${showShape(b!.shape)}; expected (N) twice`,
+        `sharedIndices: a is ${showShape(a!.shape)}, b is ${showShape(b!.shape)}; expected (N) twice`,
       );
     }
     const y = g.tensor("shared_indices", [1]);

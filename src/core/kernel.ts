@@ -61,7 +61,12 @@ export function storedAs(kernel: Kernel, halves: ReadonlySet<string>): Kernel {
     if (!line.test(source)) throw new Error(`${kernel.name}.wgsl has no line alias ${alias} = …;`);
     source = source.replace(line, (_, type: string) => `alias ${alias} = ${HALF_TYPES[type]};`);
   }
-  if (left.size > 0) throw new Error(`${kernel.name}: ${[...left].join(", ")} cannot be f16`);
+  if (left.size > 0) {
+    throw new Error(
+      `${kernel.name}: ${[...left].join(", ")} cannot be f16; name them in the kernel's storage, by ` +
+        "the alias of their elements in the shader",
+    );
+  }
   return { ...kernel, source: `enable f16;\n${source}` };
 }
 
