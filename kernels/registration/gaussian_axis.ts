@@ -5,7 +5,7 @@ import { defineOp } from "../../src/core/op";
 import { elements, showShape } from "../../src/core/tensor";
 
 const kernel = defineKernel({
-  name: "gaussian_axis",
+  name: "gaussianAxis",
   source: wgsl,
   bindings: { x: "read", taps: "read", y: "read_write" },
   args: ["TOTAL", "N", "N2", "INNER", "STRIDE", "R"],
@@ -35,13 +35,13 @@ export function gaussianTaps(sigma: number): Float32Array {
  * x but for ⌈n / stride⌉ samples along the axis. Beyond the ends the last sample counts.
  */
 export const gaussianAxis = defineOp<GaussianAxisAttrs>({
-  name: "gaussian_axis",
+  name: "gaussianAxis",
   forward(g, { x, taps }, { axis, stride }) {
     const shape = x!.shape;
     const count = elements(taps!.shape);
     if (shape.length !== 3 || count % 2 === 0 || !Number.isInteger(stride) || stride < 1) {
       throw new Error(
-        `gaussian_axis: x is ${showShape(shape)}, ${count} taps, stride ${stride}; expected ` +
+        `gaussianAxis: x is ${showShape(shape)}, ${count} taps, stride ${stride}; expected ` +
           "(D, H, W), an odd number of taps and a whole stride",
       );
     }

@@ -5,7 +5,7 @@ import { defineOp } from "../../src/core/op";
 import { elements, type Shape, showShape, type Tensor } from "../../src/core/tensor";
 
 const kernel = defineKernel({
-  name: "halfway_samples",
+  name: "halfwaySamples",
   source: wgsl,
   bindings: { visit1: "read", visit2: "read", pose: "read", samples: "read_write" },
   args: ["D", "H", "W", "D1", "H1", "W1", "D2", "H2", "W2"],
@@ -31,13 +31,13 @@ export interface HalfwaySamplesAttrs {
  * halfway_samples.wgsl; samples (6, D, H, W).
  */
 export const halfwaySamples = defineOp<HalfwaySamplesAttrs>({
-  name: "halfway_samples",
+  name: "halfwaySamples",
   forward(g, { visit1, visit2, pose }, { size, out }) {
     const isVolume = (shape: Shape) => shape.length === 3 && shape.every((n) => n >= 2);
     const fits = isVolume(visit1!.shape) && isVolume(visit2!.shape);
     if (!fits || elements(pose!.shape) !== POSE_NUMBERS) {
       throw new Error(
-        `halfway_samples: visits are ${showShape(visit1!.shape)} and ${showShape(visit2!.shape)}, ` +
+        `halfwaySamples: visits are ${showShape(visit1!.shape)} and ${showShape(visit2!.shape)}, ` +
           `pose is ${showShape(pose!.shape)}; expected (D, H, W) of at least 2 voxels an axis, and ` +
           `(${POSE_NUMBERS})`,
       );

@@ -5,7 +5,7 @@ import { defineOp } from "../../src/core/op";
 import { MOTION_COLUMNS, type MotionAttrs, type MotionKind, motionSizes } from "./motion";
 
 const kernel = defineKernel({
-  name: "normal_equations",
+  name: "normalEquations",
   source: wgsl,
   bindings: { samples: "read", motion: "read", sums: "read_write" },
   args: ["D", "H", "W", "PIECES"],
@@ -24,9 +24,9 @@ export function sumsOf(kind: MotionKind): number {
 
 /** sums (PIECES, {@link sumsOf}) of the samples (6, D, H, W); rows are to be added up in order. */
 export const normalEquations = defineOp<MotionAttrs>({
-  name: "normal_equations",
+  name: "normalEquations",
   forward(g, { samples, motion }, { kind }) {
-    const sizes = motionSizes("normal_equations", samples!, motion!, kind);
+    const sizes = motionSizes("normalEquations", samples!, motion!, kind);
     const SUMS = sumsOf(kind);
     const PIECES = ceilDiv(product(sizes, "D", "H", "W"), PIECE);
     const sums = g.tensor("sums", [PIECES, SUMS]);

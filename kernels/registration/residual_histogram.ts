@@ -5,7 +5,7 @@ import { defineOp } from "../../src/core/op";
 import { MOTION_COLUMNS, type MotionAttrs, motionSizes } from "./motion";
 
 const kernel = defineKernel({
-  name: "residual_histogram",
+  name: "residualHistogram",
   source: wgsl,
   bindings: { samples: "read", motion: "read", counts: "read_write" },
   args: ["D", "H", "W", "PIECES"],
@@ -18,9 +18,9 @@ export const HISTOGRAM = { bins: 2048, limit: 4, piece: 8192 } as const;
 
 /** counts (PIECES, 2048) u32: residuals r − Jδ of the samples (6, D, H, W) that count, by bin. */
 export const residualHistogram = defineOp<MotionAttrs>({
-  name: "residual_histogram",
+  name: "residualHistogram",
   forward(g, { samples, motion }, { kind }) {
-    const sizes = motionSizes("residual_histogram", samples!, motion!, kind);
+    const sizes = motionSizes("residualHistogram", samples!, motion!, kind);
     const { bins: BINS, limit: LIMIT, piece: PIECE } = HISTOGRAM;
     const PIECES = ceilDiv(product(sizes, "D", "H", "W"), PIECE);
     const counts = g.tensor("counts", [PIECES, BINS], "u32");

@@ -70,8 +70,4 @@ export const gaussianAxisReference = defineReference<GaussianAxisAttrs>({
   },
   bound: (_name, { x, taps: weights }) =>
     2 * 2 ** -24 * weights!.length * Math.max(...x!.map(Math.abs)),
-  cost: (shapes, attrs) => {
-    const out = elements(shapeOfResult(shapes.x!, attrs));
-    return { flops: 2 * elements(shapes.taps!) * out, bytes: 4 * (elements(shapes.x!) + out) };
-  },
 });

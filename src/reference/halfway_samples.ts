@@ -116,8 +116,4 @@ export const halfwaySamplesReference = defineReference<HalfwaySamplesAttrs>({
     const largest = Math.max(...visit1!.map(Math.abs), ...visit2!.map(Math.abs));
     return 256 * 2 ** -24 * largest;
   },
-  cost: (shapes, { size }) => ({
-    flops: 140 * elements(size),
-    bytes: 4 * (elements(shapes.visit1!) + elements(shapes.visit2!) + SAMPLE_ROWS * elements(size)),
-  }),
 });

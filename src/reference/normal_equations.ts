@@ -1,6 +1,6 @@
 import { MOTION_COLUMNS, MOTION_EXTRA, type MotionAttrs } from "../../kernels/registration/motion";
 import { normalEquations, sumsOf } from "../../kernels/registration/normal_equations";
-import { elements, type Shape } from "../core/tensor";
+import type { Shape } from "../core/tensor";
 import { exactSamples, type Residual, residuals } from "./motion";
 import { type Case, defineReference } from "./reference";
 
@@ -50,10 +50,6 @@ export const normalEquationsReference = defineReference<MotionAttrs>({
     const sizes = summed(samples!, motion!, shape!, kind, sizesOfTerms);
     return sizes.map((size) => 2 ** -24 * (80 * size + 1e-30));
   },
-  cost: ({ samples }, { kind }) => ({
-    flops: (MOTION_COLUMNS[kind] ** 2 + 8 * MOTION_COLUMNS[kind]) * (elements(samples!) / 6),
-    bytes: 4 * elements(samples!),
-  }),
 });
 
 /** Rows of sums of the terms, a row for each piece. */

@@ -1,6 +1,6 @@
 import { MOTION_COLUMNS, MOTION_EXTRA, type MotionAttrs } from "../../kernels/registration/motion";
 import { HISTOGRAM, residualHistogram } from "../../kernels/registration/residual_histogram";
-import { elements, type Shape } from "../core/tensor";
+import type { Shape } from "../core/tensor";
 import { exactSamples, residuals } from "./motion";
 import { type Case, defineReference } from "./reference";
 
@@ -34,8 +34,4 @@ export const residualHistogramReference = defineReference<MotionAttrs>({
     return { counts };
   },
   bound: () => 0,
-  cost: ({ samples }, { kind }) => ({
-    flops: 5 * MOTION_COLUMNS[kind] * (elements(samples!) / 6),
-    bytes: 4 * elements(samples!),
-  }),
 });
