@@ -66,7 +66,7 @@ describe("momentum", () => {
 
   test("μ = 1: w̄ keeps its start weights, bit for bit", async () => {
     const { student, momentum } = await trained({ mu: 1, muRamp: false }, 3);
-    const start = initialise(unetParameters({ filters: [8, 8, 8] }), 0);
+    const start = initialise(unetParameters({ inChannels: 2, filters: [8, 8, 8] }), 0);
     expect(momentum).toEqual(start);
     expect(relativeL2(student, start)).toBeGreaterThan(1e-3);
   });
@@ -74,7 +74,7 @@ describe("momentum", () => {
 
 test("the uniform sampler keeps the average of the weights too", async () => {
   const { student, momentum } = await trained({ sampler: "uniform", mu: 0.75, muRamp: false }, 1);
-  const start = initialise(unetParameters({ filters: [8, 8, 8] }), 0);
+  const start = initialise(unetParameters({ inChannels: 2, filters: [8, 8, 8] }), 0);
   const average = start.map((w, i) => 0.75 * w + 0.25 * student[i]!);
   expect(relativeL2(momentum, average)).toBeLessThan(1e-6);
   expect(relativeL2(momentum, start)).toBeGreaterThan(1e-4);

@@ -12,7 +12,7 @@ import {
   unetParameters,
 } from "../src/nn/parameters";
 
-const specs = unetParameters();
+const specs = unetParameters({ inChannels: 2, filters: [16, 32, 64] });
 const shapes = new Map(specs.map(({ name, shape }) => [name, shape.join("×")]));
 
 /** The values of one tensor in a flat buffer. */
@@ -48,7 +48,9 @@ test("other widths give other shapes, impossible ones an error", () => {
   expect(narrow.find(({ name }) => name === "enc1.conv1.weight")!.shape).toEqual([8, 3, 3, 3, 3]);
   expect(narrow.find(({ name }) => name === "dec1.conv1.weight")!.shape).toEqual([8, 32, 3, 3, 3]);
   for (const bad of [0, -8, 1.5, Number.NaN]) {
-    expect(() => unetParameters({ filters: [8, bad, 8] }), `${bad}`).toThrow(/positive whole/);
+    expect(() => unetParameters({ inChannels: 2, filters: [8, bad, 8] }), `${bad}`).toThrow(
+      /positive whole/,
+    );
   }
 });
 
@@ -133,7 +135,7 @@ test("the weights that PyTorch wrote fit by name and shape, at both widths", () 
     const prefix = `${set}/weights/`;
     const weights = [...tensors].filter(([name]) => name.startsWith(prefix));
     const named = new Map(weights.map(([name, t]) => [name.slice(prefix.length), t]));
-    const list = unetParameters({ filters });
+    const list = unetParameters({ inChannels: 2, filters });
     const again = toNamed(list, fromNamed(list, named, path));
     expect([...again.keys()], set).toEqual([...named.keys()]);
     for (const [name, { data }] of again)

@@ -26,6 +26,10 @@ const image = (): Volume => ({
   data: Float32Array.from({ length: 23 * 19 * 8 }, () => 100 + 30 * random.normal()),
 });
 const pair = { time1: image(), time2: image() };
+const unet = {
+  ...{ inChannels: 2, filters: [8, 8, 8] as const, groups: 8, epsilon: 1e-5 },
+  ...{ alignCorners: true, recompute: false },
+};
 
 /** Gives back half the first visit. */
 function half(g: Graph, x: Tensor): Tensor {
@@ -40,8 +44,6 @@ test("prepared, predicted and mapped back: what the host's detour gives", async 
   const { grid } = visits;
   const fill = (ranges: readonly PageRange[]) => visits.fill(ranges);
   const source = { id: "a", size: grid.size, lesions: [], fill };
-  const filters = [8, 8, 8] as const;
-  const unet = { inChannels: 2, filters, groups: 8, epsilon: 1e-5, alignCorners: true };
   const windows = { patch: 8, stride: 6, windowWeights: "uniform", mirror: "" } as const;
   const members = [{ network: half, model: { unet, ...windows, ...options } }];
   const found = await predictProbability(memory, members, source, grid, pair.time1);
@@ -55,8 +57,6 @@ test("prepared, predicted and mapped back: what the host's detour gives", async 
 });
 
 test("an ensemble: the mean of its members, whose preparation is made once where they share it", async () => {
-  const filters = [8, 8, 8] as const;
-  const unet = { inChannels: 2, filters, groups: 8, epsilon: 1e-5, alignCorners: true };
   const windows = { patch: 8, stride: 6, windowWeights: "uniform", mirror: "" } as const;
   const model = { unet, ...windows, spacing: 1, normalisation: "volume" } as const;
   const members: Member[] = [

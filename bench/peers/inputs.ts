@@ -6,7 +6,7 @@ import { writeSafetensors } from "../../src/data/safetensors_file";
 import type { VolumeSource } from "../../src/data/volume_store";
 import { initialise, toNamed, unetParameters } from "../../src/nn/parameters";
 import { drawPatches } from "../../src/train/sampler";
-import { type ConvWork, type IterationWork, PATCH, type Work } from "./works";
+import { type ConvWork, type IterationWork, NETWORK, PATCH, type Work } from "./works";
 
 /** Seed of the weights, which is also the trainer's. */
 export const SEED = 0;
@@ -36,7 +36,7 @@ function convInputs({ cin, cout, edge, patches }: ConvWork): Tensors {
 
 /** The U-Net's start weights by name, as the trainer makes them. */
 function weights(): Tensors {
-  const specs = unetParameters();
+  const specs = unetParameters(NETWORK);
   const named = toNamed(specs, initialise(specs, SEED));
   return new Map([...named].map(([name, tensor]) => [`weights/${name}`, tensor]));
 }

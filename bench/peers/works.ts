@@ -36,6 +36,8 @@ export function needsGradients(work: Work): boolean {
   return work.kind === "iteration" || work.training;
 }
 
+/** The paper's network. */
+export const NETWORK = { inChannels: 2, filters: [16, 32, 64] } as const;
 /** Edge of the network's patches, voxels. */
 export const PATCH = 32;
 
@@ -83,7 +85,7 @@ const BLOCK_EDGE: Readonly<Record<string, number>> = {
 function networkOperations(): { forward: number; step: number } {
   let forward = 0;
   let first = 0;
-  for (const { name, shape, kind } of unetParameters()) {
+  for (const { name, shape, kind } of unetParameters(NETWORK)) {
     if (kind !== "weight") continue;
     const edge = BLOCK_EDGE[name.split(".")[0]!] ?? PATCH;
     const operations = 2 * shape.reduce((a, b) => a * b, 1) * edge ** 3;

@@ -19,11 +19,11 @@ export interface ParameterSpec {
   readonly trainingOnly?: boolean;
 }
 
-export interface UnetWidth {
-  /** Channels of the input, by default 2: the two visits. */
-  readonly inChannels?: number;
-  /** Filters at full, half and quarter resolution, by default 16, 32, 64. */
-  readonly filters?: readonly [number, number, number];
+export interface UNetWidth {
+  /** Channels of the input: the two visits, and their difference where it is given too. */
+  readonly inChannels: number;
+  /** Filters at full, half and quarter resolution. */
+  readonly filters: readonly [number, number, number];
 }
 
 /**
@@ -31,8 +31,7 @@ export interface UnetWidth {
  * module's state_dict (test/golden/unet3d.py).
  * @throws UserError if a width is not a positive whole number.
  */
-export function unetParameters(width: UnetWidth = {}): ParameterSpec[] {
-  const { inChannels = 2, filters = [16, 32, 64] } = width;
+export function unetParameters({ inChannels, filters }: UNetWidth): ParameterSpec[] {
   if ([inChannels, ...filters].some((n) => !Number.isInteger(n) || n < 1)) {
     throw new UserError(
       `filters ${filters.join(",")} on ${inChannels} input channels: expected positive whole ` +

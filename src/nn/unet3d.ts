@@ -15,16 +15,18 @@ import { UserError } from "../core/errors";
 import type { Graph } from "../core/graph";
 import type { Tensors } from "../core/op";
 import { channelsOf, type Precision, showShape, type Tensor } from "../core/tensor";
+import type { UNetWidth } from "./parameters";
 
-export interface UNetConfig {
-  readonly inChannels: number;
-  /** Filters of the three levels, finest first. */
-  readonly filters: readonly [number, number, number];
+/**
+ * All that says what the network computes from its weights. Every field is required: a weights file
+ * and the trainer name each, so that a new one cannot be left out unseen.
+ */
+export interface UNetConfig extends UNetWidth {
   readonly groups: number;
   readonly epsilon: number;
   readonly alignCorners: boolean;
   /** Blocks are computed again in the backward pass: less memory, a third more time. */
-  readonly recompute?: boolean;
+  readonly recompute: boolean;
 }
 
 /** Parameters by name, `enc1.conv1.weight` and so on (src/nn/parameters.ts lists them). */

@@ -30,7 +30,7 @@ const [, , adapter = "", tune = "auto", tuneSeconds = "60"] = process.argv;
 const flags = { tune: tune as TuneMode, tuneSeconds: Number(tuneSeconds) };
 const device = await openDevice({ adapter, quiet: true }).catch(refuse);
 const config = makeTrainConfig("paper", { seed: SEED });
-const specs = unetParameters();
+const specs = unetParameters(unetConfig(config));
 
 /** What a work is recorded into: a graph, and the states that it reads. */
 class Recording {
