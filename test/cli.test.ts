@@ -115,7 +115,7 @@ describe("train", () => {
     for (const command of ["train", "adapters", "phantom"]) {
       await expectRefusal(/unknown option/, command, "--sped", "1");
     }
-    await expectRefusal(/no training run lies there/, "train", "--resume", join(folder, "none"));
+    await expectRefusal(/holds no training run/, "train", "--resume", join(folder, "none"));
     await expectRefusal(/keeps its settings.*--seed/, "train", "--resume", whole, "--seed", "3");
     const twins = ["--data", data, "--time-reversal", "--synthetic", "0.3", ...sizes];
     await expectRefusal(/--time-reversal needs its resolved\.nii\.gz/, "train", ...twins);
@@ -157,7 +157,7 @@ describe("predict and evaluate", () => {
     expect(err.match(/windows of 16³ every 12 voxels, gaussian, mirrored along x/g)?.length).toBe(
       2,
     );
-    expect(err).toMatch(/^thresholds: lesion from 0.25 on/m);
+    expect(err).toMatch(/^thresholds: probability 0.25 or more/m);
     expect(text).toMatch(/^any new lesion: (yes|no)$/m);
     const found = JSON.parse(readFileSync(report, "utf8"));
     expect(found.weights).toEqual([join(folder, "whole", "best.safetensors"), weights]);

@@ -1,4 +1,4 @@
-/** Statistics of a group normalisation from moments that a convolution left, as every kind of adapter merges them. */
+/** Statistics of a group normalisation, merged from a convolution's moments on every kind of adapter. */
 import { describe, expect, test } from "bun:test";
 import { groupNorm } from "../kernels/norm/group_norm";
 import { mergeMoments } from "../kernels/norm/moments";

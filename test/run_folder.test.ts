@@ -45,7 +45,7 @@ test("an existing run is not overwritten, whatever part of it is left", () => {
 });
 
 test("what is not a run, a damaged run and a newer run are refused", () => {
-  expect(() => openRunFolder(root)).toThrow(/no training run lies there/);
+  expect(() => openRunFolder(root)).toThrow(/holds no training run/);
   const run = create();
   writeFileSync(join(run.path, "split.json"), "{");
   expect(() => openRunFolder(run.path)).toThrow(/split.json: not valid JSON/);

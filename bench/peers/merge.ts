@@ -1,4 +1,4 @@
-/** Merges partial runs of the comparison in one file: the rows of a new run replace their older ones. */
+/** Merges partial runs of the comparison in one file: a new run replaces its own older rows. */
 import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../../src/core/errors";

@@ -1,4 +1,4 @@
-/** Writes measured tables between the markers of docs/measurements/performance.md, and the pictures beside it. */
+/** Writes tables between the markers of docs/measurements/performance.md, and pictures beside it. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { drawRoofline, drawScaling, machineOf } from "./pictures";

@@ -1,4 +1,4 @@
-/** The parameters of an augmented patch, and their layout after the patch's corner (gather_augmented.wgsl). */
+/** The parameters of an augmented patch, and their layout in a row (gather_augmented.wgsl). */
 
 type Vec3 = readonly [z: number, y: number, x: number];
 

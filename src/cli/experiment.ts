@@ -269,7 +269,7 @@ function sayEnd(
   }
   if (open.length > 0) {
     const how = interrupted ? "interrupted" : "left to other processes";
-    say(`${open.length} of ${runs.length} runs are not done (${how}); the same command goes on`);
+    say(`${open.length} of ${runs.length} runs are not done (${how}); repeat the command to go on`);
   }
   say(`report: ${report}`);
   if (interrupted) process.exitCode = INTERRUPTED;

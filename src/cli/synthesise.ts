@@ -69,7 +69,7 @@ async function synthesise(data: string, out: string, options: Options): Promise<
   } catch (error) {
     bar.stop();
     if (!interrupt.signal.aborted) throw error;
-    say("interrupted; the same command goes on from here");
+    say("interrupted; repeat the command to go on from here");
     process.exitCode = INTERRUPTED;
   } finally {
     interrupt.dispose();

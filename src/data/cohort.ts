@@ -149,7 +149,7 @@ export interface Split {
 export function splitCohort(patients: readonly Patient[], options: SplitOptions): Split {
   if (patients.length < 2) {
     throw new UserError(
-      `cannot split ${patients.length} patient(s): one trains and another validates; add patients`,
+      `cannot split ${patients.length} patient(s): training and validation need one each; add patients`,
     );
   }
   const isVal = options.val ? chosen(patients, options) : inFold(patients, options);

@@ -1,4 +1,4 @@
-/** Mirror averaging: a window is predicted under flips of its axes, and the flipped-back results averaged. */
+/** Mirror averaging: predicts a window under flips of its axes and averages the flipped-back results. */
 import type { Mirror } from "../settings/names";
 
 /**

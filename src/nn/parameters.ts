@@ -163,7 +163,7 @@ export function fromNamed(
   for (const name of tensors.keys()) {
     if (!known.has(name)) {
       throw new UserError(
-        `${file}: holds ${name}, which this network has not; name a weights file of voxgrad`,
+        `${file}: holds ${name}, which is no tensor of this network; name a weights file of voxgrad`,
       );
     }
   }

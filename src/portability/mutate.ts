@@ -56,7 +56,7 @@ export async function main(args: string[]): Promise<void> {
   if (defects.length === 0) {
     const kernels = [...new Set(DEFECTS.map(({ kernel }) => kernel))].sort();
     throw new UserError(
-      `--kernel ${options.kernel}: no defect is of it; there are ${kernels.join(", ")}`,
+      `--kernel ${options.kernel}: no defect is planted there; expected one of ${kernels.join(", ")}`,
     );
   }
   for (const defect of defects) checkText(defect);

@@ -57,7 +57,7 @@ export async function main(args: string[]): Promise<void> {
   try {
     const { id, apart } = await findCase(failing, wanted);
     if (!apart) {
-      throw new UserError(`${id}: is not made of dispatches that could be taken apart; ${KINDS}`);
+      throw new UserError(`${id}: cannot be taken apart into dispatches; ${KINDS}`);
     }
     const folder = options.out ?? `reproduce-${id.replaceAll(/[^\w.-]+/g, "_")}`;
     makeFolder(folder);
@@ -96,7 +96,7 @@ async function findCase(column: Column, wanted: string): Promise<ListedCase> {
   if (listed.length === 1) return listed[0]!;
   const where = `${column.host.name} × ${column.adapter.name}`;
   throw new UserError(
-    `${wanted}: names ${listed.length} cases on ${where}, expected one; a --json report has the ids`,
+    `${wanted}: names ${listed.length} cases on ${where}, expected one; a --json report lists the ids`,
   );
 }
 
@@ -138,7 +138,7 @@ async function rightOn(judge: Column, id: string): Promise<Dissection | undefine
     const reply = await judge.ask({ do: "dissect", id });
     if ("dissection" in reply && reply.dissection.faults.length === 0) return reply.dissection;
   } catch (error) {
-    say(`${named(judge)} is no judge: ${(error as Error).message.split("\n")[0]}`);
+    say(`${named(judge)} cannot judge this case: ${(error as Error).message.split("\n")[0]}`);
   }
   await judge.stop();
   return undefined;

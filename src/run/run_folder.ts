@@ -171,7 +171,9 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 
 function readJson(folder: string, file: string): Record<string, unknown> {
   if (!existsSync(file)) {
-    throw new UserError(`${folder}: no training run lies there (${file} is missing)`);
+    throw new UserError(
+      `${folder}: holds no training run (${file} is missing); name the folder of a run`,
+    );
   }
   const value = parseObject(readFileSync(file, "utf8"));
   if (!value) throw new UserError(`${file}: not valid JSON; restore it, or start a new run`);

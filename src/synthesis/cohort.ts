@@ -96,7 +96,7 @@ export async function writeSynthetic(
   const { sources, masks, pairs, seed } = options;
   if (sources.length < 2 && masks.length === 0) {
     throw new UserError(
-      "one patient alone: lesions are pasted from others; add patients, or masks by --masks",
+      "one patient alone has no donor of lesions; add patients, or more lesions by --masks",
     );
   }
   claim(out, { version: VERSION, seed, key: await synthesisKey(options) });

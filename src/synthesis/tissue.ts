@@ -163,9 +163,7 @@ function whiteMode(
 ): number {
   const deep = data.filter((v, i) => brain[i] && closed[i]! > 0.95 && v !== air);
   if (deep.length < 500) {
-    throw new UserError(
-      `${name}: no brain can be made out in it; give a brain_mask.nii.gz beside it`,
-    );
+    throw new UserError(`${name}: no brain found in this image; put a brain_mask.nii.gz beside it`);
   }
   const [low, high] = [quantile(deep, 0.02), quantile(deep, 0.98)];
   const bins = new Float32Array(200);

@@ -1,4 +1,4 @@
-/** voxgrad itself, in a process of its own like every other engine: what the others are compared with. */
+/** voxgrad itself, in a process of its own like every engine; all others are compared with it. */
 
 import { conv3d } from "../../../kernels/conv3d/conv3d";
 import { add } from "../../../kernels/elementwise/add";

@@ -34,7 +34,7 @@ export function loadModels(
     const { patch } = loaded.info;
     if (stride !== undefined && stride > patch) {
       throw new UserError(
-        `--stride ${stride} passes the windows of ${patch} voxels of ${path}: gaps; give at most that`,
+        `--stride ${stride} leaves gaps between the windows of ${path}, ${patch} voxels; give at most that`,
       );
     }
     const info: ModelInfo = {

@@ -19,7 +19,7 @@ export function ruleText(
   const same = origins[0] === origins[1];
   const [first, second] = origins.map((origin) => ` (${origin})`);
   const values =
-    `thresholds: lesion from ${rule.threshold} on${same ? "" : first}, above ` +
+    `thresholds: probability ${rule.threshold} or more${same ? "" : first}, volume above ` +
     `${rule.minLesionVolume} mm³${second}`;
   if (!tuned) return `${values}; ${files > 1 ? "no file holds" : "the file holds no"} tuned ones`;
   const { patients, f1, dice } = tuned;
@@ -37,12 +37,12 @@ export function findingsText(findings: Findings): string {
   if (patient) {
     const { rule, mass } = patient;
     lines.push(
-      `  the heaviest candidate from ${rule.threshold} on holds ${mass.toFixed(1)} mm³ of ` +
-        `probability; yes from ${rule.mass} mm³ on`,
-      `  right on validation for ${rateText(rule.sensitivity)} patients with new lesions and ` +
-        `${rateText(rule.specificity)} without`,
+      `  the heaviest component of probability ${rule.threshold} or more has a mass of ` +
+        `${mass.toFixed(1)} mm³ (probability × volume); yes means ${rule.mass} mm³ or more`,
+      `  this rule was right for ${rateText(rule.sensitivity)} validation patients with new lesions ` +
+        `and ${rateText(rule.specificity)} without`,
     );
-  } else lines.push("  by whether the mask holds a lesion: no rule for patients was tuned");
+  } else lines.push("  yes means that the mask holds a lesion; no rule for patients was tuned");
   const small = dropped > 0 ? `; ${dropped} components too small` : "";
   const count = `${lesions.length} ${lesions.length === 1 ? "lesion" : "lesions"}`;
   lines.push(`mask: ${count}, ${volume.toFixed(1)} mm³${small}`);

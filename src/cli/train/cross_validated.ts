@@ -1,4 +1,4 @@
-/** The table over all folds of a cross-validation: every patient scored once, by a network that never saw it. */
+/** The table over all folds of a cross-validation: a network that never saw a patient scores it. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../core/errors";

@@ -45,7 +45,7 @@ export async function trainFolds(command: Command): Promise<void> {
   const missing = all.folds.filter((folder) => !finished(folder, options));
   if (missing.length > 0) {
     say(
-      `not finished: ${missing.join(", ")}; the last fold to finish makes the table, or: ` +
+      `not finished: ${missing.join(", ")}; the last fold to finish writes the table; to train them: ` +
         `bun run train --resume ${all.path}`,
     );
     return;

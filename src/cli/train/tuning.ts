@@ -51,7 +51,7 @@ export function keepChoices(device: Device, config: TrainConfig, folder: RunFold
     }),
   );
   if (gone.size > 0) {
-    say(`${[...gone].join(", ")}: there are no such kernels any more; others take their place`);
+    say(`kernels that no longer exist: ${[...gone].join(", ")}; others take their place`);
   }
   const variants = picks.map(
     ({ op, problem, chosen }) => [problemKey(op, problem), chosen] as const,

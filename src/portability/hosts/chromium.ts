@@ -1,4 +1,4 @@
-/** Chromium, headless, driven by playwright-core: a worker is a page from localhost in a browser of its own. */
+/** Headless Chromium, driven by playwright-core. A worker is a page from localhost in its own browser. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Host, HostAdapter, HostAdapters, HostWorker } from "../host";
