@@ -3,7 +3,7 @@
  * `bun run bench:all [--adapter gpu] [--stages tests,bench]`. Results of every stage, and what
  * they were measured on, go into a folder of their own; a stage that fails does not stop the others.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { version as dawnVersion } from "webgpu/package.json";
@@ -11,6 +11,7 @@ import { version } from "../package.json";
 import { UserError } from "../src/core/errors";
 import type { AdapterDescription } from "../src/gpu/adapter";
 import { openDevice } from "../src/hosts/bun";
+import { writeAtomically } from "../src/platform/atomic_file";
 import { ADAPTER_OPTION, makeCommand, say } from "../src/terminal/command";
 import { runMain } from "../src/terminal/main";
 import { listOption } from "../src/terminal/options";
@@ -134,7 +135,7 @@ async function main({ adapter, stages, out, python }: Options): Promise<void> {
     say(`\n== ${stage.name}: ${stage.what}`);
     results.push(await run(stage, folder, adapter || info.name, python));
     const text = JSON.stringify({ ...about(info), stages: results }, null, 1);
-    writeFileSync(join(folder, "about.json"), `${text}\n`);
+    writeAtomically(join(folder, "about.json"), `${text}\n`);
   }
   say(`\nresults in ${folder}`);
   for (const { stage, seconds, code } of results) {

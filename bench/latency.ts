@@ -1,7 +1,8 @@
 /** Measures the first training step twice: with every kernel to be compiled, and with none. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeQuietly } from "../src/platform/leftovers";
 import type { PresetName } from "../src/settings/presets";
 import type { Bench } from "./bench";
 import type { LatencyRow } from "./report/schema";
@@ -50,7 +51,7 @@ export async function measureLatency(
         onRow(row);
       }
     } finally {
-      rmSync(cache, { recursive: true });
+      removeQuietly(cache);
     }
   }
   return rows;

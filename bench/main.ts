@@ -1,5 +1,5 @@
 /** `bun run bench`: see docs/measurements/performance.md. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Argument, Option } from "commander";
@@ -9,12 +9,14 @@ import { type TuneFlags, withTuneOptions } from "../src/choose/tune_options";
 import { type Needs, tuneDevice } from "../src/choose/tuning";
 import { UserError } from "../src/core/errors";
 import type { Precision } from "../src/core/tensor";
+import { writeAtomically } from "../src/platform/atomic_file";
+import { removeQuietly } from "../src/platform/leftovers";
 import { setNativeEnv } from "../src/platform/native";
 import { PRESETS, type PresetName } from "../src/settings/presets";
 import { ADAPTER_OPTION, makeCommand } from "../src/terminal/command";
 import { runMain } from "../src/terminal/main";
 import { listOption, numberOption } from "../src/terminal/options";
-import { checkFolderOf, writeText } from "../src/terminal/output_file";
+import { checkFolderOf } from "../src/terminal/output_file";
 import { Bench, parseVariant, type Settings } from "./bench";
 import { measureKernels } from "./kernels";
 import { measureLatency } from "./latency";
@@ -198,7 +200,7 @@ async function main(args: readonly Part[], options: Options): Promise<void> {
     bench.close();
     await finish(report, options, before);
   } finally {
-    if (cache) rmSync(cache, { recursive: true });
+    if (cache) removeQuietly(cache);
   }
 }
 
@@ -209,7 +211,7 @@ async function finish(report: Report, options: Options, before?: Report): Promis
   }
   if (before) print(comparisonLines(compareReports(before, report)));
   if (options.json) {
-    await writeText(options.json, `${JSON.stringify(reportSchema.parse(report), null, 1)}\n`);
+    writeAtomically(options.json, `${JSON.stringify(reportSchema.parse(report), null, 1)}\n`);
   }
   if (options.docs) {
     for (const marker of writeDocs(report, DOCS)) {

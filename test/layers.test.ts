@@ -21,8 +21,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/data": ["src/core", "src/gpu", "src/platform", "kernels"],
   "src/eval": ["src/core", "src/data"],
   "src/decision": ["src/core", "src/data", "src/eval"],
-  "src/synthesis": ["src/core", "src/data", "src/eval"],
-  "src/import": ["src/core", "src/data", "src/eval"],
+  "src/synthesis": ["src/core", "src/platform", "src/data", "src/eval"],
+  "src/import": ["src/core", "src/platform", "src/data", "src/eval"],
   "src/settings": ["src/core", "src/nn", "src/terminal"],
   "src/infer": [
     ...["src/core", "src/gpu", "kernels", "src/nn", "src/data", "src/decision"],
@@ -32,7 +32,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/train": ["src/core", "src/gpu", "kernels", "src/nn", "src/data", "src/settings"],
   // What people meet.
   "src/terminal": ["src/core", "src/gpu"],
-  "src/pictures": ["src/core", "src/data", "src/eval", "src/train", "src/terminal"],
+  "src/pictures": [
+    ...["src/core", "src/platform", "src/data", "src/eval", "src/train", "src/terminal"],
+  ],
   "src/choose": [
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/tune", "src/infer"],
     ...["src/settings", "src/train", "src/terminal"],

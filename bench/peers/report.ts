@@ -1,8 +1,9 @@
 /** The report of a run: on the terminal, as JSON, and in a document. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, platform } from "node:os";
 import { dirname } from "node:path";
 import { UserError } from "../../src/core/errors";
+import { writeAtomically } from "../../src/platform/atomic_file";
 import { bestRows, markdown, memoryMarkdown, notes, type Row, rates, reasons } from "./table";
 
 export interface Machine {
@@ -63,7 +64,7 @@ export function writeJson(report: Report, file: string): void {
     return { ...row, ...speed, best: best.has(row) };
   });
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify({ ...report, rows }, null, 1)}\n`);
+  writeAtomically(file, `${JSON.stringify({ ...report, rows }, null, 1)}\n`);
 }
 
 /** Prints the report, and writes it where `json` and `doc` say. */
@@ -74,5 +75,5 @@ export function writeReport(
   const text = reportText(report);
   console.log(text);
   if (json) writeJson(report, json);
-  if (doc) writeFileSync(doc, replaceMeasured(readFileSync(doc, "utf8"), text, doc));
+  if (doc) writeAtomically(doc, replaceMeasured(readFileSync(doc, "utf8"), text, doc));
 }

@@ -2,12 +2,13 @@
  * The same work by other engines, in one run with ours (docs/measurements/peers.md):
  * `bun bench/peers/run.ts [--adapter lavapipe] [--only tfjs,torch] [--json FILE] [--doc FILE]`
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { type TuneFlags, withTuneOptions } from "../../src/choose/tune_options";
 import { UserError } from "../../src/core/errors";
+import { removeQuietly } from "../../src/platform/leftovers";
 import { runMain } from "../../src/terminal/main";
 import { listOption, numberOption } from "../../src/terminal/options";
 import { mergeReports, readKept } from "./merge";
@@ -100,7 +101,7 @@ await runMain(async () => {
   const works = wantedWorks(chosen);
   const before = options.merge ? readKept(options.merge, machine()) : undefined;
   const folder = mkdtempSync(join(tmpdir(), "voxgrad-peers-"));
-  process.on("exit", () => rmSync(folder, { recursive: true })); // after Ctrl-C too
+  process.on("exit", () => removeQuietly(folder)); // after Ctrl-C too
   const { adapter, seconds, lock, tune, tuneSeconds } = options;
   const python = await pythonWithTorch(options.python);
   const report = (): Report => {

@@ -1,6 +1,7 @@
 /** Writes tables between the markers of docs/measurements/performance.md, and pictures beside it. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { writeAtomically } from "../../src/platform/atomic_file";
 import { drawRoofline, drawScaling, machineOf } from "./pictures";
 import type { Report } from "./schema";
 import { PARTS } from "./tables";
@@ -41,7 +42,7 @@ export function writeDocs(report: Report, file: string): string[] {
       text = replacePart(text, marker, `${provenance(report)}\n\n${PARTS[part](report)}`);
     } else missing.push(marker);
   }
-  writeFileSync(file, text);
+  writeAtomically(file, text);
   const beside = (name: string) => join(dirname(file), name);
   if (kind === MAIN && report.kernels.length > 0) drawRoofline(report, beside("roofline.png"));
   if (kind === MAIN && report.scaling.length > 0) drawScaling(report, beside("scaling.png"));

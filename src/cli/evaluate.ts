@@ -6,9 +6,10 @@ import { readMask } from "../data/nifti_read";
 import { summariseCohort } from "../eval/cohort_scores";
 import type { Connectivity } from "../eval/components";
 import { type Evaluation, type EvaluationSettings, evaluateMasks, MSSEG2 } from "../eval/scores";
+import { writeAtomically } from "../platform/atomic_file";
 import { makeCommand, say } from "../terminal/command";
 import { runMain } from "../terminal/main";
-import { checkFolderOf, writeText } from "../terminal/output_file";
+import { checkFolderOf } from "../terminal/output_file";
 import { cohortCsv, cohortJson, pairJson } from "./evaluate/files";
 import { cohortTables, pairTables } from "./evaluate/tables";
 
@@ -77,7 +78,7 @@ async function evaluatePair(
   options: Options,
 ): Promise<void> {
   const result = await score(pair, settings);
-  await report(
+  report(
     options,
     pairTables(result, settings),
     () => pairJson(pair, result, settings),
@@ -109,7 +110,7 @@ async function evaluateFolders(
     bar.stop();
   }
   const summary = summariseCohort(results);
-  await report(
+  report(
     options,
     cohortTables(masks.pairs, results, summary),
     () => cohortJson(folders, masks, results, summary, settings),
@@ -132,13 +133,13 @@ async function read(path: string) {
   return { ...mask, name: path };
 }
 
-async function report(
+function report(
   { json, csv }: Options,
   tables: string,
   toJson: () => string,
   toCsv: () => string,
-): Promise<void> {
+): void {
   console.log(json === true ? toJson() : tables);
-  if (typeof json === "string") await writeText(json, `${toJson()}\n`);
-  if (csv !== undefined) await writeText(csv, toCsv());
+  if (typeof json === "string") writeAtomically(json, `${toJson()}\n`);
+  if (csv !== undefined) writeAtomically(csv, toCsv());
 }

@@ -17,13 +17,14 @@ import { Memory } from "../gpu/memory";
 import { openDevice } from "../hosts/bun";
 import { predictPair } from "../infer/ensemble";
 import { grouped } from "../infer/grouped";
+import { writeAtomically } from "../platform/atomic_file";
 import { WINDOW_WEIGHTS } from "../settings/names";
 import { mirrorOption } from "../settings/parsers";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
 import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { countOption, listOption, nonNegativeOption, probabilityOption } from "../terminal/options";
-import { checkFolderOf, writeText } from "../terminal/output_file";
+import { checkFolderOf } from "../terminal/output_file";
 import { Stages } from "../terminal/stages";
 import {
   loadModels,
@@ -168,7 +169,7 @@ async function write(
     options.probability && writeVolume(options.probability, map),
   ]);
   const paths = models.map(({ path }) => path);
-  if (options.report) await writeText(options.report, findingsJson(findings, paths));
+  if (options.report) writeAtomically(options.report, findingsJson(findings, paths));
   stages.ended("writing");
   say(stages.table());
   say(ruleText(findings, decision, options, models.length));

@@ -1,10 +1,8 @@
 /** Writes NIfTI files, whole or not at all. */
-import { randomUUID } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gzip, type ZlibOptions } from "node:zlib";
 import { UserError } from "../core/errors";
+import { writeAtomically } from "../platform/atomic_file";
 import { encodeNifti } from "./nifti_encode";
 import type { Grid, Mask, Volume } from "./volume";
 
@@ -46,26 +44,5 @@ async function writeImage(
   const compress = path.toLowerCase().endsWith(".gz");
   const deflate = promisify<Uint8Array, ZlibOptions, Uint8Array>(gzip);
   const options = { level: GZIP_LEVEL, chunkSize: CHUNK };
-  await writeAtomically(path, compress ? await deflate(file, options) : file);
-}
-
-const WRITE_PROBLEMS: Readonly<Record<string, string>> = {
-  ENOENT: "its folder does not exist; create it first",
-  ENOTDIR: "its folder is a file; choose another path",
-  EACCES: "no permission to write there; choose another path",
-  EROFS: "the file system is read-only; choose another path",
-  EISDIR: "is a folder; choose another path",
-  ENOSPC: "the disk is full; free some space",
-};
-
-async function writeAtomically(path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
-  try {
-    await writeFile(temporary, bytes, { flush: true });
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UserError(`${path}: cannot be written: ${WRITE_PROBLEMS[code ?? ""] ?? message}`);
-  }
+  writeAtomically(path, compress ? await deflate(file, options) : file);
 }

@@ -1,19 +1,11 @@
 /** Prepared patients on disk: resampling and normalising is done once per content and settings. */
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "../core/errors";
 import type { Memory } from "../gpu/memory";
+import { writeAllAtomically, writeProblem } from "../platform/atomic_file";
 import { cacheDir } from "../platform/cache";
 import type { Patient } from "./cohort";
 import { readMask } from "./nifti_read";
@@ -94,38 +86,24 @@ async function prepare(
   const lesions = labels.map((label) => [...lesionVoxels(label)]);
   const native = { size: data.time1.size, affine: data.time1.affine };
   const header = { grid, native, lesions, notes };
-  writeAtomically(path, header, [visit1, visit2, ...labels]);
+  keep(path, header, [visit1, visit2, ...labels]);
   return header;
 }
 
 /** The header is JSON in a file of its own, written last; the voxels are in the `.bin`. */
 const headerPath = (path: string) => `${path}.json`;
 
-function writeAtomically(
-  path: string,
-  header: Header,
-  arrays: readonly (Float32Array | Uint8Array)[],
-): void {
-  const temporary = `${path}.${process.pid}.tmp`;
+function keep(path: string, header: Header, arrays: readonly (Float32Array | Uint8Array)[]): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    const file = openSync(temporary, "w");
-    try {
-      for (const array of arrays) writeFileSync(file, array);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-    writeFileSync(temporary, JSON.stringify(header));
-    renameSync(temporary, headerPath(path));
+    writeAllAtomically([
+      { path, data: arrays },
+      { path: headerPath(path), data: JSON.stringify(header) },
+    ]);
   } catch (error) {
-    rmSync(temporary, { force: true });
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new UserError(
-      `${dirname(path)}: the prepared images cannot be kept there (${code}); make room, or name ` +
-        "another folder by VOXGRAD_CACHE",
-    );
+    const problem = writeProblem(path, error);
+    if (!(problem instanceof UserError)) throw problem;
+    throw new UserError(`${problem.message}; or name another cache folder by VOXGRAD_CACHE`);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The report of an experiment: one page of Markdown beside its pictures. */
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mean } from "../eval/statistics";
+import { writeAtomically } from "../platform/atomic_file";
 import { duration } from "../terminal/progress";
 import { drawFigure } from "./figures";
 import type { Setup } from "./folder";
@@ -26,10 +26,10 @@ export function writeReport(input: ReportInput): string {
   const { folder, results, setup } = input;
   for (const result of results) drawFigure(result, folder, sizeText(input));
   const path = join(folder, "report.md");
-  writeFileSync(path, reportText(input));
+  writeAtomically(path, reportText(input));
   const figures = results.map(({ figure, ...rest }) => ({ name: figure.name, ...rest }));
   const json = { format: 1, setup, seeds: seedsOf(input), figures };
-  writeFileSync(join(folder, "results.json"), `${JSON.stringify(json, null, 2)}\n`);
+  writeAtomically(join(folder, "results.json"), `${JSON.stringify(json, null, 2)}\n`);
   return path;
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
 import { describeGrid, invertAffine, multiplyAffine, sameGrid } from "../data/affine";
@@ -8,6 +8,8 @@ import { writeMask, writeVolume } from "../data/nifti_write";
 import { resampleTo } from "../data/resample";
 import { resampleCubicTo } from "../data/resample_cubic";
 import type { Grid, Mask, Volume } from "../data/volume";
+import { writeAtomically, writeProblem } from "../platform/atomic_file";
+import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { parseItkTransform } from "./itk_transform";
 import { CHANGE_RULE, type LesionChange, splitChange } from "./lesion_change";
 import type { LjubljanaPatient } from "./ljubljana_files";
@@ -44,24 +46,30 @@ export async function importLjubljana(
   if (await isThere(folder, record)) return { outcome: "already there", notes: [] };
   const notes: string[] = [];
   const images = await makeImages(patient, interpolation, notes);
-  const partial = join(out, `.${patient.id}.partial`);
-  await rm(partial, { recursive: true, force: true });
+  sweepOnce(out);
+  const partial = temporaryPath(out);
   await mkdir(partial, { recursive: true }).catch((error: Error) => {
-    throw new UserError(`${partial}: cannot be made (${error.message}); choose another folder`);
+    throw new UserError(`${out}: cannot be written to (${error.message}); choose another folder`);
   });
-  const path = (name: string) => join(partial, `${name}.nii.gz`);
+  try {
+    await writePatient(partial, images, { ...record, files: patient });
+    await rename(partial, folder);
+  } catch (error) {
+    removeQuietly(partial);
+    throw writeProblem(folder, error);
+  }
+  return { outcome: "written", notes };
+}
+
+async function writePatient(folder: string, images: Images, record: object): Promise<void> {
+  const path = (name: string) => join(folder, `${name}.nii.gz`);
   await writeVolume(path("flair_time01_on_middle_space"), images.time1);
   await writeVolume(path("flair_time02_on_middle_space"), images.time2);
   await writeMask(path("ground_truth"), images.appeared);
   await writeMask(path("resolved"), images.resolved);
   await writeMask(path("change"), images.change);
   await writeMask(path("brain_mask"), images.brain);
-  await writeFile(
-    join(partial, RECORD),
-    `${JSON.stringify({ ...record, files: patient }, null, 2)}\n`,
-  );
-  await rename(partial, folder);
-  return { outcome: "written", notes };
+  writeAtomically(join(folder, RECORD), `${JSON.stringify(record, null, 2)}\n`);
 }
 
 /** Whether an earlier import, with the same settings, made the folder. */

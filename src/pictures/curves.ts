@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { createCanvas, type SKRSContext2D } from "@napi-rs/canvas";
 import {
   Chart,
@@ -12,6 +11,7 @@ import {
   PointElement,
   Title,
 } from "chart.js";
+import { writeAtomically } from "../platform/atomic_file";
 import { duration } from "../terminal/progress";
 import type { Metrics } from "../train/metrics";
 import { FONT, loadFont } from "./font";
@@ -66,7 +66,7 @@ export function drawCurves(metrics: readonly Metrics[], path: string, title = "T
     const y = HEADER + Math.floor(i / 2) * (HEIGHT + PADDING);
     drawChart(context, make(metrics), metrics, x, y);
   });
-  writeFileSync(path, canvas.toBuffer("image/png"));
+  writeAtomically(path, canvas.toBuffer("image/png"));
 }
 
 function summary(metrics: readonly Metrics[]): string {

@@ -1,5 +1,4 @@
 /** Charts side by side in one picture: PNG, or SVG where the file's name says so. */
-import { writeFileSync } from "node:fs";
 import { type Canvas, createCanvas, type SvgCanvas, SvgExportFlag } from "@napi-rs/canvas";
 import {
   Chart,
@@ -13,6 +12,7 @@ import {
   ScatterController,
   Title,
 } from "chart.js";
+import { writeAtomically } from "../platform/atomic_file";
 import { FONT, loadFont } from "./font";
 
 Chart.register(
@@ -132,7 +132,7 @@ export function drawPanels(
 ): void {
   loadFont();
   const svg = path.endsWith(".svg");
-  writeFileSync(path, svg ? asSvg(panels, heading, layout) : asPng(panels, heading, layout));
+  writeAtomically(path, svg ? asSvg(panels, heading, layout) : asPng(panels, heading, layout));
 }
 
 function sizeOf(panels: readonly Panel[], { columns, width, height }: Layout) {

@@ -1,9 +1,9 @@
-import { writeFileSync } from "node:fs";
 import { type Canvas, createCanvas, Path2D, type SKRSContext2D } from "@napi-rs/canvas";
 import { applyAffine, determinant } from "../data/affine";
 import type { Grid, Mask, Volume } from "../data/volume";
 import { connectedComponents } from "../eval/components";
 import { overlap } from "../eval/dice";
+import { writeAtomically } from "../platform/atomic_file";
 import { FONT, loadFont } from "./font";
 import {
   type AxialView,
@@ -103,7 +103,7 @@ export function drawPatient(picture: PatientPicture): void {
   const zoom = zoomRect(truthPixels, predictionPixels, view);
   const canvas = drawPanels(panels, view, whole, zoom);
   drawText(canvas, picture, view, slice);
-  writeFileSync(picture.path, canvas.toBuffer("image/png"));
+  writeAtomically(picture.path, canvas.toBuffer("image/png"));
 }
 
 const both = (a: Uint8Array, b: Uint8Array) => a.map((value, i) => (value && b[i] ? 1 : 0));

@@ -1,6 +1,6 @@
-import { writeFileSync } from "node:fs";
 import { createCanvas, type SKRSContext2D } from "@napi-rs/canvas";
 import type { Mask, Volume } from "../data/volume";
+import { writeAtomically } from "../platform/atomic_file";
 import { FONT, loadFont } from "./font";
 import { COLOURS, drawPanel, greyImage, type Panel, write, zoomRect } from "./patient";
 import { axialView, contentRect, fullestSlice, greyWindow, type Rect, slicePixels } from "./slice";
@@ -39,7 +39,7 @@ export function drawSamples(samples: readonly Sample[], path: string): void {
     const left = MARGIN + (i % COLUMNS) * SAMPLE;
     drawSample(context, sample, left, MARGIN + Math.floor(i / COLUMNS) * ROW);
   }
-  writeFileSync(path, canvas.toBuffer("image/png"));
+  writeAtomically(path, canvas.toBuffer("image/png"));
 }
 
 function drawSample(context: SKRSContext2D, sample: Sample, left: number, top: number): void {

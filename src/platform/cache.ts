@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdir, rename } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { UserError } from "../core/errors";
+import { removeQuietly, sweepOnce, temporaryPath } from "./leftovers";
 
 /** What decides where the cache lies; a parameter so that every platform can be tested on one. */
 export interface CacheEnvironment {
@@ -49,7 +50,7 @@ export async function cacheOnce(
     await rename(temporary, dir);
     return true;
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    removeQuietly(temporary);
     if (existsSync(dir)) return false;
     throw error;
   }
@@ -59,7 +60,10 @@ export async function cacheOnce(
 export async function temporarySibling(dir: string): Promise<string> {
   try {
     await mkdir(dirname(dir), { recursive: true });
-    return await mkdtemp(join(dirname(dir), `.${basename(dir)}-`));
+    sweepOnce(dirname(dir));
+    const temporary = temporaryPath(dirname(dir));
+    await mkdir(temporary);
+    return temporary;
   } catch (error) {
     const remedy = "set VOXGRAD_CACHE to a folder that can be written";
     throw new UserError(`cannot write the cache in ${dirname(dir)}: ${error}; ${remedy}`);

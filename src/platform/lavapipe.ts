@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { copyFile, glob, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { copyFile, glob, readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { type AptVersion, distribution, PrivateApt, unpackDeb } from "./apt";
 import { cacheDir, cacheOnce, temporarySibling } from "./cache";
 import { DriverUnavailable, type PrepareOptions, type VulkanFiles } from "./driver";
 import { neededLibraries } from "./elf";
+import { removeQuietly } from "./leftovers";
 import { printLine } from "./native";
 
 const PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"] as const;
@@ -12,7 +13,6 @@ const DRIVER = "libvulkan_lvp.so";
 const LOADER = "libvulkan.so.1";
 /** Dawn accepts lavapipe of Mesa 23.2 (Ubuntu 22.04) and refuses that of 22.3 (Debian 12). */
 const OLDEST_MESA = 23.2;
-const DAY_MS = 86_400_000;
 /** What every process has loaded already, in the machine's own version, and may not be doubled. */
 const NEVER_UNPACKED = /^(libc6|libgcc-s1|libstdc\+\+6|gcc-\d+-base)_/;
 
@@ -43,25 +43,13 @@ let bringing: Promise<void> | undefined; // one attempt per process
 async function bring(dir: string, codename: string, quiet: boolean): Promise<void> {
   const work = await temporarySibling(dir);
   try {
-    await removeStale(dirname(dir));
     const root = await fetchPackages(work, codename, quiet);
     await cacheOnce(dir, (temporary) => install(root, temporary, dir));
   } catch (error) {
     if (error instanceof DriverUnavailable) throw error;
     throw new DriverUnavailable(`bringing it failed: ${error}`);
   } finally {
-    await rm(work, { recursive: true, force: true });
-  }
-}
-
-/** Removes what an interrupted process left behind: hidden siblings more than a day old. */
-async function removeStale(dir: string): Promise<void> {
-  for (const name of await readdir(dir)) {
-    const path = join(dir, name);
-    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() })); // gone by now
-    if (name.startsWith(".") && Date.now() - mtimeMs > DAY_MS) {
-      await rm(path, { recursive: true, force: true });
-    }
+    removeQuietly(work);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The tuner's findings on disk: a JSON file each, so that several processes never share one. */
-import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeAtomically } from "./atomic_file";
 import { cacheDir } from "./cache";
 
 export class FileTuneStore {
@@ -30,13 +30,10 @@ export class FileTuneStore {
   /** Renamed into place when complete: a reader sees the whole file or none, the last writer wins. */
   async write(key: string, value: object): Promise<void> {
     const path = this.path(key);
-    const temporary = `${path}.${randomUUID()}.tmp`;
     try {
       await mkdir(this.folder, { recursive: true });
-      await writeFile(temporary, `${JSON.stringify(value, null, 1)}\n`);
-      await rename(temporary, path);
+      writeAtomically(path, `${JSON.stringify(value, null, 1)}\n`);
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
       this.warn(`${path}: not kept for the next run: ${(error as Error).message}`);
     }
   }

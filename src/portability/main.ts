@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { Option } from "commander";
 import { UserError } from "../core/errors";
+import { writeAtomically } from "../platform/atomic_file";
 import { makeCommand, say } from "../terminal/command";
 import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
@@ -12,7 +13,7 @@ import { chooseColumns } from "./columns";
 import { SEED } from "./op_run";
 import { countsOf } from "./report/cells";
 import { comparisonLines } from "./report/compare";
-import { readReport, writeReport, writeText } from "./report/file";
+import { readReport, writeReport } from "./report/file";
 import { htmlReport } from "./report/html";
 import { matrixLines } from "./report/matrix";
 import type { Report } from "./report/schema";
@@ -123,7 +124,7 @@ async function runSuite(options: Options): Promise<void> {
   if (empty && columns.length > 0 && columns.every(({ complete }) => complete)) {
     throw new UserError(`--case ${settings.cases.join(" ")}: matches no case on these columns`);
   }
-  if (options.html) writeText(options.html, htmlReport(report));
+  if (options.html) writeAtomically(options.html, htmlReport(report));
   for (const line of matrixLines(report)) console.log(line);
   if (aborted) {
     if (json) say(`go on with --resume ${json}`);

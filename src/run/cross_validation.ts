@@ -1,8 +1,10 @@
 /** The folder of a cross-validation: a run folder per fold, made together and trained apart. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { writeAtomically } from "../platform/atomic_file";
+import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { parseTrainConfig, type TrainConfig } from "../settings/config";
 import { createRunFolder, openRunFolder } from "./run_folder";
 
@@ -27,7 +29,7 @@ export const foldPath = (path: string, fold: number): string => join(path, `fold
  * @throws UserError when something else lies there, or folds of other settings
  */
 export function createCrossValidation(path: string, starts: readonly FoldStart[]): CrossValidation {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = temporaryPath(dirname(path));
   try {
     if (!existsSync(path)) place(temporary, path, starts);
   } catch (error) {
@@ -38,17 +40,18 @@ export function createCrossValidation(path: string, starts: readonly FoldStart[]
       throw new UserError(`${path}: cannot be made (${code}); name another --out`);
     }
   } finally {
-    rmSync(temporary, { recursive: true, force: true });
+    removeQuietly(temporary);
   }
   return joined(path, starts);
 }
 
 function place(temporary: string, path: string, starts: readonly FoldStart[]): void {
   mkdirSync(dirname(path), { recursive: true });
+  sweepOnce(dirname(path));
   starts.forEach(({ config, split }, fold) => {
     createRunFolder(foldPath(temporary, fold), config, split);
   });
-  writeFileSync(marker(temporary), `${JSON.stringify({ folds: starts.length })}\n`);
+  writeAtomically(marker(temporary), `${JSON.stringify({ folds: starts.length })}\n`);
   renameSync(temporary, path);
 }
 

@@ -1,16 +1,7 @@
-import {
-  appendFileSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
+import { writeAtomically, writeProblem } from "../platform/atomic_file";
 import { finiteOnly } from "../train/metrics";
 
 /** Version of the layout of a run folder; an older program refuses a newer folder. */
@@ -128,9 +119,17 @@ export function openRunFolder(path: string): RunFolder {
   return { path, config, split: readJson(path, splitPath(path)) };
 }
 
-/** Appends one line to `metrics.jsonl`; entries that are undefined or not finite are left out. */
+/**
+ * Appends one line to `metrics.jsonl`; entries that are undefined or not finite are left out.
+ * @throws UserError when it cannot be written
+ */
 export function appendMetrics(run: { path: string }, metrics: object): void {
-  appendFileSync(metricsPath(run.path), `${JSON.stringify(finiteOnly(metrics))}\n`);
+  const path = metricsPath(run.path);
+  try {
+    appendFileSync(path, `${JSON.stringify(finiteOnly(metrics))}\n`);
+  } catch (error) {
+    throw writeProblem(path, error);
+  }
 }
 
 /**
@@ -183,13 +182,4 @@ function readJson(folder: string, file: string): Record<string, unknown> {
 /** Indented, whole or not at all. */
 export function writeJson(path: string, value: object): void {
   writeAtomically(path, `${JSON.stringify(value, null, 2)}\n`);
-}
-
-function writeAtomically(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, text);
-  const descriptor = openSync(temporary, "r+");
-  fsyncSync(descriptor);
-  closeSync(descriptor);
-  renameSync(temporary, path);
 }

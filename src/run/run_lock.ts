@@ -5,13 +5,13 @@ import {
   linkSync,
   readFileSync,
   renameSync,
-  rmSync,
   writeFileSync,
 } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 
 const ownerSchema = z.object({
   pid: z.number().int().positive(),
@@ -34,7 +34,9 @@ export function lockRunFolder(folder: string, name = TRAIN_LOCK): () => void {
   while (!create(path, text)) removeStale(path, folder);
   const release = () => {
     process.off("exit", release);
-    if (read(path) === text) rmSync(path, { force: true });
+    try {
+      if (read(path) === text) removeQuietly(path);
+    } catch {} // The run is over: a lock that cannot be read is left to the next one.
   };
   process.on("exit", release);
   return release;
@@ -62,7 +64,8 @@ export function isLocked(folder: string, name = TRAIN_LOCK): boolean {
 
 /** False when there is one. A lock appears with its text: it is written beside it first. */
 function create(path: string, text: string): boolean {
-  const temporary = `${path}.${process.pid}`;
+  sweepOnce(dirname(path));
+  const temporary = temporaryPath(dirname(path));
   try {
     writeFileSync(temporary, text);
     return place(temporary, path);
@@ -71,7 +74,7 @@ function create(path: string, text: string): boolean {
     if (code === undefined) throw error;
     throw new UserError(`${path}: cannot be written (${code}); name a folder that can, by --out`);
   } finally {
-    rmSync(temporary, { force: true });
+    removeQuietly(temporary);
   }
 }
 
@@ -115,14 +118,14 @@ function removeStale(path: string, folder: string): void {
     );
   }
   // Whoever renames it first has it; a lock made in the meantime goes back.
-  const taken = `${path}.stale.${process.pid}`;
+  const taken = temporaryPath(folder);
   try {
     renameSync(path, taken);
     if (read(taken) !== text) place(taken, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   } finally {
-    rmSync(taken, { force: true });
+    removeQuietly(taken);
   }
 }
 

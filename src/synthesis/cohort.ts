@@ -1,20 +1,14 @@
 /** A folder of synthetic pairs in the MSSEG-2 layout; what is there already stays as it is. */
-import { createHash, randomUUID } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { Philox } from "../core/random";
 import { writeMask, writeVolume } from "../data/nifti_write";
+import { writeAtomically } from "../platform/atomic_file";
+import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { makeSyntheticPair, type SyntheticPair } from "./pair";
 import type { LesionShape } from "./shape";
 import { type Recipient, readRecipient, type Source, shapesOfMasks } from "./sources";
@@ -174,13 +168,13 @@ async function writePair(
   pair: SyntheticPair,
   recipient: Recipient,
 ): Promise<void> {
-  const temporary = join(out, `.${id}.${randomUUID()}.tmp`);
+  const temporary = temporaryPath(out);
   mkdirSync(temporary);
   try {
     await fillPair(temporary, pair, recipient);
     place(temporary, join(out, id));
   } finally {
-    rmSync(temporary, { recursive: true, force: true });
+    removeQuietly(temporary);
   }
 }
 
@@ -202,7 +196,7 @@ async function fillPair(
     donors,
     made: made.map(({ at, ...rest }) => ({ ...rest, at: [...at] })),
   };
-  writeFileSync(join(folder, ORIGIN), `${JSON.stringify(origin, null, 2)}\n`);
+  writeAtomically(join(folder, ORIGIN), `${JSON.stringify(origin, null, 2)}\n`);
 }
 
 /** Gives a whole pair its name, unless another process has put its own, the same, there. */
@@ -223,13 +217,12 @@ function claim(out: string, manifest: Readonly<Record<string, unknown>>): void {
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
   try {
     mkdirSync(out, { recursive: true });
+    sweepOnce(out);
     if (!existsSync(path)) {
       if (readdirSync(out).some((name) => !name.startsWith(".") && !name.startsWith(MANIFEST))) {
         throw new UserError(`${out}: holds other files already; name a new folder`);
       }
-      const temporary = `${path}.${process.pid}.tmp`;
-      writeFileSync(temporary, text);
-      renameSync(temporary, path);
+      writeAtomically(path, text);
     }
   } catch (error) {
     if (error instanceof UserError) throw error;

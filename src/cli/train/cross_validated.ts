@@ -1,5 +1,4 @@
 /** The table over all folds of a cross-validation: a network that never saw a patient scores it. */
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../core/errors";
 import { tuneDecision } from "../../decision/choose_thresholds";
@@ -8,6 +7,7 @@ import { nestedOutcome, type Outcome } from "../../decision/held_out_decision";
 import { summariseCohort } from "../../eval/cohort_scores";
 import type { Metric } from "../../eval/scores";
 import { mean } from "../../eval/statistics";
+import { writeAtomically } from "../../platform/atomic_file";
 import type { CrossValidation } from "../../run/cross_validation";
 import { storedBest } from "../../run/decide";
 import { readValidation, type ValidationRecord } from "../../run/validation_record";
@@ -44,9 +44,9 @@ export function writeCrossValidated({ path, folds }: CrossValidation): string {
   const thresholds = { ...nested, decision: tuneDecision(sweeps.flat()) };
   const foldRecords = records.map((record, fold) => ({ fold, ...record }));
   const json = { format: 1, summary, thresholds, folds: foldRecords };
-  writeFileSync(join(path, "cross_validation.txt"), text);
-  writeFileSync(join(path, "cross_validation.csv"), cohortCsv(pairs, patients));
-  writeFileSync(join(path, "cross_validation.json"), `${JSON.stringify(json, null, 2)}\n`);
+  writeAtomically(join(path, "cross_validation.txt"), text);
+  writeAtomically(join(path, "cross_validation.csv"), cohortCsv(pairs, patients));
+  writeAtomically(join(path, "cross_validation.json"), `${JSON.stringify(json, null, 2)}\n`);
   return text;
 }
 

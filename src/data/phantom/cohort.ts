@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { UserError } from "../../core/errors";
+import { writeAtomically } from "../../platform/atomic_file";
 import { cacheDir, cacheOnce } from "../../platform/cache";
 import { REFERENCE_EXTENT } from "./anatomy";
 import type { PatientSettings } from "./patient";
@@ -60,7 +60,7 @@ export async function writePhantom(
   const all = checkPhantom({ ...DEFAULT_PHANTOM, ...settings });
   const patients = await writeAll(root, all, onProgress);
   const manifest = { generator: GENERATOR_VERSION, settings: all, patients };
-  await writeFile(join(root, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+  writeAtomically(join(root, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 function identity({ seed, spacing, fieldOfView }: PatientSettings): PatientSettings {

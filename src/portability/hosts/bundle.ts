@@ -1,10 +1,11 @@
 /** Makes the program of a worker: a file of src/hosts, the worker's module, and what runs both. */
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BunPlugin } from "bun";
+import { removeQuietly } from "../../platform/leftovers";
 
 export interface Program {
   /** Name of a file of src/hosts. */
@@ -25,17 +26,20 @@ function scratch(): string {
   if (folder) return folder;
   removeStale();
   const temporary = mkdtempSync(join(tmpdir(), PREFIX));
-  process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
+  process.on("exit", () => removeQuietly(temporary));
   folder = temporary;
   return temporary;
 }
 
-/** Those of processes that were killed, and of `bun test`, which tells nobody that it ends. */
+/**
+ * Those of processes that were killed, and of `bun test`, which tells nobody that it ends. A folder of
+ * another user cannot be removed, and stays.
+ */
 function removeStale(): void {
   for (const name of readdirSync(tmpdir()).filter((each) => each.startsWith(PREFIX))) {
     const path = join(tmpdir(), name);
     const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
-    if (Date.now() - mtimeMs > DAY_MS) rmSync(path, { recursive: true, force: true });
+    if (Date.now() - mtimeMs > DAY_MS) removeQuietly(path);
   }
 }
 

@@ -1,7 +1,8 @@
 /** Reports in files. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../../core/errors";
+import { writeAtomically } from "../../platform/atomic_file";
 import { FORMAT, type Report, reportSchema, VERSION } from "./schema";
 
 /** @throws UserError naming the file and what is wrong with it */
@@ -26,13 +27,6 @@ export function readReport(file: string): Report {
   throw new UserError(`${file}: ${z.prettifyError(parsed.error).replaceAll("\n", " ")}`);
 }
 
-/** Whole or not at all: what was there stays until the new one is complete. */
-export function writeText(file: string, text: string): void {
-  const temporary = `${file}.${process.pid}.new`;
-  writeFileSync(temporary, text);
-  renameSync(temporary, file);
-}
-
 export function writeReport(file: string, report: Report): void {
-  writeText(file, `${JSON.stringify(report)}\n`);
+  writeAtomically(file, `${JSON.stringify(report)}\n`);
 }
