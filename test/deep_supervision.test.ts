@@ -69,7 +69,7 @@ function slope(name: string, patches: { x: Float32Array; y: Float32Array }, alon
   return (ahead! - behind!) / (2 * h);
 }
 
-/** What lies before, behind and beside the extra heads; the rest is as in test/unet_golden.test.ts. */
+/** The parts before, after and beside the extra heads; the rest is as in test/unet_golden.test.ts. */
 const CHECKED = /head|enc1.conv1.weight|mid.norm2.weight|dec2.(conv1|norm2).weight/;
 
 test("gradients against float64, fused, plain and computed again", async () => {

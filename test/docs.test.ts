@@ -27,7 +27,7 @@ function targets(page: string): string[] {
   return [...text.matchAll(/\]\(\s*([^()\s]+)\s*\)/g)].map((match) => match[1]!);
 }
 
-/** Anchors of a page as GitHub makes them: of headings, a number behind those that come again. */
+/** Anchors of a page as GitHub makes them: of headings, a number after those that come again. */
 function anchors(text: string): Set<string> {
   const made = new Set<string>();
   for (const [, heading] of prose(text).matchAll(/^#{1,6} +(.+?) *#*$/gm)) {

@@ -193,7 +193,7 @@ test("scores, by hand", () => {
     NbTestedLesions: null,
     VolTestedLesions: null,
   });
-  // Along x, 2 mm: 4 voxels before and 2 voxels behind.
+  // Along x, 2 mm: 4 voxels before and 2 voxels after.
   expect(HausdorffDistance).toBe(8);
   expect(ContourMeanDistance).toBe((8 + 6 + 4 + 2) / 10);
   expect(SurfaceDistance).toBe((8 + 6 + 4 + 2 + 2 + 4) / 18);

@@ -123,7 +123,7 @@ function record(graph: Graph, c: FusionCase): Recorded {
   return { graph, given, results: { ...results, y: graph.materialise(x) } };
 }
 
-/** Behind the first norm pooling, behind the second upsampling and a 1×1×1 convolution, each with a gradient. */
+/** After the first norm pooling, after the second upsampling and a 1×1×1 convolution, each with a gradient. */
 function recordReaders(graph: Graph, c: FusionCase): Recorded {
   const { given, results } = watched(graph, c);
   const normed = (x: Tensor, i: number, out?: Tensor) => {
@@ -221,7 +221,7 @@ for (const adapter of ["lavapipe", "swiftshader", "hardware"]) {
     }
 
     for (const c of CASES) {
-      test(`${c.id}: pooling, upsampling and a head read behind the norm`, async () => {
+      test(`${c.id}: pooling, upsampling and a head read after the norm`, async () => {
         const found: Record<string, Float32Array>[] = [];
         for (const fuse of [true, false]) {
           const recorded = recordReaders(new Graph(capabilities(device), { fuse }), c);

@@ -79,7 +79,7 @@ describe("wrong candidates are refused, however fast", () => {
   }
 });
 
-/** Picks of convolutions and upsampling before, behind and without norms, there and back. */
+/** Picks of convolutions and upsampling before, after and without norms, there and back. */
 function recordContexts(precision: Precision): readonly Picked[] {
   const g = new Graph(caps);
   const watched = (name: string, shape: Shape, dtype: DType = "f32") => {

@@ -9,7 +9,7 @@
 // on its way is untouched until it is put there: whoever used it would wait for it. A thread keeps
 // 4 × RT voxels (x, y) by 8 channels: 12 RT FMAs for each vector of weights. Sizes need not divide.
 // Even and odd rows lie in arrays of their own, and weights in nested ones, so that most indices
-// are constants behind a few that are not: only those are clamped and added up when it runs.
+// are constants after a few that are not: only those are clamped and added up when it runs.
 // A row is a vector with its edges (.w left, .x right), then its voxels.
 alias V = vec4f; // or f32, where rows are no multiples of 4; f16 likewise: as stored
 alias F = vec4f; // or f32
@@ -98,7 +98,7 @@ fn place(corner: vec3u, lane: u32) {
   let size = vec3u(args.W, args.H, args.D);
   for (var k = 0u; k < X_LOADS; k++) {
     let row = (k * WG + lane) / QUADS;
-    // Positions before the border wrap to large numbers and fail the test like those behind it.
+    // Positions before the border wrap to large numbers and fail the test like those after it.
     let p = corner + vec3u((k * WG + lane) % QUADS * 4u, row % PY - 1u, row / PY - 1u);
     let inside = row < ROWS && all(p < size);
     quadAt[k] = select(0u, (p.z * args.H + p.y) * args.W + p.x, inside);

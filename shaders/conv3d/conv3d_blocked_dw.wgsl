@@ -59,7 +59,7 @@ var<workgroup> xs: array<array<vec4f, ROWS + 1u>, 4u * CI * CELLS>;
 // Two planes, four channels and vector; row and channel of the four.
 var<workgroup> grads: array<array<vec4f, 4u * TY + 1u>, 2u * FOURS * SIDES>;
 
-// Where the walk goes next: the plane in the column, D for the one of zeros behind it, which is also
+// Where the walk goes next: the plane in the column, D for the one of zeros after it, which is also
 // the one before the next column; the column's corner and its sample.
 var<private> t: u32;
 var<private> x0: u32;
@@ -141,7 +141,7 @@ fn advance() {
 }
 
 // What the thread loads of a column, in the blocks of channels from ci and co on. Positions before
-// the first wrap to large numbers and fail the test like those behind the last.
+// the first wrap to large numbers and fail the test like those after the last.
 fn place(ci: u32, co: u32, lane: u32) {
   let size = args.D * args.H * args.W;
   let base = (n * args.CT + args.C0 + ci) * size;

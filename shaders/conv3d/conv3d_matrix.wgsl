@@ -128,7 +128,7 @@ struct Quad {
 fn place(corner: vec3u, quad: u32) -> Quad {
   let row = quad / QUADS;
   let across = quad % QUADS * 4u;
-  // Positions before the border wrap to large numbers and fail the test like those behind it.
+  // Positions before the border wrap to large numbers and fail the test like those after it.
   let p = corner + vec3u(across, row % PY - 1u, row / PY - 1u);
   let inside = row < ROWS && all(p < vec3u(args.W, args.H, args.D));
   let at = select(0u, (p.z * args.H + p.y) * args.W + p.x, inside);

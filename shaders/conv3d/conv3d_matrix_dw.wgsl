@@ -162,7 +162,7 @@ fn advance(given: Walk) -> Walk {
 }
 
 // Where in its channel a quad of a plane begins, and how many of its voxels are inside. Planes and
-// positions before the first wrap to large numbers and fail the test like those behind the last.
+// positions before the first wrap to large numbers and fail the test like those after the last.
 fn place(w: Walk, quad: u32, border: u32, z: u32) -> vec2u {
   let p = vec3u(w.x0 + quad % QUADS * 4u, w.y0 + quad / QUADS - border, z);
   let inside = all(p < vec3u(args.W, args.H, args.D));

@@ -53,7 +53,7 @@ fn main(
   }
   for (var ci = 0u; ci < CIN; ci++) {
     for (var t = 0u; t < T; t++) {
-      // Positions before the border wrap to large numbers and fail the test like those behind it.
+      // Positions before the border wrap to large numbers and fail the test like those after it.
       let p = at + vec3u(t / (K * K), t / K % K, t % K) - R;
       if (all(p < vec3u(D, H, W))) {
         let i_x = (n * CT + C0 + ci) * S + (p.x * H + p.y) * W + p.z;

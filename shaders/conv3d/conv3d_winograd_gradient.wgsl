@@ -4,7 +4,7 @@
 // dy: (N, C, D, H, W), a channel view (CT channels a sample, first C0), W4 = W / 4, of which samples
 // [FIRST, FIRST + COUNT) are read; d, v: (COUNT, C, ceil(D / 4), 6, H, W). Planes outside are zero.
 // BORDER: as in conv3d_winograd_input.wgsl, of both.
-// NORM: dy is the gradient behind a group normalisation with ReLU of x (group_norm_dx.wgsl), and is
+// NORM: dy is the gradient after a group normalisation with ReLU of x (group_norm_dx.wgsl), and is
 // taken back through it first. A thread does four neighbours along x and walks along z, as in
 // conv3d_winograd_input.wgsl.
 @group(0) @binding(0) var<storage, read> dy: array<vec4f>;

@@ -1,7 +1,7 @@
 // Weights of a 3×3×3 convolution, transformed for F(4, 3) along z and packed as conv3d_winograd.wgsl
 // reads them: u = G w. w: (COUT, CIN, 3, 3, 3);
 // u: (ceil(COUT / 8), 6, CIN, 3, 8, 4): the nine taps of a plane in three vectors, a lane per output
-// channel; 0 behind the last tap and where the last block passes COUT.
+// channel; 0 after the last tap and where the last block passes COUT.
 // TRANSPOSED packs for the gradient of the input: COUT and CIN are those of the transposed
 // convolution, w is (CIN, COUT, 3, 3, 3), taps are reversed. A thread does six elements.
 @group(0) @binding(0) var<storage, read> w: array<f32>;

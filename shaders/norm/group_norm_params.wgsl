@@ -1,7 +1,7 @@
 // GroupNorm backward, from the sums (N, C, 2) = Σ d, Σ d · x̂ of each channel: dbias, dweight: (C),
 // added up over n in a fixed order (ACC_*: on top of what is there), and the means of w·d and w·d·x̂
 // over each group of M elements, means: (N, G, 2). LANES threads do a channel: they take its samples
-// in strides, and the first adds up what they have. A thread behind those of the channels does a group.
+// in strides, and the first adds up what they have. A thread after those of the channels does a group.
 @group(0) @binding(0) var<storage, read> sums: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read_write> means: array<f32>;

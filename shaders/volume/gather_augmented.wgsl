@@ -1,4 +1,4 @@
-// Cuts patches out of volumes as gather_patches.wgsl does, each varied by the parameters behind its
+// Cuts patches out of volumes as gather_patches.wgsl does, each varied by the parameters after its
 // corner (layout and meaning: kernels/volume/augmentation.ts).  rows: (N, ROW) = volume, z, y, x, then
 // the parameters; all else as in gather_patches.wgsl.
 // One resampling: a voxel of the patch is mapped to its place in the volume and read there through

@@ -2,7 +2,7 @@
 // reads coordinate scale · i + offset of x, held at the edges.
 // STANDARDISE: y = (sample − mean) · rstd; params: (2) = mean, rstd.
 // LINEAR: trilinear; else the voxel at ⌊c⌋ (the host has added the ½ of ⌊c + ½⌋ to the offset).
-// Coordinates are fixed point, 32 bits before and 32 behind the point, in pieces of 16 bits so that
+// Coordinates are fixed point, 32 bits before and 32 after the point, in pieces of 16 bits so that
 // products fit: exact but for the rounding of scale and offset, at most i · 2⁻³³ voxels (1e-7 at
 // i = 1000; float32 would lose 1e-4 there, and ties of nearest).
 // Workgroups: (⌈W2 / WG⌉, H2, ⌈D2 / VPT⌉). A thread does a column of VPT planes and keeps the two

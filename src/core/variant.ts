@@ -14,7 +14,7 @@ export interface Variant<P extends Problem = Problem> {
   readonly f16?: boolean | "only";
   /** Inputs of float32 that it rounds to f16. */
   readonly rounds?: readonly string[];
-  /** Adapters on which it is far behind whatever the sizes: the tuner does not try it there. */
+  /** Adapters on which it is far slower whatever the sizes: the tuner does not try it there. */
   readonly slowOn?: readonly Capabilities["kind"][];
 }
 

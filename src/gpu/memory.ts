@@ -15,7 +15,7 @@ export class Memory {
   private bytes = 0;
 
   /**
-   * @param guardWords extra 32-bit words behind every buffer, inside its bindings: tests fill them
+   * @param guardWords extra 32-bit words after every buffer, inside its bindings: tests fill them
    * and see whether a kernel wrote past its output
    */
   constructor(

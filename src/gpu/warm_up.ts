@@ -11,7 +11,7 @@ import { type Pipeline, PipelineCache, specialise } from "./shader";
 /** Fewer compile faster than a second device opens. */
 const WORTHWHILE = 12;
 
-/** Runs pipelines once on next to nothing: sizes in `args` are 0, and reads behind the end give 0. */
+/** Runs pipelines once on next to nothing: sizes in `args` are 0, and reads past the end give 0. */
 class Dummy {
   private readonly storage: GPUBuffer[] = [];
   private readonly uniform: GPUBuffer;

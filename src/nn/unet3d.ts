@@ -52,7 +52,7 @@ export function unet3d(g: Graph, params: ParameterTensors, x: Tensor, config: UN
   return unetLevels(g, params, x, config).logits;
 }
 
-/** The same, with what lies behind the logits. */
+/** The same, with the tensors that the logits are made of. */
 export function unetLevels(
   g: Graph,
   params: ParameterTensors,

@@ -1,4 +1,4 @@
-/** The suite's memories: with guard words behind every buffer, and perhaps with a defect in a shader. */
+/** The suite's memories: guard words after every buffer, and perhaps a defect in a shader. */
 import type { Consts, Kernel } from "../core/kernel";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";

@@ -97,7 +97,7 @@ const CONVOLUTIONS: readonly Defect[] = [
   defect(
     "border",
     "conv3d_subgroup",
-    "voxels behind a row are taken from the next one",
+    "voxels past a row are taken from the next one",
     "inside[s] = xx < W && yy < H;",
     "inside[s] = xx <= W && yy < H;",
   ),
@@ -132,7 +132,7 @@ const CONVOLUTIONS: readonly Defect[] = [
   defect(
     "tap",
     "conv3d_blocked",
-    "the column right of a tile is the one behind it",
+    "the column right of a tile is the one after it",
     "let xx = corner.x + vec2u(0u - 1u, TX);",
     "let xx = corner.x + vec2u(0u - 1u, TX + 1u);",
   ),

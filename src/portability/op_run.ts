@@ -1,6 +1,6 @@
 /**
  * Runs one case of one op on one adapter: inputs in state tensors, all other memory poisoned, guard
- * words behind every buffer. src/portability/op_checks.ts judges what comes out.
+ * words after every buffer. src/portability/op_checks.ts judges what comes out.
  */
 import { add } from "../../kernels/elementwise/add";
 import { Graph, storagesOf } from "../core/graph";

@@ -49,7 +49,7 @@ export interface Expectation {
 export interface Dissection {
   /** The whole case. */
   readonly packed: Packed;
-  /** The words of every buffer before each dispatch, and behind the last. */
+  /** The words of every buffer before each dispatch, and after the last. */
   readonly states: readonly (readonly string[])[];
   readonly expected: readonly Expectation[];
   /** What the suite found wrong. */

@@ -81,7 +81,7 @@ Run it:
 It prints which elements are wrong and ends with exit code 1, or 0 where all are right.
 
 \`*.wgsl\` is the shader, \`case.json\` says what is bound to it, \`data/\` holds the buffers before the run (words
-of \`0x7fc07ead\`, a NaN, are guards behind a tensor, or what nothing was written to yet) and what should be in them
+of \`0x7fc07ead\`, a NaN, are guards after a tensor, or what nothing was written to yet) and what should be in them
 afterwards: values and how much each may be off as float64, and their positions in the buffer.
 `;
 }

@@ -98,7 +98,7 @@ function fused([, , , , , , fma, plain]: Float32Array): Outcome {
   return known(`fma(a, b, c) ${word(fma)}, a * b + c ${word(plain)}`);
 }
 
-/** Four words are bound, of eight; the third access is far behind the end. */
+/** Four words are bound, of eight; the third access is far past the end. */
 async function outOfBounds(device: Device): Promise<Outcome> {
   const x = new Uint32Array(128).map((_, i) => 11 + i);
   const y = new Uint32Array(128);
@@ -110,7 +110,7 @@ async function outOfBounds(device: Device): Promise<Outcome> {
   const at = got.findIndex((word, i) => i > 0 && word === 99);
   const write =
     at < 0 ? "is dropped" : at < 4 ? `goes to element ${at} of 4` : `goes to word ${at} of 4`;
-  const note = `a read behind the end ${read}, a write ${write}`;
+  const note = `a read past the end ${read}, a write ${write}`;
   if (at < 4 && value <= 14) return known(note);
   // WGSL: no access may leave the binding.
   return { worst: Number.POSITIVE_INFINITY, faults: [`${note}, outside of the binding`], note };

@@ -11,7 +11,7 @@ export interface PageGlobals {
   voxgradSend?: (json: string) => void;
 }
 
-/** The adapter to serve on is in the page's address, behind `#`. */
+/** The adapter to serve on is in the page's address, after `#`. */
 export async function runPage(place: Place, { serve }: Worker): Promise<void> {
   const page = globalThis as unknown as PageGlobals & { location: { hash: string } };
   const received = new Channel<unknown>();

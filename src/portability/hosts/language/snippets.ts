@@ -28,7 +28,7 @@ export const SNIPPETS: Readonly<Record<string, string>> = {
     "var<workgroup> w: f32;",
     "if (id.x < 7u) { workgroupBarrier(); } y[id.x] = w;",
   ),
-  "barrier behind a return that depends on data": module(
+  "barrier after a return that depends on data": module(
     "var<workgroup> w: f32;",
     "if (y[id.x] > 1.0) { return; } workgroupBarrier(); y[id.x] = w;",
   ),
