@@ -3,7 +3,7 @@ import { type Affine, type Grid, type Size3, voxelSize } from "./volume";
 /** Corners of two equal grids may lie this far apart (mm): a tenth of the paper's 0.5 mm voxel. */
 export const GRID_TOLERANCE_MM = 0.05;
 
-const IDENTITY: Affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+export const IDENTITY: Affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
 
 export type Point3 = readonly [x: number, y: number, z: number];
 
