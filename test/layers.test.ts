@@ -21,7 +21,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/data": ["src/core", "src/gpu", "src/platform", "kernels"],
   "src/eval": ["src/core", "src/data"],
   "src/decision": ["src/core", "src/data", "src/eval"],
-  "src/synthesis": ["src/core", "src/platform", "src/data", "src/eval"],
+  "src/brain": ["src/core", "src/data", "src/eval"],
+  "src/register": ["src/core", "src/gpu", "kernels", "src/data", "src/brain"],
+  "src/synthesis": ["src/core", "src/platform", "src/data", "src/eval", "src/brain"],
   "src/import": ["src/core", "src/platform", "src/data", "src/eval"],
   "src/settings": ["src/core", "src/nn", "src/terminal"],
   "src/infer": [

@@ -2,22 +2,25 @@
 // visit1: (D1, H1, W1); visit2: (D2, H2, W2); pose: (45), see below; samples: (6, D, H, W) =
 //   r = a·s1 − b·s2;  gx, gy, gz = W1·∇a + W2·∇b;  m = ½(a·s1 + b·s2);  1 where the point counts, else 0.
 // a and b are trilinear, and ∇ is the gradient of the interpolation, per voxel. A point counts where it
-// lies inside both visits and one of them is brighter than the threshold; elsewhere all six are 0.
+// lies inside both visits and one of them is brighter than the threshold, and under MASKED where the
+// mask (D, H, W) is not 0; elsewhere all six are 0.
 // One thread per point. Symmetric registration: Reuter et al. 2010, eq. 5 and 8.
 @group(0) @binding(0) var<storage, read> visit1: array<f32>;
 @group(0) @binding(1) var<storage, read> visit2: array<f32>;
 // 0–11, 12–23: rows of the 3 × 4 matrices from a point's index to a voxel of visit 1, of visit 2;
 // 24–32, 33–41: rows of W1, W2; 42, 43: s1, s2; 44: the threshold.
 @group(0) @binding(2) var<storage, read> pose: array<f32>;
-@group(0) @binding(3) var<storage, read_write> samples: array<f32>;
+@group(0) @binding(3) var<storage, read> mask: array<f32>;
+@group(0) @binding(4) var<storage, read_write> samples: array<f32>;
 
 struct Args {
   D: u32, H: u32, W: u32,
   D1: u32, H1: u32, W1: u32,
   D2: u32, H2: u32, W2: u32,
 }
-@group(0) @binding(4) var<uniform> args: Args;
+@group(0) @binding(5) var<uniform> args: Args;
 
+const MASKED: bool = false;
 const WG: u32 = 64u;
 
 fn placed(first: u32, p: vec3f) -> vec3f {
@@ -102,7 +105,11 @@ fn main(
   var g = vec3f(0.0);
   var m = 0.0;
   var counts = 0.0;
-  if (inside(u1, size1) && inside(u2, size2)) {
+  var wanted = inside(u1, size1) && inside(u2, size2);
+  if (MASKED) {
+    wanted = wanted && mask[at] != 0.0;
+  }
+  if (wanted) {
     let a = sample1(u1, size1);
     let b = sample2(u2, size2);
     if (a.w > pose[44] || b.w > pose[44]) {

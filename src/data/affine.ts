@@ -135,3 +135,24 @@ export function resampledGrid(grid: Grid, spacingMm: number): Grid {
   const newSize: Size3 = [size[0]!, size[1]!, size[2]!];
   return { size: newSize, affine: multiplyAffine(grid.affine, newToOld) };
 }
+
+/** The eight corners of a grid's outer faces, mm. */
+export function outerCorners({ size, affine }: Grid): Point3[] {
+  return Array.from({ length: 8 }, (_, corner) => {
+    const at = size.map((n, axis) => (corner & (1 << axis) ? n - 0.5 : -0.5));
+    return applyAffine(affine, [at[0]!, at[1]!, at[2]!]);
+  });
+}
+
+/** The grid along the world's axes (RAS) that holds all points, in cubes of `spacingMm`. */
+export function orientedBox(points: readonly Point3[], spacingMm: number): Grid {
+  const low = [0, 1, 2].map((axis) => Math.min(...points.map((p) => p[axis]!)));
+  const high = [0, 1, 2].map((axis) => Math.max(...points.map((p) => p[axis]!)));
+  const size = low.map((v, k) => Math.max(1, Math.ceil((high[k]! - v) / spacingMm - 1e-3)));
+  // Half of what the cubes have too much lies on either side.
+  const first = low.map((v, k) => (v + high[k]! - (size[k]! - 1) * spacingMm) / 2);
+  const rows = first.flatMap((v, row) =>
+    [0, 1, 2].map((c) => (c === row ? spacingMm : 0)).concat(v),
+  );
+  return { size: [size[0]!, size[1]!, size[2]!], affine: [...rows, 0, 0, 0, 1] };
+}

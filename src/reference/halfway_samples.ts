@@ -73,13 +73,11 @@ function apply(pose: Float64Array, first: number, columns: number, p: readonly n
 
 export const halfwaySamplesReference = defineReference<HalfwaySamplesAttrs>({
   op: halfwaySamples,
-  cases: Object.entries(problems).map(
-    ([id, { visit1, visit2, size }]): Case<HalfwaySamplesAttrs> => ({
-      id,
-      inputs: { visit1, visit2, pose: [POSE_NUMBERS] },
-      attrs: { size },
-    }),
-  ),
+  cases: Object.entries(problems).flatMap(([id, { visit1, visit2, size }]) => {
+    const inputs = { visit1, visit2, pose: [POSE_NUMBERS] };
+    const plain: Case<HalfwaySamplesAttrs> = { id, inputs, attrs: { size } };
+    return [plain, { ...plain, id: `${id}_masked`, inputs: { ...inputs, mask: size } }];
+  }),
   sized: [
     {
       base: { D: 3, H: 3, W: 5 },
@@ -90,13 +88,16 @@ export const halfwaySamplesReference = defineReference<HalfwaySamplesAttrs>({
       }),
     },
   ],
-  data(c, _rng: Philox) {
-    return { pose: poseOf(c.inputs.visit1!, c.inputs.visit2!, c.attrs.size) };
+  data(c, rng: Philox) {
+    const pose = poseOf(c.inputs.visit1!, c.inputs.visit2!, c.attrs.size);
+    const mask = Float64Array.from({ length: elements(c.attrs.size) }, () => rng.int(3) - 1);
+    return c.inputs.mask ? { pose, mask } : { pose };
   },
-  forward({ visit1, visit2, pose }, shapes, { size }) {
+  forward({ visit1, visit2, pose, mask }, shapes, { size }) {
     const count = elements(size);
     const samples = new Float64Array(SAMPLE_ROWS * count);
     for (let i = 0; i < count; i++) {
+      if (mask?.[i] === 0) continue;
       const row = Math.floor(i / size[2]);
       const p = [i % size[2], row % size[1], Math.floor(row / size[1])];
       const a = interpolate(visit1!, shapes.visit1!, apply(pose!, 0, 4, p));

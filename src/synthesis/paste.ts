@@ -1,10 +1,10 @@
 /** Lesions painted into white matter, and lesions taken out of it. */
 import type { Philox } from "../core/random";
 import { applyAffine, invertAffine, multiplyAffine } from "../data/affine";
+import { gaussian, inVoxels, weightedMean } from "../data/smooth";
 import type { Affine, Mask, Size3, Volume } from "../data/volume";
 import { connectedComponents } from "../eval/components";
 import type { LesionShape, Point } from "./shape";
-import { gaussian, inVoxels, weightedMean } from "./smooth";
 import { smoothstep, type Tissue } from "./tissue";
 
 /** Voxels of a lesion in its recipient, with the share that it fills of each and its texture there. */

@@ -1,8 +1,8 @@
 /** Lesions of other patients as soft shapes with the contrast that they had. */
 import { applyAffine } from "../data/affine";
+import { gaussian, inVoxels } from "../data/smooth";
 import type { Affine, Mask, Volume } from "../data/volume";
 import { connectedComponents } from "../eval/components";
-import { gaussian, inVoxels } from "./smooth";
 import type { Tissue } from "./tissue";
 
 export type Point = readonly [x: number, y: number, z: number];

@@ -3,10 +3,10 @@
  * deep brain's intensities, a local level that follows the bias field, and places where a lesion may
  * lie.
  */
+import { estimateBrain, modeOf, quantile } from "../brain/estimate";
 import { UserError } from "../core/errors";
+import { gaussian, inVoxels, weightedMean } from "../data/smooth";
 import { type Mask, type Size3, type Volume, voxelSize } from "../data/volume";
-import { connectedComponents } from "../eval/components";
-import { gaussian, inVoxels, weightedMean } from "./smooth";
 
 export interface Tissue {
   readonly size: Size3;
@@ -43,7 +43,7 @@ export function tissueOf(name: string, image: Volume, brainMask?: Mask, lesions?
   const edges = voxelSize(image.affine);
   const sigma = (mm: number) => inVoxels(mm, edges);
   const air = modeOf(data);
-  const brain = brainOf(data, size, edges, air, brainMask);
+  const brain = brainOf(image, air, brainMask);
   const inside = Float32Array.from(brain);
   const closed = gaussian(inside, size, sigma(6));
   const white = whiteMode(name, data, brain, closed, air);
@@ -83,74 +83,13 @@ export function smoothstep(t: number): number {
   return u * u * (3 - 2 * u);
 }
 
-function range(data: Float32Array): readonly [least: number, most: number] {
-  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const v of data) {
-    if (v < least) least = v;
-    if (v > most) most = v;
-  }
-  return [least, most];
-}
-
-/** The middle of the fullest of 2048 steps of the histogram: air, in any head image. */
-function modeOf(data: Float32Array): number {
-  const [least, most] = range(data);
-  const step = (most - least) / 2048 || 1;
-  const counts = new Float64Array(2049);
-  for (const v of data) counts[Math.floor((v - least) / step)]! += 1;
-  const fullest = counts.indexOf(Math.max(...counts));
-  let [sum, n] = [0, 0];
-  for (const v of data) {
-    if (Math.floor((v - least) / step) !== fullest) continue;
-    sum += v;
-    n++;
-  }
-  return sum / n;
-}
-
-function quantile(values: Float32Array, q: number): number {
-  const sorted = values.toSorted();
-  return sorted[Math.floor(q * (sorted.length - 1))] ?? 0;
-}
-
 /** The estimate, inside the mask where there is one that agrees with it: masks may be loose. */
-function brainOf(
-  data: Float32Array,
-  size: Size3,
-  edges: readonly [number, number, number],
-  air: number,
-  mask?: Mask,
-): Uint8Array {
-  const estimate = estimateBrain(data, size, edges, air);
+function brainOf(image: Volume, air: number, mask?: Mask): Uint8Array {
+  const estimate = estimateBrain(image, air);
   if (!mask) return estimate;
   const both = estimate.map((v, i) => (v && mask.data[i] ? 1 : 0));
   const count = (of: Uint8Array) => of.reduce((sum, v) => sum + v, 0);
   return count(both) > 0.4 * count(mask.data) ? both : mask.data;
-}
-
-/** The largest part that holds together when the skin of tissue is taken off, and its surroundings. */
-function estimateBrain(
-  data: Float32Array,
-  size: Size3,
-  edges: readonly [number, number, number],
-  air: number,
-): Uint8Array {
-  const high = quantile(
-    data.filter((_, i) => i % 7 === 0),
-    0.99,
-  );
-  const some = data.filter((v, i) => i % 7 === 0 && v > air + 0.15 * (high - air));
-  const middle = quantile(some, 0.5);
-  const tissue = data.map((v) => (v > air + 0.45 * (middle - air) ? 1 : 0));
-  const thick = gaussian(tissue, size, inVoxels(2.5, edges));
-  const core = Uint8Array.from(thick, (v) => (v > 0.85 ? 1 : 0));
-  const { count, voxels } = connectedComponents(core, size);
-  let largest: Int32Array = new Int32Array();
-  for (let c = 1; c <= count; c++) if (voxels(c).length > largest.length) largest = voxels(c);
-  const kept = new Float32Array(data.length);
-  for (const i of largest) kept[i] = 1;
-  const around = gaussian(kept, size, inVoxels(3, edges));
-  return Uint8Array.from(around, (v, i) => (v > 0.12 && tissue[i] ? 1 : 0));
 }
 
 /** Mode of the intensities at the brain's depth: white matter is the most common there. */

@@ -1,5 +1,5 @@
 /** Gaussian smoothing of volumes on the host, for voxels that need not be cubes. */
-import type { Size3 } from "../data/volume";
+import type { Size3 } from "./volume";
 
 type Vec3 = readonly [x: number, y: number, z: number];
 
