@@ -5,6 +5,8 @@ import { capabilities, checkPrecision } from "../src/gpu/capabilities";
 import type { Device } from "../src/gpu/device";
 import { Stopwatch } from "../src/gpu/stopwatch";
 import { openDevice } from "../src/hosts/bun";
+import { type DeviceChoices, windowBatch } from "../src/infer/window_batch";
+import { modelInfo } from "../src/run/checkpoint";
 import type { TrainConfig } from "../src/settings/config";
 import { makeTrainConfig, PRESETS, type PresetName } from "../src/settings/presets";
 import { chunksFor } from "../src/train/chunk";
@@ -50,6 +52,8 @@ export class Bench {
     readonly stopwatch: Stopwatch,
     readonly ceilings: Ceilings,
     readonly controls: Controls,
+    /** Kernels and window batches of the programs that are measured: by default the defaults. */
+    readonly choices: DeviceChoices = {},
   ) {}
 
   /** Opens the adapter and measures its ceilings. */
@@ -62,6 +66,18 @@ export class Bench {
     const ceilings = await measureCeilings(memory, stopwatch, settings.repetitions);
     const controls = await Controls.create(memory, stopwatch);
     return new Bench(settings, device, memory, stopwatch, ceilings, controls);
+  }
+
+  /** The same with other choices. */
+  withChoices(choices: DeviceChoices): Bench {
+    const { settings, device, memory, stopwatch, ceilings, controls } = this;
+    return new Bench(settings, device, memory, stopwatch, ceilings, controls, choices);
+  }
+
+  /** Windows per run of the network of `config`. */
+  windowBatch(config: TrainConfig): number {
+    const model = { ...modelInfo(config), precision: config.precision };
+    return windowBatch(this.device, model, this.choices.windowBatch?.(model));
   }
 
   get isSoftware(): boolean {

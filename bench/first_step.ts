@@ -20,7 +20,7 @@ async function seconds<T>(part: () => Promise<T>): Promise<readonly [T, number]>
 
 const source = cube(64);
 const [device, openSeconds] = await seconds(() => openDevice({ adapter, quiet: true }));
-const [step, createSeconds] = await seconds(() => trainingStep(device, config, source));
+const [step, createSeconds] = await seconds(() => trainingStep(device, config, undefined, source));
 const once = async () => {
   await step.submit();
   await device.idle();

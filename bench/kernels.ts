@@ -56,12 +56,13 @@ async function measureRow(bench: Bench, row: DispatchRow): Promise<KernelRow> {
 /** In this order, so that training's kernels have not been compiled before they are timed. */
 function recordings(bench: Bench): (() => Promise<Recording>)[] {
   const { memory, settings } = bench;
+  const { kernels } = bench.choices;
   const training = (preset: PresetName) => () => {
     const config = makeTrainConfig(preset, { chunk: bench.sizes(preset).patches });
-    return recordTraining(memory, config, settings.variants);
+    return recordTraining(memory, config, { variants: settings.variants, choices: kernels });
   };
   const windows = (preset: PresetName) => () =>
-    recordWindows(memory, makeTrainConfig(preset, {}), bench.sizes(preset).patches);
+    recordWindows(memory, makeTrainConfig(preset, {}), bench.sizes(preset).patches, kernels);
   return [
     ...settings.presets.map(training),
     ...settings.presets.map(windows),

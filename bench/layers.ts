@@ -102,9 +102,9 @@ function recordLayer(graph: Graph, { call, gradient }: Layer, copies: TensorCopi
 }
 
 async function measureLayer(bench: Bench, preset: string, layer: Layer): Promise<LayerRow> {
-  const { memory, stopwatch, controls, ceilings, settings, device } = bench;
+  const { memory, stopwatch, controls, ceilings, settings, device, choices } = bench;
   const copies = new TensorCopies(memory);
-  const graph = graphFor(device, { variants: settings.variants });
+  const graph = graphFor(device, { variants: settings.variants, choices: choices.kernels });
   const made = recordLayer(graph, layer, copies);
   const { call, gradient, id, shapes } = layer;
   const start = performance.now();

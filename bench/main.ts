@@ -186,11 +186,13 @@ async function main(args: readonly Part[], options: Options): Promise<void> {
   const cache = options.coldCache ? mkdtempSync(join(tmpdir(), "voxgrad-bench-")) : undefined;
   if (cache) setNativeEnv("MESA_SHADER_CACHE_DIR", cache);
   try {
-    const bench = await Bench.open(settings);
-    print(ceilingLines(bench.ceilings));
-    const needs = needsOf(bench);
+    const opened = await Bench.open(settings);
+    print(ceilingLines(opened.ceilings));
+    const needs = needsOf(opened);
     checkVariants(settings, needs);
-    if ((await tuneDevice(bench.device, needs, options)).interrupted) return;
+    const { choices, interrupted } = await tuneDevice(opened.device, needs, options);
+    if (interrupted) return;
+    const bench = opened.withChoices(choices);
     const report = emptyReport(bench, options);
     await measure(
       bench,

@@ -2,8 +2,9 @@
  * The programs that training and inference really run, as lists of dispatches. A new or fused kernel
  * is in them, and so in the benchmarks, without a line of its own.
  */
-import type { Dispatch } from "../src/core/graph";
+import type { Dispatch, GraphOptions } from "../src/core/graph";
 import type { Tensor } from "../src/core/tensor";
+import type { Choices } from "../src/core/variant";
 import { preparePair } from "../src/data/preprocess";
 import type { Volume } from "../src/data/volume";
 import { VolumeStore } from "../src/data/volume_store";
@@ -78,13 +79,13 @@ const VOLUME = 64;
 export async function recordTraining(
   memory: Memory,
   config: TrainConfig,
-  variants: Readonly<Record<string, string>>,
+  graph: GraphOptions,
 ): Promise<Recording> {
   const options = { half: config.volumePrecision === "f16", budget: 2 ** 30, patch: config.patch };
   const store = VolumeStore.create(memory, [cube(VOLUME)], options);
   await store.rotateTo(0);
   const train = makeTrainState(trainedParameters(config), config);
-  const g = graphFor(memory.device, { variants });
+  const g = graphFor(memory.device, graph);
   recordIteration(g, memory, store, train, config);
   return { name: `${config.preset} iteration`, dispatches: g.dispatches, hasRun: false };
 }
@@ -100,13 +101,14 @@ export async function recordWindows(
   memory: RecordingMemory,
   config: TrainConfig,
   batch: number,
+  kernels?: Choices,
 ): Promise<Recording> {
   const unet = unetConfig(config);
   const { named } = flatParameters("w", unetParameters(unet));
   const { patch, stride } = config;
   const source = cube(VOLUME, true);
   await memory.record(() =>
-    predictVolume(memory, unetNetwork(named, unet), source, { patch, stride, batch }),
+    predictVolume(memory, unetNetwork(named, unet), source, { patch, stride, batch, kernels }),
   );
   return recorded(memory, `${config.preset} windows`);
 }

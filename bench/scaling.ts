@@ -2,8 +2,6 @@
 
 import { totalCost } from "../src/core/cost";
 import { median } from "../src/gpu/stopwatch";
-import { windowBatch } from "../src/infer/window_batch";
-import { modelInfo } from "../src/run/checkpoint";
 import type { TrainConfig } from "../src/settings/config";
 import { makeTrainConfig } from "../src/settings/presets";
 import type { Bench } from "./bench";
@@ -48,10 +46,11 @@ interface Series {
 
 function series(bench: Bench): Series[] {
   const { device } = bench;
+  const { kernels } = bench.choices;
   const { filters, batch, edges, batches, widths, volumes } = RANGES[device.info.type];
   const base = { sampler: "uniform", filters, batch } as const;
   const train = (changes: Partial<TrainConfig>) => () =>
-    trainingStep(device, makeTrainConfig("paper", { ...base, ...changes }));
+    trainingStep(device, makeTrainConfig("paper", { ...base, ...changes }), kernels);
   const network = `filters ${filters.join("/")}`;
   return [
     {
@@ -89,8 +88,7 @@ function series(bench: Bench): Series[] {
         value: edge ** 3,
         make: () => {
           const config = makeTrainConfig("paper", { filters });
-          const batch = windowBatch(device, modelInfo(config));
-          return slidingWindows(device, config, cube(edge), batch);
+          return slidingWindows(device, config, cube(edge), bench.windowBatch(config), kernels);
         },
       })),
     },

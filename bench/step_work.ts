@@ -1,6 +1,7 @@
 /** Prepares the work that users wait for, to be run repeatedly: a forward pass, a step, a volume. */
 import { storagesOf } from "../src/core/graph";
 import { state } from "../src/core/tensor";
+import type { Choices } from "../src/core/variant";
 import type { VolumeSource } from "../src/data/volume_store";
 import { VolumeStore } from "../src/data/volume_store";
 import { capabilities, graphFor } from "../src/gpu/capabilities";
@@ -41,6 +42,7 @@ const VOLUME = 64;
 export async function trainingStep(
   device: Device,
   config: TrainConfig,
+  kernels?: Choices,
   source = cube(VOLUME),
 ): Promise<StepWork> {
   const memory = new Memory(device);
@@ -50,7 +52,7 @@ export async function trainingStep(
     budget: 2 ** 30,
     patch: config.patch,
   });
-  const trainer = await Trainer.create(memory, store, config);
+  const trainer = await Trainer.create(memory, store, config, { kernels });
   const runs = new Map([[trainer.program, 1]]);
   const { student, momentum, gradient, m, v, step, coords, log } = trainer.state;
   return {
@@ -74,6 +76,7 @@ export async function forwardPass(
   device: Device,
   config: TrainConfig,
   count: number,
+  kernels?: Choices,
 ): Promise<StepWork> {
   const memory = new Memory(device);
   const caps = capabilities(device);
@@ -85,7 +88,7 @@ export async function forwardPass(
   const wanted = Math.min(chunksFor(config, caps).ranked, count);
   const most = patchesPerDispatch(unet, patch, caps.maxBindingBytes, wanted, precision);
   const x = state("patches", [most, unet.inChannels, patch, patch, patch], precision);
-  const g = graphFor(device);
+  const g = graphFor(device, { choices: kernels });
   const chunks = Math.ceil(count / most);
   g.noGrad(() => {
     for (let i = 0; i < chunks; i++) unet3d(g, named, x, unet);
@@ -112,6 +115,7 @@ export function slidingWindows(
   config: TrainConfig,
   source: VolumeSource,
   batch: number,
+  kernels?: Choices,
 ): StepWork {
   const memory = new RecordingMemory(device);
   const unet = unetConfig(config);
@@ -131,7 +135,7 @@ export function slidingWindows(
       return patches;
     },
     async submit() {
-      const options = { patch, stride, batch, precision, onProgress };
+      const options = { patch, stride, batch, precision, kernels, onProgress };
       await memory.record(() => predictVolume(memory, unetNetwork(named, unet), source, options));
     },
     programs: () => memory.runs,

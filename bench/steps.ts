@@ -3,8 +3,6 @@
 import { totalCost } from "../src/core/cost";
 import type { Device } from "../src/gpu/device";
 import { median } from "../src/gpu/stopwatch";
-import { windowBatch } from "../src/infer/window_batch";
-import { modelInfo } from "../src/run/checkpoint";
 import type { PresetName } from "../src/settings/presets";
 import type { Bench } from "./bench";
 import { breakdown, merged, timedBy } from "./breakdown";
@@ -21,6 +19,7 @@ interface Step {
 
 function stepsOfPreset(bench: Bench, preset: PresetName): Step[] {
   const { device } = bench;
+  const { kernels } = bench.choices;
   const { pool, batch, volume } = bench.sizes(preset);
   const name = (what: string) => `${preset} ${what}`;
   const config = bench.config(preset);
@@ -28,23 +27,22 @@ function stepsOfPreset(bench: Bench, preset: PresetName): Step[] {
     {
       id: name(`forward ${pool}`),
       preset,
-      make: () => forwardPass(device, config, pool),
+      make: () => forwardPass(device, config, pool, kernels),
     },
     {
       id: name(`train ${batch}`),
       preset,
-      make: () => trainingStep(device, bench.config(preset, { sampler: "uniform" })),
+      make: () => trainingStep(device, bench.config(preset, { sampler: "uniform" }), kernels),
     },
     {
       id: name(`iteration ${pool}/${batch}`),
       preset,
-      make: () => trainingStep(device, config),
+      make: () => trainingStep(device, config, kernels),
     },
     {
       id: name(`windows ${volume}³`),
       preset,
-      make: () =>
-        slidingWindows(device, config, cube(volume), windowBatch(device, modelInfo(config))),
+      make: () => slidingWindows(device, config, cube(volume), bench.windowBatch(config), kernels),
     },
   ];
 }

@@ -29,7 +29,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/infer": [
     ...["src/core", "src/gpu", "kernels", "src/nn", "src/data", "src/decision"],
     "src/settings",
-    "src/tune", // of window_batch: to be cut
   ],
   "src/train": ["src/core", "src/gpu", "kernels", "src/nn", "src/data", "src/settings"],
   // What people meet.

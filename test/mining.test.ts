@@ -115,12 +115,9 @@ test("drawn selections go on bit for bit after a checkpoint", async () => {
   const progress = { iteration: 3, seconds: 1, bestDice: -1 };
   const info = modelInfo(first.config);
   await saveCheckpoint(memory, first.state, first.specs, info, progress, paths);
-  const resumed = await Trainer.create(
-    memory,
-    tinyStore(memory),
-    tinyConfig(changes),
-    (state, specs) => loadCheckpoint(memory, state, specs, paths).iteration,
-  );
+  const resumed = await Trainer.create(memory, tinyStore(memory), tinyConfig(changes), {
+    restore: (state, specs) => loadCheckpoint(memory, state, specs, paths).iteration,
+  });
   await steps(resumed, 3);
   for (const which of ["student", "momentum"] as const) {
     const [a, b] = await Promise.all(

@@ -1,16 +1,18 @@
 /** The tuner on a device: wrong candidates are refused, and graphs record what was found. */
-import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import type { ConvVariant } from "../kernels/conv3d/contract";
 import { conv3d } from "../kernels/conv3d/conv3d";
 import { add } from "../kernels/elementwise/add";
 import { ops } from "../kernels/index";
 import { groupNorm } from "../kernels/norm/group_norm";
 import { upsample3d } from "../kernels/resize/upsample3d";
+import { keptChoices, tunedChoices } from "../src/choose/device_choices";
+import { windowBatchKey, windowBatchTask } from "../src/choose/window_batch";
 import { Graph } from "../src/core/graph";
 import { type DType, type Precision, type Shape, state, type Tensor } from "../src/core/tensor";
 import type { Picked } from "../src/core/variant";
 import { capabilities, graphFor } from "../src/gpu/capabilities";
-import { windowBatch, windowBatchTask } from "../src/infer/window_batch";
+import { windowBatch } from "../src/infer/window_batch";
 import { choicesOf } from "../src/tune/choices";
 import { opTasks } from "../src/tune/op_tasks";
 import { tune } from "../src/tune/tuner";
@@ -20,9 +22,6 @@ import { broken, convTasks, half, naive, nearly, plain, wrong } from "./tune_rig
 const device = await defaultDevice();
 const caps = capabilities(device);
 afterAll(() => device.destroy());
-beforeEach(() => {
-  device.choices = undefined;
-});
 
 async function scores(variants: readonly ConvVariant[]) {
   const tasks = await convTasks(device, variants);
@@ -122,9 +121,11 @@ describe("choices", () => {
     // Whatever won, another one is put in its place, to see that it is taken.
     const other = before.candidates.at(-1)!;
     tasks[0]!.entry = { ...tasks[0]!.entry!, chosen: other };
-    device.choices = choicesOf(tasks);
-    for (const n of [2, 3, 64]) expect(convolve(graphFor(device), n).chosen, `${n}`).toBe(other);
-    const g = graphFor(device, { variants: { conv3d: "plain" } });
+    const choices = choicesOf(tasks);
+    for (const n of [2, 3, 64]) {
+      expect(convolve(graphFor(device, { choices }), n).chosen, `${n}`).toBe(other);
+    }
+    const g = graphFor(device, { choices, variants: { conv3d: "plain" } });
     expect(convolve(g, 2).chosen).toBe("plain");
     expect(g.dispatches.at(-1)!.variant).toBe("plain");
   });
@@ -147,8 +148,11 @@ describe("choices", () => {
     const lines: string[] = [];
     await tune(device, [task], { seconds: 60, onRefused: (line) => lines.push(line) });
     expect(lines).toEqual([]);
-    device.choices = choicesOf([{ ...task, entry: { ...task.entry!, chosen: "4" } }]);
-    expect(windowBatch(device, model)).toBe(4);
+    const decided = { ...task, entry: { ...task.entry!, chosen: "4" } };
+    const { windowBatch: tuned } = tunedChoices([], [decided]);
+    expect(tuned!(model)).toBe(4);
+    expect(tuned!({ ...model, patch: 16 })).toBeUndefined();
+    expect(keptChoices({ [windowBatchKey(model)]: "4" }).windowBatch!(model)).toBe(4);
     expect(windowBatch(device, model, 3)).toBe(3);
   });
 });

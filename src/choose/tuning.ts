@@ -5,17 +5,18 @@ import type { Picked } from "../core/variant";
 import { capabilities } from "../gpu/capabilities";
 import type { Device } from "../gpu/device";
 import type { ModelInfo } from "../infer/model";
-import { windowBatch, windowBatchTask } from "../infer/window_batch";
+import { type DeviceChoices, windowBatch } from "../infer/window_batch";
 import { FileTuneStore } from "../platform/tune_store";
 import { say } from "../terminal/command";
 import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
-import { choicesOf } from "../tune/choices";
 import { Limit } from "../tune/contest";
 import { opTasks } from "../tune/op_tasks";
 import { settle } from "../tune/policy";
 import type { Task } from "../tune/task";
+import { tunedChoices } from "./device_choices";
 import { tuningProgress } from "./progress";
 import type { TuneFlags } from "./tune_options";
+import { windowBatchTask } from "./window_batch";
 import { windowPicks } from "./window_kernels";
 
 /** What a command will run. */
@@ -31,6 +32,8 @@ export interface Needs {
 }
 
 export interface Tuned {
+  /** The fastest that are known. */
+  readonly choices: DeviceChoices;
   readonly tasks: readonly Task[];
   /** Not tuned for lack of time, or because the user stopped it: defaults for the time being. */
   readonly left: number;
@@ -38,23 +41,21 @@ export interface Tuned {
 }
 
 /**
- * Has the device use the fastest kernels that are known, or found now, for what a command needs.
+ * The fastest kernels and window batches that are known, or found now, for what a command needs.
  * Ctrl-C ends it: `interrupted` tells, and the exit code is set.
  */
 export async function tuneDevice(device: Device, needs: Needs, flags: TuneFlags): Promise<Tuned> {
   const mode = flags.tune;
   if (mode === "off") {
     say("kernels: the defaults (--tune off)");
-    return { tasks: [], left: 0, interrupted: false };
+    return { choices: {}, tasks: [], left: 0, interrupted: false };
   }
   const store = new FileTuneStore(say);
   const limit = new Limit(flags.tuneSeconds);
   const progress = tuningProgress();
   const interrupt = watchInterrupt(() => progress.note("interrupted: what was tuned is kept"));
   let wasTuning = false;
-  const tasks: Task[] = [];
   const settleMore = async (more: readonly Task[]): Promise<number> => {
-    tasks.push(...more);
     const { due, end } = await settle(device, more, mode, {
       store,
       seconds: limit.secondsLeft,
@@ -63,7 +64,6 @@ export async function tuneDevice(device: Device, needs: Needs, flags: TuneFlags)
       onRefused: (line) => progress.note(line),
     });
     wasTuning ||= due > 0;
-    device.choices = choicesOf(tasks);
     return end === "all" ? 0 : more.filter((task) => !task.entry).length;
   };
   try {
@@ -72,18 +72,23 @@ export async function tuneDevice(device: Device, needs: Needs, flags: TuneFlags)
     const windows = models.map((model) =>
       windowPicks(caps, model, windowBatch(device, { ...model, precision }, batch), precision),
     );
-    let left = await settleMore(
-      await opTasks(device, Object.values(ops), [...needs.picks, ...windows.flat()]),
-    );
+    const picks = [...needs.picks, ...windows.flat()];
+    const kernelTasks = await opTasks(device, Object.values(ops), picks);
+    let left = await settleMore(kernelTasks);
+    const { kernels } = tunedChoices(kernelTasks, []);
+    const batchTasks: Task[] = [];
     for (const model of batch === undefined ? models : []) {
-      const task = await windowBatchTask(device, { ...model, precision });
-      if (task) left += await settleMore([task]);
+      const task = await windowBatchTask(device, { ...model, precision }, kernels);
+      if (!task) continue;
+      batchTasks.push(task);
+      left += await settleMore([task]);
     }
+    const tasks = [...kernelTasks, ...batchTasks];
     if (wasTuning) progress.stop();
     const interrupted = interrupt.signal.aborted;
     sayTuned(device, tasks, left, interrupted);
     if (interrupted) process.exitCode = INTERRUPTED;
-    return { tasks, left, interrupted };
+    return { choices: tunedChoices(kernelTasks, batchTasks), tasks, left, interrupted };
   } finally {
     interrupt.dispose();
   }

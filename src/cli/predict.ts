@@ -126,11 +126,13 @@ async function predict(options: Options): Promise<void> {
   // Folds are of one network: it is tuned once.
   const networks = grouped(models, ({ info }) => JSON.stringify([info.unet, info.patch]));
   const needs = { picks: [], models: networks.map(([first]) => first!.info), batch, precision };
-  if ((await tuneDevice(device, needs, options)).interrupted) return;
+  const { choices, interrupted } = await tuneDevice(device, needs, options);
+  if (interrupted) return;
   stages.ended("tuning");
   const interrupt = watchInterrupt(() => say("interrupted: nothing is written"));
   let bar: ReturnType<typeof predictProgress> | undefined;
   const hooks = {
+    choices,
     batch,
     precision,
     signal: interrupt.signal,

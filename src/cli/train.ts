@@ -7,6 +7,7 @@ import { openDevice } from "../hosts/bun";
 import { loadCheckpoint, type Progress } from "../run/checkpoint";
 import { trainingProgress } from "../run/progress";
 import { runTraining } from "../run/run";
+import { chooseForRun, keepChoices } from "../run/run_choices";
 import {
   checkpointPaths,
   openRunFolder,
@@ -34,7 +35,6 @@ import { extraPairs } from "./train/extra";
 import { isCrossValidation, trainFolds } from "./train/folds";
 import { withTrainOptions } from "./train/options";
 import { newConfig, resumedConfig, type TrainFlags } from "./train/settings";
-import { keepChoices, tuneRun } from "./train/tuning";
 
 const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scans.");
 withTrainOptions(program);
@@ -60,9 +60,10 @@ async function train(options: TrainFlags): Promise<void> {
   const extra = await extraPairs(config, split, saved?.trainData ?? options.trainData ?? []);
   if (!extra) return;
   const { sources, patients } = await prepare(memory, config, split, extra);
-  if (!(await tuneRun(device, config, resumed, options))) return;
+  const choices = await chooseForRun(device, config, resumed, options);
+  if (!choices) return;
   const folder = resumed ?? newFolder(config, splitOf(cohort, split, options), options);
-  keepChoices(device, config, folder);
+  keepChoices(device, choices, config, folder);
   const store = VolumeStore.create(memory, sources, {
     half: config.volumePrecision === "f16",
     budget: config.volumeBudget,
@@ -73,16 +74,15 @@ async function train(options: TrainFlags): Promise<void> {
   const checkpointed =
     resumed && existsSync(checkpointPaths(resumed, "last").state) ? resumed : undefined;
   let start: Progress = { iteration: 0, seconds: 0, bestDice: -1 };
-  const trainer = await Trainer.create(
-    memory,
-    store,
-    config,
-    checkpointed &&
+  const trainer = await Trainer.create(memory, store, config, {
+    kernels: choices.kernels,
+    restore:
+      checkpointed &&
       ((state, specs) => {
         start = loadCheckpoint(memory, state, specs, checkpointPaths(checkpointed, "last"));
         return start.iteration;
       }),
-  );
+  });
   if (resumed) truncateMetrics(resumed, start.iteration);
   sayPlan(trainer, store, folder, start);
   const budget =
@@ -92,7 +92,7 @@ async function train(options: TrainFlags): Promise<void> {
   const progress = trainingProgress(budget, config.batch);
   const interrupt = watchInterrupt((line) => progress.note(line));
   const { signal } = interrupt;
-  const result = await runTraining({ trainer, folder, patients, start, signal, progress });
+  const result = await runTraining({ trainer, folder, patients, choices, start, signal, progress });
   interrupt.dispose();
   sayEnd(folder, result);
 }

@@ -25,6 +25,11 @@ export interface AdapterDescription {
   readonly subgroupSize: { readonly min: number; readonly max: number } | null;
 }
 
+/** Adapter and driver, in their own words. */
+export function adapterText({ name, driver, backend }: AdapterDescription): string {
+  return [name, driver, backend].join(", ");
+}
+
 /** Describes `adapter`; `name` as the driver gives it (WebGPU's own info has only a digest). */
 export function describeAdapter(
   adapter: GPUAdapter,

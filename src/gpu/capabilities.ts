@@ -22,9 +22,9 @@ export function capabilities(device: Device): Capabilities {
   };
 }
 
-/** A new graph for a device, with the variants that were chosen for it. */
+/** A new graph for a device. */
 export function graphFor(device: Device, options: GraphOptions = {}): Graph {
-  return new Graph(capabilities(device), { choices: device.choices, ...options });
+  return new Graph(capabilities(device), options);
 }
 
 /** @throws UserError when the device cannot store activations so */

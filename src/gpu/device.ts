@@ -1,5 +1,4 @@
 import type { Precision } from "../core/tensor";
-import type { Choices } from "../core/variant";
 import { type AdapterDescription, limitsOf, startLine } from "./adapter";
 import type { Candidate } from "./adapter_search";
 
@@ -61,8 +60,6 @@ export class Device {
   readonly subgroupSize: AdapterDescription["subgroupSize"];
   /** Resolves when the device is lost (not when it is destroyed), naming the last submission. */
   readonly lost: Promise<Error>;
-  /** What the tuner found for this adapter; graphs of graphFor (capabilities.ts) use it. */
-  choices: Choices | undefined;
 
   #errors: Error[] = [];
   #loss: Error | undefined;

@@ -9,7 +9,7 @@ import { grouped } from "./grouped";
 import type { ModelInfo } from "./model";
 import { predictionCount, predictOnDevice, storeSource } from "./sliding_window";
 import { WeightedMean } from "./weighted_mean";
-import { windowBatch } from "./window_batch";
+import { type DeviceChoices, type WindowModel, windowBatch } from "./window_batch";
 import type { Network, Stage, WindowOptions } from "./window_options";
 
 /** A network of an ensemble and what its weights file says of it. */
@@ -19,6 +19,8 @@ export interface Member {
 }
 
 export interface PredictOptions extends Pick<WindowOptions, "onProgress" | "signal" | "precision"> {
+  /** What the device is known to run fastest: the defaults if absent. */
+  readonly choices?: DeviceChoices;
   /** Most windows per run of a network, instead of the tuned number or the default. */
   readonly batch?: number;
   /** Called when the device has ended a stage, or a part of one. */
@@ -39,7 +41,9 @@ export async function predictProbability(
   native: Grid,
   options: PredictOptions = {},
 ): Promise<Volume> {
-  const { batch, precision, onStage } = options;
+  const { choices, precision, onStage } = options;
+  const batchFor = (model: WindowModel) =>
+    windowBatch(memory.device, model, options.batch ?? choices?.windowBatch?.(model));
   const runs = grouped(members, ({ model }) => windowsOf(model));
   const stored = storeSource(memory, source, Math.max(...members.map((m) => m.model.patch)));
   const sum = new WeightedMean();
@@ -51,9 +55,10 @@ export async function predictProbability(
       const networks = run.map(({ network, model }) => ({
         network,
         difference: model.difference,
-        batch: windowBatch(memory.device, { ...model, precision }, batch),
+        batch: batchFor({ ...model, precision }),
       }));
-      const windows = { ...options, ...run[0]!.model, onProgress };
+      const kernels = choices?.kernels;
+      const windows = { ...options, ...run[0]!.model, kernels, onProgress };
       const mean = await predictOnDevice(memory, networks, stored, windows);
       try {
         sum.add(await onGrid(memory, mean, grid, native), run.length);

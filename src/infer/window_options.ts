@@ -1,6 +1,7 @@
 /** A network as it runs over the windows of a volume, and the options of a prediction. */
 import type { Graph } from "../core/graph";
 import type { Precision, Tensor } from "../core/tensor";
+import type { Choices } from "../core/variant";
 import type { Mirror, WindowWeights } from "../settings/names";
 
 /** Records a network: x (n, 2 or 3, p, p, p) → probabilities (n, 1, p, p, p). */
@@ -28,6 +29,8 @@ export interface WindowOptions {
   readonly mirror?: Mirror;
   /** How the networks' activations are stored: f32 if absent. */
   readonly precision?: Precision;
+  /** Variants of the networks' kernels: by default if absent. */
+  readonly kernels?: Choices;
   /** Compute constant windows one by one all the same; for tests. */
   readonly everyWindow?: boolean;
   /** Called with the number of windows that are handed to the device, over all flips and networks. */

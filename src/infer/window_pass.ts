@@ -58,10 +58,6 @@ export class WindowPass {
     return t;
   }
 
-  private graph(): Graph {
-    return graphFor(this.memory.device);
-  }
-
   private async program(g: Graph, name: string): Promise<Program> {
     const program = await Program.compile(this.memory, g, name);
     this.programs.push(program);
@@ -70,9 +66,9 @@ export class WindowPass {
 
   async compile({ network, difference }: BatchedNetwork): Promise<void> {
     const { store, coords, flips, predicted, list, options } = this;
-    const { patch, precision: dtype } = options;
+    const { patch, precision: dtype, kernels } = options;
     const size = [patch, patch, patch] as const;
-    const g = this.graph();
+    const g = graphFor(this.memory.device, { choices: kernels });
     const attrs = { size, half: store.half, label: false, difference, dtype };
     const { x } = g.apply(gatherPatches, { ...store.bindings, coords }, attrs);
     const flipped = (t: Tensor) => (options.mirror ? g.apply(flipRows, { x: t, flips }, {}).y! : t);
@@ -82,7 +78,7 @@ export class WindowPass {
     const weights = this.state("window_weights", [3 * patch]);
     const profile = windowProfile(patch, options.windowWeights ?? "uniform");
     this.memory.write(weights, Float32Array.from([...profile, ...profile, ...profile]));
-    const add = this.graph();
+    const add = graphFor(this.memory.device);
     for (const { z0, tensor: sum } of this.sum.slabs) {
       const where = { size, z0, D: this.sum.size[2] };
       add.apply(overlapAdd, { p: predicted, windows: list, weights, sum }, where);

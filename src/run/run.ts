@@ -5,6 +5,7 @@ import { loadPatient } from "../data/patient";
 import type { Mask } from "../data/volume";
 import { decisionText } from "../decision/decision_text";
 import { type PatientSweep, sweepPatient } from "../decision/threshold_table";
+import type { DeviceChoices } from "../infer/window_batch";
 import { drawCurves } from "../pictures/curves";
 import { drawPatient } from "../pictures/patient";
 import type { TrainConfig } from "../settings/config";
@@ -14,13 +15,15 @@ import { modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
 import { decide, type Sweeps, sweepBest } from "./decide";
 import type { trainingProgress } from "./progress";
 import { appendMetrics, checkpointPaths, type RunFolder, readMetrics } from "./run_folder";
-import { type OnPatient, type ValidationPatient, validate } from "./validate";
+import { type OnPatient, type ValidationHooks, type ValidationPatient, validate } from "./validate";
 import { recordPatient, type ValidatedPatient, writeValidation } from "./validation_record";
 
 export interface RunOptions {
   readonly trainer: Trainer;
   readonly folder: RunFolder;
   readonly patients: readonly ValidationPatient[];
+  /** For validation: the kernels and window batches that the run uses. */
+  readonly choices: DeviceChoices;
   /** Where a resumed run continues. */
   readonly start: Progress;
   /** Ends the run early, with everything saved. */
@@ -65,6 +68,11 @@ class Run {
 
   private get config(): TrainConfig {
     return this.o.trainer.config;
+  }
+
+  private get hooks(): ValidationHooks {
+    const { signal, choices } = this.o;
+    return { signal, choices, precision: this.config.precision };
   }
 
   /** Share of the budget that is used up. */
@@ -163,8 +171,7 @@ class Run {
         predictions.set(patient.id, mask);
         if (this.done >= 1) this.sweeps.set(patient.id, sweepPatient(map, truth));
       };
-      const { precision } = this.config;
-      const hooks = { signal, precision };
+      const { hooks } = this;
       const student = await validate(memory, state.student, model, patients, hooks);
       const momentum = await validate(memory, state.momentum, model, patients, {
         ...hooks,
@@ -202,7 +209,7 @@ class Run {
     const { memory, state, config, iteration } = trainer;
     if (config.mirror !== "" && !this.bestIsLast) {
       const onPatient: OnPatient = ({ patient }, mask) => predictions.set(patient.id, mask);
-      const hooks = { signal, precision: config.precision, onPatient };
+      const hooks = { ...this.hooks, onPatient };
       try {
         await validate(memory, state.momentum, modelInfo(config), patients, hooks);
       } catch (error) {
@@ -228,9 +235,8 @@ class Run {
     if (!this.bestIsLast || this.config.mirror !== "") {
       progress.note(`tuning thresholds on ${patients.length} validation patients`);
       const onMask = (id: string, mask: Mask) => this.bestIsLast && predictions.set(id, mask);
-      const hooks = { signal, precision: this.config.precision };
       try {
-        sweeps = await sweepBest(trainer.memory, folder, patients, hooks, onMask);
+        sweeps = await sweepBest(trainer.memory, folder, patients, this.hooks, onMask);
       } catch (error) {
         if (!signal.aborted) throw error;
         return;

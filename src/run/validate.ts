@@ -15,6 +15,7 @@ import { mean } from "../eval/statistics";
 import type { Memory } from "../gpu/memory";
 import { type ModelInfo, unetNetwork } from "../infer/model";
 import { predictProbability } from "../infer/predict";
+import type { DeviceChoices } from "../infer/window_batch";
 import type { FlatParameters } from "../nn/weights";
 
 export interface ValidationPatient {
@@ -51,6 +52,7 @@ export async function validationPatient(
 export interface ValidationHooks {
   readonly signal?: AbortSignal;
   readonly precision?: Precision;
+  readonly choices?: DeviceChoices;
 }
 
 /** Calls `visit` with every patient's probability map, one after the other. @throws as validate */
@@ -59,13 +61,13 @@ export async function forEachPrediction(
   params: FlatParameters,
   model: ModelInfo,
   patients: readonly ValidationPatient[],
-  { signal, precision }: ValidationHooks,
+  { signal, precision, choices }: ValidationHooks,
   visit: (patient: ValidationPatient, map: Volume) => void,
 ): Promise<void> {
   const members = [{ network: unetNetwork(params.named, model.unet), model }];
   for (const each of patients) {
     const { prepared, truth } = each;
-    const options = { signal, precision };
+    const options = { signal, precision, choices };
     visit(each, await predictProbability(memory, members, prepared, prepared.grid, truth, options));
   }
 }

@@ -1,5 +1,6 @@
 /** The state of a training run on the device and one step of it; no files, no clock. */
 import { FIRST_SCALE } from "../../kernels/loss/loss_scale";
+import type { Choices } from "../core/variant";
 import type { VolumeStore } from "../data/volume_store";
 import { graphFor } from "../gpu/capabilities";
 import { InFlight } from "../gpu/in_flight";
@@ -36,6 +37,16 @@ export interface Statistics extends MiningTelemetry {
   readonly skippedSteps?: number;
 }
 
+export interface TrainerOptions {
+  /** Variants of kernels: by default if absent. */
+  readonly kernels?: Choices;
+  /**
+   * Loads a checkpoint into the state and says how many iterations it has; without it both networks
+   * start from the same random weights.
+   */
+  readonly restore?: (state: TrainState, specs: readonly ParameterSpec[]) => number;
+}
+
 /** Iterations that a rotation of the resident patients lasts, where not all fit. */
 const ROTATE_EVERY = 50;
 
@@ -60,20 +71,16 @@ export class Trainer {
     this.ring = new ReadbackRing(memory, state.log);
   }
 
-  /**
-   * Records and compiles the iteration.
-   * @param restore loads a checkpoint into the state and says how many iterations it has; without
-   *   it both networks start from the same random weights
-   */
+  /** Records and compiles the iteration. */
   static async create(
     memory: Memory,
     store: VolumeStore,
     config: TrainConfig,
-    restore?: (state: TrainState, specs: readonly ParameterSpec[]) => number,
+    { kernels: choices, restore }: TrainerOptions = {},
   ): Promise<Trainer> {
     const specs = trainedParameters(config);
     const state = makeTrainState(specs, config);
-    const g = graphFor(memory.device);
+    const g = graphFor(memory.device, { choices });
     recordIteration(g, memory, store, state, config);
     const program = await Program.compile(memory, g, "iteration");
     let iteration = 0;
@@ -86,7 +93,7 @@ export class Trainer {
       if (state.scale) memory.write(state.scale, Float32Array.of(FIRST_SCALE, 0, 0, 0));
     }
     const telemetry = isFull(config)
-      ? await Trainer.compileTelemetry(memory, store, config, state, specs)
+      ? await Trainer.compileTelemetry(memory, store, config, state, specs, choices)
       : undefined;
     return new Trainer(memory, store, config, program, state, specs, iteration, telemetry);
   }
@@ -97,9 +104,10 @@ export class Trainer {
     config: TrainConfig,
     state: TrainState,
     specs: readonly ParameterSpec[],
+    choices: Choices | undefined,
   ): Promise<Program> {
     const earlier = earlierParameters(specs);
-    const g = graphFor(memory.device);
+    const g = graphFor(memory.device, { choices });
     recordTelemetry(g, memory, store, state, earlier, config);
     const program = await Program.compile(memory, g, "telemetry");
     // Nothing has been reported yet: w̄ as the run starts, or goes on.

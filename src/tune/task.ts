@@ -1,6 +1,7 @@
 /** A task of the tuner: a choice to make, its place in the cache, its result. */
 import type { Graph } from "../core/graph";
 import type { Problem } from "../core/variant";
+import { adapterText } from "../gpu/adapter";
 import type { Device } from "../gpu/device";
 import type { Memory } from "../gpu/memory";
 import { specialise } from "../gpu/shader";
@@ -56,15 +57,10 @@ export interface Heat {
   release(): void;
 }
 
-/** Adapter and driver, in their own words. */
-export function adapterText({ info }: Device): string {
-  return [info.name, info.driver, info.backend].join(", ");
-}
-
 /** A key of 32 hexadecimal digits for anything that JSON can hold. */
 export async function keyOf(device: Device, ...parts: readonly unknown[]): Promise<string> {
   const { features, subgroupSize } = device;
-  const from = [VERSION, adapterText(device), [...features].sort(), subgroupSize, ...parts];
+  const from = [VERSION, adapterText(device.info), [...features].sort(), subgroupSize, ...parts];
   const bytes = new TextEncoder().encode(JSON.stringify(from));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -83,7 +79,7 @@ export function sourcesOf({ dispatches }: Graph): unknown {
 export function entryOf(device: Device, task: Task, scores: readonly Score[]): Entry | undefined {
   const chosen = winner(scores);
   if (chosen === undefined) return undefined;
-  return { version: VERSION, adapter: adapterText(device), label: task.label, chosen, scores };
+  return { version: VERSION, adapter: adapterText(device.info), label: task.label, chosen, scores };
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

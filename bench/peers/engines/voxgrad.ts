@@ -7,7 +7,9 @@ import { dice, patchLoss } from "../../../kernels/loss/patch_loss";
 import { adam } from "../../../kernels/optimiser/adam";
 import { iterationPicks } from "../../../src/choose/iteration_kernels";
 import { tuneDevice } from "../../../src/choose/tuning";
+import type { Graph } from "../../../src/core/graph";
 import { type Precision, state, type Tensor } from "../../../src/core/tensor";
+import type { Choices } from "../../../src/core/variant";
 import type { StoredTensor } from "../../../src/data/safetensors";
 import { VolumeStore } from "../../../src/data/volume_store";
 import { capabilities, graphFor } from "../../../src/gpu/capabilities";
@@ -35,9 +37,13 @@ const specs = unetParameters(unetConfig(config));
 /** What a work is recorded into: a graph, and the states that it reads. */
 class Recording {
   readonly memory = new Memory(device);
-  readonly graph = graphFor(device);
+  readonly graph: Graph;
   private readonly states: Tensor[] = [];
   private readonly uploads: (() => void)[] = [];
+
+  constructor(choices?: Choices) {
+    this.graph = graphFor(device, { choices });
+  }
 
   state(name: string, shape: readonly number[], data?: Float32Array): Tensor {
     const t = state(name, shape);
@@ -79,8 +85,8 @@ class Recording {
 async function tuned<T>(record: (r: Recording) => T): Promise<{ recording: Recording } & T> {
   const probe = new Recording(); // uploads nothing
   record(probe);
-  await tuneDevice(device, { picks: probe.graph.picks, models: [] }, flags);
-  const recording = new Recording();
+  const { choices } = await tuneDevice(device, { picks: probe.graph.picks, models: [] }, flags);
+  const recording = new Recording(choices.kernels);
   return { recording, ...record(recording) };
 }
 
@@ -178,10 +184,10 @@ async function iteration({ pool, batch }: IterationWork, precision: Precision): 
   const memory = new Memory(device);
   const settings = makeTrainConfig("paper", { pool, batch, seed: SEED, precision });
   const picks = iterationPicks(capabilities(device), settings);
-  await tuneDevice(device, { picks, models: [] }, flags);
+  const { choices } = await tuneDevice(device, { picks, models: [] }, flags);
   const stored = { half: false, budget: 2 ** 30, patch: settings.patch };
   const store = VolumeStore.create(memory, [noiseVolume()], stored);
-  const trainer = await Trainer.create(memory, store, settings);
+  const trainer = await Trainer.create(memory, store, settings, { kernels: choices.kernels });
   const run = async (count: number) => {
     for (let i = 0; i < count; i++) await trainer.step(0);
     await trainer.drain();
