@@ -54,8 +54,9 @@ function decodeVoxels(bytes: Uint8Array, info: NiftiInfo, name: string): Float32
   const width = BYTES_PER_VOXEL[voxelType];
   if (offset + count * width > bytes.length) {
     throw new UserError(
-      `${name}: the file is cut off: ${bytes.length - offset} bytes of voxels, expected ` +
-        `${count * width} (${size.join("×")} of ${voxelType}); copy it again from its source`,
+      `${name}: the file is cut off: ${Math.max(0, bytes.length - offset)} bytes of voxels after ` +
+        `vox_offset ${offset}, expected ${count * width} (${size.join("×")} of ${voxelType}); ` +
+        "copy it again from its source",
     );
   }
   const raw = alignedBytes(bytes, offset, count * width, width, info.littleEndian);

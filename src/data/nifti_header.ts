@@ -67,6 +67,13 @@ const UNSUPPORTED_TYPES: Readonly<Record<number, string>> = {
   2304: "RGBA32",
 };
 
+/** Bytes that hold the longest header, NIfTI-2's. */
+export const HEADER_BYTES = 540;
+/** Bytes that the voxels may take, as stored or as float32: what one array can hold. */
+const MOST_BYTES = 2 ** 32 - 1;
+/** Bytes that extensions of the header may take. */
+const MOST_EXTENSIONS = 2 ** 28;
+
 /** Plausible edge of a voxel in mm; beyond it the header's units or sizes are wrong. */
 const VOXEL_EDGE_MM = [0.01, 100] as const;
 
@@ -88,17 +95,28 @@ export function parseHeader(bytes: Uint8Array, name: string, notes: string[]): N
   const header = version === 1 ? new NIFTI1() : new NIFTI2();
   header.readHeader(copy.buffer);
 
+  const type = voxelType(header.datatypeCode, name);
   const { affine, geometry } = readGeometry(header, new DataView(copy.buffer), name, notes);
   return {
     version,
-    size: imageSize(header.dims, name),
+    size: imageSize(header.dims, BYTES_PER_VOXEL[type], name),
     affine,
     geometry,
-    voxelType: voxelType(header.datatypeCode, name),
+    voxelType: type,
     littleEndian: header.littleEndian,
-    offset: voxelOffset(header.vox_offset, length, bytes.length, name),
+    offset: voxelOffset(header.vox_offset, length, name),
     ...scaling(header, name),
   };
+}
+
+/**
+ * The number of bytes from the start of a file to the end of its last voxel, as its header says.
+ * @param bytes the first `HEADER_BYTES` of the file or more, not compressed
+ * @throws UserError as `parseHeader`
+ */
+export function promisedBytes(bytes: Uint8Array, name: string): number {
+  const { offset, size, voxelType } = parseHeader(bytes, name, []);
+  return offset + size[0] * size[1] * size[2] * BYTES_PER_VOXEL[voxelType];
 }
 
 function niftiVersion(bytes: Uint8Array, name: string): 1 | 2 {
@@ -139,7 +157,7 @@ function fileKind(
   return `it starts with bytes ${start.join(" ")}; expected a .nii or .nii.gz image`;
 }
 
-function imageSize(dims: readonly number[], name: string): Size3 {
+function imageSize(dims: readonly number[], width: number, name: string): Size3 {
   const count = dims[0]!;
   const listed = dims.slice(1, Math.min(Math.max(count, 3), 7) + 1).join("×");
   if (count < 1 || count > 7 || dims.slice(1, count + 1).some((n) => n < 0)) {
@@ -165,6 +183,12 @@ function imageSize(dims: readonly number[], name: string): Size3 {
         "the header is damaged, export the image again",
     );
   }
+  if (size[0] * size[1] * size[2] * Math.max(width, 4) > MOST_BYTES) {
+    throw new UserError(
+      `${name}: ${size.join("×")} voxels take more than 4 GiB; expected the scan of a head; ` +
+        "crop or resample it, or export it again if its header is damaged",
+    );
+  }
   return size;
 }
 
@@ -178,15 +202,14 @@ function voxelType(code: number, name: string): VoxelType {
   );
 }
 
-function voxelOffset(offset: number, headerSize: number, fileSize: number, name: string): number {
+function voxelOffset(offset: number, headerSize: number, name: string): number {
   // Four bytes that announce extensions follow the header of a single file.
-  if (!Number.isInteger(offset) || offset < headerSize + 4 || offset > fileSize) {
-    throw new UserError(
-      `${name}: bad vox_offset ${offset} in the header (expected ${headerSize + 4} or more, within ` +
-        `the file's ${fileSize} bytes); the file is damaged or cut off, export it again`,
-    );
-  }
-  return offset;
+  const [least, most] = [headerSize + 4, headerSize + MOST_EXTENSIONS];
+  if (Number.isInteger(offset) && offset >= least && offset <= most) return offset;
+  throw new UserError(
+    `${name}: bad vox_offset ${offset} in the header (expected ${least} to ${most}); ` +
+      "the file is damaged, export it again",
+  );
 }
 
 function scaling(header: NIFTI1 | NIFTI2, name: string): { slope: number; intercept: number } {

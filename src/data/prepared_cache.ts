@@ -8,7 +8,7 @@ import type { Memory } from "../gpu/memory";
 import { writeAllAtomically, writeProblem } from "../platform/atomic_file";
 import { cacheDir } from "../platform/cache";
 import type { Patient } from "./cohort";
-import { readMask } from "./nifti_read";
+import { hashImage, readMask } from "./nifti_read";
 import { loadPatient, maskOnGrid, type PatientData } from "./patient";
 import { type PrepareOptions, preparePair } from "./preprocess";
 import type { Grid } from "./volume";
@@ -61,7 +61,8 @@ async function keyOf(patient: Patient, options: PrepareOptions & { reversed: boo
   const mask = options.normalisation === "mask" ? patient.brainMask : undefined;
   const twin = options.reversed ? patient.resolved : undefined;
   for (const file of [patient.time1, patient.time2, patient.truth, mask, twin]) {
-    hash.update(file === undefined ? "none" : await readFile(file));
+    if (file === undefined) hash.update("none");
+    else await hashImage(hash, file);
   }
   return hash.digest("hex").slice(0, 32);
 }

@@ -2,10 +2,12 @@
 import { readFileSync } from "node:fs";
 import { UserError } from "../core/errors";
 import { writeAllAtomically } from "../platform/atomic_file";
+import { inputFileSize } from "../platform/input_file";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "./safetensors";
 
 /** Reads a safetensors file. @throws UserError if it cannot be read or is not well-formed. */
 export function readSafetensors(path: string): Safetensors {
+  inputFileSize(path, "a .safetensors file of weights");
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(path);

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { inputFileSize } from "../platform/input_file";
 
 const settingsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
@@ -47,6 +48,7 @@ const OWN = ["data", "out", "resume", "seed", "budget", "iterations", "val", "fo
 
 /** Reads a grid. @throws UserError naming the file and what is wrong in it */
 export function readGrid(path: string): Grid {
+  inputFileSize(path, "a YAML file");
   let value: unknown;
   try {
     value = Bun.YAML.parse(readFileSync(path, "utf8"));

@@ -9,6 +9,7 @@ import { resampleTo } from "../data/resample";
 import { resampleCubicTo } from "../data/resample_cubic";
 import type { Grid, Mask, Volume } from "../data/volume";
 import { writeAtomically, writeProblem } from "../platform/atomic_file";
+import { inputFileSize } from "../platform/input_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { parseItkTransform } from "./itk_transform";
 import { CHANGE_RULE, type LesionChange, splitChange } from "./lesion_change";
@@ -192,6 +193,7 @@ function limitToScan(data: Float32Array, scan: Volume & FromFile): void {
 }
 
 async function readText(path: string): Promise<string> {
+  inputFileSize(path, "an ITK text transform");
   return readFile(path, "utf8").catch((error: Error) => {
     throw new UserError(`${path}: cannot be read (${error.message}); check the path`);
   });

@@ -1,11 +1,11 @@
 /** A folder of synthetic pairs in the MSSEG-2 layout; what is there already stays as it is. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { Philox } from "../core/random";
+import { hashImage } from "../data/nifti_read";
 import { writeMask, writeVolume } from "../data/nifti_write";
 import { writeAtomically } from "../platform/atomic_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
@@ -71,9 +71,12 @@ export async function synthesisKey(options: SynthesisOptions): Promise<string> {
       kind === "pair"
         ? [source.time1, source.time2, source.truth, source.resolved, source.brainMask]
         : [source.flair, source.lesions, source.brainMask];
-    for (const file of files) hash.update(file === undefined ? "none" : await readFile(file));
+    for (const file of files) {
+      if (file === undefined) hash.update("none");
+      else await hashImage(hash, file);
+    }
   }
-  for (const mask of options.masks) hash.update(await readFile(mask));
+  for (const mask of options.masks) await hashImage(hash, mask);
   return hash.digest("hex").slice(0, 32);
 }
 
