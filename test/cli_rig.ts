@@ -30,3 +30,28 @@ export async function expectRefusal(
   expect(err).not.toMatch(/^\s+at /m);
   expect(code).toBe(2);
 }
+
+const ROOT = join(import.meta.dir, "..");
+
+/** Runs a command in the form of the documentation, `bun run NAME …`, to its end. */
+export async function runDocumented(command: string, ...args: string[]) {
+  const child = Bun.spawn([process.execPath, "run", command, ...args], {
+    cwd: ROOT,
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { out, err, code };
+}
+
+/** As expectRefusal, of `bun run NAME …`. */
+export async function expectRefusalOf(what: RegExp, command: string, ...args: string[]) {
+  const { err, code } = await runDocumented(command, ...args);
+  expect(err).toMatch(what);
+  expect(err).not.toMatch(/^\s+at /m);
+  expect(code).toBe(2);
+}

@@ -1,4 +1,6 @@
 /** Predicts a probability map on the first visit's own grid from prepared visits. */
+import { UserError } from "../core/errors";
+import { countNotFinite } from "../core/finite";
 import { sameGrid } from "../data/affine";
 import type { DeviceVolume } from "../data/device_volume";
 import { DeviceResampler } from "../data/resample_device";
@@ -31,6 +33,7 @@ export interface PredictOptions extends Pick<WindowOptions, "onProgress" | "sign
  * Probability map on `native`: the mean over networks that see one preparation, each averaged over
  * its windows on the network's grid and mapped back trilinearly, all on the device. Networks with
  * the same windows are summed there; the others are averaged on the host.
+ * @throws UserError when a probability is not finite
  * @param source the prepared visits, on grid `grid`
  */
 export async function predictProbability(
@@ -71,8 +74,21 @@ export async function predictProbability(
   } finally {
     stored.store.release();
   }
-  return { size: native.size, affine: native.affine, data: sum.mean };
+  const map = { size: native.size, affine: native.affine, data: sum.mean };
+  refuseNotFinite(map);
+  return map;
 }
+
+/** NaN is less than no threshold: such a map would be judged as one without lesions. */
+function refuseNotFinite({ data }: Volume): void {
+  const bad = countNotFinite(data);
+  if (bad === 0) return;
+  throw new UserError(
+    `the probability map is NaN or infinite at ${bad} of ${data.length} voxels, so nothing can be said ` +
+      "of lesions: use other weights, or --precision f32 where f16 was asked for",
+  );
+}
+
 /** Windows that all members predict together, on a grid of this size. */
 export function predictionTotal(size: Size3, members: readonly Member[]): number {
   return members.reduce((sum, { model }) => sum + predictionCount(size, model), 0);

@@ -1,4 +1,5 @@
 import { UserError } from "../core/errors";
+import { countNotFinite } from "../core/finite";
 import { Philox } from "../core/random";
 import { elements, RANGE_ALIGNMENT, type Shape, showShape } from "../core/tensor";
 
@@ -147,45 +148,60 @@ export function toNamed(specs: readonly ParameterSpec[], flat: Float32Array) {
   );
 }
 
+/** A tensor as a file holds it. */
+interface Stored {
+  readonly shape: Shape;
+  readonly data: ArrayBufferView;
+}
+
 /**
  * The flat buffer, gaps zero, of tensors by name, as read from a weights file; `file` is only named
  * in messages.
- * @throws UserError if a tensor is missing, unknown, of another shape or not float32.
+ * @throws UserError if a tensor is missing, unknown, of another shape or type, or not finite.
  */
 export function fromNamed(
   specs: readonly ParameterSpec[],
-  tensors: ReadonlyMap<string, { readonly shape: Shape; readonly data: ArrayBufferView }>,
+  tensors: ReadonlyMap<string, Stored>,
   file: string,
 ): Float32Array {
+  const known = new Set(specs.map(({ name }) => name));
+  const unknown = [...tensors.keys()].find((name) => !known.has(name));
+  if (unknown !== undefined) {
+    throw new UserError(
+      `${file}: holds ${unknown}, which this network has not; name a weights file of voxgrad`,
+    );
+  }
+  // All are checked before the buffer is made: its size is what the file says of itself.
+  const values = specs.map((spec) => valuesOf(spec, tensors.get(spec.name), file));
   const { offsets, total } = layout(specs);
   const flat = new Float32Array(total);
-  const known = new Set(specs.map(({ name }) => name));
-  for (const name of tensors.keys()) {
-    if (!known.has(name)) {
-      throw new UserError(
-        `${file}: holds ${name}, which is no tensor of this network; name a weights file of voxgrad`,
-      );
-    }
-  }
-  specs.forEach(({ name, shape }, i) => {
-    const tensor = tensors.get(name);
-    if (!tensor) {
-      throw new UserError(
-        `${file}: ${name} (${showShape(shape)}) is missing; name a weights file of voxgrad`,
-      );
-    }
-    if (showShape(tensor.shape) !== showShape(shape)) {
-      throw new UserError(
-        `${file}: ${name} is ${showShape(tensor.shape)}, expected ${showShape(shape)}; use the ` +
-          "filters that the file was trained with",
-      );
-    }
-    if (!(tensor.data instanceof Float32Array)) {
-      throw new UserError(
-        `${file}: ${name} is a ${tensor.data.constructor.name}, expected float32; convert the file`,
-      );
-    }
-    flat.set(tensor.data, offsets[i]!);
-  });
+  for (const [i, data] of values.entries()) flat.set(data, offsets[i]!);
   return flat;
+}
+
+function valuesOf(
+  { name, shape }: ParameterSpec,
+  tensor: Stored | undefined,
+  file: string,
+): Float32Array {
+  const fail = (problem: string): never => {
+    throw new UserError(`${file}: ${name} ${problem}`);
+  };
+  if (!tensor) return fail(`(${showShape(shape)}) is missing; name a weights file of voxgrad`);
+  const { data } = tensor;
+  if (showShape(tensor.shape) !== showShape(shape)) {
+    return fail(
+      `is ${showShape(tensor.shape)}, expected ${showShape(shape)}; use the filters that the file ` +
+        "was trained with",
+    );
+  }
+  if (!(data instanceof Float32Array)) {
+    return fail(`is a ${data.constructor.name}, expected float32; convert the file`);
+  }
+  const bad = countNotFinite(data);
+  if (bad === 0) return data;
+  return fail(
+    `holds ${bad} of ${data.length} weights that are NaN or infinite: the training that wrote it ` +
+      "diverged, or the file is damaged; use another checkpoint",
+  );
 }

@@ -3,6 +3,8 @@
  * plain torch.nn.Module), and a state file with what else a resumed run needs.
  */
 import { UserError } from "../core/errors";
+import { countNotFinite } from "../core/finite";
+import type { Tensor } from "../core/tensor";
 import type { StoredTensor } from "../data/safetensors";
 import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
 import type { Memory } from "../gpu/memory";
@@ -30,7 +32,10 @@ export interface Progress {
   readonly bestDice: number;
 }
 
-/** Writes all three files of a checkpoint, each atomically. */
+/**
+ * Writes all three files of a checkpoint, each atomically.
+ * @throws UserError when a value is not finite, before anything is written over a good checkpoint
+ */
 export async function saveCheckpoint(
   memory: Memory,
   train: TrainState,
@@ -41,9 +46,10 @@ export async function saveCheckpoint(
 ): Promise<void> {
   const metadata = weightsMetadata(info);
   const { network, heads, end } = parts(specs);
-  const flat = async (t: TrainState["m"]): Promise<StoredTensor> => ({
+  const read = async (t: Tensor) => finite(await memory.readF32(t), t.name, progress, paths);
+  const flat = async (t: Tensor): Promise<StoredTensor> => ({
     shape: t.shape,
-    data: await memory.readF32(t),
+    data: await read(t),
   });
   const state = new Map([
     ["m", await flat(train.m)],
@@ -51,7 +57,7 @@ export async function saveCheckpoint(
   ]);
   if (train.scale) state.set("scale", await flat(train.scale));
   const named = async (prefix: string, { flat }: FlatParameters) => {
-    const data = await memory.readF32(flat);
+    const data = await read(flat);
     for (const [name, t] of toNamed(heads, data.subarray(end))) state.set(`${prefix}.${name}`, t);
     return toNamed(network, data.subarray(0, end));
   };
@@ -62,6 +68,21 @@ export async function saveCheckpoint(
     { ...weights, metadata },
     { ...student, metadata },
     { path: paths.state, tensors: state, metadata: about },
+  );
+}
+
+/** The kernels' ReLU hides NaN: weights may be lost while the loss is a number still. */
+function finite(
+  data: Float32Array,
+  name: string,
+  { iteration }: Progress,
+  { weights }: CheckpointPaths,
+): Float32Array {
+  const bad = countNotFinite(data);
+  if (bad === 0) return data;
+  throw new UserError(
+    `${bad} of ${data.length} values of ${name} are NaN or infinite at iteration ${iteration}: training ` +
+      `diverged; lower --learning-rate; ${weights} is left as it was`,
   );
 }
 
@@ -97,9 +118,9 @@ export function loadCheckpoint(
     const t = train[name];
     if (!t) continue;
     const data = tensors.get(name)?.data;
-    if (!(data instanceof Float32Array) || data.length !== t.shape[0]) {
+    if (!(data instanceof Float32Array) || data.length !== t.shape[0] || countNotFinite(data) > 0) {
       throw new UserError(
-        `${paths.state}: tensor ${name} does not fit this model; start a new run`,
+        `${paths.state}: tensor ${name} does not fit this model, or is not finite; start a new run`,
       );
     }
     memory.write(t, data);
