@@ -39,6 +39,7 @@ export interface Fixture {
   qformCode?: number;
   units?: number;
   datatype?: number;
+  bitpix?: number;
   offset?: number;
   magic?: string;
   /** Bytes between header and voxels, from the extension flag on. */
@@ -76,7 +77,7 @@ export function fixture(options: Fixture = {}): Uint8Array {
   i32(0, headerSize);
   row(one ? 40 : 16, dims, integer, one ? 2 : 8);
   i16(one ? 70 : 12, options.datatype ?? code);
-  i16(one ? 72 : 14, width * 8);
+  i16(one ? 72 : 14, options.bitpix ?? width * 8);
   row(one ? 76 : 104, pixdim, real, one ? 4 : 8);
   (one ? f32 : i64)(one ? 108 : 168, options.offset ?? offset);
   real(one ? 112 : 176, slope);

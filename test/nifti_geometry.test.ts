@@ -90,10 +90,40 @@ test("sform wins over qform, whatever the codes; a singular one yields to it wit
     const both = { version, sform: SFORM, qform, sformCode: 1, qformCode: 2 };
     const { affine, info, notes } = parseNifti(fixture(both), "both.nii");
     expectClose(affine, [...SFORM, 0, 0, 0, 1], `v${version}`, 1e-6);
-    expect([info.geometry, notes]).toEqual(["sform", []]);
+    expect(info.geometry).toBe("sform");
+    expect(notes).toEqual([
+      "both.nii: its sform and its qform contradict each other (corners up to 47.6 mm apart); its " +
+        "sform is used",
+    ]);
     const flat = parseNifti(fixture({ ...both, sform: Array(12).fill(0) }), "flat.nii");
     expect(orientationCode(flat.affine)).toBe("LPS");
     expect(flat.notes).toEqual(["flat.nii: its sform is singular; its qform is used"]);
+  }
+});
+
+test("sform and qform are compared in mm, to the tolerance of grids", () => {
+  const sform = [1, 0, 0, 5, 0, 1, 0, 6, 0, 0, 1, 7];
+  const notes = (x: number, units = 2) => {
+    const [mm, scale] = units === 2 ? [1, 1] : [1000, 1000];
+    const qform = [0, 0, 0, (5 + x) * mm, 6 * mm, 7 * mm];
+    const pixdim = [1, mm, mm, mm];
+    const bytes = fixture({ sform: sform.map((v) => v * scale), qform, pixdim, units });
+    return parseNifti(bytes, "a.nii").notes.filter((note) => note.includes("contradict"));
+  };
+  expect(notes(0.04)).toEqual([]);
+  expect(notes(3)[0]).toContain("corners up to 3 mm apart");
+  expect(notes(0.04, 3)).toEqual([]);
+  expect(notes(3, 3)[0]).toContain("corners up to 3 mm apart");
+});
+
+test("a negative voxel size counts without its sign", () => {
+  for (const version of [1, 2] as const) {
+    const forms = [{ qform: [0, 0, 0, 5, 6, 7] }, {}];
+    for (const form of forms) {
+      const affine = (edge: number) =>
+        parseNifti(fixture({ version, pixdim: [1, edge, 0.72, 3], ...form }), "n.nii").affine;
+      expect(affine(-0.72)).toEqual(affine(0.72));
+    }
   }
 });
 

@@ -142,7 +142,6 @@ test("every field that cannot be used is an error that names the file, the findi
     ["complex", { datatype: 32 }, ["complex64", "not supported", "convert"]],
     ["float128", { datatype: 1536 }, ["float128", "not supported", "convert"]],
     ["type", { datatype: 77 }, ["unknown voxel type 77", "convert"]],
-    ["offset 0", { offset: 0 }, ["vox_offset 0", "352", "export it again"]],
     ["offset in flag", { offset: 350 }, ["vox_offset 350", "352", "export it again"]],
     ["offset NaN", { offset: Number.NaN }, ["vox_offset NaN", "export it again"]],
     ["offset part", { offset: 352.5 }, ["vox_offset 352.5", "export it again"]],
@@ -151,6 +150,10 @@ test("every field that cannot be used is an error that names the file, the findi
     ["offset v2", { version: 2, offset: 352 }, ["vox_offset 352", "544", "export it again"]],
     ["pair", { magic: "ni1\0" }, ["pair", "not supported", "convert"]],
     ["pair v2", { version: 2, magic: "ni2\0" }, ["pair", "not supported", "convert"]],
+    ["magic v2", { magic: "n+2\0" }, ["348 bytes is NIfTI-1's", '"n+2" is not', "export"]],
+    ["magic v1", { version: 2, magic: "n+1\0" }, ["540 bytes is NIfTI-2's", '"n+1"', "export"]],
+    ["bitpix", { bitpix: 8 }, ["bitpix 8", "datatype 4 (int16) has 16", "export the image"]],
+    ["bitpix v2", { version: 2, type: "float64", bitpix: 32 }, ["bitpix 32", "has 64 bits"]],
     ["analyze", { magic: "\0\0\0\0" }, ["not a NIfTI file", "Analyze", "convert"]],
     ["intercept", { slope: 2, intercept: Number.NaN }, ["scl_inter is NaN", "export"]],
     ["no size", { pixdim: [1, 0, 1, 1], sform: undefined }, ["no usable geometry", "fslcpgeom"]],
@@ -170,6 +173,41 @@ test("every field that cannot be used is an error that names the file, the findi
     await expectUserError(id, () => parseNifti(bytes, name), `${name}:`, ...parts);
     if (id !== "all NaN") await expectUserError(id, () => parseMask(bytes, name), `${name}:`);
   }
+});
+
+test("vox_offset 0 is the first place after the header; bitpix 0 says nothing", () => {
+  for (const version of [1, 2] as const) {
+    const bytes = fixture({ version, offset: 0, bitpix: 0, sform: SFORM });
+    expect(parseNifti(bytes, "zero").data).toEqual(expected(ramp(24)));
+  }
+});
+
+test("another kind of file under a NIfTI name: what it is, and what to do", async () => {
+  const mgh = Uint8Array.from({ length: 400 }, (_, i) => [0, 0, 0, 1, 0, 0, 1, 0][i] ?? 0);
+  const kinds: [string, string | Uint8Array, string[]][] = [
+    ["mgh", mgh, ["FreeSurfer", "mri_convert"]],
+    ["lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:4d\n", ["git lfs pull"]],
+    ["annex", "/annex/objects/MD5E-s1234--4d.nii.gz\n", ["git annex get"]],
+    ["html", '\n<!DOCTYPE html><html lang="en"><title>404</title>', ["web page", "download"]],
+    ["nrrd", "NRRD0004\ntype: short\n", ["NRRD", "convert"]],
+    ["mha", "ObjectType = Image\nNDims = 3\n", ["MetaImage", "convert"]],
+    ["bz2", "BZh91AY&SY", ["bzip2", "bunzip2"]],
+    ["xz", Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0), ["xz", "unxz"]],
+    ["zstd", Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0), ["zstd", "unzstd"]],
+    ["zip", "PK\x03\x04", ["zip", "unpack"]],
+    ["gzip twice", gzipSync(fixture()), ["gzip data in gzip data", "gunzip"]],
+  ];
+  await inTemporaryFolder(async (folder) => {
+    for (const [id, content, parts] of kinds) {
+      const path = join(folder, "image.nii.gz");
+      const plain = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      for (const bytes of id === "gzip twice" ? [gzipSync(plain)] : [plain, gzipSync(plain)]) {
+        await Bun.write(path, bytes);
+        const wanted = [`${path}: not a NIfTI file`, ...parts];
+        await expectUserError(id, () => readVolume(path), ...wanted);
+      }
+    }
+  });
 });
 
 test("4-D with one volume is a volume; bytes after the voxels do not matter", () => {
@@ -207,7 +245,9 @@ test("masks: 0 and 1 within rounding error, empty ones too; anything else is an 
     [Number.POSITIVE_INFINITY, "value Infinity"],
   ] as const) {
     const bytes = mask([0, 1, 0, 1, value, value]);
-    const parts = ["m.nii:", shown, "(1, 0, 1)", "2 of 6 voxels", "binarise", "-bin"];
+    const isProbability = value > 0 && value < 1;
+    const advice = isProbability ? ["threshold", "IN -thr 0.5 -bin OUT"] : ["binarise", "IN -bin"];
+    const parts = ["m.nii:", shown, "(1, 0, 1)", "2 of 6 voxels", ...advice];
     await expectUserError(shown, () => parseMask(bytes, "m.nii"), ...parts);
   }
 });

@@ -147,6 +147,14 @@ function zeroNonFinite(data: Float32Array): number {
   return count;
 }
 
+/** The way to a mask: every positive label counts, a probability only from a half on. */
+function remedy(values: Float32Array): string {
+  const isProbability = values.every((value) => value >= 0 && value <= 1 + MASK_TOLERANCE);
+  return isProbability
+    ? "if it is a map of probabilities, threshold it first, e.g. with fslmaths IN -thr 0.5 -bin OUT"
+    : "binarise it first, e.g. with fslmaths IN -bin OUT";
+}
+
 function binaryValues(values: Float32Array, size: Size3, name: string): Uint8Array {
   const data = new Uint8Array(values.length);
   let bad = 0;
@@ -166,7 +174,7 @@ function binaryValues(values: Float32Array, size: Size3, name: string): Uint8Arr
     throw new UserError(
       `${name}: not a binary mask: value ${Number(values[first]!.toPrecision(6))} at voxel ` +
         `(${at.join(", ")}), ${bad} of ${values.length} voxels are neither 0 nor 1; ` +
-        "expected 0 and 1 only; binarise it first, e.g. with fslmaths IN -bin OUT",
+        `expected 0 and 1 only; ${remedy(values)}`,
     );
   }
   return data;

@@ -1,7 +1,8 @@
 import { NIFTI1, NIFTI2 } from "nifti-reader-js";
 import { UserError } from "../core/errors";
-import { isInvertible } from "./affine";
-import { type Affine, type Size3, voxelSize } from "./volume";
+import { type Geometry, readGeometry } from "./nifti_geometry";
+import { NIFTI_HEADER, niftiVersion } from "./nifti_version";
+import type { Size3 } from "./volume";
 
 export type VoxelType =
   | "uint8"
@@ -16,12 +17,9 @@ export type VoxelType =
   | "float64";
 
 /** What a NIfTI file says about its voxels. */
-export interface NiftiInfo {
+export interface NiftiInfo extends Geometry {
   readonly version: 1 | 2;
   readonly size: Size3;
-  readonly affine: Affine;
-  /** Which part of the header the affine comes from; "pixdim" has no orientation and no origin. */
-  readonly geometry: "sform" | "qform" | "pixdim";
   readonly voxelType: VoxelType;
   readonly littleEndian: boolean;
   /** Byte position of the first voxel. */
@@ -67,15 +65,12 @@ const UNSUPPORTED_TYPES: Readonly<Record<number, string>> = {
   2304: "RGBA32",
 };
 
-/** Bytes that hold the longest header, NIfTI-2's. */
-export const HEADER_BYTES = 540;
+/** Bytes that hold either version's header. */
+export const HEADER_BYTES = NIFTI_HEADER[2];
 /** Bytes that the voxels may take, as stored or as float32: what one array can hold. */
 const MOST_BYTES = 2 ** 32 - 1;
 /** Bytes that extensions of the header may take. */
 const MOST_EXTENSIONS = 2 ** 28;
-
-/** Plausible edge of a voxel in mm; beyond it the header's units or sizes are wrong. */
-const VOXEL_EDGE_MM = [0.01, 100] as const;
 
 /**
  * Reads and checks the header of an uncompressed single-file NIfTI-1 or NIfTI-2 image.
@@ -89,19 +84,18 @@ const VOXEL_EDGE_MM = [0.01, 100] as const;
  */
 export function parseHeader(bytes: Uint8Array, name: string, notes: string[]): NiftiInfo {
   const version = niftiVersion(bytes, name);
-  const length = version === 1 ? NIFTI1.MAGIC_COOKIE : NIFTI2.MAGIC_COOKIE;
+  const length = NIFTI_HEADER[version];
   const copy = new Uint8Array(length);
   copy.set(bytes.subarray(0, length));
   const header = version === 1 ? new NIFTI1() : new NIFTI2();
   header.readHeader(copy.buffer);
 
-  const type = voxelType(header.datatypeCode, name);
-  const { affine, geometry } = readGeometry(header, new DataView(copy.buffer), name, notes);
+  const type = voxelType(header, name);
+  const size = imageSize(header.dims, BYTES_PER_VOXEL[type], name);
   return {
     version,
-    size: imageSize(header.dims, BYTES_PER_VOXEL[type], name),
-    affine,
-    geometry,
+    size,
+    ...readGeometry(header, new DataView(copy.buffer), size, name, notes),
     voxelType: type,
     littleEndian: header.littleEndian,
     offset: voxelOffset(header.vox_offset, length, name),
@@ -117,44 +111,6 @@ export function parseHeader(bytes: Uint8Array, name: string, notes: string[]): N
 export function promisedBytes(bytes: Uint8Array, name: string): number {
   const { offset, size, voxelType } = parseHeader(bytes, name, []);
   return offset + size[0] * size[1] * size[2] * BYTES_PER_VOXEL[voxelType];
-}
-
-function niftiVersion(bytes: Uint8Array, name: string): 1 | 2 {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const sizes = bytes.length < 4 ? [] : [view.getInt32(0, true), view.getInt32(0, false)];
-  const headerSize = sizes.find((size) => size === 348 || size === 540);
-  const text = (from: number, to: number) => String.fromCharCode(...bytes.subarray(from, to));
-  const magic = headerSize === 348 ? text(344, 347) : text(4, 7);
-
-  if (headerSize !== undefined) {
-    if (bytes.length < headerSize) {
-      throw new UserError(
-        `${name}: the file ends inside its NIfTI header (${bytes.length} of ${headerSize} bytes); ` +
-          "copy it again from its source",
-      );
-    }
-    if (magic === "n+1") return 1;
-    if (magic === "n+2") return 2;
-    if (magic === "ni1" || magic === "ni2") {
-      throw new UserError(
-        `${name}: a NIfTI .hdr/.img pair is not supported; ` +
-          "convert it to one .nii.gz file, e.g. with fslchfiletype NIFTI_GZ",
-      );
-    }
-  }
-  throw new UserError(`${name}: not a NIfTI file (${fileKind(bytes, headerSize, text)})`);
-}
-
-function fileKind(
-  bytes: Uint8Array,
-  headerSize: number | undefined,
-  text: (from: number, to: number) => string,
-): string {
-  if (bytes.length === 0) return "the file is empty; copy it again from its source";
-  if (text(128, 132) === "DICM") return "it is DICOM; convert the series, e.g. with dcm2niix";
-  if (headerSize === 348) return "it looks like Analyze 7.5; convert it to .nii.gz";
-  const start = [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, "0"));
-  return `it starts with bytes ${start.join(" ")}; expected a .nii or .nii.gz image`;
 }
 
 function imageSize(dims: readonly number[], width: number, name: string): Size3 {
@@ -192,9 +148,17 @@ function imageSize(dims: readonly number[], width: number, name: string): Size3 
   return size;
 }
 
-function voxelType(code: number, name: string): VoxelType {
+function voxelType({ datatypeCode: code, numBitsPerVoxel }: NIFTI1 | NIFTI2, name: string) {
   const type = VOXEL_TYPES[code];
-  if (type) return type;
+  if (type) {
+    const bits = 8 * BYTES_PER_VOXEL[type];
+    // Some writers leave bitpix empty: it says nothing then.
+    if (numBitsPerVoxel === bits || numBitsPerVoxel === 0) return type;
+    throw new UserError(
+      `${name}: the header contradicts itself: bitpix ${numBitsPerVoxel}, but datatype ${code} ` +
+        `(${type}) has ${bits} bits a voxel; the header is damaged, export the image again`,
+    );
+  }
   const known = UNSUPPORTED_TYPES[code];
   throw new UserError(
     `${name}: ${known ? `voxel type ${known} is not supported` : `unknown voxel type ${code}`}; ` +
@@ -205,6 +169,8 @@ function voxelType(code: number, name: string): VoxelType {
 function voxelOffset(offset: number, headerSize: number, name: string): number {
   // Four bytes that announce extensions follow the header of a single file.
   const [least, most] = [headerSize + 4, headerSize + MOST_EXTENSIONS];
+  // 0 is what tools leave that write pairs of files; nibabel takes it as the first place there is.
+  if (offset === 0) return least;
   if (Number.isInteger(offset) && offset >= least && offset <= most) return offset;
   throw new UserError(
     `${name}: bad vox_offset ${offset} in the header (expected ${least} to ${most}); ` +
@@ -221,72 +187,4 @@ function scaling(header: NIFTI1 | NIFTI2, name: string): { slope: number; interc
     `${name}: scl_inter is ${intercept} in the header; expected a number; ` +
       "set scl_slope to 0 for unscaled data, or export the image again",
   );
-}
-
-/** sform where its code is > 0, else qform, else the voxel size alone (the standard's method 1). */
-function readGeometry(
-  header: NIFTI1 | NIFTI2,
-  view: DataView,
-  name: string,
-  notes: string[],
-): Pick<NiftiInfo, "affine" | "geometry"> {
-  const { sform_code, qform_code } = header;
-  const sform = sform_code > 0 ? sformAffine(header, view) : undefined;
-  if (sform && isInvertible(sform)) {
-    return { affine: inMillimetres(sform, header, name, notes), geometry: "sform" };
-  }
-  const edges = header.pixDims.slice(1, 4);
-  const [dx, dy, dz] = edges as [number, number, number];
-  let affine: Affine | undefined;
-  if (edges.every((mm) => mm > 0)) {
-    if (qform_code > 0) affine = header.getQformMat().flat();
-    else if (!sform) affine = [dx, 0, 0, 0, 0, dy, 0, 0, 0, 0, dz, 0, 0, 0, 0, 1];
-  }
-  if (!affine || !isInvertible(affine)) {
-    throw new UserError(
-      `${name}: no usable geometry in the header (sform_code ${sform_code}, qform_code ` +
-        `${qform_code}, voxel size ${edges.join("×")}${sform ? ", singular sform" : ""}); ` +
-        "copy it from an image on the same grid, e.g. with fslcpgeom, or export it again",
-    );
-  }
-  const geometry = qform_code > 0 ? "qform" : "pixdim";
-  if (sform) notes.push(`${name}: its sform is singular; its qform is used`);
-  if (geometry === "pixdim") {
-    notes.push(`${name}: no orientation in the header; its axes are taken as right, front, up`);
-  }
-  return { affine: inMillimetres(affine, header, name, notes), geometry };
-}
-
-function sformAffine(header: NIFTI1 | NIFTI2, view: DataView): Affine {
-  const rows = Array.from({ length: 12 }, (_, i) =>
-    header instanceof NIFTI1
-      ? view.getFloat32(280 + 4 * i, header.littleEndian)
-      : view.getFloat64(400 + 8 * i, header.littleEndian),
-  );
-  return [...rows, 0, 0, 0, 1];
-}
-
-function inMillimetres(
-  affine: Affine,
-  header: NIFTI1 | NIFTI2,
-  name: string,
-  notes: string[],
-): Affine {
-  const unit = header.xyzt_units & NIFTI1.SPATIAL_UNITS_MASK;
-  const [factor, word] =
-    unit === NIFTI1.UNITS_METER
-      ? [1000, "metres"]
-      : unit === NIFTI1.UNITS_MICRON
-        ? [0.001, "micrometres"]
-        : [1, "millimetres"];
-  if (factor !== 1) notes.push(`${name}: its geometry is in ${word}, converted to mm`);
-  const scaled = affine.map((value, index) => (index < 12 ? value * factor : value));
-  const edges = voxelSize(scaled);
-  if (edges.some((mm) => mm < VOXEL_EDGE_MM[0] || mm > VOXEL_EDGE_MM[1])) {
-    throw new UserError(
-      `${name}: voxels of ${edges.map((mm) => Number(mm.toPrecision(3))).join("×")} mm (header in ` +
-        `${word}); expected ${VOXEL_EDGE_MM.join(" to ")} mm; correct the header's units or voxel size`,
-    );
-  }
-  return scaled;
 }

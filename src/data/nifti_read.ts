@@ -46,7 +46,8 @@ interface FileBytes {
 /** The file from its header to its last voxel, inflated. */
 async function readBytes(path: string): Promise<FileBytes> {
   const pieces: Uint8Array[] = [];
-  let [length, wanted] = [0, HEADER_BYTES];
+  let length = 0;
+  let wanted: number = HEADER_BYTES;
   let checked = false;
   for await (const piece of inflated(inputFileChunks(path, EXPECTED), path)) {
     pieces.push(piece);
