@@ -6,7 +6,7 @@ import { withTrainOptions } from "../src/cli/train/options";
 import { newConfig } from "../src/cli/train/settings";
 import { plannedRuns, readGrid, trainArguments } from "../src/experiment/grid";
 import type { Device } from "../src/gpu/device";
-import { augmentOption } from "../src/settings/parsers";
+import { PARTS } from "../src/settings/augmentation";
 import { makeCommand } from "../src/terminal/command";
 
 const GRIDS = join(import.meta.dir, "../src/experiment");
@@ -24,7 +24,7 @@ for (const file of readdirSync(GRIDS).filter((name) => name.endsWith(".yaml"))) 
       const config = newConfig(device, command) as Record<string, unknown>;
       for (const [key, value] of Object.entries(settings)) {
         const name = key.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-        const expected = key === "augment" ? augmentOption(`${value}`) : value;
+        const expected = key === "augment" ? PARTS.read(`${value}`) : value;
         expect(config[name], `${file}: ${key}`).toEqual(expected);
       }
     }

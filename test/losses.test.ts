@@ -7,8 +7,8 @@ import { capabilities } from "../src/gpu/capabilities";
 import { Memory } from "../src/gpu/memory";
 import { relativeL2, tinyConfig, tinyStore } from "../src/portability/training_rig";
 import { patchLossReference } from "../src/reference/patch_loss";
-import type { TrainSettings } from "../src/settings/config";
-import { checkLoss, LOSSES } from "../src/settings/loss";
+import { checkUse, type TrainSettings } from "../src/settings/config";
+import { LOSSES } from "../src/settings/loss";
 import { LOG_COLUMNS } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
 import { defaultDevice } from "./test_devices";
@@ -93,9 +93,9 @@ test("weights that leave nothing of a loss are refused in one line", () => {
 });
 
 test("a setting of another loss is refused in one line", () => {
-  checkLoss("tversky", ["tverskyAlpha", "diceEpsilon", "batch"]);
-  expect(() => checkLoss("dice", ["tverskyAlpha"])).toThrow(UserError);
-  expect(() => checkLoss("dice", ["tverskyAlpha"])).toThrow(
+  checkUse({ loss: "tversky" }, ["tverskyAlpha", "diceEpsilon", "batch"]);
+  expect(() => checkUse({ loss: "dice" }, ["tverskyAlpha"])).toThrow(UserError);
+  expect(() => checkUse({ loss: "dice" }, ["tverskyAlpha"])).toThrow(
     /^--tversky-alpha does nothing with --loss dice: it is for tversky, focal-tversky;[^\n]*$/,
   );
 });

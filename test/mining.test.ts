@@ -16,8 +16,7 @@ import { exponentials } from "../src/reference/sampling_keys";
 import { selected } from "../src/reference/top_b";
 import { loadCheckpoint, modelInfo, saveCheckpoint } from "../src/run/checkpoint";
 import { checkpointPaths } from "../src/run/run_folder";
-import type { TrainSettings } from "../src/settings/config";
-import { checkMiningUse } from "../src/settings/mining";
+import { checkUse, type TrainSettings } from "../src/settings/config";
 import { recordIteration } from "../src/train/iteration";
 import { positivePlaces, putSelectionKey } from "../src/train/mining";
 import { drawPatches } from "../src/train/sampler";
@@ -179,8 +178,8 @@ describe("telemetry", () => {
 
 test("settings that do nothing are refused in one line", () => {
   const uniform = { sampler: "uniform", miningError: "loss" };
-  expect(() => checkMiningUse(uniform, ["positiveQuota"])).toThrow(UserError);
-  expect(() => checkMiningUse(uniform, ["positiveQuota"])).toThrow(/^--positive-quota [^\n]*$/);
-  expect(() => checkMiningUse({ ...uniform, sampler: "ohem" }, ["topkPercent"])).toThrow(/topk-ce/);
-  checkMiningUse({ sampler: "ohem", miningError: "topk-ce" }, ["topkPercent", "selection"]);
+  expect(() => checkUse(uniform, ["positiveQuota"])).toThrow(UserError);
+  expect(() => checkUse(uniform, ["positiveQuota"])).toThrow(/^--positive-quota [^\n]*$/);
+  expect(() => checkUse({ ...uniform, sampler: "ohem" }, ["topkPercent"])).toThrow(/topk-ce/);
+  checkUse({ sampler: "ohem", miningError: "topk-ce" }, ["topkPercent", "selection"]);
 });

@@ -18,12 +18,18 @@ import { openDevice } from "../hosts/bun";
 import { predictPair } from "../infer/ensemble";
 import { grouped } from "../infer/grouped";
 import { writeAtomically } from "../platform/atomic_file";
+import { MIRROR } from "../settings/inference";
 import { WINDOW_WEIGHTS } from "../settings/names";
-import { mirrorOption } from "../settings/parsers";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
 import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
-import { countOption, listOption, nonNegativeOption, probabilityOption } from "../terminal/options";
+import {
+  countOption,
+  listOption,
+  nonNegativeOption,
+  optionParser,
+  probabilityOption,
+} from "../terminal/options";
 import { checkFolderOf } from "../terminal/output_file";
 import { Stages } from "../terminal/stages";
 import {
@@ -86,7 +92,7 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
   .option(
     "--mirror <axes>",
     "average over mirrored windows: axes such as xyz (8 runs), or none (default: as the file says)",
-    mirrorOption,
+    optionParser(MIRROR.read),
   )
   .addOption(
     new Option("--precision <p>", "how activations are stored: f16 takes half the memory")

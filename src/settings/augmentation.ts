@@ -1,11 +1,44 @@
 /** Training data that is made from the data there is. */
 import { z } from "zod";
-import { AUGMENTATIONS } from "./names";
+import { UserError } from "../core/errors";
+import { readList } from "../terminal/read";
+import { AUGMENTATIONS, type AugmentationPart } from "./names";
+import { type Notation, NUMBER } from "./notation";
+import { setting, theme, turnedOn } from "./setting";
 
-export const augmentationSettings = {
-  timeReversal: z.boolean(),
-  /** Share of the training pairs that are synthetic, made of the others (src/synthesis). */
-  synthetic: z.number().min(0).max(0.9).default(0),
-  /** Which parts of augmentation vary the patches; none: they are as in the volumes. */
-  augment: z.array(z.enum(AUGMENTATIONS)).default([]),
+/** `all`, `none` or names of parts. */
+export const PARTS: Notation<readonly AugmentationPart[]> = {
+  read(text) {
+    if (text === "all") return [...AUGMENTATIONS];
+    if (text === "none") return [];
+    const names = readList(text);
+    const unknown = names.find((name) => !AUGMENTATIONS.some((part) => part === name));
+    if (unknown !== undefined) {
+      throw new UserError(
+        `there is no part ${unknown}; expected all, none, or some of ${AUGMENTATIONS.join(",")}.`,
+      );
+    }
+    return AUGMENTATIONS.filter((part) => names.includes(part));
+  },
+  write(parts) {
+    if (parts.length === 0) return "none";
+    return parts.length === AUGMENTATIONS.length ? "all" : parts.join(",");
+  },
 };
+
+export const augmentationSettings = theme("Augmentation", {
+  augment: setting(
+    PARTS,
+    z.array(z.enum(AUGMENTATIONS)).default([]),
+    "<parts>",
+    `all, none, or some of ${AUGMENTATIONS.join(",")}`,
+  ),
+  /** They are made of the others (src/synthesis). */
+  synthetic: setting(
+    NUMBER,
+    z.number().min(0).max(0.9).default(0),
+    "<share>",
+    "share of synthetic pairs among those that train",
+  ),
+  timeReversal: turnedOn(z.boolean(), "time-swapped twins too (needs resolved.nii.gz)"),
+});

@@ -1,14 +1,22 @@
 /** How long a run is, and how often it says and saves something. */
 import { z } from "zod";
+import { DURATION, NUMBER } from "./notation";
+import { setting, theme } from "./setting";
 import { positive, share, whole } from "./values";
 
-export const budgetSettings = {
-  seed: z.number().int().min(0),
-  /** Training time in seconds, or iterations: one of the two. */
-  seconds: positive.optional(),
-  iterations: whole.optional(),
-  /** Share of the budget between two validations. */
-  validateEvery: share,
-  /** Iterations between two reports. */
-  reportEvery: whole,
-};
+export const budgetSettings = theme("The run", {
+  /** Of training alone, or iterations: one of the two. */
+  seconds: {
+    ...setting(DURATION, positive.optional(), "<time>", "training time, e.g. 20m or 3h"),
+    option: "budget",
+  },
+  iterations: setting(NUMBER, whole.optional(), "<n>", "iterations instead of a time"),
+  seed: setting(
+    NUMBER,
+    z.number().int().min(0),
+    "<n>",
+    "seed of the weights, the patches and the split",
+  ),
+  validateEvery: setting(NUMBER, share, "<share>", "share of the budget between validations"),
+  reportEvery: setting(NUMBER, whole, "<n>", "iterations between reports"),
+});

@@ -1,4 +1,4 @@
-/** Every setting of a training run; themes lie in settings/, the presets in presets.ts. */
+/** Every setting of a training run; the themes declare them, the presets give them values. */
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { augmentationSettings } from "./augmentation";
@@ -9,11 +9,10 @@ import { checkWeights, lossSettings } from "./loss";
 import { checkMining, miningSettings } from "./mining";
 import { checkNetwork, networkSettings } from "./network";
 import { optimisationSettings } from "./optimisation";
-import { optionOf } from "./values";
+import { type Setting, schemasOf } from "./setting";
 
-/** Settings that came later have defaults, so that older runs can be resumed. */
-export const trainConfigSchema = z.object({
-  preset: z.string(),
+/** In the order of help and documentation. */
+export const SETTINGS = {
   ...budgetSettings,
   ...networkSettings,
   ...miningSettings,
@@ -22,22 +21,58 @@ export const trainConfigSchema = z.object({
   ...augmentationSettings,
   ...inferenceSettings,
   ...deviceSettings,
-});
+};
+export type SettingName = keyof typeof SETTINGS;
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** Settings that came later have defaults, so that older runs can be resumed. */
+export const trainConfigSchema = z.strictObject({ preset: z.string(), ...schemasOf(SETTINGS) });
 
 /** Settings as they are given: those with a default may be absent. */
 export type TrainSettings = z.input<typeof trainConfigSchema>;
 export type TrainConfig = z.output<typeof trainConfigSchema>;
 
+/** The setting of any name. */
+function settingOf(name: string): Setting | undefined {
+  const all: Readonly<Record<string, Setting>> = SETTINGS;
+  return Object.hasOwn(all, name) ? all[name] : undefined;
+}
+
 /** @throws UserError naming the setting, its value and what it may be */
 export function parseTrainConfig(settings: Readonly<Record<string, unknown>>): TrainConfig {
   const parsed = trainConfigSchema.safeParse(settings);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    const name = String(issue.path[0]);
-    const reason = issue.message.replace(/^[A-Z][^:"]*: /, ""); // "Too small: expected …"
-    throw new UserError(`--${optionOf(name)} ${settings[name]}: ${reason}`);
-  }
+  if (!parsed.success) throw new UserError(complaint(parsed.error.issues[0]!, settings));
   const config = parsed.data;
   for (const check of [checkNetwork, checkMining, checkWeights, checkInference]) check(config);
   return config;
+}
+
+function complaint(issue: z.core.$ZodIssue, settings: Readonly<Record<string, unknown>>): string {
+  if (issue.code === "unrecognized_keys") {
+    return (
+      `there is no setting ${issue.keys.join(", ")}: a newer version of voxgrad wrote it; go on ` +
+      "with that version"
+    );
+  }
+  const name = String(issue.path[0]);
+  const reason = issue.message.replace(/^[A-Z][^:"]*: /, ""); // "Too small: expected …"
+  return `--${settingOf(name)?.option ?? name} ${settings[name]}: ${reason}`;
+}
+
+/** @throws UserError when one of the settings that were given does nothing with the others */
+export function checkUse(
+  config: Readonly<Partial<Record<SettingName, unknown>>>,
+  given: readonly SettingName[],
+): void {
+  for (const name of SETTING_NAMES.filter((each) => given.includes(each))) {
+    const { option, onlyWith = {} } = SETTINGS[name];
+    for (const [other, values] of Object.entries(onlyWith)) {
+      const value = String(config[other as SettingName]);
+      if (values.includes(value)) continue;
+      throw new UserError(
+        `--${option} does nothing with --${settingOf(other)?.option} ${value}: it is for ` +
+          `${values.join(", ")}; leave it out`,
+      );
+    }
+  }
 }

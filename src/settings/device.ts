@@ -1,15 +1,30 @@
 /** How the work is laid out on the device; none of it changes what is computed but in rounding. */
 import { z } from "zod";
+import { BYTES, NAME, NUMBER } from "./notation";
+import { setting, theme, turnedOn } from "./setting";
 import { positive, whole } from "./values";
 
-export const deviceSettings = {
-  /** Most patches per dispatch, less where a binding holds less; absent: by adapter (chunk.ts). */
-  chunk: whole.optional(),
-  /** Blocks of the network are computed again in the backward pass, to save memory. */
-  recompute: z.boolean().default(false),
-  /** How activations and their gradients are stored; all arithmetic is f32. */
-  precision: z.enum(["f32", "f16"]).default("f32"),
-  volumePrecision: z.enum(["f32", "f16"]),
-  /** Device memory for training volumes, bytes. */
-  volumeBudget: positive,
-};
+const PRECISIONS = z.enum(["f32", "f16"]);
+
+export const deviceSettings = theme("Device", {
+  /** Less where a binding holds less; absent: by adapter (src/train/chunk.ts). */
+  chunk: setting(
+    NUMBER,
+    whole.optional(),
+    "<n>",
+    "most patches per dispatch: fewer take less memory",
+  ),
+  recompute: turnedOn(
+    z.boolean().default(false),
+    "compute blocks again in the backward pass, to save memory",
+  ),
+  /** Of activations and their gradients; all arithmetic is f32. */
+  precision: setting(
+    NAME,
+    PRECISIONS.default("f32"),
+    "<p>",
+    "f32, or f16 to store activations in half the memory",
+  ),
+  volumePrecision: setting(NAME, PRECISIONS, "<p>", "f32, or f16 for half the device memory"),
+  volumeBudget: setting(BYTES, positive, "<bytes>", "device memory for training volumes"),
+});

@@ -1,7 +1,9 @@
 /** What training makes small; docs/guides/losses.md has the formulas and their sources. */
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { optionOf, positive, share } from "./values";
+import { NAME, NUMBER } from "./notation";
+import { setting, theme } from "./setting";
+import { positive, share } from "./values";
 
 export const LOSSES = [
   ...(["dice", "batch-dice", "ce", "dice-ce", "batch-dice-ce"] as const),
@@ -9,48 +11,58 @@ export const LOSSES = [
 ] as const;
 export type LossName = (typeof LOSSES)[number];
 
-const weight = z.number().min(0);
-
-export const lossSettings = {
-  loss: z.enum(LOSSES).default("dice"),
-  /** ε of Dice and Tversky, voxels. */
-  diceEpsilon: positive,
-  /** Weights of the two parts, wherever Dice and cross-entropy are added up. */
-  diceWeight: weight.default(1),
-  ceWeight: weight.default(1),
-  /** Weight of a lesion voxel in the cross-entropy; another voxel's is 1. */
-  ceLesionWeight: weight.default(1),
-  /** Weight α of a lesion voxel in the focal loss; another voxel's is 1 − α. */
-  focalAlpha: share.default(0.25),
-  focalGamma: weight.default(2),
-  /** Weights of false positives and of false negatives. */
-  tverskyAlpha: weight.default(0.3),
-  tverskyBeta: weight.default(0.7),
-  /** Focal Tversky is (1 − Tversky index)^(1/γ). */
-  tverskyGamma: positive.default(4 / 3),
-  /** Blob loss: weight α of the loss of the whole patch and β of the lesions' own losses. */
-  blobAlpha: weight.default(2),
-  blobBeta: weight.default(1),
-};
-
 const WITH_TVERSKY: readonly LossName[] = ["tversky", "focal-tversky"];
 const WITH_DICE_AND_CE: readonly LossName[] = ["dice-ce", "batch-dice-ce", "blob-dice-ce"];
 const WITH_BLOBS: readonly LossName[] = ["blob", "blob-dice-ce"];
+const WITH_EPSILON = LOSSES.filter((name) => name !== "ce" && name !== "focal");
 
-/** The losses that a setting is for. */
-const FOR: Readonly<Record<Exclude<keyof typeof lossSettings, "loss">, readonly LossName[]>> = {
-  diceEpsilon: LOSSES.filter((name) => name !== "ce" && name !== "focal"),
-  diceWeight: WITH_DICE_AND_CE,
-  ceWeight: WITH_DICE_AND_CE,
-  ceLesionWeight: ["ce", ...WITH_DICE_AND_CE],
-  focalAlpha: ["focal"],
-  focalGamma: ["focal"],
-  tverskyAlpha: WITH_TVERSKY,
-  tverskyBeta: WITH_TVERSKY,
-  tverskyGamma: ["focal-tversky"],
-  blobAlpha: WITH_BLOBS,
-  blobBeta: WITH_BLOBS,
-};
+/** A number of some of the losses. */
+const of = <S extends z.ZodType<number>>(
+  losses: readonly LossName[],
+  schema: S,
+  argument: string,
+  help: string,
+) => setting(NUMBER, schema, argument, help, { loss: losses });
+
+const weight = z.number().min(0);
+
+export const lossSettings = theme("Loss", {
+  loss: setting(
+    NAME,
+    z.enum(LOSSES).default("dice"),
+    "<name>",
+    `what training makes small: ${LOSSES.join(", ")}`,
+  ),
+  diceEpsilon: of(WITH_EPSILON, positive, "<e>", "ε of Dice and Tversky, voxels"),
+  diceWeight: of(WITH_DICE_AND_CE, weight.default(1), "<w>", "weight of Dice beside cross-entropy"),
+  ceWeight: of(WITH_DICE_AND_CE, weight.default(1), "<w>", "weight of cross-entropy beside Dice"),
+  /** Another voxel's weight is 1. */
+  ceLesionWeight: of(
+    ["ce", ...WITH_DICE_AND_CE],
+    weight.default(1),
+    "<w>",
+    "weight of lesion voxels in cross-entropy",
+  ),
+  /** Another voxel's weight is 1 − α. */
+  focalAlpha: of(["focal"], share.default(0.25), "<a>", "focal: weight α of lesion voxels"),
+  focalGamma: of(["focal"], weight.default(2), "<g>", "focal: power γ"),
+  tverskyAlpha: of(
+    WITH_TVERSKY,
+    weight.default(0.3),
+    "<a>",
+    "Tversky: weight α of false positives",
+  ),
+  tverskyBeta: of(WITH_TVERSKY, weight.default(0.7), "<b>", "Tversky: weight β of false negatives"),
+  /** Focal Tversky is (1 − Tversky index)^(1/γ). */
+  tverskyGamma: of(
+    ["focal-tversky"],
+    positive.default(4 / 3),
+    "<g>",
+    "focal Tversky: γ of the power 1/γ",
+  ),
+  blobAlpha: of(WITH_BLOBS, weight.default(2), "<a>", "blob: weight α of the whole patch's loss"),
+  blobBeta: of(WITH_BLOBS, weight.default(1), "<b>", "blob: weight β of the lesions' own losses"),
+});
 
 /** Pairs of weights of which one at least must be above 0, or nothing would be left of the loss. */
 const PAIRS = [
@@ -65,19 +77,9 @@ type Weights = Readonly<Record<(typeof PAIRS)[number][1 | 2], number>>;
 export function checkWeights(config: Weights & { readonly loss: LossName }): void {
   for (const [losses, one, other] of PAIRS) {
     if (!losses.includes(config.loss) || config[one] + config[other] > 0) continue;
+    const [a, b] = [one, other].map((name) => lossSettings[name].option);
     throw new UserError(
-      `--${optionOf(one)} 0 and --${optionOf(other)} 0 leave nothing of --loss ${config.loss}: one ` +
-        "of them must be above 0",
-    );
-  }
-}
-
-/** @throws UserError when one of the settings that were given does nothing with this loss */
-export function checkLoss(loss: LossName, given: readonly string[]): void {
-  for (const [setting, losses] of Object.entries(FOR)) {
-    if (!given.includes(setting) || losses.includes(loss)) continue;
-    throw new UserError(
-      `--${optionOf(setting)} does nothing with --loss ${loss}: it is for ${losses.join(", ")}; leave it out`,
+      `--${a} 0 and --${b} 0 leave nothing of --loss ${config.loss}: one of them must be above 0`,
     );
   }
 }

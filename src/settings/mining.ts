@@ -1,34 +1,64 @@
 /** Which patches are sampled, and which of them are trained on. */
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { optionOf, share, whole } from "./values";
+import { NAME, NUMBER } from "./notation";
+import { setting, theme, turnedOff } from "./setting";
+import { share, whole } from "./values";
 
 export const MINING_ERRORS = ["loss", "topk-ce", "fp-fn"] as const;
 export const SELECTIONS = ["top", "proportional"] as const;
 
-export const miningSettings = {
+/** What ranks patches. */
+const RANKING = { sampler: ["ohem"] };
+
+export const miningSettings = theme("Sampling and mining", {
   /** "ohem": momentum hard-example mining (Algorithm 1); "uniform": the paper's other arm. */
-  sampler: z.enum(["ohem", "uniform"]),
-  /** B̄: patches sampled and ranked per iteration. */
-  pool: whole,
-  /** B: patches trained on per iteration. */
-  batch: whole,
-  /** Share of positive patches among the sampled. */
-  positive: share,
-  /** What patches are ranked by: the training loss of each, or an error of its own. */
-  miningError: z.enum(MINING_ERRORS).default("loss"),
-  /** topk-ce: the largest cross-entropies count, this many percent of a patch's voxels. */
-  topkPercent: z.number().gt(0).max(100).default(10),
+  sampler: setting(NAME, z.enum(["ohem", "uniform"]), "<name>", "ohem (mining) or uniform"),
+  positive: setting(NUMBER, share, "<p>", "share of patches with a lesion among the sampled"),
+  pool: setting(NUMBER, whole, "<n>", "B̄: patches ranked per iteration"),
+  batch: setting(NUMBER, whole, "<n>", "B: patches trained on per iteration"),
+  miningError: setting(
+    NAME,
+    z.enum(MINING_ERRORS).default("loss"),
+    "<name>",
+    `what patches are ranked by: ${MINING_ERRORS.join(", ")}`,
+    RANKING,
+  ),
+  /** The largest cross-entropies count, this many percent of a patch's voxels. */
+  topkPercent: setting(
+    NUMBER,
+    z.number().gt(0).max(100).default(10),
+    "<k>",
+    "topk-ce: share of a patch's voxels in percent",
+    { ...RANKING, miningError: ["topk-ce"] },
+  ),
   /** The B largest errors, or B patches drawn without replacement in proportion to their errors. */
-  selection: z.enum(SELECTIONS).default("top"),
-  /** Share of positive patches among the selected; absent: as the errors say. */
-  positiveQuota: share.optional(),
+  selection: setting(
+    NAME,
+    z.enum(SELECTIONS).default("top"),
+    "<how>",
+    "top, or proportional: B drawn in proportion to their errors",
+    RANKING,
+  ),
+  /** Absent: as many as the errors say. */
+  positiveQuota: setting(
+    NUMBER,
+    share.optional(),
+    "<p>",
+    "share of positive patches among the selected",
+    RANKING,
+  ),
   /** "full" ranks the pool under w and the earlier w̄ too, once a report. */
-  telemetry: z.enum(["basic", "full"]).default("basic"),
-  /** Momentum of w̄. */
-  mu: share,
-  muRamp: z.boolean(),
-};
+  telemetry: setting(
+    NAME,
+    z.enum(["basic", "full"]).default("basic"),
+    "<how>",
+    "basic, or full: more about the selection, once a report",
+    RANKING,
+  ),
+  mu: setting(NUMBER, share, "<m>", "momentum of the ranking network w̄"),
+  muRamp: turnedOff(z.boolean(), "use the momentum in full from the first iteration on"),
+});
 
 interface Mining {
   readonly sampler: "ohem" | "uniform";
@@ -51,28 +81,6 @@ export function checkMining({ sampler, pool, batch, telemetry }: Mining): void {
     throw new UserError(
       `--batch ${batch} is larger than --pool ${pool}: B patches are selected from ` +
         "the pool; make the pool at least as large",
-    );
-  }
-}
-
-/** Settings that are about ranking alone. */
-const OF_RANKING = ["miningError", "topkPercent", "selection", "positiveQuota", "telemetry"];
-
-/** @throws UserError when one of the settings that were given does nothing with the others */
-export function checkMiningUse(
-  config: { readonly sampler: string; readonly miningError: string },
-  given: readonly string[],
-): void {
-  const idle = given.find((name) => config.sampler !== "ohem" && OF_RANKING.includes(name));
-  if (idle) {
-    throw new UserError(
-      `--${optionOf(idle)} does nothing with --sampler ${config.sampler}, which ranks nothing; ` +
-        "leave it out, or take --sampler ohem",
-    );
-  }
-  if (given.includes("topkPercent") && config.miningError !== "topk-ce") {
-    throw new UserError(
-      `--topk-percent does nothing with --mining-error ${config.miningError}: it is for topk-ce`,
     );
   }
 }

@@ -3,25 +3,39 @@ import { z } from "zod";
 import { UserError } from "../core/errors";
 import { SIZE_MULTIPLE } from "../nn/unet3d";
 import { NORMALISATIONS } from "./names";
+import { NAME, NUMBER, NUMBERS } from "./notation";
+import { setting, theme, turnedOff, turnedOn } from "./setting";
 import { positive, whole } from "./values";
 
 /** Far beyond any 3-D U-Net that we know of: more is a typing error. */
 const width = whole.max(4096);
 
-export const networkSettings = {
-  /** Edge of the voxels that the network sees, mm. */
-  spacing: positive,
-  normalisation: z.enum(NORMALISATIONS),
-  /** The network sees visit 2 − visit 1 as a third channel. */
-  difference: z.boolean().default(false),
-  /** Edge of a patch, voxels. */
-  patch: whole.multipleOf(SIZE_MULTIPLE),
-  filters: z.tuple([width, width, width]),
-  groups: whole,
-  alignCorners: z.boolean(),
-  /** Start the head at this lesion probability; absent: PyTorch's initialisation. */
-  headPrior: z.number().gt(0).lt(1).optional(),
-};
+export const networkSettings = theme("Network and voxels", {
+  spacing: setting(NUMBER, positive, "<mm>", "edge of the voxels that the network sees"),
+  normalisation: setting(
+    NAME,
+    z.enum(NORMALISATIONS),
+    "<how>",
+    "z-normalise over the volume, nonzero voxels or a mask",
+  ),
+  patch: setting(NUMBER, whole.multipleOf(SIZE_MULTIPLE), "<n>", "edge of a patch, voxels"),
+  filters: setting(
+    NUMBERS,
+    z.tuple([width, width, width]),
+    "<a,b,c>",
+    "filters of the three levels",
+  ),
+  groups: setting(NUMBER, whole, "<n>", "groups of the group norm"),
+  alignCorners: turnedOff(z.boolean(), "upsample as align_corners=False does"),
+  /** Absent: the head starts as PyTorch initialises it. */
+  headPrior: setting(
+    NUMBER,
+    z.number().gt(0).lt(1).optional(),
+    "<p>",
+    "lesion probability that the untrained network says",
+  ),
+  difference: turnedOn(z.boolean().default(false), "visit 2 − visit 1 as a third channel"),
+});
 
 interface Network {
   readonly filters: readonly number[];

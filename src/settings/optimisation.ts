@@ -1,14 +1,27 @@
 /** How the weights follow the gradient. */
 import { z } from "zod";
 import { SCHEDULES } from "./names";
+import { NAME, NUMBER } from "./notation";
+import { setting, theme, turnedOn } from "./setting";
 import { positive } from "./values";
 
-export const optimisationSettings = {
-  /** Initial, that is before the schedule lowers it. */
-  learningRate: positive,
-  schedule: z.enum(SCHEDULES).default("step"),
-  /** Share of the budget in which the learning rate rises. */
-  warmUp: z.number().min(0).lt(1).default(0),
-  /** The decoder's coarser levels have heads and losses of their own (src/nn/deep_supervision.ts). */
-  deepSupervision: z.boolean().default(false),
-};
+export const optimisationSettings = theme("Optimisation", {
+  learningRate: setting(NUMBER, positive, "<r>", "initial learning rate"),
+  schedule: setting(
+    NAME,
+    z.enum(SCHEDULES).default("step"),
+    "<name>",
+    "how it falls: step (the paper's), cosine or poly (nnU-Net's)",
+  ),
+  warmUp: setting(
+    NUMBER,
+    z.number().min(0).lt(1).default(0),
+    "<share>",
+    "share of the budget in which it rises first",
+  ),
+  /** The heads are described in src/nn/deep_supervision.ts. */
+  deepSupervision: turnedOn(
+    z.boolean().default(false),
+    "losses at the coarser levels of the decoder too",
+  ),
+});

@@ -1,6 +1,5 @@
 /** Named sets of settings to start from. */
-
-import { parseTrainConfig, type TrainConfig, type TrainSettings } from "./config";
+import { parseTrainConfig, type SettingName, type TrainConfig, type TrainSettings } from "./config";
 import { AUGMENTATIONS } from "./names";
 
 /** The paper's numbers (Schmidt-Mengin et al. 2021); docs/engine/architecture.md lists what is silent. */
@@ -110,6 +109,12 @@ export const PRESETS = {
   "best-small": BEST_SMALL,
 } satisfies Record<string, TrainSettings>;
 export type PresetName = keyof typeof PRESETS;
+export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
+
+/** The values of a setting in all presets, in their order. */
+export function inPresets(setting: SettingName): unknown[] {
+  return PRESET_NAMES.map((name) => makeTrainConfig(name, {})[setting]);
+}
 
 /**
  * A preset with some settings replaced. Where the patch is another, the stride of the windows and the

@@ -4,9 +4,3 @@ import { z } from "zod";
 export const positive = z.number().positive();
 export const whole = z.number().int().positive();
 export const share = z.number().min(0).max(1);
-
-/** diceEpsilon → dice-epsilon; seconds are `--budget`. */
-export const optionOf = (setting: string): string =>
-  setting === "seconds"
-    ? "budget"
-    : setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

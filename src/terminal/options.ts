@@ -1,23 +1,24 @@
 /** Parsers for command-line values: each names the option in its message. */
 import { InvalidArgumentError } from "commander";
+import { UserError } from "../core/errors";
+import { readDuration, readList, readNumber, readNumbers } from "./read";
 
-const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, min: 60, h: 3600 };
-
-/** `90s`, `20m`, `3h`, `1.5h` → seconds. */
-export function durationOption(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(s|m|min|h)$/.exec(text);
-  const seconds = match ? Number(match[1]) * UNITS[match[2]!]! : 0;
-  if (!(seconds > 0)) throw new InvalidArgumentError("expected a time such as 90s, 20m or 3h.");
-  return seconds;
+/** A reader as a parser of an option: the message of what it refuses names the option. */
+export function optionParser<T>(read: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return read(text);
+    } catch (error) {
+      if (error instanceof UserError) throw new InvalidArgumentError(error.message);
+      throw error;
+    }
+  };
 }
 
-export function numberOption(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) {
-    throw new InvalidArgumentError("expected a number.");
-  }
-  return value;
-}
+export const durationOption = optionParser(readDuration);
+export const numberOption = optionParser(readNumber);
+export const numbersOption = optionParser(readNumbers);
+export const listOption = readList;
 
 /** A number above 0. */
 export function positiveOption(text: string): number {
@@ -47,20 +48,4 @@ export function countOption(text: string): number {
     throw new InvalidArgumentError("expected a whole number of at least 1.");
   }
   return value;
-}
-
-/** `16,32,64` → [16, 32, 64]. */
-export function numbersOption(text: string): number[] {
-  return text.split(",").map(numberOption);
-}
-
-export function listOption(text: string): string[] {
-  return text.split(",").filter((part) => part !== "");
-}
-
-/** `8G`, `500M` → bytes. */
-export function bytesOption(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([MG])i?B?$/i.exec(text);
-  if (!match) throw new InvalidArgumentError("expected a size such as 500M or 8G.");
-  return Math.round(Number(match[1]) * (match[2]!.toUpperCase() === "G" ? 2 ** 30 : 2 ** 20));
 }

@@ -4,11 +4,15 @@ import type { TuneFlags } from "../../choose/tune_options";
 import { UserError } from "../../core/errors";
 import type { Device } from "../../gpu/device";
 import type { RunFolder } from "../../run/run_folder";
-import { parseTrainConfig, type TrainConfig, trainConfigSchema } from "../../settings/config";
-import { checkLoss } from "../../settings/loss";
-import { checkMiningUse } from "../../settings/mining";
+import {
+  checkUse,
+  parseTrainConfig,
+  SETTING_NAMES,
+  SETTINGS,
+  type SettingName,
+  type TrainConfig,
+} from "../../settings/config";
 import { makeTrainConfig, PRESETS, type PresetName } from "../../settings/presets";
-import { optionOf } from "../../settings/values";
 import { say } from "../../terminal/command";
 
 export interface TrainFlags extends TuneFlags {
@@ -45,14 +49,16 @@ export function newConfig(device: Device, command: Command): TrainConfig {
   if (preset === "best" && device.info.type === "software") {
     say("preset best is sized for a GPU; best-small is the same for a software adapter");
   }
-  const names = Object.keys(trainConfigSchema.shape).filter((name) => name !== "preset");
-  const given = names.filter((name) => isGiven(command, name));
-  const changes = Object.fromEntries(given.map((name) => [name, options[name]]));
+  const given = SETTING_NAMES.filter((name) => isGiven(command, attributeOf(name)));
+  const changes = Object.fromEntries(given.map((name) => [name, options[attributeOf(name)]]));
   const config = makeTrainConfig(preset, { ...changes, ...budgetOf(options) });
-  checkLoss(config.loss, given);
-  checkMiningUse(config, given);
+  checkUse(config, given);
   return config;
 }
+
+/** The name under which commander keeps a setting's option. */
+const attributeOf = (name: SettingName): string =>
+  SETTINGS[name].option.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 export function budgetOf({
   budget,
@@ -67,11 +73,12 @@ export function budgetOf({
 /** @throws UserError where a resumed run is given settings that it has already */
 export function refuseSettings(command: Command, path: string, also: readonly string[] = []): void {
   const allowed = [...OF_A_RESUMED_RUN, ...also];
-  const fixed = Object.keys(command.opts()).filter(
-    (name) => isGiven(command, name) && !allowed.includes(name),
-  );
+  const names = new Set(command.options.map((option) => option.attributeName()));
+  const fixed = [...names].filter((name) => isGiven(command, name) && !allowed.includes(name));
   if (fixed.length > 0) {
-    const named = fixed.map((name) => `--${optionOf(name)}`);
+    const named = fixed.map(
+      (name) => command.options.find((option) => option.attributeName() === name)?.long,
+    );
     throw new UserError(
       `--resume ${path}: a resumed run keeps its settings; leave out ${named.join(", ")}`,
     );

@@ -1,0 +1,33 @@
+/** How values of settings are written: as an option takes them, and in help and documentation. */
+import { readBytes, readDuration, readNumber, readNumbers } from "../terminal/read";
+
+export interface Notation<T> {
+  /** @throws UserError saying what was expected */
+  read(text: string): T;
+  write(value: T): string;
+}
+
+export const NUMBER: Notation<number> = { read: readNumber, write: writeNumber };
+
+export const NUMBERS: Notation<readonly number[]> = { read: readNumbers, write: String };
+
+/** One of some names; the schema knows them. */
+export const NAME: Notation<string> = { read: (text) => text, write: (name) => name };
+
+/** Seconds. */
+export const DURATION: Notation<number> = {
+  read: readDuration,
+  write: (seconds) => `${seconds / 60}m`,
+};
+
+export const BYTES: Notation<number> = {
+  read: readBytes,
+  write: (bytes) => (bytes % 2 ** 30 === 0 ? `${bytes / 2 ** 30}G` : `${bytes / 2 ** 20}M`),
+};
+
+/** In decimals, or as a fraction where decimals do not end. */
+function writeNumber(value: number): string {
+  const ends = `${value}`.length < 12;
+  const divisor = ends ? undefined : [3, 7, 9].find((n) => Number.isInteger(n * value));
+  return divisor === undefined ? `${value}` : `${divisor * value}/${divisor}`;
+}
