@@ -1,36 +1,34 @@
-/** docs/guides/training.md shows the presets as they are. */
+/** The tables of settings in docs/guides are as the declarations make them. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { AUGMENTATIONS } from "../src/settings/names";
-import { makeTrainConfig, PRESETS, type PresetName } from "../src/settings/presets";
+import { SETTING_NAMES, SETTINGS } from "../src/settings/config";
+import { PAGES, withTables } from "../src/settings/tables";
 
-const page = readFileSync(join(import.meta.dir, "..", "docs", "guides", "training.md"), "utf8");
-const names = Object.keys(PRESETS) as PresetName[];
-const option = (setting: string) => setting.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+const GUIDES = join(import.meta.dir, "..", "docs", "guides");
 
-/** A value as the option takes it. */
-function shown(setting: string, value: unknown): string {
-  if (setting === "seconds") return value === undefined ? "–" : `${Number(value) / 60}m`;
-  if (value === undefined) return "–";
-  if (value === true || value === false) return value ? "on" : "off";
-  if (setting === "mirror" && value === "") return "none";
-  if (setting === "augment" && Array.isArray(value)) {
-    if (value.length === 0) return "none";
-    return value.length === AUGMENTATIONS.length ? "all" : value.join(",");
-  }
-  return String(value);
+for (const page of PAGES) {
+  test(`${page}: \`bun run docs\` would change nothing`, () => {
+    const text = readFileSync(join(GUIDES, page), "utf8");
+    expect(withTables(text, page)).toBe(text);
+    expect(withTables(text.replace("| `--", "| `--old-"), page)).toBe(text);
+  });
 }
 
-test("the table of presets holds every setting in which they differ, with its values", () => {
-  const configs = names.map((name) => makeTrainConfig(name, {}) as Record<string, unknown>);
-  const settings = [...new Set(configs.flatMap(Object.keys))].filter((name) => name !== "preset");
-  const rows = settings.flatMap((setting) => {
-    const values = configs.map((config) => shown(setting, config[setting]));
-    if (new Set(values).size === 1) return [];
-    const name = setting === "seconds" ? "budget" : option(setting);
-    return [`| \`--${name}\` | ${values.join(" | ")} |`];
-  });
-  const head = `| setting | ${names.map((name) => `\`${name}\``).join(" | ")} |`;
-  expect(page).toContain([head, "|---|---|---|---|---|", ...rows, ""].join("\n"));
+test("settings.md has a row for every setting, training.md one where presets differ", () => {
+  const [presets, all] = PAGES.map((page) => readFileSync(join(GUIDES, page), "utf8"));
+  for (const name of SETTING_NAMES) {
+    const { option, takes, help } = SETTINGS[name];
+    const shown = "turns" in takes && takes.turns === "off" ? `--no-${option}` : `--${option}`;
+    const row = all!.split("\n").filter((line) => line.startsWith(`| \`${shown}`));
+    expect(
+      row.some((line) => line.includes(help)),
+      name,
+    ).toBe(true);
+    const differs = row.some((line) => line.includes("by preset"));
+    expect(presets!.includes(`| \`--${option}\` |`), name).toBe(differs);
+  }
+  expect(presets).toContain("| `--budget` | 180m | 360m | 2.5m | 2.5m |");
+  expect(presets).toContain("| `--augment` | none | all | none | none |");
+  expect(all).toContain("| `--tversky-gamma <g>` | 4/3 | ");
 });

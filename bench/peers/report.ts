@@ -2,8 +2,8 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, platform } from "node:os";
 import { dirname } from "node:path";
-import { UserError } from "../../src/core/errors";
 import { writeAtomically } from "../../src/platform/atomic_file";
+import { replaceBetween } from "../../src/terminal/marked_part";
 import { bestRows, markdown, memoryMarkdown, notes, type Row, rates, reasons } from "./table";
 
 export interface Machine {
@@ -47,13 +47,8 @@ export function reportText(report: Report): string {
 }
 
 /** `text` with what lies between the marks replaced. @throws UserError without marks */
-export function replaceMeasured(text: string, measured: string, file: string): string {
-  const [from, to] = MARKS.map((mark) => text.indexOf(mark)) as [number, number];
-  if (from < 0 || to < from) {
-    throw new UserError(`${file}: holds no ${MARKS.join(" … ")}; add both marks`);
-  }
-  return `${text.slice(0, from)}${MARKS[0]}\n\n${measured}\n\n${text.slice(to)}`;
-}
+export const replaceMeasured = (text: string, measured: string, file: string): string =>
+  replaceBetween(text, MARKS, measured, file);
 
 /** The report as JSON, each row with its rates and whether it counts as its engine's best. */
 export function writeJson(report: Report, file: string): void {

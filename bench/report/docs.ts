@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeAtomically } from "../../src/platform/atomic_file";
+import { replaceBetween } from "../../src/terminal/marked_part";
 import { drawRoofline, drawScaling, machineOf } from "./pictures";
 import type { Report } from "./schema";
 import { PARTS } from "./tables";
@@ -10,10 +11,8 @@ type Part = keyof typeof PARTS;
 
 /** Replaces what lies between `<!-- bench: part -->` and `<!-- end: part -->`. */
 export function replacePart(text: string, part: string, content: string): string {
-  const [begin, end] = [`<!-- bench: ${part} -->`, `<!-- end: ${part} -->`];
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`there is no ${begin} … ${end}`);
-  return `${text.slice(0, from + begin.length)}\n\n${content}\n\n${text.slice(to)}`;
+  const marks = [`<!-- bench: ${part} -->`, `<!-- end: ${part} -->`] as const;
+  return replaceBetween(text, marks, content, "docs/measurements/performance.md");
 }
 
 function provenance(report: Report): string {

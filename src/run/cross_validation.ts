@@ -6,7 +6,7 @@ import { UserError } from "../core/errors";
 import { writeAtomically } from "../platform/atomic_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { parseTrainConfig, type TrainConfig } from "../settings/config";
-import { createRunFolder, openRunFolder } from "./run_folder";
+import { configPath, createRunFolder, openRunFolder } from "./run_folder";
 
 /** What a fold begins with: its settings, and who trains and who validates. */
 export interface FoldStart {
@@ -67,7 +67,8 @@ function joined(path: string, starts: readonly FoldStart[]): CrossValidation {
   }
   starts.forEach((start, fold) => {
     const there = openRunFolder(found.folds[fold]!);
-    const other = difference(start, { config: parseTrainConfig(there.config), split: there.split });
+    const config = parseTrainConfig(there.config, configPath(there.path));
+    const other = difference(start, { config, split: there.split });
     if (other === undefined) return;
     throw new UserError(
       `${there.path}: was made with another ${other}; give the same settings to go on with it ` +

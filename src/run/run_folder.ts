@@ -41,7 +41,7 @@ export function checkpointPaths(run: { path: string }, kind: "last" | "best"): C
   };
 }
 
-const configPath = (path: string) => join(path, "config.json");
+export const configPath = (path: string): string => join(path, "config.json");
 const splitPath = (path: string) => join(path, "split.json");
 const choicesPath = (path: string) => join(path, "choices.json");
 const decisionPath = (path: string) => join(path, "decision.json");

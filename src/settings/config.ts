@@ -38,10 +38,19 @@ function settingOf(name: string): Setting | undefined {
   return Object.hasOwn(all, name) ? all[name] : undefined;
 }
 
-/** @throws UserError naming the setting, its value and what it may be */
-export function parseTrainConfig(settings: Readonly<Record<string, unknown>>): TrainConfig {
+/**
+ * @param file that the settings were read from, for messages
+ * @throws UserError naming the setting, its value and what it may be
+ */
+export function parseTrainConfig(
+  settings: Readonly<Record<string, unknown>>,
+  file?: string,
+): TrainConfig {
   const parsed = trainConfigSchema.safeParse(settings);
-  if (!parsed.success) throw new UserError(complaint(parsed.error.issues[0]!, settings));
+  if (!parsed.success) {
+    const message = complaint(parsed.error.issues[0]!, settings);
+    throw new UserError(file === undefined ? message : `${file}: ${message}`);
+  }
   const config = parsed.data;
   for (const check of [checkNetwork, checkMining, checkWeights, checkInference]) check(config);
   return config;
@@ -50,8 +59,8 @@ export function parseTrainConfig(settings: Readonly<Record<string, unknown>>): T
 function complaint(issue: z.core.$ZodIssue, settings: Readonly<Record<string, unknown>>): string {
   if (issue.code === "unrecognized_keys") {
     return (
-      `there is no setting ${issue.keys.join(", ")}: a newer version of voxgrad wrote it; go on ` +
-      "with that version"
+      `there is no setting ${issue.keys.join(", ")} in this version of voxgrad; use the version ` +
+      "that wrote it"
     );
   }
   const name = String(issue.path[0]);

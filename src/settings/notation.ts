@@ -7,7 +7,18 @@ export interface Notation<T> {
   write(value: T): string;
 }
 
-export const NUMBER: Notation<number> = { read: readNumber, write: writeNumber };
+/** In decimals, or as a fraction where decimals do not end. */
+export const NUMBER: Notation<number> = {
+  read(text) {
+    const fraction = /^(\d+)\/([1-9]\d*)$/.exec(text);
+    return fraction ? Number(fraction[1]) / Number(fraction[2]) : readNumber(text);
+  },
+  write(value) {
+    const ends = `${value}`.length < 12;
+    const divisor = ends ? undefined : [3, 7, 9].find((n) => Number.isInteger(n * value));
+    return divisor === undefined ? `${value}` : `${divisor * value}/${divisor}`;
+  },
+};
 
 export const NUMBERS: Notation<readonly number[]> = { read: readNumbers, write: String };
 
@@ -24,10 +35,3 @@ export const BYTES: Notation<number> = {
   read: readBytes,
   write: (bytes) => (bytes % 2 ** 30 === 0 ? `${bytes / 2 ** 30}G` : `${bytes / 2 ** 20}M`),
 };
-
-/** In decimals, or as a fraction where decimals do not end. */
-function writeNumber(value: number): string {
-  const ends = `${value}`.length < 12;
-  const divisor = ends ? undefined : [3, 7, 9].find((n) => Number.isInteger(n * value));
-  return divisor === undefined ? `${value}` : `${divisor * value}/${divisor}`;
-}

@@ -1,6 +1,13 @@
 /** Named sets of settings to start from. */
-import { parseTrainConfig, type SettingName, type TrainConfig, type TrainSettings } from "./config";
+import {
+  parseTrainConfig,
+  SETTINGS,
+  type SettingName,
+  type TrainConfig,
+  type TrainSettings,
+} from "./config";
 import { AUGMENTATIONS } from "./names";
+import { written } from "./setting";
 
 /** The paper's numbers (Schmidt-Mengin et al. 2021); docs/engine/architecture.md lists what is silent. */
 const PAPER: TrainSettings = {
@@ -111,9 +118,15 @@ export const PRESETS = {
 export type PresetName = keyof typeof PRESETS;
 export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
 
-/** The values of a setting in all presets, in their order. */
-export function inPresets(setting: SettingName): unknown[] {
-  return PRESET_NAMES.map((name) => makeTrainConfig(name, {})[setting]);
+/** A setting's value in each preset, as help and documentation write it. */
+export function inPresets(setting: SettingName): string[] {
+  return PRESET_NAMES.map((name) => written(SETTINGS[setting], makeTrainConfig(name, {})[setting]));
+}
+
+/** What every preset gives a setting; undefined where they differ. */
+export function sharedDefault(setting: SettingName): string | undefined {
+  const [first, ...others] = inPresets(setting);
+  return others.every((value) => value === first) ? first : undefined;
 }
 
 /**

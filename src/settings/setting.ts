@@ -87,9 +87,9 @@ export function schemasOf<T extends Readonly<Record<string, Setting>>>(
 /** Stands for a value that is not there. */
 export const ABSENT = "–";
 
-/** A value in help and documentation. */
+/** A value in help and documentation; of a switch, whether it is as if its option were given. */
 export function written({ takes }: Setting, value: unknown): string {
   if (value === undefined) return ABSENT;
-  if ("turns" in takes) return value ? "on" : "off";
+  if ("turns" in takes) return value === (takes.turns === "on") ? "on" : "off";
   return takes.notation.write(value);
 }

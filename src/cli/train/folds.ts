@@ -10,7 +10,7 @@ import {
   foldPath,
   openCrossValidation,
 } from "../../run/cross_validation";
-import { defaultRunPath, openRunFolder } from "../../run/run_folder";
+import { configPath, defaultRunPath, openRunFolder } from "../../run/run_folder";
 import { claimFolder, isLocked } from "../../run/run_lock";
 import { isFinished } from "../../run/validation_record";
 import { parseTrainConfig } from "../../settings/config";
@@ -100,7 +100,10 @@ function checkedFold({ path, folds }: CrossValidation, fold: number): number {
 function finished(folder: string, options: TrainFlags): boolean {
   const { config } = openRunFolder(folder);
   const { seconds, iterations } = budgetOf(options);
-  const budget = (seconds ?? iterations) ? { seconds, iterations } : parseTrainConfig(config);
+  const budget =
+    (seconds ?? iterations)
+      ? { seconds, iterations }
+      : parseTrainConfig(config, configPath(folder));
   return isFinished({ path: folder }, budget);
 }
 

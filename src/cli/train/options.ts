@@ -1,8 +1,8 @@
 /** The options of `bun run train`: of a run, and every setting as src/settings declares it. */
 import { type Command, Option } from "commander";
 import { SETTING_NAMES, SETTINGS, type SettingName } from "../../settings/config";
+import { sharedDefault } from "../../settings/presets";
 import { ABSENT } from "../../settings/setting";
-import { sharedDefault } from "../../settings/tables";
 import { ADAPTER_OPTION } from "../../terminal/command";
 import { listOption, numberOption, optionParser } from "../../terminal/options";
 

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { TuneFlags } from "../../choose/tune_options";
 import { UserError } from "../../core/errors";
 import type { Device } from "../../gpu/device";
-import type { RunFolder } from "../../run/run_folder";
+import { configPath, type RunFolder } from "../../run/run_folder";
 import {
   checkUse,
   parseTrainConfig,
@@ -91,5 +91,5 @@ export function resumedConfig(folder: RunFolder, command: Command): TrainConfig 
   const { seconds, iterations, ...settings } = folder.config;
   const given = budgetOf(command.opts<TrainFlags>());
   const budget = (given.seconds ?? given.iterations) ? given : { seconds, iterations };
-  return parseTrainConfig({ ...settings, ...budget });
+  return parseTrainConfig({ ...settings, ...budget }, configPath(folder.path));
 }
