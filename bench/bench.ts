@@ -23,7 +23,7 @@ export interface Settings {
   readonly filter?: RegExp;
   /** Pick → variant, for the recorded training programs. */
   readonly variants: Readonly<Record<string, string>>;
-  /** How activations are stored. */
+  /** The storage of activations. */
   readonly precision: Precision;
   /** Patches per dispatch of the kernels' table; sizes of the steps. Absent: by adapter. */
   readonly patches?: number;

@@ -1,7 +1,7 @@
 /**
- * Everything that is measured and tested, in one go, for the day that an adapter is at hand:
- * `bun run bench:all [--adapter gpu] [--stages tests,bench]`. Results of every stage, and what
- * they were measured on, go into a folder of their own; a stage that fails does not stop the others.
+ * Runs every test and every measurement in one go, for the day that an adapter is at hand:
+ * `bun run bench:all [--adapter gpu] [--stages tests,bench]`. Results of every stage, and a
+ * description of the machine, go into a folder of their own. A stage that fails stops no other.
  */
 import { mkdirSync } from "node:fs";
 import { cpus, totalmem } from "node:os";

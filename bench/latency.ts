@@ -9,7 +9,7 @@ import type { LatencyRow } from "./report/schema";
 
 type Seconds = Omit<LatencyRow, "id" | "cache">;
 
-/** Where the preset is scaled down, its chunks stay of one size: another size is other kernels. */
+/** Chunks stay of one size where the preset is scaled down: another size is other kernels. */
 function latencySizes(bench: Bench, preset: PresetName): { pool: number; batch: number } {
   const { pool, batch } = bench.sizes(preset);
   return bench.isScaled(preset) ? { pool: batch, batch } : { pool, batch };

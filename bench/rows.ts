@@ -48,7 +48,7 @@ function nameOf({ label, kernel, tensors }: Dispatch): string {
   return [label, [read, written].filter((s) => s !== "").join(" → ")].join(" ");
 }
 
-/** What tells a dispatch from others of the same name, consts or else args: `ACCUMULATE=true`. */
+/** The difference from other dispatches of the same name, consts or else args: `ACCUMULATE=true`. */
 function distinguishing({ consts, sizes }: Dispatch, others: readonly Dispatch[]): string {
   const differing = (names: readonly string[]) =>
     names.filter((name) => others.some((other) => other.sizes[name] !== sizes[name]));

@@ -1,4 +1,4 @@
-/** From probability maps to lesions, and thresholds tuned on validation patients. */
+/** Lesions of probability maps, and thresholds tuned on validation patients. */
 import { describe, expect, test } from "bun:test";
 import { Philox } from "../src/core/random";
 import type { Size3, Volume } from "../src/data/volume";

@@ -90,7 +90,7 @@ const parseLines = (text: string): (number | null)[][] =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
-/** What scipy finds, or undefined where there is none. */
+/** The metrics by scipy, or undefined where there is none. */
 function askScipy(): (number | null)[][] | undefined {
   const input = pairs.map(([{ size, affine, data }, prediction]) => {
     const spacing = [affine[0], affine[5], affine[10]];

@@ -48,7 +48,7 @@ function valuesOf(c: FusionCase): Values {
   return Object.fromEntries(entries);
 }
 
-/** What the chain gives in float64: y and every gradient, by name. */
+/** The results of the chain in float64: y and every gradient, by name. */
 function truth(c: FusionCase, values: Values): Values {
   const shapes = shapesOf(c);
   const attrs = { groups: c.groups, eps: EPS, relu: true };
@@ -183,7 +183,7 @@ function channelsIn(all: Float32Array, [, total = 0]: Shape, t: Tensor): Float32
   return Float32Array.from(Array.from({ length: n }, (_, i) => [...part(i)]).flat());
 }
 
-/** What GPUs run must be right everywhere: one of these a case, besides the adapter's own choice. */
+/** The kernels of GPUs must be right everywhere: each case runs one of these too. */
 const BLOCKED: readonly Readonly<Record<string, string>>[] = [
   { conv3d: "blocked_512x16", conv3d_dx: "blocked_512x16", conv3d_dw: "blocked_8x16_8x4" },
   { conv3d: "blocked_512x32", conv3d_dx: "blocked_256x16", conv3d_dw: "blocked_2x16_16x8" },

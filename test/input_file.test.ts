@@ -1,4 +1,4 @@
-/** What is read of a file that is no image, or that holds more than its header promises. */
+/** Files that are no image, or hold more than their header promises: refused, or read only so far. */
 import { afterAll, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

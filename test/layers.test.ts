@@ -142,7 +142,7 @@ function closure(path: string): { paths: Set<string>; packages: Set<string> } {
   return { paths, packages };
 }
 
-/** What a browser page predicts with: folders and codecs. They may load a package that runs there. */
+/** The folders and codecs that a browser page predicts with. They may load a package that runs there. */
 const FOR_A_PAGE =
   /^src\/(infer|decision|eval)\/|^src\/data\/(safetensors|nifti_decode|nifti_encode)\.ts$/;
 /** Packages that run in a page too. */

@@ -44,7 +44,7 @@ fn multiply() {
   noted = 0u;
 }`;
 
-/** What stands before the line that an entry point begins with. */
+/** The text before the line that an entry point begins with. */
 const own = (before: string) =>
   [before, `  let id = lane / LANES;\n  share = EACH * (lane % LANES);\n${before}`] as const;
 

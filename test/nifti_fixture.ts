@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../src/core/errors";
 
-/** How each voxel type is stored: its NIfTI code, its size in bytes, and how one value is set. */
+/** The storage of each voxel type: its NIfTI code, its size in bytes, and a setter for one value. */
 export const TYPES = {
   uint8: [2, 1, "setUint8"],
   int8: [256, 1, "setInt8"],

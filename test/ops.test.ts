@@ -68,7 +68,7 @@ for (const adapter of ["hardware", "lavapipe", "swiftshader"]) {
   });
 }
 
-/** What a graph launches, with everything but tensors. */
+/** The launches of a graph, with everything but tensors. */
 function launches({ graph }: OpGraph): string {
   return JSON.stringify(graph.dispatches.map(({ kernel, sizes }) => [kernel.name, sizes]));
 }

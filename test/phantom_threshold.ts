@@ -5,7 +5,7 @@ const BINS = 4096;
 /** z-normalised differences are counted between ± RANGE; what lies beyond goes to the last bins. */
 const RANGE = 16;
 
-/** How many lesion and other voxels have which value: all that a threshold can know. */
+/** The counts of lesion and other voxels by value: all that a threshold can know. */
 export interface Histogram {
   readonly lesion: Float64Array;
   readonly other: Float64Array;

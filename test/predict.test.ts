@@ -1,4 +1,4 @@
-/** From two visits to a probability on the first visit's grid, without leaving the device. */
+/** Prediction of a probability on the first visit's grid from two visits, all on the device. */
 import { afterAll, expect, spyOn, test } from "bun:test";
 import { conv3d } from "../kernels/conv3d/conv3d";
 import type { Graph } from "../src/core/graph";

@@ -99,7 +99,7 @@ function networkOps(): Found[] {
   return defined.filter(({ exported }) => names.includes(exported));
 }
 
-/** How to make an op one that a network may use with `--precision f16`. */
+/** The remedy for an op that a network may not use with `--precision f16`. */
 function remedy({ exported, path }: Found): string {
   return (
     `${exported} is part of the network, so --precision f16 reaches it. Its reference must say ` +

@@ -90,7 +90,7 @@ describe("identity network", () => {
   }
 });
 
-/** How often a program of this name runs during `action`. */
+/** Counts the runs of a program of this name during `action`. */
 async function runsOf(name: string, action: () => Promise<unknown>): Promise<number> {
   const run = spyOn(Program.prototype, "run");
   await action();

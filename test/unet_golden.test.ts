@@ -100,7 +100,7 @@ function gradientFaults(flat: Float32Array, set: (typeof SETS)[number]): string[
   });
 }
 
-/** What GPUs run, but for sizes that only some adapters hold. */
+/** The variants that GPUs run, but for sizes that only some adapters hold. */
 const BLOCKED = {
   conv3d: "blocked_512x16",
   conv3d_dx: "blocked_512x32",

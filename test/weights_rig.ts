@@ -15,7 +15,7 @@ export const MODEL: ModelInfo = {
   ...{ windowWeights: "uniform", mirror: "" },
 };
 
-/** What a weights file of `MODEL` holds; `change` may alter its tensors. */
+/** The contents of a weights file of `MODEL`; `change` may alter its tensors. */
 export function weightsContents(change: (tensors: Map<string, StoredTensor>) => void = () => {}) {
   const specs = unetParameters(MODEL.unet);
   const tensors = new Map<string, StoredTensor>(toNamed(specs, initialise(specs, 1)));

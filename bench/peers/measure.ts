@@ -14,7 +14,7 @@ export interface Timing {
   readonly spread: number;
 }
 
-/** What became of one work on one variant of a peer. */
+/** The outcome of one work on one variant of a peer. */
 export interface Outcome {
   readonly status: "timed" | "wrong" | "unavailable" | "failed";
   /** Why there are no times. */

@@ -1,7 +1,7 @@
 /**
- * What the driver and an engine's process say to each other: a line of JSON per request on the
- * process's stdin, an answer per request on its stdout, marked so that a library may print there
- * too. One work is prepared at a time.
+ * The protocol between the driver and an engine's process: a line of JSON per request on the
+ * process's stdin, an answer per request on its stdout. Answers are marked, so that a library may
+ * print there too. One work is prepared at a time.
  */
 import type { Work } from "./works";
 

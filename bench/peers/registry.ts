@@ -104,7 +104,7 @@ export function allWorks(chosen: readonly Peer[], sizes: Sizes): Map<string, Wor
 
 const ENGINES = join(import.meta.dir, "engines");
 
-/** What engines are told on their command lines. */
+/** Arguments of the engines' command lines. */
 export interface EngineOptions {
   /** Interpreter of those in Python. */
   readonly python: string;

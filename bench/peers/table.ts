@@ -110,7 +110,7 @@ export function markdown(rows: readonly Row[]): string {
   return layOut([[...HEADER, "date"], ...lines.map((cells, i) => [...cells, dateCells[i]!])]);
 }
 
-/** What engines replaced, each said once. */
+/** Replacements that engines made, each said once. */
 export function notes(rows: readonly Row[]): string[] {
   return [...new Set(rows.flatMap(({ title, note }) => (note ? [`${title}: ${note}`] : [])))];
 }

@@ -10,7 +10,7 @@ import { bandwidth } from "../ceilings";
 import type { KernelRow, Report, ScalingSeries } from "./schema";
 import { digits } from "./text";
 
-/** What was measured, where: the line beside a picture's title. */
+/** The machine and the measurement: the line beside a picture's title. */
 export function machineOf({ adapter, cpu, date }: Report): string {
   const where = adapter.kind === "hardware" ? "" : `, ${cpu.cores} cores of ${cpu.model}`;
   return `${adapter.name}${where}, ${date.slice(0, 10)}`;

@@ -240,7 +240,7 @@ function scalingPart({ scaling }: Report): string {
   return ["![How cost grows](scaling.png)", ...tables].join("\n\n");
 }
 
-/** What `--docs` can write, by the name of its markers. */
+/** The parts that `--docs` can write, by the names of their markers. */
 export const PARTS = {
   ceilings: ceilingsPart,
   kernels: kernelsPart,

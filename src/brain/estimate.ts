@@ -1,4 +1,4 @@
-/** Where the brain is in a FLAIR image, by brightness and shape alone. */
+/** Finds the brain in a FLAIR image, by brightness and shape alone. */
 import { gaussian, inVoxels } from "../data/smooth";
 import { type Volume, voxelSize } from "../data/volume";
 import { connectedComponents } from "../eval/components";

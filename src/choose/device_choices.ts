@@ -5,7 +5,7 @@ import { choicesOf } from "../tune/choices";
 import type { Task } from "../tune/task";
 import { windowBatchKey } from "./window_batch";
 
-/** What the tuner has decided. */
+/** The tuner's decisions. */
 export function tunedChoices(
   kernelTasks: readonly Task[],
   batchTasks: readonly Task[],

@@ -19,7 +19,7 @@ import type { TuneFlags } from "./tune_options";
 import { windowBatchTask } from "./window_batch";
 import { windowPicks } from "./window_kernels";
 
-/** What a command will run. */
+/** The programs that a command will run. */
 export interface Needs {
   /** Of the programs that it records, beside those of the models' windows. */
   readonly picks: readonly Picked[];

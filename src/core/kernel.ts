@@ -108,7 +108,7 @@ export interface SubgroupMatrix {
   readonly result: string;
 }
 
-/** What an adapter can do, as far as choosing a kernel variant needs to know. */
+/** The capabilities of an adapter that the choice of a kernel variant needs. */
 export interface Capabilities {
   /** "lavapipe", "swiftshader" or "hardware": the families with defaults of their own. */
   readonly kind: "lavapipe" | "swiftshader" | "hardware";

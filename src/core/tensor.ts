@@ -6,7 +6,7 @@ import type { Graph } from "./graph";
 
 /** f16 only where activations are stored; they are computed with as f32. */
 export type DType = "f32" | "f16" | "u32" | "i32";
-/** How activations are stored. */
+/** The storage of activations. */
 export type Precision = "f32" | "f16";
 export type Shape = readonly number[];
 

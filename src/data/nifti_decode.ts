@@ -1,12 +1,12 @@
-/** What the bytes of a NIfTI file say: voxels on a grid. No file system, no compression. */
+/** Decodes the bytes of a NIfTI file to voxels on a grid. No file system, no compression. */
 import { UserError } from "../core/errors";
 import { BYTES_PER_VOXEL, type NiftiInfo, parseHeader } from "./nifti_header";
 import type { Mask, Size3, Volume } from "./volume";
 
-/** How far a mask's voxel may lie from 0 or 1: rounding error of files that scale their values. */
+/** The distance that a mask's voxel may have from 0 or 1: rounding of files that scale their values. */
 const MASK_TOLERANCE = 1e-3;
 
-/** What a file added to its voxels: its header, and a line for each thing decided by rule. */
+/** A file's additions to its voxels: its header, and a line for each thing decided by rule. */
 export interface FromFile {
   readonly info: NiftiInfo;
   readonly notes: readonly string[];

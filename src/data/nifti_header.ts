@@ -16,7 +16,7 @@ export type VoxelType =
   | "float32"
   | "float64";
 
-/** What a NIfTI file says about its voxels. */
+/** A NIfTI file's statements about its voxels. */
 export interface NiftiInfo extends Geometry {
   readonly version: 1 | 2;
   readonly size: Size3;

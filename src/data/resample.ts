@@ -4,7 +4,7 @@ import type { Affine, Grid, Mask, Volume } from "./volume";
 /** Positions this far (voxels) beyond the outer face still count as inside: rounding of headers. */
 const FACE_TOLERANCE = 1e-3;
 
-/** How many voxels of the new grid lie outside the source's field of view; they are 0. */
+/** The count of voxels of the new grid outside the source's field of view; they are 0. */
 export interface Resampled {
   readonly outside: number;
 }

@@ -20,7 +20,7 @@ export interface StoredTensor {
   readonly data: TensorData;
 }
 
-/** What one file holds. Order of `tensors` is kept among tensors of one element size. */
+/** The contents of one file. Order of `tensors` is kept among tensors of one element size. */
 export interface Safetensors {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;

@@ -38,7 +38,7 @@ export interface DeviceSource extends StoredPair {
 
 type Source = VolumeSource | DeviceSource;
 
-/** Where planes [z0, z0 + planes) of both visits go, one after the other: element `at` of a page. */
+/** The place of planes [z0, z0 + planes) of both visits, one after the other: element `at` of a page. */
 export interface PageRange {
   readonly page: Tensor;
   readonly at: number;

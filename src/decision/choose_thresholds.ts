@@ -32,7 +32,7 @@ export interface PatientRule {
   readonly specificity: Rate;
 }
 
-/** What was tuned; a rule is absent where the patients do not decide it. */
+/** The tuned rules; one is absent where the patients do not decide it. */
 export interface Decision {
   readonly lesions?: TunedLesionRule;
   readonly patient?: PatientRule;

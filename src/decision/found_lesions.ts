@@ -4,7 +4,7 @@ import type { Mask, Volume } from "../data/volume";
 import { findLesions, type Lesions, MSSEG2_RULE, minLesionVoxels } from "../eval/lesion_detection";
 import { type Place, placeOf } from "../eval/lesions";
 
-/** Which voxels of a probability map are lesion. */
+/** The rule that makes voxels of a probability map lesion. */
 export interface LesionRule {
   /** Probabilities of at least this are lesion. */
   readonly threshold: number;
@@ -12,7 +12,7 @@ export interface LesionRule {
   readonly minLesionVolume: number;
 }
 
-/** Where nothing else is said: the smallest lesion is that of the MSSEG-2 challenge. */
+/** The default rule; its smallest lesion is that of the MSSEG-2 challenge. */
 export const DEFAULT_RULE: LesionRule = {
   threshold: 0.5,
   minLesionVolume: MSSEG2_RULE.minVolumeMm3,

@@ -1,6 +1,6 @@
 import type { Size3 } from "../data/volume";
 
-/** Which voxels touch: by a face (6), also by an edge (18), also by a corner (26). */
+/** The neighbours of a voxel: by a face (6), also by an edge (18), also by a corner (26). */
 export type Connectivity = 6 | 18 | 26;
 
 /** The connected components of a mask, numbered 1, 2, … by their first voxel in memory order. */

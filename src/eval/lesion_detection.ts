@@ -65,7 +65,7 @@ export function findLesions(
   return { count: kept.length, labels, voxels: (lesion) => kept[lesion - 1]!, small };
 }
 
-/** What became of a lesion: detected, or which of the two conditions it fails. */
+/** The verdict on a lesion: detected, or the one of the two conditions that it fails. */
 export type Verdict = "detected" | "overlap" | "outside";
 
 /** Verdicts on the lesions of both masks, at [number − 1]. */

@@ -71,7 +71,7 @@ const failedText = ({ arm, seed }: PlannedRun, reason: string) =>
 const hasBegun = (folder: string, { id }: PlannedRun) =>
   existsSync(join(runPath(folder, id), "config.json"));
 
-/** What the training said last, which for an error is its one line. */
+/** The last line of the training, which for an error is its message. */
 function lastLine(path: string): string {
   const lines = readFileSync(path, "utf8").trimEnd().split("\n");
   return lines.findLast((line) => line.startsWith("voxgrad: ")) ?? lines.at(-1) ?? "no output";

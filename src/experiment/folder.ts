@@ -33,7 +33,7 @@ export type Setup = z.infer<typeof setupSchema>;
 
 const setupPath = (folder: string) => join(folder, "experiment.json");
 
-/** What an earlier start wrote, if there was one. @throws UserError for an unreadable file */
+/** The record of an earlier start, if there was one. @throws UserError for an unreadable file */
 export function readSetup(folder: string): Setup | undefined {
   const path = setupPath(folder);
   if (!existsSync(path)) return undefined;
@@ -70,7 +70,7 @@ export const runPath = (folder: string, id: string): string => join(folder, "run
 export const logPath = (folder: string, id: string): string => join(folder, "logs", `${id}.log`);
 const donePath = (folder: string, id: string) => join(folder, "done", `${id}.json`);
 
-/** How a run ended; a failed one is tried again by the next start. */
+/** The end of a run; a failed one is tried again by the next start. */
 const endSchema = z.object({ failed: z.string().optional() });
 export type RunEnd = z.infer<typeof endSchema>;
 

@@ -126,7 +126,7 @@ function intervalText({ mean, low, high }: Interval, signed = false): string {
   return `${text(mean)} [${text(low)}, ${text(high)}]`;
 }
 
-/** What can be said of a score, and what cannot, in one sentence each. */
+/** Says of a score whether its difference is told from chance, in one sentence each. */
 function verdict(
   arms: readonly ArmResult[],
   baseline: string,

@@ -3,7 +3,7 @@ import type { SubgroupMatrix } from "../core/kernel";
 export type AdapterKind = "hardware" | "lavapipe" | "swiftshader" | "software";
 export type AdapterSourceName = "system" | "lavapipe" | "swiftshader" | "browser";
 
-/** What is known of an adapter before a device is opened on it. */
+/** The facts of an adapter before a device is opened on it. */
 export interface AdapterDescription {
   /** The driver's name for it, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */
   readonly name: string;

@@ -4,7 +4,7 @@ import type { Candidate } from "./adapter_search";
 
 export type { AdapterDescription, AdapterKind } from "./adapter";
 
-/** What the place where a device runs (src/hosts) gives it besides WebGPU itself. */
+/** The additions of a device's host (src/hosts) to WebGPU itself. */
 export interface DeviceHost {
   /** How a promise of the device is awaited; absent: like any other. */
   readonly wait?: <T>(promise: Promise<T>) => Promise<T>;
@@ -17,7 +17,7 @@ export interface DeviceHost {
   readonly gpuHint?: string;
 }
 
-/** Which sets of shaders the driver has compiled on this machine, and still has. */
+/** The sets of shaders that the driver has compiled on this machine, and still has. */
 export interface CompiledShaders {
   before(sources: readonly string[]): boolean;
   remember(sources: readonly string[]): Promise<void>;

@@ -1,4 +1,4 @@
-/** From WGSL text to compiled pipelines: specialisation, caching, readable errors. */
+/** Makes compiled pipelines of WGSL text: specialisation, caching, readable errors. */
 import type { Consts, Kernel } from "../core/kernel";
 
 const CONST_LINE = /^(const\s+(\w+)\s*:\s*(u32|i32|f32|bool)\s*=\s*)[^;]+;/gm;

@@ -9,7 +9,7 @@ export interface LesionChange {
   readonly resolved: Mask;
 }
 
-/** How a mask of changes of either direction is split. */
+/** The rule that splits a mask of changes of either direction. */
 export interface ChangeRule {
   /** Standard deviation of the Gaussian that smooths the difference. */
   readonly smoothingMm: number;

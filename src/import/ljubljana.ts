@@ -17,7 +17,7 @@ import type { LjubljanaPatient } from "./ljubljana_files";
 
 export type Interpolation = "cubic" | "linear";
 
-/** What became of a patient, and lines for the user. */
+/** The outcome of a patient, and lines for the user. */
 export interface Imported {
   readonly outcome: "written" | "already there";
   readonly notes: readonly string[];

@@ -13,7 +13,7 @@ const BATCH = 1024;
 /** Edge of the corner that is looked at before a whole window, voxels. */
 const CORNER = 4;
 
-/** What a window holds in both visits where each is constant, as text; else undefined. */
+/** The constant values of a window's two visits, as text; undefined where one is not constant. */
 type Key = string | undefined;
 
 /**

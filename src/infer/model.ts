@@ -10,7 +10,7 @@ import { type ParameterTensors, type UNetConfig, unet3d } from "../nn/unet3d";
 import type { Mirror, WindowWeights } from "../settings/names";
 import type { Network } from "./window_options";
 
-/** What inference must know beside the weights; JSON in the metadata of a weights file. */
+/** The settings that inference needs beside the weights; JSON in the metadata of a weights file. */
 export interface ModelInfo {
   readonly unet: UNetConfig;
   /** Edge of the voxels that the network sees, mm. */
@@ -27,7 +27,7 @@ export interface ModelInfo {
   readonly mirror: Mirror;
 }
 
-/** What files mean that are older than a setting. */
+/** Values of the settings that older files lack. */
 const DEFAULTS = { windowWeights: "uniform", mirror: "" } satisfies Partial<ModelInfo>;
 
 /** Version of the weights file's metadata. */

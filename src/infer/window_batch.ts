@@ -13,7 +13,7 @@ export interface WindowModel extends Pick<ModelInfo, "unet" | "patch"> {
   readonly precision?: Precision;
 }
 
-/** What is known to be fastest on a device (src/choose); what is absent is left to the defaults. */
+/** The fastest known choices on a device (src/choose); absent ones are left to the defaults. */
 export interface DeviceChoices {
   /** Variants of kernels. */
   readonly kernels?: Choices;

@@ -16,7 +16,7 @@ export interface BatchedNetwork {
   readonly difference?: boolean;
 }
 
-/** What a prediction's time goes into. The first windows wait for drivers that compile late. */
+/** The stages of a prediction's time. The first windows wait for drivers that compile late. */
 export type Stage = "volumes" | "constant windows" | "compiling, first windows" | Repeated | "mean";
 export type Repeated = "network" | "overlap";
 

@@ -80,7 +80,7 @@ function groupNorm(name: string, channels: number) {
   ] satisfies ParameterSpec[];
 }
 
-/** How many numbers the tensors hold, without the gaps of the flat buffer. */
+/** The count of numbers in the tensors, without the gaps of the flat buffer. */
 export function parameterCount(specs: readonly ParameterSpec[]): number {
   return specs.reduce((sum, { shape }) => sum + elements(shape), 0);
 }

@@ -35,7 +35,7 @@ export type ParameterTensors = ReadonlyMap<string, Tensor>;
 /** Patches must halve twice without remainder. */
 export const SIZE_MULTIPLE = 4;
 
-/** What the decoder makes at each of its levels, finest first: half as large from one to the next. */
+/** The decoder's output at each of its levels, finest first: half as large from one to the next. */
 export interface UNetLevels {
   /** (N, 1, D, H, W), always f32. */
   readonly logits: Tensor;

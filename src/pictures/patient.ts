@@ -16,7 +16,7 @@ import {
   squareAround,
 } from "./slice";
 
-/** What a picture shows. Volumes and masks lie on one grid. */
+/** The contents of a picture. Volumes and masks lie on one grid. */
 export interface PatientPicture {
   readonly visit1: Volume;
   readonly visit2: Volume;
@@ -50,7 +50,7 @@ export interface Panel {
   readonly fill?: { readonly pixels: Uint8Array; readonly colour: string };
 }
 
-/** Where a panel is drawn, pixels of the canvas. */
+/** The place of a panel, in pixels of the canvas. */
 export interface Box {
   readonly left: number;
   readonly top: number;

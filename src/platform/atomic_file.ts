@@ -86,7 +86,7 @@ function isWrittenInto(path: string, old: Stats | undefined): boolean {
   return old !== undefined && (!old.isFile() || /^\/(dev|proc)\//.test(path));
 }
 
-/** Where the links lead, also where nothing is there yet. */
+/** The target of the links, also where nothing is there yet. */
 function targetOf(path: string, depth = 0): string {
   try {
     return realpathSync(path);
@@ -159,7 +159,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "its name is too long; choose a shorter one",
 };
 
-/** What the system said, as a line for the user; other errors stay as they are. */
+/** The system's error as a line for the user; other errors stay as they are. */
 export function writeProblem(path: string, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (error instanceof UserError || code === undefined || code.startsWith("ERR_")) return error;

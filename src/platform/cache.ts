@@ -5,7 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { UserError } from "../core/errors";
 import { removeQuietly, sweepOnce, temporaryPath } from "./leftovers";
 
-/** What decides where the cache lies; a parameter so that every platform can be tested on one. */
+/** The facts that decide the cache's place; a parameter so that every platform can be tested on one. */
 export interface CacheEnvironment {
   readonly platform: string;
   readonly home: string;

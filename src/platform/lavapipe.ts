@@ -13,7 +13,7 @@ const DRIVER = "libvulkan_lvp.so";
 const LOADER = "libvulkan.so.1";
 /** Dawn accepts lavapipe of Mesa 23.2 (Ubuntu 22.04) and refuses that of 22.3 (Debian 12). */
 const OLDEST_MESA = 23.2;
-/** What every process has loaded already, in the machine's own version, and may not be doubled. */
+/** Libraries that every process has loaded already, in the machine's version, and may not load twice. */
 const NEVER_UNPACKED = /^(libc6|libgcc-s1|libstdc\+\+6|gcc-\d+-base)_/;
 
 /**

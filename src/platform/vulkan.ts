@@ -49,14 +49,14 @@ function own(
 const DRIVER_VARIABLES = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] as const;
 const userDrivers = DRIVER_VARIABLES.map((name) => [name, process.env[name]] as const);
 
-/** Where GPU containers and NixOS mount drivers, outside of the loader's search path. */
+/** Folders where GPU containers and NixOS mount drivers, outside of the loader's search path. */
 const MOUNTED_DRIVER_DIRS = [
   "/usr/local/nvidia/share/vulkan/icd.d",
   "/usr/local/nvidia/vulkan/icd.d",
   "/run/opengl-driver/share/vulkan/icd.d",
 ];
 
-/** Where the loader itself looks. */
+/** Folders that the loader itself searches. */
 const LOADER_DIRS = [
   "/usr/local/share/vulkan/icd.d",
   "/usr/local/etc/vulkan/icd.d",

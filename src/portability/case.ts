@@ -7,7 +7,7 @@ import type { Capabilities } from "../core/kernel";
 import type { OpGraph, Rig } from "./op_run";
 import type { Dissection } from "./packed";
 
-/** How a case came out on an adapter. */
+/** The outcome of a case on an adapter. */
 export interface Outcome {
   /** The largest error, in units of its bound; more than 1 is a failure. */
   readonly worst: number;

@@ -90,7 +90,7 @@ export async function stepByStep(
   };
 }
 
-/** What a tensor should hold: everywhere, or at some of its elements. */
+/** The right values of a tensor: everywhere, or at some of its elements. */
 export function packExpected(
   storages: readonly Tensor[],
   { name, tensor, values, bounds }: Expected,

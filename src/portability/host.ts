@@ -32,7 +32,7 @@ export interface HostAdapters {
   readonly reason?: string;
 }
 
-/** What a worker's module exports; pure engine code, bundled for each host. */
+/** The exports of a worker's module; pure engine code, bundled for each host. */
 export interface Worker {
   /** Answers messages until `receive` ends. Adapter and limits are `device.info`. */
   serve(
@@ -53,7 +53,7 @@ export interface Host {
   start(adapter: HostAdapter, worker: string): Promise<HostWorker>;
 }
 
-/** How a worker came to its end; `crash` is a signal, an exit code or a lost page. */
+/** The end of a worker; `crash` is a signal, an exit code or a lost page. */
 export interface WorkerEnd {
   readonly kind: "exit" | "crash" | "killed";
   /** One line: exit code or signal, and the last line on stderr. */

@@ -153,7 +153,7 @@ function interleaved(cases: readonly ListedCase[]): ListedCase[] {
   return placed.map(({ c }) => c);
 }
 
-/** How the case comes out with the defect, if it does not pass. */
+/** The fault of the case with the defect, if it does not pass. */
 async function howNoticed(
   column: Column,
   { id, patience }: ListedCase,

@@ -6,7 +6,7 @@ import type { OpGraph, Readback, Trial } from "./op_run";
 import { copy } from "./op_run";
 import { wordCount, wordsOf } from "./tensor_words";
 
-/** How one run of an op came out. */
+/** The outcome of one run of an op. */
 export interface Verdict {
   /** One line for each thing that is wrong; empty when all is well. */
   readonly faults: readonly string[];
@@ -30,7 +30,7 @@ export function judge(recorded: OpGraph, result: Readback): Verdict {
   return { faults, worst: Math.max(0, ...compared.map(({ worst }) => worst)) };
 }
 
-/** What a tensor should hold, and by how much it may be off. */
+/** The right values of a tensor, and the error that each may have. */
 export interface Expected {
   readonly name: string;
   readonly tensor: Tensor;

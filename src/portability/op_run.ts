@@ -35,7 +35,7 @@ export class Rig {
   }
 }
 
-/** What is asked of a trial beside its case. */
+/** Requests to a trial beside its case. */
 export interface TrialOptions {
   /** Stores activations as f16. */
   readonly half?: boolean;
@@ -92,7 +92,7 @@ export function copy(values: Values): Values {
   return Object.fromEntries(Object.entries(values).map(([name, v]) => [name, v.slice()]));
 }
 
-/** Which variants an op runs in each round, so that every supported one has its turn. */
+/** The variants of an op in each round, so that every supported one has its turn. */
 export function variantRounds(
   op: Op<unknown>,
   caps: Capabilities,

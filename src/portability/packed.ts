@@ -30,7 +30,7 @@ export interface Packed {
   readonly dispatches: readonly PackedDispatch[];
 }
 
-/** What a tensor should hold after the last dispatch. */
+/** The right values of a tensor after the last dispatch. */
 export interface Expectation {
   readonly name: string;
   /** Position in the list of buffers. */

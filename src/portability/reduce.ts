@@ -27,7 +27,7 @@ export interface Finding extends Reduced {
 
 const RUN = "what a run of all dispatches gave";
 const FLOAT64 = "a float64 reference, with bounds that follow from the operations";
-/** Where another driver's words are the truth: of a buffer's largest value. */
+/** The tolerance where another driver's words are the truth, in parts of a buffer's largest value. */
 const SHARE = 2 ** -16;
 
 /** The case with a defect in its shaders, if there is one. */
@@ -105,7 +105,7 @@ function wordsOf({ buffers }: Packed, buffer: number, state: readonly string[]):
   };
 }
 
-/** How it comes out wrong on a column; undefined where it is right. */
+/** The fault on a column; undefined where it is right. */
 export async function isWrong(
   column: Column,
   { packed, expected }: Reduced,

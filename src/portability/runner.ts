@@ -101,7 +101,7 @@ export class Column {
   }
 }
 
-/** How a case can end its worker. */
+/** The ways that a case can end its worker. */
 export const ENDS: readonly Status[] = ["crashed", "hung", "lost"];
 const round = (value: number) => Number(value.toPrecision(4));
 

@@ -21,7 +21,7 @@ export const lossSeedReference = defineReference({
   bound: () => 0,
 });
 
-/** Where the gradients of a case overflow, to what, and the scale before. */
+/** The places and values of a case's overflow, and the scale before. */
 const CASES: Readonly<Record<string, { at?: number; value?: number; scale: number }>> = {
   finite: { scale: 32768 },
   infinite_last: { at: 2999, value: Number.POSITIVE_INFINITY, scale: 32768 },

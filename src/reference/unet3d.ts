@@ -167,7 +167,7 @@ export function gradients64(
   return { losses: loss.data, gradients };
 }
 
-/** What deep supervision makes small: the mean over the patches of the levels' losses in their shares. */
+/** The loss of deep supervision: the mean over the patches of the levels' losses in their shares. */
 export function supervised64(
   params: Named,
   config: UNetConfig,

@@ -15,14 +15,14 @@ import type { TrainConfig } from "../settings/config";
 import { type TrainState, unetConfig } from "../train/state";
 import type { CheckpointPaths } from "./run_folder";
 
-/** What a weights file of this run says of itself. */
+/** The settings that a weights file of this run carries. */
 export function modelInfo(config: TrainConfig): ModelInfo {
   const { spacing, patch, stride, normalisation, difference, windowWeights, mirror } = config;
   const windows = { patch, stride, windowWeights, mirror };
   return { unet: unetConfig(config), spacing, normalisation, difference, ...windows };
 }
 
-/** How far a run has come. */
+/** The progress of a run. */
 export interface Progress {
   /** Iterations finished. */
   readonly iteration: number;
@@ -86,7 +86,7 @@ function finite(
   );
 }
 
-/** What goes into a weights file, what goes into the state file, and where that begins in the flat buffer. */
+/** The tensors of a weights file, those of the state file, and their start in the flat buffer. */
 function parts(specs: readonly ParameterSpec[]) {
   const network = specs.filter((spec) => !spec.trainingOnly);
   return { network, heads: specs.slice(network.length), end: layout(network).total };

@@ -8,7 +8,7 @@ import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { parseTrainConfig, type TrainConfig } from "../settings/config";
 import { configPath, createRunFolder, openRunFolder } from "./run_folder";
 
-/** What a fold begins with: its settings, and who trains and who validates. */
+/** The start of a fold: its settings, and its split into training and validation. */
 export interface FoldStart {
   readonly config: TrainConfig;
   readonly split: Readonly<Record<string, unknown>>;

@@ -62,7 +62,7 @@ export function decide(folder: RunFolder, sweeps: Sweeps): Decision {
   return decision;
 }
 
-/** What the chosen thresholds give on each patient. */
+/** The outcome of the chosen thresholds on each patient. */
 function perPatient(sweeps: Sweeps, { lesions, patient }: Decision) {
   return [...sweeps].map(([id, { lesions: reference, f1, dice, found, mass }]) => {
     const t = THRESHOLDS.indexOf(lesions?.threshold ?? Number.NaN);

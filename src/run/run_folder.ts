@@ -69,7 +69,7 @@ export function createRunFolder(
   return { path, config, split };
 }
 
-/** Which variants of kernels a run uses; a resumed run keeps them, for the same bits. */
+/** The variants of kernels of a run; a resumed run keeps them, for the same bits. */
 export interface RunChoices {
   /** Adapter and driver that they were chosen for. */
   readonly adapter: string;

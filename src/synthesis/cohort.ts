@@ -52,7 +52,7 @@ const originSchema = z.object({
 });
 export type Origin = z.infer<typeof originSchema>;
 
-/** Where a synthetic pair comes from; undefined for a folder of real scans. */
+/** The origin of a synthetic pair; undefined for a folder of real scans. */
 export function originOf(folder: string): Origin | undefined {
   const path = join(folder, ORIGIN);
   if (!existsSync(path)) return undefined;
@@ -61,7 +61,7 @@ export function originOf(folder: string): Origin | undefined {
   throw new UserError(`${path}: is not what \`synthesise\` writes; remove the folder`);
 }
 
-/** What decides how the pairs come out: contents of all files, number of the seed, version. */
+/** The key of everything that the pairs follow from: contents of all files, seed, version. */
 export async function synthesisKey(options: SynthesisOptions): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify([VERSION, options.seed]));
   for (const source of options.sources) {

@@ -53,7 +53,7 @@ export function drawTurn(random: Philox, mirrored: boolean): number[] {
   return m.map((v, i) => ((i < 3 && mirrored ? -1 : 1) * v) / scale);
 }
 
-/** Where a lesion of this pose lies in an image, by the geometry of both alone. */
+/** The place of a lesion of this pose in an image, by the geometry of both alone. */
 export function footprint(image: Volume, shape: LesionShape, { centre, turn }: Pose): Footprint {
   const turned: Affine = [
     ...[turn[0]!, turn[1]!, turn[2]!, 0],
@@ -236,7 +236,7 @@ export function fill(
   }
 }
 
-/** How far away there is white matter for most of the voxels: of 200 random ways, the best. */
+/** The shift that finds white matter for most of the voxels: the best of 200 random ones. */
 function noiseShift(
   voxels: readonly number[],
   white: Float32Array,

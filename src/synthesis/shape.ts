@@ -27,7 +27,7 @@ export interface LesionShape {
   readonly volume: number;
 }
 
-/** What a lesion must have to be taken as a shape, mm³. */
+/** The volume that a lesion must have to be taken as a shape, mm³. */
 const VOLUME: readonly [number, number] = [12, 3000];
 const MARGIN_MM = 3;
 const SOFT_MM = 0.7;

@@ -27,7 +27,7 @@ export interface Tissue {
 
 /** Smoothing that tells tissue from noise, mm. */
 const FINE_MM = 0.8;
-/** How far the local level looks, mm. */
+/** The reach of the local level, mm. */
 const LEVEL_MM = 12;
 const WIDE_MM = 25;
 /** Neighbourhood of a plausible place, mm. */

@@ -57,7 +57,7 @@ function meanLevel({ level, plausible }: Tissue): number {
   return sum / Math.max(1, n);
 }
 
-/** Where a voxel is read, in voxels: rotated about the middle and shifted. */
+/** The place that a voxel is read from, in voxels: rotated about the middle and shifted. */
 function movement(size: readonly number[], edges: Point, random: Philox) {
   const [a, b, c] = [0, 1, 2].map(() => (random.uniform(-0.4, 0.4) * Math.PI) / 180);
   const shift = [0, 1, 2].map(() => random.uniform(-0.35, 0.35));

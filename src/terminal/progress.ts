@@ -1,6 +1,6 @@
 import { SingleBar } from "cli-progress";
 
-/** Where progress is shown and what time it is; parameters so that tests need neither. */
+/** A place to show progress and a clock; parameters so that tests need neither. */
 export interface ProgressOptions {
   /** Default: standard error, so that standard output stays free for results. */
   readonly stream?: NodeJS.WriteStream;

@@ -118,7 +118,7 @@ function withBlobs(
   return g.apply(add, { a: loss, b: blobs! }, {}).y!;
 }
 
-/** What a loss over the batch needs of it. terms: (batch, TERMS), of all patches' applyLoss. */
+/** The totals that a loss over the batch needs. terms: (batch, TERMS), of all patches' applyLoss. */
 export function totalsOf(g: Graph, terms: Tensor): BatchTotals {
   return { totals: g.apply(columnSums, { x: terms }, {}).y!, batch: terms.shape[0]! };
 }

@@ -62,7 +62,7 @@ interface Head extends LossInputs {
   readonly share: number;
 }
 
-/** What is known of the batch after its backward pass. */
+/** The batch after its backward pass. */
 interface Trained extends Pick<PatchLoss, "loss" | "sums"> {
   /** Of the logits, squared and summed by class: (B, 2). */
   readonly gradients: Tensor;

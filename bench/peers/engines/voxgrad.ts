@@ -34,7 +34,7 @@ const device = await openDevice({ adapter, quiet: true }).catch(refuse);
 const config = makeTrainConfig("paper", { seed: SEED });
 const specs = unetParameters(unetConfig(config));
 
-/** What a work is recorded into: a graph, and the states that it reads. */
+/** The recording of a work: a graph, and the states that it reads. */
 class Recording {
   readonly memory = new Memory(device);
   readonly graph: Graph;
@@ -216,7 +216,7 @@ async function iteration({ pool, batch }: IterationWork, precision: Precision): 
   };
 }
 
-/** What is measured beside the float32 that everything is compared with. */
+/** The variants measured beside the float32 that everything is compared with. */
 const F16 = "--precision f16";
 
 const engine: Engine = {

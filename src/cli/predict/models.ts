@@ -15,7 +15,7 @@ export interface NamedWeights extends LoadedWeights {
   readonly path: string;
 }
 
-/** What the command line says instead of the weights files. */
+/** The options of the command line that replace values of the weights files. */
 export interface ModelChanges {
   /** Stride of the windows, voxels. */
   readonly stride?: number;

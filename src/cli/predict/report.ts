@@ -6,7 +6,7 @@ import type { Findings } from "../../decision/findings";
 import type { LesionRule } from "../../decision/found_lesions";
 import { table } from "../../terminal/text_table";
 
-/** Which thresholds are used, and where they come from. */
+/** The thresholds in use and their origins. */
 export function ruleText(
   { rule }: Findings,
   { lesions: tuned }: Decision,

@@ -50,7 +50,7 @@ export function writeCrossValidated({ path, folds }: CrossValidation): string {
   return text;
 }
 
-/** What thresholds are worth, tuned on the other folds and not tuned. */
+/** The scores of thresholds that are tuned on the other folds, and of the defaults. */
 function thresholdLines({ tuned, defaults }: ReturnType<typeof nestedOutcome>): string[] {
   const number = (value: number) => (Number.isNaN(value) ? "–" : value.toFixed(3));
   const row = (name: string, { f1, dice, falseLesions, ...patients }: Outcome) => [

@@ -63,7 +63,7 @@ export function savedSplit(folder: RunFolder, cohort: Cohort): Arms {
   return { train: split.train.map(find), val: split.val.map(find) };
 }
 
-/** What `split.json` will hold. */
+/** The contents of `split.json`. */
 export function splitOf(cohort: Cohort, arms: Arms, options: TrainFlags): SavedSplit {
   return {
     data: options.data === undefined ? undefined : resolve(cohort.root),

@@ -107,7 +107,7 @@ function finished(folder: string, options: TrainFlags): boolean {
   return isFinished({ path: folder }, budget);
 }
 
-/** What a fold's own process is told, beside its folder. */
+/** The arguments of a fold's own process, beside its folder. */
 function passedOn({ adapter, budget, iterations, tune, tuneSeconds, data }: TrainFlags): string[] {
   const given = {
     ...{ adapter, iterations, tune, data, "tune-seconds": tuneSeconds },

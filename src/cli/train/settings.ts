@@ -33,7 +33,7 @@ export interface TrainFlags extends TuneFlags {
 /** Flags that are on by default have a value whether given or not. */
 const isGiven = (command: Command, name: string) => command.getOptionValueSource(name) === "cli";
 
-/** What a resumed run may be given. */
+/** Options that a resumed run accepts. */
 const OF_A_RESUMED_RUN = [
   ...["resume", "adapter", "data", "budget", "iterations", "tune", "tuneSeconds"],
 ];

@@ -34,7 +34,7 @@ const NUCLEI = [
   [6.5, -7, -2, 4.2, 6.5, 5],
 ] as const;
 
-/** What lies at a point, as distances in mm. */
+/** The distances of a point from the surfaces, in mm. */
 export interface Probe {
   /** Depth under the pial surface (hull, sulci, fissure), negative in the fluid outside. */
   pial: number;

@@ -5,7 +5,7 @@ import { UserError } from "../../core/errors";
 import { writeMask, writeVolume } from "../nifti_write";
 import { makePatient, type PatientSettings } from "./patient";
 
-/** What the pool sends: make patient `index` and write it under `root`. */
+/** A message of the pool: make patient `index` and write it under `root`. */
 export interface PatientTask {
   readonly settings: PatientSettings;
   readonly root: string;

@@ -143,7 +143,7 @@ function functionProbe(seed: number) {
 /** Near 1 a logarithm is bounded absolutely. */
 const isNear = (name: string, x: number) => name === "log" && x >= 0.5 && x <= 2;
 
-/** What function k should give, and how far from it WGSL lets it be. */
+/** The true value of function k, and the distance from it that WGSL allows. */
 function truthOf(k: number, x: number): { readonly exact: number; readonly bound: number } {
   const [name, truth, allowed] = FUNCTIONS[k]!;
   const exact = truth(x);

@@ -93,7 +93,7 @@ function record(caps: Capabilities, { op, pick, trial, problem, variant }: Subje
   return picks.every(({ chosen }) => chosen === variant) ? { g, inputs, outputs } : undefined;
 }
 
-/** Where input `k` begins in the noise, which repeats after a million numbers. */
+/** The place of input `k` in the noise, which repeats after a million numbers. */
 const shiftOf = (k: number, seed: number) => (104729 * k + 7919 * seed) % 1e6;
 
 /** Compiled; what is then filled, run and read is up to the caller, who releases it. */

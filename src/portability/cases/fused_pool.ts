@@ -18,7 +18,7 @@ const SHAPES: readonly Shape[] = [
   [1, 6, 6, 4, 20],
 ];
 const ATTRS = { groups: 2, eps: 1e-5, relu: true };
-/** Where two candidates are as near as this, rounding may choose between them. */
+/** Rounding may choose between two candidates that are as near as this. */
 const NEAR = 1e-5;
 
 export function fusedPoolCases(seed: number): PortabilityCase[] {

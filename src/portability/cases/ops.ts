@@ -16,7 +16,7 @@ import { whyNot } from "../support";
 import { denormalOutcome } from "./denormals";
 import { edgeCases, mixedCases } from "./sizes";
 
-/** What is looked at of an op: y alone, one gradient, or all of them together. */
+/** The part of an op that a case looks at: y alone, one gradient, or all of them together. */
 interface Target {
   readonly row: string;
   /** The gradients asked for; undefined: all. */
@@ -134,7 +134,7 @@ const sizeOf = ({ inputs }: Case<unknown>) =>
   Object.values(inputs).reduce((sum, shape) => sum + elements(shape), 0);
 const bySize = ({ cases }: Reference<unknown>) => [...cases].sort((a, b) => sizeOf(a) - sizeOf(b));
 
-/** What a case records, without values; undefined where the wanted variants cannot do it. */
+/** The recording of a case, without values; undefined where the wanted variants cannot do it. */
 function outline(
   reference: Reference<unknown>,
   c: Case<unknown>,

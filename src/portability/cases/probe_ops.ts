@@ -18,7 +18,7 @@ const written = { y: "read_write" } as const;
 const times = (a: number, b: number) => Math.imul(a, b) >>> 0;
 const plus = (a: number, b: number) => (a + b) >>> 0;
 
-/** What `rounds` rounds of exchanging leave in each of `groups` rings of `count`. */
+/** The values after `rounds` rounds of exchanging in each of `groups` rings of `count`. */
 function rings(groups: number, count: number, rounds: number): Float64Array {
   const all = new Float64Array(groups * count);
   for (let group = 0; group < groups; group++) {

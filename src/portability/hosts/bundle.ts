@@ -21,7 +21,7 @@ let folder: string | undefined;
 const PREFIX = "voxgrad-portability-";
 const DAY_MS = 86_400_000;
 
-/** Where the programs of this process lie; removed when it ends. */
+/** The folder of this process's programs; removed when it ends. */
 function scratch(): string {
   if (folder) return folder;
   removeStale();

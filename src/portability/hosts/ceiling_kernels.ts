@@ -62,7 +62,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u,
 export const copyF32 = copyKernel("copy_f32", "f32");
 export const copyVec4 = copyKernel("copy_vec4", "vec4f");
 
-/** What a launch costs when it has nothing to do. */
+/** The cost of a launch that has nothing to do. */
 export const emptyKernel = defineKernel({
   name: "empty",
   source: `@group(0) @binding(0) var<storage, read_write> y: array<f32>;

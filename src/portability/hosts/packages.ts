@@ -51,7 +51,7 @@ export async function packageVersion(modules: string, name: string): Promise<str
   return String(version);
 }
 
-/** What a command prints, on one line. @throws Unavailable when it cannot be run */
+/** The output of a command, on one line. @throws Unavailable when it cannot be run */
 export async function answerOf(command: readonly string[]): Promise<string> {
   try {
     const child = Bun.spawn([...command], { stdout: "pipe", stderr: "pipe", timeout: 20_000 });

@@ -9,7 +9,7 @@ import { opened, openingOf } from "./opening";
 import { Unavailable } from "./packages";
 import { WorkerProcess } from "./worker_process";
 
-/** What it takes to run a program in a place. */
+/** The command and environment that run a program in a place. */
 export interface Runtime {
   /** The command line before the program's path. */
   readonly command: readonly string[];

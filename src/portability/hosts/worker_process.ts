@@ -88,7 +88,7 @@ export class WorkerProcess implements HostWorker {
   }
 }
 
-/** Where the crates lay that a Rust program was built from. */
+/** The folder of the crates that a Rust program was built from. */
 const CARGO = /\S*\/registry\/src\/[^/]+\//;
 
 /** The line that says why: the message of a panic or of an error, else the last. */

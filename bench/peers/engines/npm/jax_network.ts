@@ -11,7 +11,7 @@ await wait(jax.init("webgpu"));
 jax.defaultDevice("webgpu");
 const { numpy: np } = jax;
 
-/** What jax-js lacks, and what stands for it. */
+/** Operations that jax-js lacks, and their replacements. */
 export const NOTE =
   "group norm composed of mean, square and sqrt; pooling as the maximum of a reshaped array; " +
   "trilinear upsampling of three products with interpolation matrices; the same function";

@@ -12,7 +12,7 @@ await import("@tensorflow/tfjs-core/dist/register_all_gradients");
 await import("@tensorflow/tfjs-backend-webgpu");
 await wait(tf.setBackend("webgpu"));
 
-/** What TensorFlow.js lacks, and what stands for it. */
+/** Operations that TensorFlow.js lacks, and their replacements. */
 export const NOTE =
   "group norm composed of mean, square and rsqrt on (N, D·H·W, G, C/G); trilinear upsampling of " +
   "three products with interpolation matrices; scale, shift and bias added on (N·D·H·W, C), " +

@@ -3,7 +3,7 @@ import type { Worker } from "../../host";
 import { Channel } from "../channel";
 import { type Place, runPlace } from "./place";
 
-/** What the page and its driver (../worker_page.ts) know each other by. */
+/** The names by which the page and its driver (../worker_page.ts) know each other. */
 export interface PageGlobals {
   /** Given by the driver: a message of the worker, as JSON; null at its end. */
   voxgradReply(json: string | null): Promise<void>;

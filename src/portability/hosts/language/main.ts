@@ -9,7 +9,7 @@ import { SNIPPETS } from "./snippets";
 
 const WORKER = join(import.meta.dir, "worker.ts");
 
-/** What the implementation said to each snippet; a crash ends one worker. */
+/** The implementation's verdict on each snippet; a crash ends one worker. */
 async function answers(host: Host, adapter: HostAdapter): Promise<Map<string, string>> {
   const said = new Map<string, string>();
   let worker = await host.start(adapter, WORKER);
