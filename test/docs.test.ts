@@ -1,4 +1,4 @@
-/** The documentation agrees with the repository: links, anchors, pictures, paths and commands. */
+/** The documentation agrees with the repository: links, pictures, paths, commands, folders, headers. */
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -132,6 +132,22 @@ test("every page of the documentation that a source names is there", () => {
       .filter((fault) => fault !== "" && !fault.includes("nowhere"))
       .map((fault) => `${source}, from the root: ${fault}`),
   );
+  expect(wrong).toEqual([]);
+});
+
+test("the architecture page has a row for every folder of src", () => {
+  const page = TEXT.get("docs/engine/architecture.md")!;
+  const rooms = new Set(found("src/**/*.ts").map((path) => path.split("/")[1]!));
+  expect([...rooms].filter((room) => !page.includes(`| \`src/${room}/\` |`))).toEqual([]);
+});
+
+test("no file's header opens with a relative clause", () => {
+  const wrong = found("{src,kernels,shaders,bench,test}/**/*.{ts,wgsl}").filter((path) => {
+    const start = readFileSync(join(ROOT, path), "utf8").slice(0, 60);
+    return /^(?:\/\*\*\s+(?:\* )?|\/\/ )(?:What|Which|Where|How|Whether|When|Who|Why)\b/.test(
+      start,
+    );
+  });
   expect(wrong).toEqual([]);
 });
 

@@ -1,4 +1,4 @@
-/** How the residuals are distributed: the robust scale of registration follows from it. */
+/** Histogram of the residuals, from which the robust scale of registration follows. */
 import wgsl from "../../shaders/registration/residual_histogram.wgsl" with { type: "text" };
 import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kernel";
 import { defineOp } from "../../src/core/op";

@@ -1,4 +1,4 @@
-/** Training data that is made from the data there is. */
+/** Settings of augmentation: more training data from the data at hand. */
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { readList } from "../terminal/read";
@@ -40,5 +40,8 @@ export const augmentationSettings = theme("Augmentation", {
     "<share>",
     "share of synthetic pairs among those that train",
   ),
-  timeReversal: turnedOn(z.boolean(), "time-swapped twins too (needs resolved.nii.gz)"),
+  timeReversal: turnedOn(
+    z.boolean(),
+    "each pair again with its visits swapped (needs resolved.nii.gz)",
+  ),
 });

@@ -1,4 +1,4 @@
-/** How long a run is, and how often it says and saves something. */
+/** Settings of a run's length, and of the pace of its reports and validations. */
 import { z } from "zod";
 import { DURATION, NUMBER } from "./notation";
 import { setting, theme } from "./setting";

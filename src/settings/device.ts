@@ -1,4 +1,4 @@
-/** How the work is laid out on the device; none of it changes what is computed but in rounding. */
+/** Settings of the work's layout on the device. They change results in rounding only. */
 import { z } from "zod";
 import { BYTES, NAME, NUMBER } from "./notation";
 import { setting, theme, turnedOn } from "./setting";

@@ -1,4 +1,4 @@
-/** How trained weights are applied to whole volumes: in validation, and by `predict`. */
+/** Settings for applying trained weights to whole volumes, in validation and by `predict`. */
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { MIRRORS, type Mirror, WINDOW_WEIGHTS } from "./names";
@@ -40,5 +40,9 @@ interface Inference {
 }
 
 export function checkInference({ stride, patch }: Inference): void {
-  if (stride > patch) throw new UserError(`--stride ${stride} passes the patch of ${patch}: gaps`);
+  if (stride > patch) {
+    throw new UserError(
+      `--stride ${stride} leaves gaps between windows of --patch ${patch}; give at most that`,
+    );
+  }
 }

@@ -1,4 +1,4 @@
-/** What training makes small; docs/guides/losses.md has the formulas and their sources. */
+/** Settings of the loss; docs/guides/losses.md has the formulas and their sources. */
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { NAME, NUMBER } from "./notation";
@@ -31,7 +31,7 @@ export const lossSettings = theme("Loss", {
     NAME,
     z.enum(LOSSES).default("dice"),
     "<name>",
-    `what training makes small: ${LOSSES.join(", ")}`,
+    `loss to minimise: ${LOSSES.join(", ")}`,
   ),
   diceEpsilon: of(WITH_EPSILON, positive, "<e>", "ε of Dice and Tversky, voxels"),
   diceWeight: of(WITH_DICE_AND_CE, weight.default(1), "<w>", "weight of Dice beside cross-entropy"),

@@ -1,4 +1,4 @@
-/** Which patches are sampled, and which of them are trained on. */
+/** Settings that choose patches: those sampled, and those of them trained on. */
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { NAME, NUMBER } from "./notation";
@@ -21,7 +21,7 @@ export const miningSettings = theme("Sampling and mining", {
     NAME,
     z.enum(MINING_ERRORS).default("loss"),
     "<name>",
-    `what patches are ranked by: ${MINING_ERRORS.join(", ")}`,
+    `error that ranks the patches: ${MINING_ERRORS.join(", ")}`,
     RANKING,
   ),
   /** The largest cross-entropies count, this many percent of a patch's voxels. */

@@ -1,4 +1,4 @@
-/** Names that settings may have where the code that they name must know them; imports nothing. */
+/** Names that settings take and that other code must know too; imports nothing. */
 
 /** Parts of augmentation; the order is that of their random numbers (train/augment.ts). */
 export const AUGMENTATIONS = [

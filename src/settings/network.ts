@@ -32,7 +32,7 @@ export const networkSettings = theme("Network and voxels", {
     NUMBER,
     z.number().gt(0).lt(1).optional(),
     "<p>",
-    "lesion probability that the untrained network says",
+    "lesion probability that the untrained network gives",
   ),
   difference: turnedOn(z.boolean().default(false), "visit 2 − visit 1 as a third channel"),
 });

@@ -1,4 +1,4 @@
-/** How values of settings are written: as an option takes them, and in help and documentation. */
+/** The notation of settings' values: as an option takes them, and in help and documentation. */
 import { readBytes, readDuration, readNumber, readNumbers } from "../terminal/read";
 
 export interface Notation<T> {

@@ -1,4 +1,4 @@
-/** How the weights follow the gradient. */
+/** Settings of the optimiser: learning rate, its schedule, deep supervision. */
 import { z } from "zod";
 import { SCHEDULES } from "./names";
 import { NAME, NUMBER } from "./notation";
@@ -11,13 +11,13 @@ export const optimisationSettings = theme("Optimisation", {
     NAME,
     z.enum(SCHEDULES).default("step"),
     "<name>",
-    "how it falls: step (the paper's), cosine or poly (nnU-Net's)",
+    "decay of the learning rate: step (the paper's), cosine or poly (nnU-Net's)",
   ),
   warmUp: setting(
     NUMBER,
     z.number().min(0).lt(1).default(0),
     "<share>",
-    "share of the budget in which it rises first",
+    "share of the budget in which the learning rate rises",
   ),
   /** The heads are described in src/nn/deep_supervision.ts. */
   deepSupervision: turnedOn(

@@ -1,7 +1,7 @@
 /**
  * A setting is declared once, in the file of its theme: its schema with bounds and default, its
- * option, and the sentence that help and documentation say of it. What `bun run train` parses, what a
- * run's config.json holds and docs/guides/settings.md follow from the declarations (config.ts).
+ * option, and its sentence in help and documentation. The options of `bun run train`, a run's
+ * config.json and docs/guides/settings.md follow from the declarations (config.ts).
  */
 import type { z } from "zod";
 import type { Notation } from "./notation";

@@ -1,4 +1,4 @@
-/** Kinds of numbers that settings are. */
+/** Number types of settings, with their bounds. */
 import { z } from "zod";
 
 export const positive = z.number().positive();
