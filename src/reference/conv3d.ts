@@ -1,6 +1,8 @@
+import type { Geometry } from "../../kernels/conv3d/contract";
 import { type ConvAttrs, conv3d } from "../../kernels/conv3d/conv3d";
-import { elements } from "../core/tensor";
-import type { Case, Shapes, Sizes, Values } from "./reference";
+import { type Cursors, type Element, roundingBound } from "./element";
+import { fromElements } from "./from_elements";
+import type { Case, Shapes, Sizes } from "./reference";
 import { defineReference } from "./reference";
 
 type Attrs = ConvAttrs;
@@ -10,79 +12,118 @@ function layer(id: string, n: number, cin: number, cout: number, space: number[]
   return { id, inputs, attrs: {} } satisfies Case<Attrs>;
 }
 
-/** Calls `each` with the flat indices of (y, x, w) of every product of the convolution. */
-function products(shapes: Shapes, each: (y: number, x: number, w: number) => void): void {
-  const [N = 0, CIN = 0, D = 0, H = 0, W = 0] = shapes.x!;
-  const [COUT = 0, , K = 0] = shapes.w!;
+const outputs = ({ x, w }: Shapes): Shapes => ({ y: [x![0]!, w![0]!, ...x!.slice(2)] });
+
+function geometryOf({ x, w }: Shapes): Geometry {
+  const [N = 0, CIN = 0, D = 0, H = 0, W = 0] = x!;
+  const [COUT = 0, , K = 0] = w!;
+  return { N, CIN, COUT, D, H, W, K };
+}
+
+const inside = (at: number, n: number): boolean => at >= 0 && at < n;
+
+/** Steps along z, y and x of tap `t` of K³. */
+function stepsOf(t: number, K: number): [number, number, number] {
   const R = (K - 1) / 2;
-  const inside = (z: number, y: number, x: number) =>
-    z >= 0 && z < D && y >= 0 && y < H && x >= 0 && x < W;
-  for (let t = 0; t < K ** 3; t++) {
-    const [tz, ty, tx] = [Math.floor(t / K ** 2) - R, (Math.floor(t / K) % K) - R, (t % K) - R];
-    for (let s = 0; s < D * H * W; s++) {
-      const [z, y, x] = [Math.floor(s / (H * W)) + tz, (Math.floor(s / W) % H) + ty, (s % W) + tx];
-      if (!inside(z, y, x)) continue;
-      const from = (z * H + y) * W + x;
-      for (let n = 0; n < N; n++) {
-        for (let co = 0; co < COUT; co++) {
-          for (let ci = 0; ci < CIN; ci++) {
-            const wi = (co * CIN + ci) * K ** 3 + t;
-            each((n * COUT + co) * D * H * W + s, (n * CIN + ci) * D * H * W + from, wi);
-          }
-        }
+  return [Math.floor(t / K ** 2) - R, (Math.floor(t / K) % K) - R, (t % K) - R];
+}
+
+/** Index in a volume of voxel `s` moved by tap `t`; undefined outside of it. */
+function moved(s: number, t: number, { D, H, W, K }: Geometry): number | undefined {
+  const [stepZ, stepY, stepX] = stepsOf(t, K);
+  const z = Math.floor(s / (H * W)) + stepZ;
+  const y = (Math.floor(s / W) % H) + stepY;
+  const x = (s % W) + stepX;
+  return inside(z, D) && inside(y, H) && inside(x, W) ? (z * H + y) * W + x : undefined;
+}
+
+const sumOf = (value: number, size: number, terms: number): Element => ({
+  ...{ value, size, terms },
+  bound: roundingBound(terms, size),
+});
+
+/** A voxel of y. */
+function voxel({ x, w, b }: Cursors, geometry: Geometry, i: number): Element {
+  const { CIN, COUT, D, H, W, K } = geometry;
+  const [S, T] = [D * H * W, K ** 3];
+  const [n, co, s] = [Math.floor(i / (COUT * S)), Math.floor(i / S) % COUT, i % S];
+  b!.at(co);
+  let { value, size } = b!;
+  for (let t = 0; t < T; t++) {
+    const from = moved(s, t, geometry);
+    if (from === undefined) continue;
+    for (let ci = 0; ci < CIN; ci++) {
+      w!.at((co * CIN + ci) * T + t);
+      x!.at((n * CIN + ci) * S + from);
+      value += x!.value * w!.value;
+      size += x!.size * w!.size;
+    }
+  }
+  return sumOf(value, size, CIN * T + 1);
+}
+
+/** A voxel of dx: y took it from where the opposite tap finds y. */
+function inputGradient({ w, dy }: Cursors, geometry: Geometry, i: number): Element {
+  const { CIN, COUT, D, H, W, K } = geometry;
+  const [S, T] = [D * H * W, K ** 3];
+  const [n, ci, s] = [Math.floor(i / (CIN * S)), Math.floor(i / S) % CIN, i % S];
+  let [value, size] = [0, 0];
+  for (let t = 0; t < T; t++) {
+    const to = moved(s, t, geometry);
+    if (to === undefined) continue;
+    for (let co = 0; co < COUT; co++) {
+      w!.at((co * CIN + ci) * T + (T - 1 - t));
+      dy!.at((n * COUT + co) * S + to);
+      value += dy!.value * w!.value;
+      size += dy!.size * w!.size;
+    }
+  }
+  return sumOf(value, size, COUT * T + 1);
+}
+
+/** An element of dw: a sum over every voxel of the batch. */
+function weightGradient({ x, dy }: Cursors, geometry: Geometry, i: number): Element {
+  const { N, CIN, COUT, D, H, W, K } = geometry;
+  const [S, T] = [D * H * W, K ** 3];
+  const [co, ci, t] = [Math.floor(i / (CIN * T)), Math.floor(i / T) % CIN, i % T];
+  const [stepZ, stepY, stepX] = stepsOf(t, K);
+  const step = (stepZ * H + stepY) * W + stepX;
+  let [value, size] = [0, 0];
+  for (let n = 0; n < N; n++) {
+    for (let row = 0; row < D * H; row++) {
+      if (!inside(Math.floor(row / H) + stepZ, D) || !inside((row % H) + stepY, H)) continue;
+      const last = Math.min(W, W - stepX);
+      for (let column = Math.max(0, -stepX); column < last; column++) {
+        const s = row * W + column;
+        x!.at((n * CIN + ci) * S + s + step);
+        dy!.at((n * COUT + co) * S + s);
+        value += x!.value * dy!.value;
+        size += x!.size * dy!.size;
       }
     }
   }
+  return sumOf(value, size, N * S);
 }
 
-function outputShape({ x, w }: Shapes): number[] {
-  return [x![0]!, w![0]!, ...x!.slice(2)];
+/** An element of db. */
+function biasGradient({ dy }: Cursors, { N, COUT, D, H, W }: Geometry, co: number): Element {
+  const S = D * H * W;
+  let [value, size] = [0, 0];
+  for (let n = 0; n < N; n++) {
+    for (let s = 0; s < S; s++) {
+      dy!.at((n * COUT + co) * S + s);
+      value += dy!.value;
+      size += dy!.size;
+    }
+  }
+  return sumOf(value, size, N * S);
 }
 
-/** Calls `each` with the index and the channel of every element of a (N, C, …) tensor. */
-function overChannels(shape: readonly number[], each: (i: number, c: number) => void): void {
-  const S = elements(shape.slice(2));
-  for (let i = 0; i < elements(shape); i++) each(i, Math.floor(i / S) % shape[1]!);
-}
+const ELEMENTS = { y: voxel, dx: inputGradient, dw: weightGradient, db: biasGradient };
 
-function forward({ x, w, b }: Values, shapes: Shapes): Values {
-  const shape = outputShape(shapes);
-  const y = new Float64Array(elements(shape));
-  overChannels(shape, (i, c) => {
-    y[i] = b![c]!;
-  });
-  products(shapes, (yi, xi, wi) => {
-    y[yi]! += x![xi]! * w![wi]!;
-  });
-  return { y };
-}
-
-function backward({ x, w, b }: Values, shapes: Shapes, _attrs: Attrs, { y: dy }: Values): Values {
-  const dx = new Float64Array(x!.length);
-  const dw = new Float64Array(w!.length);
-  const db = new Float64Array(b!.length);
-  products(shapes, (yi, xi, wi) => {
-    dx[xi]! += dy![yi]! * w![wi]!;
-    dw[wi]! += dy![yi]! * x![xi]!;
-  });
-  overChannels(outputShape(shapes), (i, c) => {
-    db[c]! += dy![i]!;
-  });
-  return { x: dx, w: dw, b: db };
-}
-
-/** 2 · 2⁻²⁴ · √K · Σ|terms|, K the number of terms: the same sums over absolute values. */
-function bound(name: string, inputs: Values, shapes: Shapes, attrs: Attrs, dys?: Values) {
-  const absolute = (values: Values): Values =>
-    Object.fromEntries(Object.entries(values).map(([key, v]) => [key, v.map(Math.abs)]));
-  const sums = dys
-    ? backward(absolute(inputs), shapes, attrs, absolute(dys))[name.slice(1)]!
-    : forward(absolute(inputs), shapes).y!;
-  const [n = 0, cin = 0, ...space] = shapes.x!;
-  const [cout = 0, , k = 0] = shapes.w!;
-  const perVoxel = (name === "dx" ? cout : cin) * k ** 3 + 1;
-  const terms = name === "dw" || name === "db" ? n * elements(space) : perVoxel;
-  return sums.map((sum) => 2 * 2 ** -24 * Math.sqrt(terms) * sum);
+/** An element of y, dx, dw or db, each read from `shapes.x` and `shapes.w`. */
+export function conv3dElement(name: string, i: number, cursors: Cursors, shapes: Shapes): Element {
+  return ELEMENTS[name as keyof typeof ELEMENTS](cursors, geometryOf(shapes), i);
 }
 
 function sizedLayer({ N = 0, CIN = 0, COUT = 0, D = 0, H = 0, W = 0, K = 0 }: Sizes) {
@@ -135,7 +176,5 @@ export const conv3dReference = defineReference<Attrs>({
     // Of tensors in f16 a result in f32, as the network's logits.
     { ...layer("k1_c8x1_4x4x4_f32", 3, 8, 1, [4, 4, 4], 1), attrs: { dtype: "f32" } },
   ],
-  forward,
-  backward,
-  bound,
+  ...fromElements(outputs, conv3dElement),
 });

@@ -2,91 +2,104 @@ import type { GroupNormAttrs } from "../../kernels/norm/group_norm";
 import { groupNorm } from "../../kernels/norm/group_norm";
 import type { Shape } from "../core/tensor";
 import { channelsOf, elements, makeTensor } from "../core/tensor";
+import type { Cursor, Element, Lookup } from "./element";
+import { type MapAttrs, normalised, normGradient, statistic } from "./normalised";
 import type { Shapes, Values } from "./reference";
 import { defineReference, halfOut } from "./reference";
 
 const U = 2 ** -24;
 
-interface Normed {
-  readonly mean: number;
-  readonly rstd: number;
-  /** Mean of |x|, for bounds. */
-  readonly size: number;
+const lookup =
+  (array: Float64Array): Lookup =>
+  (i) =>
+    array[i]!;
+
+/** What `cursor` gives for each element of a tensor. */
+function whole(cursor: Cursor, shape: Shape): Float64Array {
+  const found = new Float64Array(elements(shape));
+  for (let i = 0; i < found.length; i++) {
+    cursor.at(i);
+    found[i] = cursor.value;
+  }
+  return found;
 }
 
 /** Mean and 1/√(variance + eps) of each (n, group). */
-function moments(x: Float64Array, shape: Shape, { groups, eps }: GroupNormAttrs): Normed[] {
-  const M = x.length / (shape[0]! * groups);
-  return Array.from({ length: shape[0]! * groups }, (_, ng) => {
-    const values = x.subarray(ng * M, (ng + 1) * M);
-    const average = (f: (v: number) => number) => values.reduce((sum, v) => sum + f(v), 0) / M;
-    const mean = average((v) => v);
-    const variance = average((v) => (v - mean) ** 2);
-    return { mean, rstd: 1 / Math.sqrt(variance + eps), size: average(Math.abs) };
-  });
+function statisticsOf(x: Float64Array, shape: Shape, { groups, eps }: GroupNormAttrs): Element[] {
+  const count = shape[0]! * groups;
+  const sizes = { perGroup: x.length / count, eps };
+  return Array.from({ length: 2 * count }, (_, i) => statistic(lookup(x), sizes, i));
+}
+
+function inputsWith({ x, weight, bias }: Values, shape: Shape, attrs: GroupNormAttrs) {
+  const stats = Float64Array.from(statisticsOf(x!, shape, attrs), ({ value }) => value);
+  const [X, W, B] = [lookup(x!), lookup(weight!), lookup(bias!)];
+  return { stats, lookups: { x: X, stats: lookup(stats), weight: W, bias: B } };
+}
+
+function forward(inputs: Values, shapes: Shapes, attrs: GroupNormAttrs): Values {
+  const { stats, lookups } = inputsWith(inputs, shapes.x!, attrs);
+  return { y: whole(normalised(lookups, shapes.x!, attrs), shapes.x!), stats };
 }
 
 /** Calls `visit` with each element, its channel, its group and the normalised value. */
 function forEachElement(
-  x: Float64Array,
+  { x }: Values,
+  stats: ArrayLike<number>,
   shape: Shape,
-  attrs: GroupNormAttrs,
-  visit: (i: number, c: number, group: number, xhat: number, of: Normed) => void,
+  { groups }: MapAttrs,
+  visit: (i: number, c: number, group: number, xhat: number) => void,
 ): void {
-  const all = moments(x, shape, attrs);
   const [, C = 1, ...space] = shape;
   const S = elements(space);
-  for (let i = 0; i < x.length; i++) {
-    const group = Math.floor(i / ((C / attrs.groups) * S));
-    const of = all[group]!;
-    visit(i, Math.floor(i / S) % C, group, (x[i]! - of.mean) * of.rstd, of);
+  for (let i = 0; i < x!.length; i++) {
+    const group = Math.floor(i / ((C / groups) * S));
+    const xhat = (x![i]! - stats[2 * group]!) * stats[2 * group + 1]!;
+    visit(i, Math.floor(i / S) % C, group, xhat);
   }
 }
 
-function forward({ x, weight, bias }: Values, shapes: Shapes, attrs: GroupNormAttrs): Values {
-  const y = new Float64Array(x!.length);
-  forEachElement(x!, shapes.x!, attrs, (i, c, _group, xhat) => {
-    const v = xhat * weight![c]! + bias![c]!;
-    y[i] = attrs.relu ? Math.max(v, 0) : v;
-  });
-  const stats = moments(x!, shapes.x!, attrs).flatMap(({ mean, rstd }) => [mean, rstd]);
-  return { y, stats: Float64Array.from(stats) };
-}
-
 /**
- * The gradients, or with `absolute` the same sums over the absolute values of their terms: what
- * rounding errors are measured against (those of x̂ are of order 1, however small it is).
+ * Sums over dy: the gradients of weight and bias and the means that dx needs, or with `absolute` the same
+ * sums over the absolute values of their terms. They are what rounding errors are measured against; those
+ * of x̂ are of order 1, however small it is.
  */
-function backward(
-  { x, weight, bias }: Values,
-  shapes: Shapes,
+function sumsOf(
+  inputs: Values,
+  stats: Float64Array,
+  shape: Shape,
   attrs: GroupNormAttrs,
   dy: Float64Array,
   absolute = false,
-): Values {
-  const shape = shapes.x!;
+) {
+  const { x, weight, bias } = inputs;
   const term = absolute ? Math.abs : (v: number) => v;
-  const M = x!.length / (shape[0]! * attrs.groups);
-  const d = new Float64Array(x!.length);
+  const M = x!.length / (stats.length / 2);
   const dweight = new Float64Array(weight!.length);
   const dbias = new Float64Array(weight!.length);
-  const means = new Float64Array(shape[0]! * attrs.groups);
-  const meansX = new Float64Array(means.length);
-  forEachElement(x!, shape, attrs, (i, c, group, xhat) => {
-    d[i] = attrs.relu && xhat * weight![c]! + bias![c]! <= 0 ? 0 : dy[i]!;
+  const means = new Float64Array(stats.length);
+  forEachElement(inputs, stats, shape, attrs, (i, c, group, xhat) => {
+    const d = attrs.relu && xhat * weight![c]! + bias![c]! <= 0 ? 0 : dy[i]!;
     const factor = absolute ? 1 + Math.abs(xhat) : xhat;
-    dbias[c]! += term(d[i]!);
-    dweight[c]! += term(d[i]! * factor);
-    means[group]! += term(weight![c]! * d[i]!) / M;
-    meansX[group]! += term(weight![c]! * d[i]! * factor) / M;
+    dbias[c]! += term(d);
+    dweight[c]! += term(d * factor);
+    means[2 * group]! += term(weight![c]! * d) / M;
+    means[2 * group + 1]! += term(weight![c]! * d * factor) / M;
   });
-  const dx = new Float64Array(x!.length);
-  forEachElement(x!, shape, attrs, (i, c, group, xhat, { rstd }) => {
-    const factor = absolute ? 1 + Math.abs(xhat) : xhat;
-    const parts = [weight![c]! * d[i]!, -means[group]!, -factor * meansX[group]!];
-    dx[i] = rstd * parts.reduce((sum, v) => sum + term(v), 0);
-  });
-  return { x: dx, weight: dweight, bias: dbias };
+  return { weight: dweight, bias: dbias, means };
+}
+
+function backward(
+  inputs: Values,
+  shapes: Shapes,
+  attrs: GroupNormAttrs,
+  { y: dy }: Values,
+): Values {
+  const shape = shapes.x!;
+  const { stats, lookups } = inputsWith(inputs, shape, attrs);
+  const { means, ...parameters } = sumsOf(inputs, stats, shape, attrs, dy!);
+  const all = { ...lookups, dy: lookup(dy!), means: lookup(means) };
+  return { x: whole(normGradient(all, shape, attrs), shape), ...parameters };
 }
 
 function bound(
@@ -97,24 +110,33 @@ function bound(
   dys?: Values,
 ): Float64Array {
   const { x, weight, bias } = inputs;
-  const all = moments(x!, shapes.x!, attrs);
+  const shape = shapes.x!;
+  const all = statisticsOf(x!, shape, attrs);
+  if (name === "stats") return Float64Array.from(all, (statistic) => statistic.bound);
+  const stats = Float64Array.from(all, ({ value }) => value);
+  const rstd = (group: number) => stats[2 * group + 1]!;
   // x − mean loses what the mean is larger than the spread.
-  const loss = all.map(({ size, rstd }) => 1 + size * rstd);
-  if (name === "stats") {
-    return Float64Array.from(
-      all.flatMap(({ size, rstd }, group) => [16 * U * size, 16 * U * rstd * loss[group]!]),
-    );
-  }
+  const loss = (group: number) => 1 + all[2 * group]!.size * rstd(group);
   if (name === "y") {
     const y = new Float64Array(x!.length);
-    forEachElement(x!, shapes.x!, attrs, (i, c, group, xhat) => {
-      const spread = (loss[group]! + Math.abs(xhat)) * Math.abs(weight![c]!);
-      y[i] = 16 * U * (spread * (1 + Math.abs(xhat) * loss[group]! * 0.1) + Math.abs(bias![c]!));
+    forEachElement(inputs, stats, shape, attrs, (i, c, group, xhat) => {
+      const spread = (loss(group) + Math.abs(xhat)) * Math.abs(weight![c]!);
+      y[i] = 16 * U * (spread * (1 + Math.abs(xhat) * loss(group) * 0.1) + Math.abs(bias![c]!));
     });
     return y;
   }
-  const terms = backward(inputs, shapes, attrs, dys!.y!, true)[name.slice(1)]!;
-  return terms.map((sum) => 64 * U * Math.max(...loss) * sum);
+  const dy = dys!.y!;
+  const sums = sumsOf(inputs, stats, shape, attrs, dy, true);
+  const most = 64 * U * Math.max(...all.map((_, i) => loss(i >> 1)));
+  if (name !== "dx") return sums[name === "dweight" ? "weight" : "bias"].map((sum) => most * sum);
+  const dx = new Float64Array(x!.length);
+  forEachElement(inputs, stats, shape, attrs, (i, c, group, xhat) => {
+    const passes = !attrs.relu || xhat * weight![c]! + bias![c]! > 0;
+    const passed = passes ? Math.abs(weight![c]! * dy[i]!) : 0;
+    const sloping = (1 + Math.abs(xhat)) * sums.means[2 * group + 1]!;
+    dx[i] = most * rstd(group) * (passed + sums.means[2 * group]! + sloping);
+  });
+  return dx;
 }
 
 function inputsOf(...x: readonly number[]): Record<string, Shape> {
@@ -187,7 +209,7 @@ export const groupNormReference = defineReference<GroupNormAttrs>({
     return c.id === "c6g3_far_mean" ? { x: fill(() => 1000 + rng.normal()) } : {};
   },
   forward,
-  backward: (inputs, shapes, attrs, { y: dy }) => backward(inputs, shapes, attrs, dy!),
+  backward,
   bound,
   parameters: ["weight", "bias"],
 });

@@ -1,55 +1,90 @@
 import type { UpsampleAttrs } from "../../kernels/resize/upsample3d";
 import { upsample3d } from "../../kernels/resize/upsample3d";
 import type { Shape } from "../core/tensor";
-import { channelsOf, makeTensor } from "../core/tensor";
-import type { Values } from "./reference";
+import { channelsOf, elements, makeTensor } from "../core/tensor";
+import type { Cursor, Cursors, Element } from "./element";
+import { fromElements } from "./from_elements";
+import type { Shapes } from "./reference";
 import { defineReference, halfOut } from "./reference";
 
-/** Input positions and weights of output `o` along an axis of `n`, as PyTorch defines them. */
-function taps(o: number, n: number, alignCorners: boolean): [index: number, weight: number][] {
-  const at = alignCorners ? (o * (n - 1)) / (2 * n - 1) : Math.max(0, (o + 0.5) / 2 - 0.5);
-  const low = Math.floor(at);
-  return [
-    [low, 1 - (at - low)],
-    [Math.min(low + 1, n - 1), at - low],
-  ];
+type Tap = readonly [index: number, weight: number];
+
+/** Where output `o` lies along an input axis of `n`, as PyTorch defines it. */
+function positionOf(o: number, n: number, alignCorners: boolean): number {
+  const at = alignCorners ? (o * (n - 1)) / (2 * n - 1) : (o + 0.5) / 2 - 0.5;
+  return Math.min(Math.max(0, at), n - 1);
 }
 
-/** Calls `visit` for each pair of an output and an input that feeds it. */
-function forEachTap(
-  shape: Shape,
-  { alignCorners }: UpsampleAttrs,
-  visit: (y: number, x: number, weight: number) => void,
-): void {
-  const [N = 0, C = 0, D = 0, H = 0, W = 0] = shape;
-  for (let y = 0; y < N * C * 8 * D * H * W; y++) {
-    const row = Math.floor(y / (2 * W));
-    const slice = Math.floor(row / (2 * H));
-    const plane = Math.floor(slice / (2 * D));
-    for (const [iz, wz] of taps(slice % (2 * D), D, alignCorners)) {
-      for (const [iy, wy] of taps(row % (2 * H), H, alignCorners)) {
-        for (const [ix, wx] of taps(y % (2 * W), W, alignCorners)) {
-          visit(y, ((plane * D + iz) * H + iy) * W + ix, wz * wy * wx);
-        }
+/** Indices from `first` to `last` with a weight. */
+function weighted(first: number, last: number, weightOf: (k: number) => number): Tap[] {
+  const found: Tap[] = [];
+  for (let k = first; k <= last; k++) {
+    const weight = weightOf(k);
+    if (weight > 0) found.push([k, weight]);
+  }
+  return found;
+}
+
+/** Input positions and weights of output `o` along an axis of `n`. */
+function taps(o: number, n: number, alignCorners: boolean): Tap[] {
+  const at = positionOf(o, n, alignCorners);
+  const low = Math.floor(at);
+  return weighted(low, low + 1, (i) => 1 - Math.abs(at - i));
+}
+
+/** Output positions and weights of input `i`: those whose taps read it. */
+function tapsOfInput(i: number, n: number, alignCorners: boolean): Tap[] {
+  const [first, last] = [Math.max(0, 2 * i - 2), Math.min(2 * n - 1, 2 * i + 4)];
+  return weighted(first, last, (o) => 1 - Math.abs(positionOf(o, n, alignCorners) - i));
+}
+
+/** Σ weights · values for element `i` of planes of `to`, read from planes of `from`. */
+function interpolated(
+  read: Cursor,
+  i: number,
+  to: Shape,
+  from: Shape,
+  along: (o: number, axis: number) => readonly Tap[],
+): Element {
+  const [, H = 0, W = 0] = to;
+  const S = elements(to);
+  const plane = Math.floor(i / S) * elements(from);
+  const position = [Math.floor((i % S) / (H * W)), Math.floor(i / W) % H, i % W];
+  let [value, size, terms] = [0, 0, 0];
+  const [ofZ = [], ofY = [], ofX = []] = position.map(along);
+  for (const [z, wz] of ofZ) {
+    for (const [y, wy] of ofY) {
+      for (const [x, wx] of ofX) {
+        read.at(plane + (z * from[1]! + y) * from[2]! + x);
+        value += wz * wy * wx * read.value;
+        size += wz * wy * wx * read.size;
+        terms++;
       }
     }
   }
+  // Positions are rounded too, and weights with them.
+  return { value, size, terms, bound: 16 * 2 ** -24 * size };
 }
 
-function forward({ x }: Values, shape: Shape, attrs: UpsampleAttrs): Float64Array {
-  const out = new Float64Array(8 * x!.length);
-  forEachTap(shape, attrs, (o, i, weight) => {
-    out[o]! += weight * x![i]!;
-  });
-  return out;
-}
+const doubled = (shape: Shape) => shape.map((n) => 2 * n);
+const outputs = ({ x }: Shapes): Shapes => ({ y: [...x!.slice(0, 2), ...doubled(x!.slice(2))] });
 
-function backward(dy: Float64Array, shape: Shape, attrs: UpsampleAttrs): Float64Array {
-  const dx = new Float64Array(dy.length / 8);
-  forEachTap(shape, attrs, (o, i, weight) => {
-    dx[i]! += weight * dy[o]!;
-  });
-  return dx;
+/** An element of y or dx. */
+export function upsample3dElement(
+  name: string,
+  i: number,
+  { x, dy }: Cursors,
+  shapes: Shapes,
+  { alignCorners }: UpsampleAttrs,
+): Element {
+  const small = shapes.x!.slice(2);
+  const large = doubled(small);
+  if (name === "y") {
+    const along = (o: number, axis: number) => taps(o, small[axis]!, alignCorners);
+    return interpolated(x!, i, large, small, along);
+  }
+  const along = (o: number, axis: number) => tapsOfInput(o, small[axis]!, alignCorners);
+  return interpolated(dy!, i, small, large, along);
 }
 
 const view = () => channelsOf(makeTensor("base", [2, 6, 6, 8, 10]), 2, 3);
@@ -92,14 +127,5 @@ export const upsample3dReference = defineReference<UpsampleAttrs>({
       views: { dy: { first: 1, total: 5 } },
     },
   ]),
-  forward: (inputs, { x }, attrs) => ({ y: forward(inputs, x!, attrs) }),
-  backward: (_inputs, { x }, attrs, { y: dy }) => ({ x: backward(dy!, x!, attrs) }),
-  // Weights are positive: the same sums over absolute values bound the terms.
-  bound(name, inputs, { x }, attrs, dys) {
-    const terms =
-      name === "y"
-        ? forward({ x: inputs.x!.map(Math.abs) }, x!, attrs)
-        : backward(dys!.y!.map(Math.abs), x!, attrs);
-    return terms.map((sum) => 16 * 2 ** -24 * sum);
-  },
+  ...fromElements(outputs, upsample3dElement),
 });

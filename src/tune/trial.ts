@@ -6,19 +6,10 @@ import type { Graph } from "../core/graph";
 import type { Op, Tensors } from "../core/op";
 import type { Shape } from "../core/tensor";
 import type { Problem } from "../core/variant";
+import type { Element, Lookups } from "../reference/element";
 
-/** Tensors by name, each a function from the flat index of an element to its value. */
-export type Values = Readonly<Record<string, (i: number) => number>>;
-
-/** What an element of an output should be. */
-export interface Exact {
-  /** In float64. */
-  readonly value: number;
-  /** Most that a float32 kernel may be off, see {@link roundingBound}. */
-  readonly bound: number;
-  /** Terms of the sum: what computing it costs. */
-  readonly terms: number;
-}
+/** Value of an element of an output, and how far a float32 kernel may be off. */
+export type Exact = Pick<Element, "value" | "bound" | "terms">;
 
 /** Makes an element of an input of a random number in ±1. */
 export type Fill = (random: number) => number;
@@ -44,15 +35,10 @@ export interface Trial<P extends Problem = Problem> {
   /** Outputs that {@link exact} computes from other outputs, named before them, of the same run. */
   readonly derived?: readonly string[];
   /** Element `i` of an output, from the inputs. */
-  exact(values: Values, problem: P, output: string, i: number): Exact;
+  exact(values: Lookups, problem: P, output: string, i: number): Exact;
 }
 
 /** Checks a trial in the type of its own problems, and forgets that type for lists of trials. */
 export function defineTrial<P extends Problem>(trial: Trial<P>): Trial {
   return trial as unknown as Trial;
-}
-
-/** c · 2⁻²⁴ · √K · Σ|terms|, K the number of terms: what the rounding of a sum may come to. */
-export function roundingBound(terms: number, absoluteSum: number, c = 2): number {
-  return c * 2 ** -24 * Math.sqrt(terms) * absoluteSum;
 }

@@ -8,9 +8,10 @@ import type { Device } from "../gpu/device";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { type Stopwatch, stepsOf } from "../gpu/stopwatch";
+import type { Lookup } from "../reference/element";
 import { type Contestant, Refused, type Runner } from "./contest";
 import { fillWith, noiseAt, writeRepeated } from "./noise";
-import type { Trial, Values } from "./trial";
+import type { Trial } from "./trial";
 import { Verifier } from "./verifier";
 
 /** A NaN with a mark: what a kernel forgets to write shows. */
@@ -79,7 +80,7 @@ export class TrialBench {
   ) {
     const { trial, problem } = subject;
     this.inputs = inputsOf(trial, problem);
-    const values: Record<string, Values[string]> = {};
+    const values: Record<string, Lookup> = {};
     for (const [k, [name, t]] of Object.entries(this.inputs).entries()) {
       const given = trial.fill?.[name] ?? ((random: number) => random);
       const rounded = trial.rounds?.(problem).includes(name);

@@ -11,8 +11,9 @@ import { Philox } from "../../core/random";
 import { elements, state } from "../../core/tensor";
 import { type Problem, problemKey, type Variant } from "../../core/variant";
 import { Program } from "../../gpu/program";
+import type { Lookup } from "../../reference/element";
 import { fillWith, noiseAt, writeRepeated } from "../../tune/noise";
-import type { Trial, Values } from "../../tune/trial";
+import type { Trial } from "../../tune/trial";
 import { trialsOf } from "../../tune/trials/index";
 import type { CaseList, Outcome, PortabilityCase } from "../case";
 import { packExpected, stepByStep } from "../dissect";
@@ -182,7 +183,7 @@ async function samplesOf(
     got.set(name, all.subarray(0, elements(t.shape)));
   }
   const read = [...got].map(([name, array]) => [name, (i: number) => array[i]!] as const);
-  const known: Record<string, Values[string]> = { ...inputs, ...Object.fromEntries(read) };
+  const known: Record<string, Lookup> = { ...inputs, ...Object.fromEntries(read) };
   return [...got].map(([name, array]) => {
     const at = placesOf(array);
     const truths = at.map((i) => trial.exact(known, problem, name, i));

@@ -6,20 +6,21 @@
 import type { BackwardProblem, ForwardProblem, Geometry } from "../../../kernels/conv3d/contract";
 import { groupNorm } from "../../../kernels/norm/group_norm";
 import type { Op, Tensors } from "../../core/op";
-import { defineTrial, type Trial, type Values } from "../trial";
+import { conv3dElement } from "../../reference/conv3d";
+import { type Cursor, type Lookups, written } from "../../reference/element";
+import { statistic } from "../../reference/normalised";
+import { defineTrial, type Trial } from "../trial";
 import {
   groupsOf,
-  normalisedRead,
+  normalisedCursor,
   normalisedTensor,
   normFills,
+  normGradientCursor,
   normGradientInputs,
-  normGradientRead,
   normGradientTensor,
   normInputs,
-  type Read,
-  written,
 } from "./after_norm";
-import { exactStatistic, exactVoxel, exactWeight } from "./conv3d_exact";
+import { rounded, roundingOfHalves } from "./rounding";
 
 const EPS = 1e-5;
 const volume = ({ N, D, H, W }: Geometry, channels: number) => [N, channels, D, H, W];
@@ -33,10 +34,15 @@ interface Attrs {
 }
 const convolution = (op: Op<never>) => op as unknown as Op<Attrs>;
 
-function inputOf(values: Values, problem: Geometry & { readonly NORM: number }): Read {
+function inputOf(values: Lookups, problem: Geometry & { readonly NORM: number }): Cursor {
   if (!problem.NORM) return written(values.x!);
-  return normalisedRead("x", values, volume(problem, problem.CIN));
+  return normalisedCursor("x", values, volume(problem, problem.CIN));
 }
+
+const shapesOf = (problem: Geometry) => ({
+  x: volume(problem, problem.CIN),
+  w: weights(problem),
+});
 
 const forward: Trial<ForwardProblem> = {
   batch: "N",
@@ -61,12 +67,16 @@ const forward: Trial<ForwardProblem> = {
   derived: ["stats"],
   exact(values, problem, output, i) {
     const { D, H, W, COUT, NORM, F16 } = problem;
+    const half = F16 === 1;
     if (output === "stats") {
+      // y is what is stored; kernels may take it as it was before.
       const perGroup = (COUT / groupsOf(COUT)) * D * H * W;
-      return exactStatistic(values.y!, { perGroup, eps: EPS, half: F16 === 1 }, i);
+      const { bound, size, ...found } = statistic(values.y!, { perGroup, eps: EPS }, i);
+      return { ...found, bound: bound + (half ? roundingOfHalves(perGroup) * size : 0) };
     }
-    const factors = { x: inputOf(values, problem), w: values.w!, b: values.b! };
-    return exactVoxel(factors, problem, i, { norm: NORM === 1, half: F16 === 1 });
+    const cursors = { x: inputOf(values, problem), w: written(values.w!), b: written(values.b!) };
+    const found = conv3dElement(output, i, cursors, shapesOf(problem));
+    return rounded(found, { norm: NORM === 1, half });
   },
 };
 
@@ -100,15 +110,13 @@ const weightGradient: Trial<BackwardProblem> = {
   },
   exact(values, problem, output, i) {
     const { COUT, NORM, NORM_DY, F16 } = problem;
-    const half = F16 === 1;
     const dy = NORM_DY
-      ? normGradientRead("dy", values, volume(problem, COUT))
+      ? normGradientCursor("dy", values, volume(problem, COUT))
       : written(values.dy!);
-    if (output === "dw") {
-      const factors = { x: inputOf(values, problem), dy };
-      return exactWeight(factors, problem, i, { norm: NORM + NORM_DY > 0, half });
-    }
-    return exactVoxel({ x: dy, w: values.w! }, across(problem), i, { norm: NORM_DY === 1, half });
+    const cursors = { x: inputOf(values, problem), w: written(values.w!), dy };
+    const found = conv3dElement(output, i, cursors, shapesOf(problem));
+    const norm = output === "dw" ? NORM + NORM_DY > 0 : NORM_DY === 1;
+    return rounded(found, { norm, half: F16 === 1 });
   },
 };
 

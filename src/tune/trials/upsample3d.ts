@@ -1,4 +1,4 @@
-/** Upsampling one variant at a time, for the tuner, and single elements of it in float64. */
+/** Upsampling one variant at a time, for the tuner, after a norm or not. */
 
 import type {
   GradientProblem,
@@ -6,77 +6,36 @@ import type {
   UpsampleSizes,
 } from "../../../kernels/resize/upsample3d_variants";
 import type { Op } from "../../core/op";
+import { type Cursor, written } from "../../reference/element";
+import { upsample3dElement } from "../../reference/upsample3d";
 import { defineTrial, type Exact, type Trial } from "../trial";
-import {
-  normalisedRead,
-  normalisedTensor,
-  normFills,
-  normInputs,
-  type Read,
-  written,
-} from "./after_norm";
+import { normalisedCursor, normalisedTensor, normFills, normInputs } from "./after_norm";
 
 const upsampling = (op: Op<never>) => op as unknown as Op<{ readonly alignCorners: boolean }>;
 
-/** Input positions and weights of output `o` along an axis of `n`. */
-function taps(o: number, n: number, align: number): [index: number, weight: number][] {
-  const at = align ? (o * (n - 1)) / (2 * n - 1) : Math.max(0, (o + 0.5) / 2 - 0.5);
-  const low = Math.floor(at);
-  return [
-    [low, 1 - (at - low)],
-    [Math.min(low + 1, n - 1), at - low],
-  ];
-}
-
-/** Output positions and weights of input `i` along an axis of `n`. */
-function tapsOfInput(i: number, n: number, align: number): [index: number, weight: number][] {
-  const first = Math.max(0, 2 * i - 2);
-  const last = Math.min(2 * n - 1, 2 * i + 4);
-  const found: [number, number][] = [];
-  for (let o = first; o <= last; o++) {
-    for (const [at, weight] of taps(o, n, align)) if (at === i) found.push([o, weight]);
-  }
-  return found;
-}
-
-/** Σ weights · values around element `i` of a tensor of planes of `to`, read from planes of `from`. */
-function interpolated(
-  read: Read,
-  i: number,
-  [to, from]: readonly [readonly number[], readonly number[]],
-  along: (o: number, axis: number) => [number, number][],
-  F16: number,
-): Exact {
-  const [, H = 0, W = 0] = to;
-  const S = to.reduce((a, b) => a * b);
-  const plane = Math.floor(i / S) * from.reduce((a, b) => a * b);
-  const position = [Math.floor((i % S) / (H * W)), Math.floor(i / W) % H, i % W];
-  let [value, absolute, terms] = [0, 0, 0];
-  const [ofZ = [], ofY = [], ofX = []] = position.map(along);
-  for (const [z, wz] of ofZ) {
-    for (const [y, wy] of ofY) {
-      for (const [x, wx] of ofX) {
-        read.at(plane + (z * from[1]! + y) * from[2]! + x);
-        value += wz * wy * wx * read.value;
-        absolute += wz * wy * wx * read.size;
-        terms++;
-      }
-    }
-  }
-  // Positions are rounded too, and weights with them: as in src/reference/upsample3d.ts.
-  const bound = (F16 ? 2 ** -10 : 16 * 2 ** -24) * absolute + (F16 ? 2 ** -24 : 0);
-  return { value, bound, terms };
-}
-
 const space = ({ D, H, W }: UpsampleSizes) => [D, H, W];
 const doubled = (sizes: UpsampleSizes) => space(sizes).map((n) => 2 * n);
+
+const shapesOf = (sizes: UpsampleSizes) => ({ x: [sizes.N, sizes.C, ...space(sizes)] });
+
+/** An element, and how far it may be off where activations are stored as f16. */
+function exact(
+  name: string,
+  i: number,
+  cursors: Readonly<Record<string, Cursor>>,
+  sizes: GradientProblem,
+): Exact {
+  const attrs = { alignCorners: sizes.ALIGN === 1 };
+  const found = upsample3dElement(name, i, cursors, shapesOf(sizes), attrs);
+  return sizes.F16 ? { ...found, bound: 2 ** -10 * found.size + 2 ** -24 } : found;
+}
 
 const forward: Trial<UpsampleProblem> = {
   batch: "N",
   fill: normFills("x", "x"),
   halves: ({ F16 }) => (F16 ? ["x"] : []),
   inputs(problem) {
-    const x = [problem.N, problem.C, ...space(problem)];
+    const { x } = shapesOf(problem);
     return problem.NORM ? normInputs("x", x) : { x };
   },
   record(g, op, inputs, { NORM, ALIGN }) {
@@ -84,11 +43,9 @@ const forward: Trial<UpsampleProblem> = {
     return { y: g.apply(upsampling(op), { x }, { alignCorners: ALIGN === 1 }).y! };
   },
   exact(values, problem, _output, i) {
-    const { N, C, NORM, ALIGN, F16 } = problem;
-    const shape = space(problem);
-    const along = (o: number, axis: number) => taps(o, shape[axis]!, ALIGN);
-    const x = NORM ? normalisedRead("x", values, [N, C, ...shape]) : written(values.x!);
-    return interpolated(x, i, [doubled(problem), shape], along, F16);
+    const { x: shape } = shapesOf(problem);
+    const x = problem.NORM ? normalisedCursor("x", values, shape) : written(values.x!);
+    return exact("y", i, { x }, problem);
   },
 };
 
@@ -102,11 +59,7 @@ const gradient: Trial<GradientProblem> = {
     const call = { inputs: { x }, outputs: {}, attrs, needs: new Set(["x"]) };
     return { dx: upsampling(op).backward!(g, call, { y: dy! }).x! };
   },
-  exact({ dy }, sizes, _output, i) {
-    const shape = space(sizes);
-    const along = (at: number, axis: number) => tapsOfInput(at, shape[axis]!, sizes.ALIGN);
-    return interpolated(written(dy!), i, [shape, doubled(sizes)], along, sizes.F16);
-  },
+  exact: ({ dy }, sizes, _output, i) => exact("dx", i, { dy: written(dy!) }, sizes),
 };
 
 export const upsample3dTrials = {
