@@ -3,7 +3,6 @@
 import { dice } from "../../kernels/loss/patch_loss";
 import type { Shape } from "../core/tensor";
 import { elements } from "../core/tensor";
-import type { UNetConfig } from "../nn/unet3d";
 import { concatReference } from "./concat";
 import { conv3dReference } from "./conv3d";
 import { groupNormReference } from "./group_norm";
@@ -11,6 +10,14 @@ import { maxPool3dReference } from "./max_pool3d";
 import { patchLossReference } from "./patch_loss";
 import type { Reference } from "./reference";
 import { upsample3dReference } from "./upsample3d";
+
+/** Settings of the network that decide what it computes, as in src/nn/unet3d.ts. */
+interface Config {
+  readonly inChannels: number;
+  readonly groups: number;
+  readonly epsilon: number;
+  readonly alignCorners: boolean;
+}
 
 interface Values {
   readonly shape: Shape;
@@ -29,7 +36,7 @@ class Layers {
 
   constructor(
     private readonly params: Named,
-    private readonly config: UNetConfig,
+    private readonly config: Config,
   ) {}
 
   private param(name: string): Values {
@@ -115,7 +122,7 @@ export type Patches = {
   readonly n: number;
 };
 
-function levels(net: Layers, { inChannels }: UNetConfig, { x, y, n }: Patches) {
+function levels(net: Layers, { inChannels }: Config, { x, y, n }: Patches) {
   const edge = Math.round(Math.cbrt(y.length / n));
   const input = { shape: [n, inChannels, edge, edge, edge], data: Float64Array.from(x) };
   const skip1 = net.block("enc1", input);
@@ -124,6 +131,20 @@ function levels(net: Layers, { inChannels }: UNetConfig, { x, y, n }: Patches) {
   const dec2 = net.block("dec2", net.join(skip2, net.up(mid)));
   const dec1 = net.block("dec1", net.join(skip1, net.up(dec2)));
   return { logits: net.conv("head", dec1), dec2, mid };
+}
+
+/** Labels of half the size: a voxel is lesion if one of the eight below it is. */
+function coarser({ shape: [N = 0, C = 0, ...space], data }: Values): Values {
+  const [D = 0, H = 0, W = 0] = space.map((n) => n / 2);
+  const shape = [N, C, D, H, W];
+  const found = new Float64Array(elements(shape));
+  for (const [i, label] of data.entries()) {
+    const [x, y] = [i % (2 * W), Math.floor(i / (2 * W)) % (2 * H)];
+    const plane = Math.floor(i / (4 * H * W));
+    const at = (Math.floor(plane / 2) * H + Math.floor(y / 2)) * W + Math.floor(x / 2);
+    found[at] = Math.max(found[at]!, label);
+  }
+  return { shape, data: found };
 }
 
 function diceLosses(logits: Values, target: Values, epsilon: number): number[] {
@@ -136,7 +157,7 @@ function diceLosses(logits: Values, target: Values, epsilon: number): number[] {
 /** Dice loss of each of `n` cubic patches: x (n, 2, p, p, p), y (n, 1, p, p, p). */
 export function unet64(
   params: Named,
-  config: UNetConfig,
+  config: Config,
   x: ArrayLike<number>,
   y: ArrayLike<number>,
   epsilon: number,
@@ -147,14 +168,14 @@ export function unet64(
 }
 
 /** Logits of `n` cubic patches. */
-export function logits64(params: Named, config: UNetConfig, patches: Patches): Float64Array {
+export function logits64(params: Named, config: Config, patches: Patches): Float64Array {
   return levels(new Layers(params, config), config, patches).logits.data;
 }
 
 /** The Dice loss of each patch, and the gradient of their mean by the name of the parameter. */
 export function gradients64(
   params: Named,
-  config: UNetConfig,
+  config: Config,
   patches: Patches,
   epsilon: number,
 ): { losses: Float64Array; gradients: Map<string, Float64Array> } {
@@ -170,7 +191,7 @@ export function gradients64(
 /** The loss of deep supervision: the mean over the patches of the levels' losses in their shares. */
 export function supervised64(
   params: Named,
-  config: UNetConfig,
+  config: Config,
   patches: Patches,
   epsilon: number,
   shares: readonly number[],
@@ -180,7 +201,7 @@ export function supervised64(
   let target: Values = { shape: logits.shape, data: Float64Array.from(patches.y) };
   let sum = 0;
   [logits, net.conv("dec2.head", dec2), net.conv("mid.head", mid)].forEach((at, level) => {
-    if (level > 0) target = net.down(target);
+    if (level > 0) target = coarser(target);
     const losses = diceLosses(at, target, epsilon / 8 ** level);
     sum += (shares[level]! * losses.reduce((a, b) => a + b, 0)) / patches.n;
   });
