@@ -15,6 +15,7 @@ import { readMask, readVolume } from "../src/data/nifti_read";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
 import type { Affine, Grid, Mask } from "../src/data/volume";
 import { overlap } from "../src/eval/dice";
+import { IMPORTERS } from "../src/import";
 import { parseItkTransform } from "../src/import/itk_transform";
 import { splitChange } from "../src/import/lesion_change";
 import { inTemporaryFolder } from "./nifti_fixture";
@@ -89,9 +90,11 @@ function archive(github: string, dir: string): void {
   }
 }
 
-async function run(...args: string[]) {
+const run = (...args: string[]) => runImport("ljubljana", ...args);
+
+async function runImport(...args: string[]) {
   const script = join(import.meta.dir, "..", "src", "cli", "import.ts");
-  const child = Bun.spawn([process.execPath, script, "ljubljana", ...args], { stderr: "pipe" });
+  const child = Bun.spawn([process.execPath, script, ...args], { stderr: "pipe" });
   const [out, err] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -138,10 +141,23 @@ test("both namings give the same cohort: scans in place, changes split, nothing 
     expect((await run(github, a, "--interpolation", "linear")).err).toMatch(
       /patient01: was imported with other settings .*nothing is overwritten/,
     );
+    writeFileSync(join(a, "patient01", "import.json"), "null");
+    expect((await run(github, a)).err).toMatch(/patient01: was imported with other settings/);
     rmSync(join(a, "patient01", "import.json"));
     expect((await run(github, a)).err).toMatch(/patient01: is there already and was not imported/);
   });
 }, 60_000);
+
+test("every importer is a subcommand, and its help says what it reads", async () => {
+  expect(new Set(IMPORTERS.map(({ name }) => name)).size).toBe(IMPORTERS.length);
+  for (const { name, dir, options } of IMPORTERS) {
+    const { out, code } = await runImport(name, "--help");
+    expect(code).toBe(0);
+    for (const text of [`import ${name} `, dir, ...options.map(({ flags }) => flags)]) {
+      expect(out).toContain(text);
+    }
+  }
+});
 
 test("what is wrong with a data set is told in one line", async () => {
   await inTemporaryFolder(async (folder) => {

@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Option } from "commander";
 import { UserError } from "../core/errors";
 import { describeGrid, invertAffine, multiplyAffine, sameGrid } from "../data/affine";
 import type { FromFile } from "../data/nifti_decode";
@@ -8,23 +9,41 @@ import { writeMask, writeVolume } from "../data/nifti_write";
 import { resampleTo } from "../data/resample";
 import { resampleCubicTo } from "../data/resample_cubic";
 import type { Grid, Mask, Volume } from "../data/volume";
-import { writeAtomically, writeProblem } from "../platform/atomic_file";
 import { inputFileSize } from "../platform/input_file";
-import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
+import { readList } from "../terminal/read";
+import { importInto } from "./imported_folder";
+import { type Imported, type Importer, importPatients } from "./importer";
 import { parseItkTransform } from "./itk_transform";
 import { CHANGE_RULE, type LesionChange, splitChange } from "./lesion_change";
-import type { LjubljanaPatient } from "./ljubljana_files";
+import { findLjubljana, type LjubljanaPatient } from "./ljubljana_files";
 
-export type Interpolation = "cubic" | "linear";
+type Interpolation = "cubic" | "linear";
 
-/** The outcome of a patient, and lines for the user. */
-export interface Imported {
-  readonly outcome: "written" | "already there";
-  readonly notes: readonly string[];
+interface Options {
+  readonly interpolation: Interpolation;
+  /** Ids of those to import; all by default. */
+  readonly patients?: string[];
 }
 
-/** File that says where an imported patient comes from, and how. */
-const RECORD = "import.json";
+/** Longitudinal MR images of the University of Ljubljana; docs/guides/data.md says what is made of them. */
+export const LJUBLJANA: Importer = {
+  name: "ljubljana",
+  help:
+    "Longitudinal MR images of multiple-sclerosis patients, Laboratory of Imaging Technologies, " +
+    "University of Ljubljana (CC BY): raw FLAIR of two studies, with lesion changes.",
+  dir: "the data set as published, in either of its namings",
+  options: [
+    new Option("--interpolation <kind>", "how the scans are resampled to the common space")
+      .choices(["cubic", "linear"])
+      .default("cubic"),
+    new Option("--patients <ids>", "only these, e.g. patient01,patient03").argParser(readList),
+  ],
+  async run(dir, out, options, say) {
+    const { interpolation, patients: only }: Options = options as Options;
+    const patients = await findLjubljana(dir, only);
+    return importPatients(patients, out, say, (each) => importPatient(each, out, interpolation));
+  },
+};
 
 const CITATION =
   "Lesjak Ž, Pernuš F, Likar B, Špiclin Ž. Validation of white-matter lesion change detection " +
@@ -33,36 +52,23 @@ const CITATION =
 /**
  * Brings one patient into the layout of MSSEG-2, in `out/<id>`: both FLAIR on the grid of the change
  * mask, that mask, its split into `ground_truth` (new at visit 2) and `resolved`, and the brain mask.
- * The folder appears whole or not at all, and one that is there is left alone.
  *
  * @throws UserError when a file cannot be used, or when the folder in `out` is something else
  */
-export async function importLjubljana(
+async function importPatient(
   patient: LjubljanaPatient,
   out: string,
   interpolation: Interpolation,
 ): Promise<Imported> {
-  const folder = join(out, patient.id);
-  const record = { source: "ljubljana", interpolation, split: CHANGE_RULE, cite: CITATION };
-  if (await isThere(folder, record)) return { outcome: "already there", notes: [] };
-  const notes: string[] = [];
-  const images = await makeImages(patient, interpolation, notes);
-  sweepOnce(out);
-  const partial = temporaryPath(out);
-  await mkdir(partial, { recursive: true }).catch((error: Error) => {
-    throw new UserError(`${out}: cannot be written to (${error.message}); choose another folder`);
+  const settings = { source: "ljubljana", interpolation, split: CHANGE_RULE, cite: CITATION };
+  return importInto(out, patient.id, { settings, files: patient }, async () => {
+    const notes: string[] = [];
+    const images = await makeImages(patient, interpolation, notes);
+    return { notes, write: (folder) => writePatient(folder, images) };
   });
-  try {
-    await writePatient(partial, images, { ...record, files: patient });
-    await rename(partial, folder);
-  } catch (error) {
-    removeQuietly(partial);
-    throw writeProblem(folder, error);
-  }
-  return { outcome: "written", notes };
 }
 
-async function writePatient(folder: string, images: Images, record: object): Promise<void> {
+async function writePatient(folder: string, images: Images): Promise<void> {
   const path = (name: string) => join(folder, `${name}.nii.gz`);
   await writeVolume(path("flair_time01_on_middle_space"), images.time1);
   await writeVolume(path("flair_time02_on_middle_space"), images.time2);
@@ -70,38 +76,6 @@ async function writePatient(folder: string, images: Images, record: object): Pro
   await writeMask(path("resolved"), images.resolved);
   await writeMask(path("change"), images.change);
   await writeMask(path("brain_mask"), images.brain);
-  writeAtomically(join(folder, RECORD), `${JSON.stringify(record, null, 2)}\n`);
-}
-
-/** Whether an earlier import, with the same settings, made the folder. */
-async function isThere(folder: string, settings: object): Promise<boolean> {
-  const inside = await readdir(folder).catch(({ code, message }: NodeJS.ErrnoException) => {
-    if (code === "ENOENT") return undefined;
-    throw new UserError(`${folder}: cannot be used as a folder (${message}); choose another`);
-  });
-  if (inside === undefined) return false;
-  const text = await readFile(join(folder, RECORD), "utf8").catch(() => undefined);
-  if (text === undefined) {
-    throw new UserError(
-      `${folder}: is there already and was not imported; nothing is overwritten; choose another folder`,
-    );
-  }
-  const { files: _, ...earlier } = parseRecord(text);
-  if (JSON.stringify(earlier) !== JSON.stringify(settings)) {
-    throw new UserError(
-      `${folder}: was imported with other settings (${join(folder, RECORD)}); nothing is ` +
-        "overwritten; choose another folder, or remove this one",
-    );
-  }
-  return true;
-}
-
-function parseRecord(text: string): Record<string, unknown> {
-  try {
-    return JSON.parse(text) as Record<string, unknown>;
-  } catch {
-    return {};
-  }
 }
 
 interface Images {

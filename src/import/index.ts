@@ -1,0 +1,5 @@
+/** Every importer; `bun run import` has a subcommand for each. */
+import type { Importer } from "./importer";
+import { LJUBLJANA } from "./ljubljana";
+
+export const IMPORTERS: readonly Importer[] = [LJUBLJANA];
