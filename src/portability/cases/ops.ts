@@ -6,12 +6,12 @@
 import type { Graph } from "../../core/graph";
 import type { Capabilities } from "../../core/kernel";
 import type { Op } from "../../core/op";
-import { elements } from "../../core/tensor";
 import type { Variant } from "../../core/variant";
 import type { Case, Reference } from "../../reference/reference";
 import type { CaseList, Outcome, PortabilityCase, SkippedRow } from "../case";
 import { judge } from "../op_checks";
 import { OpGraph, type Rig, type Trial, type TrialOptions, trialOf } from "../op_run";
+import { casesBySize, outlineOf } from "../outline";
 import { whyNot } from "../support";
 import { denormalOutcome } from "./denormals";
 import { edgeCases, mixedCases } from "./sizes";
@@ -121,19 +121,6 @@ function trial(reference: Reference<unknown>, c: Case<unknown>, options: TrialOp
   return made;
 }
 
-/** Names of the inputs that have gradients. */
-const gradients = new Map<Reference<unknown>, string[]>();
-function gradientNames(reference: Reference<unknown>): string[] {
-  const smallest = bySize(reference)[0]!;
-  const found = gradients.get(reference) ?? Object.keys(trialOf(reference, smallest).gradients);
-  gradients.set(reference, found);
-  return found;
-}
-
-const sizeOf = ({ inputs }: Case<unknown>) =>
-  Object.values(inputs).reduce((sum, shape) => sum + elements(shape), 0);
-const bySize = ({ cases }: Reference<unknown>) => [...cases].sort((a, b) => sizeOf(a) - sizeOf(b));
-
 /** The recording of a case, without values; undefined where the wanted variants cannot do it. */
 function outline(
   reference: Reference<unknown>,
@@ -142,12 +129,7 @@ function outline(
   half: boolean,
   caps: Capabilities,
 ): Graph | undefined {
-  const asked = wanted ?? gradientNames(reference);
-  const nothing = (keys: readonly string[]) =>
-    Object.fromEntries(keys.map((key) => [key, new Float64Array(0)]));
-  const dys = asked.length > 0 ? nothing(reference.differentiable ?? ["y"]) : {};
-  const empty = { inputs: {}, outputs: {}, dys, gradients: nothing(asked) };
-  const { graph } = new OpGraph({ reference, case: c, half, ...empty }, caps, variants);
+  const { graph } = new OpGraph(outlineOf(reference, c, half, wanted), caps, variants);
   const taken = Object.entries(variants).map(([pick, name]) => {
     const made = graph.picks.filter(({ op }) => op === pick);
     return made.length > 0 && made.every(({ chosen }) => chosen === name);
@@ -205,7 +187,7 @@ function rowCases(
   const [middle, last] = [plain[Math.floor(plain.length / 2)]!, plain.at(-1)!];
   // Squares of large magnitudes pass the range of f16.
   const scaled = scalable && !half ? new Set([middle, last]) : new Set<Case<unknown>>();
-  const repeats = new Set([bySize(reference).at(-1)!, last]);
+  const repeats = new Set([casesBySize(reference).at(-1)!, last]);
   const kinds: Kind[] = [
     ...declared,
     ...sized.map((c, i) => ({ c, short: i === 0 })),
