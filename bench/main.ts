@@ -15,7 +15,7 @@ import { setNativeEnv } from "../src/platform/native";
 import { PRESETS, type PresetName } from "../src/settings/presets";
 import { ADAPTER_OPTION, makeCommand } from "../src/terminal/command";
 import { runMain } from "../src/terminal/main";
-import { listOption, numberOption } from "../src/terminal/options";
+import { listOption, numberOption, repeatedOption } from "../src/terminal/options";
 import { checkFolderOf } from "../src/terminal/output_file";
 import { Bench, parseVariant, type Settings } from "./bench";
 import { measureKernels } from "./kernels";
@@ -78,7 +78,12 @@ const command = makeCommand(
       .choices(["f32", "f16"])
       .default("f32"),
   )
-  .option("--variant <pick=name>", "variant of a kernel in training, repeatable", collect, [])
+  .option(
+    "--variant <pick=name>",
+    "variant of a kernel in training, repeatable",
+    repeatedOption,
+    [],
+  )
   .option("--patches <n>", "patches of a dispatch in the table of kernels", numberOption)
   .option("--pool <n>", "B̄ of the steps", numberOption)
   .option("--batch <n>", "B of the steps", numberOption)
@@ -90,10 +95,6 @@ const command = makeCommand(
 withTuneOptions(command);
 command.parse();
 await runMain(() => main(command.args as Part[], command.opts<Options>()));
-
-function collect(value: string, before: string[]): string[] {
-  return [...before, value];
-}
 
 function settingsOf(options: Options): Settings {
   const names = Object.keys(PRESETS);

@@ -1,14 +1,14 @@
 /** The types and constants that the members of the family share: sizes, tensors, variants, problems. */
 import type { Graph } from "../../src/core/graph";
 import { type Capabilities, type Consts, num, product } from "../../src/core/kernel";
-import type { Tensor } from "../../src/core/tensor";
+import { type Tensor, volumeSizes } from "../../src/core/tensor";
 import type { Variant } from "../../src/core/variant";
 
 /** Sizes of a convolution from CIN to COUT channels, as the shaders name them. */
 export type Geometry = Readonly<Record<"N" | "CIN" | "COUT" | "D" | "H" | "W" | "K", number>>;
 
 export function geometryOf(x: Tensor, y: Tensor, w: Tensor): Geometry {
-  const [N = 0, CIN = 0, D = 0, H = 0, W = 0] = x.shape;
+  const { N, C: CIN, D, H, W } = volumeSizes(x.shape);
   return { N, CIN, COUT: y.shape[1]!, D, H, W, K: w.shape[4]! };
 }
 

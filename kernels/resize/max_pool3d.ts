@@ -5,10 +5,11 @@ import type { Graph } from "../../src/core/graph";
 import { defineKernel, grid1d, num, product } from "../../src/core/kernel";
 import { defineOp } from "../../src/core/op";
 import type { Tensor } from "../../src/core/tensor";
-import { channelLayout, showShape } from "../../src/core/tensor";
+import { channelLayout, showShape, volumeSizes } from "../../src/core/tensor";
 import { normalisedOf } from "../norm/normalised";
 
-const half = (n: number) => Math.floor(n / 2);
+/** What 2×2×2 windows leave of an edge: a last odd plane is dropped, as in PyTorch. */
+const halved = (n: number) => Math.floor(n / 2);
 
 const forward = defineKernel({
   name: "max_pool3d",
@@ -18,7 +19,7 @@ const forward = defineKernel({
   storage: { T: ["x", "y"] },
   grid(c) {
     const [D, H, W] = [num(c, "D"), num(c, "H"), num(c, "W")];
-    return grid1d(num(c, "N") * num(c, "C") * half(D) * half(H) * half(W), num(c, "WG"));
+    return grid1d(num(c, "N") * num(c, "C") * halved(D) * halved(H) * halved(W), num(c, "WG"));
   },
   flops: (c) => product(c, "N", "C", "D", "H", "W"),
 });
@@ -45,22 +46,17 @@ const dx = defineKernel({
   storage: { T: ["dy", "dx"] },
   grid(c) {
     const [D, H, W] = [num(c, "D"), num(c, "H"), num(c, "W")];
-    const cells = half(D + 1) * half(H + 1) * half(W + 1);
+    const cells = halved(D + 1) * halved(H + 1) * halved(W + 1);
     return grid1d(num(c, "N") * num(c, "C") * cells, num(c, "WG"));
   },
 });
-
-function sizes(x: Tensor): { N: number; C: number; D: number; H: number; W: number } {
-  const [N = 0, C = 0, D = 0, H = 0, W = 0] = x.shape;
-  return { N, C, D, H, W };
-}
 
 type Pooled = Readonly<Record<"y" | "argmax", Tensor>>;
 
 /** Writes the normalised tensor and pools it in one pass, where its sizes allow. */
 function emitBehindNorm(g: Graph, x: Tensor, { y: pooled, argmax }: Pooled): boolean {
   const norm = normalisedOf(x);
-  const { N, C, D, H, W } = sizes(x);
+  const { N, C, D, H, W } = volumeSizes(x.shape);
   if (!norm || g.isWritten(x) || W % 4 !== 0 || H % 2 !== 0 || D % 2 !== 0) return false;
   const y = g.takeOver(x);
   const { CT: Y_CT, C0: Y_C0 } = channelLayout(y);
@@ -82,13 +78,13 @@ export const maxPool3d = defineOp({
       const shape = given && showShape(given.shape);
       throw new Error(`maxPool3d: x is ${shape}; expected N×C×D×H×W with D, H, W of 2 or more`);
     }
-    const shape = [given.shape[0]!, given.shape[1]!, ...given.shape.slice(2).map(half)];
+    const shape = [given.shape[0]!, given.shape[1]!, ...given.shape.slice(2).map(halved)];
     const y = g.tensor("pooled", shape, given.dtype);
     const argmax = g.tensor("argmax", shape, "u32");
     if (!emitBehindNorm(g, given, { y, argmax })) {
       const x = g.materialise(given);
       const { CT: X_CT, C0: X_C0 } = channelLayout(x);
-      g.emit(forward, { x, y, argmax }, { ...sizes(x), X_CT, X_C0, WG: 64 });
+      g.emit(forward, { x, y, argmax }, { ...volumeSizes(x.shape), X_CT, X_C0, WG: 64 });
     }
     return { y, argmax };
   },
@@ -96,7 +92,7 @@ export const maxPool3d = defineOp({
     const x = inputs.x!;
     const into = g.tensor("dx", x.shape, x.dtype);
     const { CT: DY_CT, C0: DY_C0 } = channelLayout(dy!);
-    const consts = { ...sizes(x), DY_CT, DY_C0, WG: 64 };
+    const consts = { ...volumeSizes(x.shape), DY_CT, DY_C0, WG: 64 };
     g.emit(dx, { dy: dy!, argmax: outputs.argmax!, dx: into }, consts);
     return { x: into };
   },

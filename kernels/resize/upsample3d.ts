@@ -1,6 +1,6 @@
 import { defineOp } from "../../src/core/op";
 import type { Tensor } from "../../src/core/tensor";
-import { showShape } from "../../src/core/tensor";
+import { showShape, volumeSizes } from "../../src/core/tensor";
 import { preferred } from "../defaults";
 import { normalisedOf } from "../norm/normalised";
 import type { GradientProblem, UpsampleProblem, UpsampleSizes } from "./upsample3d_variants";
@@ -14,8 +14,7 @@ export interface UpsampleAttrs {
 }
 
 function sizesOf(x: Tensor, { alignCorners }: UpsampleAttrs): UpsampleSizes {
-  const [N = 0, C = 0, D = 0, H = 0, W = 0] = x.shape;
-  return { N, C, D, H, W, ALIGN: alignCorners ? 1 : 0 };
+  return { ...volumeSizes(x.shape), ALIGN: alignCorners ? 1 : 0 };
 }
 
 /**

@@ -113,6 +113,14 @@ export function channelsOf(base: Tensor, first: number, count: number): Tensor {
   return { id: nextId++, name, shape, dtype, kind, channels: { base, first } };
 }
 
+/** Sizes of a tensor of volumes, as the shaders name them. */
+export type VolumeSizes = Readonly<Record<"N" | "C" | "D" | "H" | "W", number>>;
+
+/** Those of a shape (N, C, D, H, W). */
+export function volumeSizes([N = 0, C = 0, D = 0, H = 0, W = 0]: Shape): VolumeSizes {
+  return { N, C, D, H, W };
+}
+
 /** The tensor whose storage `t` uses: itself, or the base of a view. */
 export function storageOf(t: Tensor): Tensor {
   return t.range?.base ?? t.channels?.base ?? t;

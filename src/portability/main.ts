@@ -6,7 +6,7 @@ import { writeAtomically } from "../platform/atomic_file";
 import { makeCommand, say } from "../terminal/command";
 import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
-import { countOption, listOption, positiveOption } from "../terminal/options";
+import { countOption, listOption, positiveOption, repeatedOption } from "../terminal/options";
 import { checkFolderOf } from "../terminal/output_file";
 import { seedOf } from "./case";
 import { chooseColumns } from "./columns";
@@ -47,10 +47,6 @@ await runMain(async () => {
   return run();
 });
 
-function collect(value: string, before: string[]): string[] {
-  return [...before, value];
-}
-
 async function run(): Promise<void> {
   const command = makeCommand(
     "portability",
@@ -60,7 +56,7 @@ async function run(): Promise<void> {
   )
     .option("--implementation <names>", "of bun, node, deno, chromium; default: all", listOption)
     .option("--adapter <names>", "lavapipe, swiftshader, gpu, or parts of names", listOption)
-    .option("--case <id>", "ids or rows, * and ? allowed; repeatable", collect, [])
+    .option("--case <id>", "ids or rows, * and ? allowed; repeatable", repeatedOption, [])
     .option("--short", "a few cases of every row: minutes instead of hours", false)
     .addOption(
       new Option("--seed <n>", "of all random numbers").argParser(countOption).default(SEED),

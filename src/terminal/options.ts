@@ -49,3 +49,8 @@ export function countOption(text: string): number {
   }
   return value;
 }
+
+/** An option that may be given several times: all of its values. */
+export function repeatedOption(value: string, before: string[]): string[] {
+  return [...before, value];
+}
