@@ -28,7 +28,7 @@ export function rooflineShare(
   return milliseconds > 0 ? least / milliseconds : 0;
 }
 
-async function measureRow(bench: Bench, row: DispatchRow): Promise<KernelRow> {
+export async function measureRow(bench: Bench, row: DispatchRow): Promise<KernelRow> {
   const { memory, stopwatch, controls, ceilings, settings } = bench;
   const { dispatch, cost, id, launches, hasRun } = row;
   const clone = await DispatchClone.create(memory, dispatch);

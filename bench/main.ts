@@ -4,11 +4,14 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Argument, Option } from "commander";
 import { version as dawnVersion } from "webgpu/package.json";
+import { ops } from "../kernels/index";
 import { version } from "../package.json";
 import { type TuneFlags, withTuneOptions } from "../src/choose/tune_options";
-import { type Needs, tuneDevice } from "../src/choose/tuning";
+import { tuneDevice } from "../src/choose/tuning";
 import { UserError } from "../src/core/errors";
+import type { Op } from "../src/core/op";
 import type { Precision } from "../src/core/tensor";
+import type { Variant } from "../src/core/variant";
 import { writeAtomically } from "../src/platform/atomic_file";
 import { removeQuietly } from "../src/platform/leftovers";
 import { setNativeEnv } from "../src/platform/native";
@@ -22,6 +25,7 @@ import { measureKernels } from "./kernels";
 import { measureLatency } from "./latency";
 import { measureLayers } from "./layers";
 import { needsOf } from "./needs";
+import { measureOps } from "./ops";
 import { compareReports, comparisonLines } from "./report/compare";
 import { writeDocs } from "./report/docs";
 import { REPORT_VERSION, type Report, readReport, reportSchema } from "./report/schema";
@@ -36,8 +40,9 @@ import {
 import { measureScaling } from "./scaling";
 import { measureSteps } from "./steps";
 
-const PARTS = ["ceilings", "kernels", "layers", "steps", "latency", "scaling"] as const;
+const PARTS = ["ceilings", "kernels", "ops", "layers", "steps", "latency", "scaling"] as const;
 type Part = (typeof PARTS)[number];
+const PARTS_BY_DEFAULT: readonly Part[] = ["kernels", "layers", "steps", "latency"];
 const DOCS = join(import.meta.dir, "../docs/measurements/performance.md");
 
 interface Options extends TuneFlags {
@@ -58,7 +63,7 @@ interface Options extends TuneFlags {
   docs?: boolean;
 }
 
-const parts = new Argument("[parts...]", "what to measure; default: all but scaling");
+const parts = new Argument("[parts...]", "what to measure; default: all but ops and scaling");
 const command = makeCommand(
   "bench",
   "Measures the adapter's ceilings, every kernel of the recorded programs, convolutions, whole steps, the first " +
@@ -119,15 +124,19 @@ function settingsOf(options: Options): Settings {
   return { adapter, presets, repetitions, full, filter, precision, variants, ...sizes };
 }
 
-/** @throws UserError where an option names a choice that no program makes, or a variant it has not */
-function checkVariants({ variants }: Settings, { picks }: Needs): void {
+/**
+ * @throws UserError where an option names a choice that no op makes, or a variant that it has not; one
+ * that this adapter cannot run is refused when it is recorded
+ */
+function checkVariants({ variants }: Settings): void {
+  const picks = new Map<string, readonly Variant[]>(
+    Object.values(ops).flatMap((op: Op<never>) => Object.entries(op.variants ?? {})),
+  );
   for (const [pick, name] of Object.entries(variants)) {
-    const names = new Set(picks.flatMap(({ op, candidates }) => (op === pick ? candidates : [])));
-    if (names.has(name)) continue;
-    const there = names.size > 0 ? names : new Set(picks.map(({ op }) => op));
-    throw new UserError(
-      `--variant ${pick}=${name}: on this adapter there are ${[...there].join(", ")}`,
-    );
+    const names = picks.get(pick)?.map((variant) => variant.name);
+    if (names?.includes(name)) continue;
+    const there = [...(names ?? picks.keys())].join(", ");
+    throw new UserError(`--variant ${pick}=${name}: expected one of ${there}`);
   }
 }
 
@@ -152,6 +161,7 @@ function emptyReport(bench: Bench, options: Options): Report {
     ceilings: bench.ceilings,
     kernels: [],
     unusedOps: [],
+    ops: [],
     layers: [],
     steps: [],
     latency: [],
@@ -168,6 +178,9 @@ async function measure(bench: Bench, report: Report, wanted: ReadonlySet<Part>):
     const measured = await measureKernels(bench, (row) => print([kernelLine(row)]));
     Object.assign(report, measured);
   }
+  if (wanted.has("ops")) {
+    report.ops = await measureOps(bench, (row) => print([kernelLine(row)]));
+  }
   if (wanted.has("layers")) {
     report.layers = await measureLayers(bench, (row) => print([layerLine(row)]));
   }
@@ -180,8 +193,20 @@ async function measure(bench: Bench, report: Report, wanted: ReadonlySet<Part>):
   }
 }
 
+/** With the kernels that the tuner chose, where a part runs a preset; undefined: interrupted. */
+async function tuned(
+  bench: Bench,
+  wanted: ReadonlySet<Part>,
+  options: Options,
+): Promise<Bench | undefined> {
+  if ([...wanted].every((part) => part === "ops" || part === "ceilings")) return bench;
+  const { choices, interrupted } = await tuneDevice(bench.device, needsOf(bench), options);
+  return interrupted ? undefined : bench.withChoices(choices);
+}
+
 async function main(args: readonly Part[], options: Options): Promise<void> {
   const settings = settingsOf(options);
+  checkVariants(settings);
   if (options.json) checkFolderOf(options.json);
   const before = options.compare === undefined ? undefined : readReport(options.compare);
   const cache = options.coldCache ? mkdtempSync(join(tmpdir(), "voxgrad-bench-")) : undefined;
@@ -189,17 +214,11 @@ async function main(args: readonly Part[], options: Options): Promise<void> {
   try {
     const opened = await Bench.open(settings);
     print(ceilingLines(opened.ceilings));
-    const needs = needsOf(opened);
-    checkVariants(settings, needs);
-    const { choices, interrupted } = await tuneDevice(opened.device, needs, options);
-    if (interrupted) return;
-    const bench = opened.withChoices(choices);
+    const wanted = new Set(args.length > 0 ? args : PARTS_BY_DEFAULT);
+    const bench = await tuned(opened, wanted, options);
+    if (!bench) return;
     const report = emptyReport(bench, options);
-    await measure(
-      bench,
-      report,
-      new Set(args.length > 0 ? args : ["kernels", "layers", "steps", "latency"]),
-    );
+    await measure(bench, report, wanted);
     bench.close();
     await finish(report, options, before);
   } finally {
@@ -208,7 +227,14 @@ async function main(args: readonly Part[], options: Options): Promise<void> {
 }
 
 async function finish(report: Report, options: Options, before?: Report): Promise<void> {
-  const rows = [report.kernels, report.layers, report.steps, report.latency, report.scaling];
+  const rows = [
+    report.kernels,
+    report.ops,
+    report.layers,
+    report.steps,
+    report.latency,
+    report.scaling,
+  ];
   if (options.filter && rows.every((list) => list.length === 0)) {
     throw new UserError(`--filter ${options.filter}: no row matches; try part of a kernel's name`);
   }

@@ -1,4 +1,4 @@
-/** The registry: every op of the engine. Tests and benchmarks walk it. */
+/** The registry: every op of the engine. Tests, benchmarks and the portability suite walk it. */
 
 import { conv3d } from "./conv3d/conv3d";
 import { add } from "./elementwise/add";

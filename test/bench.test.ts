@@ -182,6 +182,7 @@ function report(parts: Partial<Report>): Report {
     },
     kernels: [],
     unusedOps: [],
+    ops: [],
     layers: [],
     steps: [],
     latency: [],

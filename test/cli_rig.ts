@@ -1,11 +1,15 @@
 /** Commands as a user runs them: in processes of their own. */
 import { expect } from "bun:test";
 import { join } from "node:path";
+import { scripts } from "../package.json";
 
-/** Starts a command as a user does. */
+const ROOT = join(import.meta.dir, "..");
+
+/** Starts a command of package.json as a user does. */
 export function start(command: string, args: readonly string[]) {
-  const script = join(import.meta.dir, "..", "src", "cli", `${command}.ts`);
-  return Bun.spawn([process.execPath, script, ...args], { stdout: "pipe", stderr: "pipe" });
+  const script = scripts[command as keyof typeof scripts].replace(/^bun /, "");
+  const words = [process.execPath, join(ROOT, script), ...args];
+  return Bun.spawn(words, { stdout: "pipe", stderr: "pipe" });
 }
 
 /** Runs it to its end. */

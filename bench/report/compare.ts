@@ -64,7 +64,8 @@ function stepAndOps(step: StepRow): Timed[] {
 }
 
 function timedRows(report: Report): Map<string, Timed> {
-  const rows: Timed[] = [...report.kernels, ...report.layers, ...report.steps.flatMap(stepAndOps)];
+  const { kernels, ops, layers, steps } = report;
+  const rows: Timed[] = [...kernels, ...ops, ...layers, ...steps.flatMap(stepAndOps)];
   return new Map(rows.map((row) => [row.id, row]));
 }
 
@@ -82,7 +83,9 @@ export function compareReports(before: Report, after: Report): Comparison {
     else added.push(id);
   }
   const measured = new Set<string>();
-  if (after.kernels.length > 0) for (const { id } of before.kernels) measured.add(id);
+  for (const part of ["kernels", "ops"] as const) {
+    if (after[part].length > 0) for (const { id } of before[part]) measured.add(id);
+  }
   const steps = new Set(after.steps.map(({ id }) => id));
   for (const step of before.steps) {
     if (steps.has(step.id)) for (const { id } of stepAndOps(step)) measured.add(id);

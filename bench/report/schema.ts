@@ -141,6 +141,8 @@ export const reportSchema = z.object({
   kernels: z.array(kernelRow),
   /** Registered ops that no recorded program uses. */
   unusedOps: z.array(z.string()),
+  /** Dispatches of every op by itself. */
+  ops: z.array(kernelRow).default([]),
   layers: z.array(layerRow),
   steps: z.array(stepRow),
   latency: z.array(latencyRow),

@@ -40,6 +40,7 @@ export const adamReference = defineReference({
   sized: [
     {
       base: { P: 7 },
+      large: { P: 2 ** 20 },
       edges: { P: [64, 128, 1024] },
       make: ({ P = 0 }) => ({ inputs: flat(P), attrs }),
     },

@@ -10,6 +10,7 @@ export const addReference = defineReference({
   sized: [
     {
       base: { N: 2, C: 3, S: 7 },
+      large: { N: 4, C: 16, S: 32 ** 3 },
       edges: { C: [2], S: [4, 64, 256, 1024] },
       make: ({ N = 0, C = 0, S = 0 }) => ({ inputs: { a: [N, C, S], b: [N, C, S] }, attrs: {} }),
     },

@@ -24,6 +24,7 @@ export const batchStatsReference = defineReference({
   sized: [
     {
       base: { B: 3, E: 5 },
+      large: { B: 32, E: 128 },
       edges: { B: [2, 64, 128], E: [2, 64, 128] },
       make: ({ B = 0, E = 0 }) => ({ inputs: batch(B, E, 3), attrs: {} }),
     },

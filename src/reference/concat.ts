@@ -31,6 +31,7 @@ export const concatReference = defineReference({
   sized: [
     {
       base: { N: 2, CA: 2, CB: 3, S: 7 },
+      large: { N: 4, CA: 16, CB: 32, S: 32 ** 3 },
       edges: { CA: [2], CB: [2], S: [4, 64, 256] },
       make: ({ N = 0, CA = 0, CB = 0, S = 0 }) => ({
         inputs: { a: [N, CA, S], b: [N, CB, S] },

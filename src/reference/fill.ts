@@ -7,6 +7,7 @@ export const fillReference = defineReference({
   sized: [
     {
       base: { S: 7 },
+      large: { S: 2 ** 22 },
       edges: { S: [4, 64, 256, 1024, 4096] },
       make: ({ S = 0 }) => ({ inputs: {}, attrs: { shape: [S], value: 0.75 } }),
     },

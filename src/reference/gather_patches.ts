@@ -12,6 +12,7 @@ export const gatherPatchesReference = defineReference<GatherAttrs>({
   sized: [
     {
       base: { COUNT: 5, PD: 3, PH: 4, PW: 5 },
+      large: { COUNT: 16, PD: 32, PH: 32, PW: 32 },
       edges: { COUNT: [2, 8], PD: [4, 8], PH: [4, 8], PW: [4, 16, 64] },
       make: ({ COUNT = 0, PD = 0, PH = 0, PW = 0 }) => ({
         inputs: pagedShapes(COUNT),

@@ -43,6 +43,7 @@ export const gaussianAxisReference = defineReference<GaussianAxisAttrs>({
   sized: [
     {
       base: { D: 3, H: 4, W: 5 },
+      large: { D: 128, H: 128, W: 128 },
       edges: { D: [4], W: [64] },
       make: ({ D = 0, H = 0, W = 0 }) => ({
         inputs: { x: [D, H, W], taps: [taps(SIZED_SIGMA).length] },

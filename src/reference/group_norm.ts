@@ -150,6 +150,7 @@ export const groupNormReference = defineReference<GroupNormAttrs>({
   sized: [
     {
       base: { N: 1, G: 2, CG: 2, D: 1, H: 1, W: 15 },
+      large: { N: 4, G: 8, CG: 2, D: 32, H: 32, W: 32 },
       edges: { N: [2], G: [3], CG: [4], H: [2], W: [4, 64, 256, 1024, 4096] },
       make: ({ N = 0, G = 0, CG = 0, D = 0, H = 0, W = 0 }) => ({
         inputs: inputsOf(N, G * CG, D, H, W),

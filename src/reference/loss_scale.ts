@@ -6,6 +6,7 @@ export const lossSeedReference = defineReference({
   sized: [
     {
       base: { COUNT: 7 },
+      large: { COUNT: 32 },
       edges: { COUNT: [64, 128, 1024] },
       make: ({ COUNT = 0 }) => ({ inputs: { scale: [4] }, attrs: { count: COUNT, value: 0.25 } }),
     },
@@ -35,6 +36,7 @@ export const lossScaleReference = defineReference({
   sized: [
     {
       base: { P: 7 },
+      large: { P: 2 ** 20 },
       edges: { P: [64, 256, 1024, 4096] },
       make: ({ P = 0 }) => ({ inputs: { g: [P], scale: [4] }, attrs: {} }),
     },

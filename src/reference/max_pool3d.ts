@@ -29,6 +29,7 @@ export const maxPool3dReference = defineReference({
   sized: [
     {
       base: { N: 1, C: 2, D: 3, H: 4, W: 5 },
+      large: { N: 4, C: 16, D: 32, H: 32, W: 32 },
       edges: { N: [2], C: [2], D: [3, 8], H: [3, 8], W: [4, 8, 64] },
       make: ({ N = 0, C = 0, D = 0, H = 0, W = 0 }) => ({
         inputs: { x: [N, C, D, H, W] },

@@ -26,6 +26,7 @@ export const momentsReference = defineReference<MomentsAttrs>({
   sized: [
     {
       base: { S: 63 },
+      large: { S: 2 ** 22 },
       edges: { S: [2, 64, 128, PIECE, 2 * PIECE] },
       make: ({ S = 0 }) => ({ inputs: { x: [S] }, attrs: {} }),
     },

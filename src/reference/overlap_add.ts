@@ -43,6 +43,7 @@ export const overlapAddReference = defineReference<OverlapAttrs>({
   sized: [
     {
       base: { COUNT: 5, PD: 4, PH: 3, PW: 5, D: 7 },
+      large: { COUNT: 16, PD: 32, PH: 32, PW: 32, D: 64 },
       edges: { COUNT: [2, 16, 64], PD: [4, 16, 64], PH: [4], PW: [4, 16], D: [8] },
       make: ({ COUNT = 0, PD = 0, PH = 0, PW = 0, D = 0 }) => ({
         inputs: shapes(COUNT, COUNT, [PD, PH, PW], [D, 6, 9]),

@@ -24,6 +24,7 @@ export const overlapDivideReference = defineReference<{ readonly z0: number }>({
   sized: [
     {
       base: { D: 3, H: 4, W: 5 },
+      large: { D: 128, H: 128, W: 128 },
       edges: { D: [2, 8], H: [2, 8], W: [4, 64, 256] },
       make: ({ D = 0, H = 0, W = 0 }) => ({ inputs: shapes(D, D, H, W), attrs: { z0: 0 } }),
     },

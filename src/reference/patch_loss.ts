@@ -177,6 +177,7 @@ export const patchLossReference = defineReference({
   sized: [
     {
       base: { N: 2, S: 15 },
+      large: { N: 32, S: 32 ** 3 },
       edges: { N: [2, 64], S: [4, 64, 256, 1024, 4096] },
       make: ({ N = 0, S = 0 }) => ({
         inputs: { logits: [N, 1, S], target: [N, 1, S] },

@@ -1,6 +1,6 @@
 /**
  * The declaration of an op's float64 reference. test/ops.test.ts walks all of them: values, gradients,
- * guard words, every variant, every software adapter. bench/ walks them too.
+ * guard words, every variant, every software adapter. `bun run bench ops` times them.
  */
 import type { Op } from "../core/op";
 import type { Philox } from "../core/random";
@@ -84,6 +84,8 @@ export type Sizes = Readonly<Record<string, number>>;
 export interface Sized<A> {
   /** Every size by name, as it is where another one is tried. */
   readonly base: Sizes;
+  /** About the sizes of a network, for benchmarks: some millions of elements. */
+  readonly large?: Sizes;
   /** Sizes at whose multiples the work of some kernel is cut: those and their neighbours are tried. */
   readonly edges: Readonly<Record<string, readonly number[]>>;
   /** Without an id it is named by all its sizes, `N1_C3_…`. */

@@ -58,6 +58,7 @@ export const resampleReference = defineReference<ResampleAttrs>({
   scalable: ["x"],
   sized: (["trilinear", "nearest"] as const).map((mode) => ({
     base: { D: 5, H: 4, W: 7 },
+    large: { D: 128, H: 128, W: 128 },
     edges: { D: [2, 16, 64], H: [2, 8], W: [4, 64] },
     // No coordinate is half-way between two voxels: which of the two that is hangs on the last bit of the
     // scale, decimal fractions are not exact in either format, and `ties` has those that are.

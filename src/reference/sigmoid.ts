@@ -11,6 +11,7 @@ export const sigmoidReference = defineReference({
   sized: [
     {
       base: { S: 7 },
+      large: { S: 2 ** 22 },
       edges: { S: [4, 64, 256, 1024, 4096] },
       make: ({ S = 0 }) => ({ inputs: { x: [S] }, attrs: {} }),
     },

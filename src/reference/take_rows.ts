@@ -7,6 +7,7 @@ export const takeRowsReference = defineReference({
   sized: [
     {
       base: { ROWS: 5, R: 3, COUNT: 11 },
+      large: { ROWS: 128, R: 4, COUNT: 32 },
       edges: { ROWS: [2, 64], R: [2, 4], COUNT: [2, 16, 64, 256] },
       make: ({ ROWS = 0, R = 0, COUNT = 0 }) => ({
         inputs: { rows: [ROWS, R], indices: [COUNT] },

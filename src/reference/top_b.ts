@@ -41,6 +41,7 @@ export const topBReference = defineReference({
   sized: [
     {
       base: { E: 130, COUNT: 9 },
+      large: { E: 128, COUNT: 32 },
       edges: { E: [64, 128, 256, 1024], COUNT: [2, 32] },
       make: ({ E = 0, COUNT = 0 }) => ({
         inputs: { errors: [E] },

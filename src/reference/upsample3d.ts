@@ -101,6 +101,7 @@ export const upsample3dReference = defineReference<UpsampleAttrs>({
   scalable: ["x"],
   sized: [true, false].map((alignCorners) => ({
     base: { N: 1, C: 2, D: 2, H: 3, W: 4 },
+    large: { N: 4, C: 32, D: 16, H: 16, W: 16 },
     edges: { N: [2], C: [2], D: [2, 4, 16], H: [2, 4], W: [2, 4, 8, 32] },
     make: ({ N = 0, C = 0, D = 0, H = 0, W = 0 }) => ({
       id: `${D}x${H}x${W}_c${C}_n${N}_${alignCorners ? "aligned" : "unaligned"}`,
