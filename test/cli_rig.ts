@@ -5,22 +5,41 @@ import { scripts } from "../package.json";
 
 const ROOT = join(import.meta.dir, "..");
 
-/** Starts a command of package.json as a user does. */
-export function start(command: string, args: readonly string[]) {
-  const script = scripts[command as keyof typeof scripts].replace(/^bun /, "");
-  const words = [process.execPath, join(ROOT, script), ...args];
-  return Bun.spawn(words, { stdout: "pipe", stderr: "pipe" });
+/** What a command left: its standard output, its standard error and its exit code. */
+export interface Left {
+  readonly out: string;
+  readonly err: string;
+  readonly code: number;
 }
 
-/** Runs it to its end. */
-export async function run(command: string, ...args: string[]) {
-  const child = start(command, args);
+function spawn(words: readonly string[], cwd?: string) {
+  return Bun.spawn([process.execPath, ...words], { cwd, stdout: "pipe", stderr: "pipe" });
+}
+
+async function ended(child: ReturnType<typeof spawn>): Promise<Left> {
   const [out, err, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
     child.exited,
   ]);
   return { out, err, code };
+}
+
+function expectRefused({ err, code }: Left, what: RegExp): void {
+  expect(err).toMatch(what);
+  expect(err).not.toMatch(/^\s+at /m);
+  expect(code).toBe(2);
+}
+
+/** Starts a command of package.json, without the install step before it. */
+export function start(command: string, args: readonly string[]) {
+  const script = scripts[command as keyof typeof scripts].replace(/^bun /, "");
+  return spawn([join(ROOT, script), ...args]);
+}
+
+/** Runs it to its end. */
+export function run(command: string, ...args: string[]): Promise<Left> {
+  return ended(start(command, args));
 }
 
 /** Bad input: one line that says `what`, exit code 2, no stack. */
@@ -29,33 +48,15 @@ export async function expectRefusal(
   command: string,
   ...args: string[]
 ): Promise<void> {
-  const { err, code } = await run(command, ...args);
-  expect(err).toMatch(what);
-  expect(err).not.toMatch(/^\s+at /m);
-  expect(code).toBe(2);
+  expectRefused(await run(command, ...args), what);
 }
 
-const ROOT = join(import.meta.dir, "..");
-
 /** Runs a command in the form of the documentation, `bun run NAME …`, to its end. */
-export async function runDocumented(command: string, ...args: string[]) {
-  const child = Bun.spawn([process.execPath, "run", command, ...args], {
-    cwd: ROOT,
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { out, err, code };
+export function runDocumented(command: string, ...args: string[]): Promise<Left> {
+  return ended(spawn(["run", command, ...args], ROOT));
 }
 
 /** As expectRefusal, of `bun run NAME …`. */
 export async function expectRefusalOf(what: RegExp, command: string, ...args: string[]) {
-  const { err, code } = await runDocumented(command, ...args);
-  expect(err).toMatch(what);
-  expect(err).not.toMatch(/^\s+at /m);
-  expect(code).toBe(2);
+  expectRefused(await runDocumented(command, ...args), what);
 }

@@ -17,7 +17,7 @@ export class Status {
   private update(): void {
     if (this.stream.isTTY) {
       this.clear();
-      this.stream.write(this.text().slice(0, Math.max(20, this.stream.columns - 1)));
+      this.stream.write(this.text().slice(0, (this.stream.columns || 80) - 1));
       this.shown = true;
     } else if (performance.now() - this.last >= SILENCE) this.line(this.text());
   }
