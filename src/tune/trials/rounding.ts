@@ -1,4 +1,4 @@
-/** How far variants may be off beside the rounding of the sum: some round factors on the way. */
+/** The tolerance of variants beside the rounding of the sum: some round factors on the way. */
 import type { Element } from "../../reference/element";
 import type { Exact } from "../trial";
 
