@@ -186,7 +186,7 @@ function channelsIn(all: Float32Array, [, total = 0]: Shape, t: Tensor): Float32
 /** The kernels of GPUs must be right everywhere: each case runs one of these too. */
 const BLOCKED: readonly Readonly<Record<string, string>>[] = [
   { conv3d: "blocked_512x16", conv3d_dx: "blocked_512x16", conv3d_dw: "blocked_8x16_8x4" },
-  { conv3d: "blocked_512x32", conv3d_dx: "blocked_256x16", conv3d_dw: "blocked_2x16_16x8" },
+  { conv3d: "blocked_1024x8", conv3d_dx: "blocked_256x16", conv3d_dw: "blocked_2x16_16x8" },
 ];
 
 const NONE: Readonly<Record<string, string>> = {};

@@ -103,7 +103,7 @@ function gradientFaults(flat: Float32Array, set: (typeof SETS)[number]): string[
 /** The variants that GPUs run, but for sizes that only some adapters hold. */
 const BLOCKED = {
   conv3d: "blocked_512x16",
-  conv3d_dx: "blocked_512x32",
+  conv3d_dx: "blocked_1024x8",
   conv3d_dw: "blocked_8x16_8x4",
 };
 const PLAIN = { conv3d: "plain", conv3d_dx: "plain", conv3d_dw: "plain" };

@@ -18,31 +18,28 @@ interface Tile {
   readonly voxels: number;
   /** A multiple of 8. */
   readonly channels: number;
-  /** Of four voxels that a thread computes: 2, or 4, which takes twice the registers. */
-  readonly rows: 2 | 4;
 }
 
 /**
- * In order of preference where nothing is known: the first two fit into 16 KiB. The smallest is for
- * small volumes, of which larger tiles would make fewer workgroups than a GPU has multiprocessors.
+ * In order of preference where nothing is known: the first two fit into 16 KiB. The second is for
+ * small volumes, of which larger tiles would make fewer workgroups than a GPU has multiprocessors,
+ * the last for few output channels.
  */
 const TILES: readonly Tile[] = [
-  { voxels: 512, channels: 16, rows: 2 },
-  { voxels: 256, channels: 16, rows: 2 },
-  { voxels: 512, channels: 32, rows: 4 },
-  { voxels: 1024, channels: 16, rows: 4 },
-  { voxels: 1024, channels: 8, rows: 2 },
+  { voxels: 512, channels: 16 },
+  { voxels: 256, channels: 16 },
+  { voxels: 1024, channels: 8 },
 ];
 
-/** Edges of a tile for rows of W voxels, and the rows of a thread. */
-function shape({ voxels, channels: CB, rows: RT }: Tile, W: number) {
+/** Edges of a tile for rows of W voxels. */
+function shape({ voxels, channels: CB }: Tile, W: number) {
   const TX = W > 16 ? 32 : W > 8 ? 16 : 8;
   const TY = voxels / TX >= 32 ? 8 : 4;
-  return { TX, TY, TZ: voxels / (TX * TY), RT, CB };
+  return { TX, TY, TZ: voxels / (TX * TY), CB };
 }
 
-/** Threads of a workgroup: `rows` of 4 voxels by 8 channels each. */
-const threads = ({ voxels, channels, rows }: Tile) => (voxels / (4 * rows)) * (channels / 8);
+/** Threads of a workgroup: two rows of 4 voxels by 8 channels each. */
+const threads = ({ voxels, channels }: Tile) => (voxels / 8) * (channels / 8);
 
 /** Bytes of workgroup memory, as the shader counts them. */
 function workgroupBytes(tile: Tile, W: number): number {

@@ -7,7 +7,7 @@
 // its tile of x with a border and its weights wait in one half of workgroup memory while those of
 // the next channel are on their way to the other, so that one barrier a channel is enough. What is
 // on its way is untouched until it is put there: whoever used it would wait for it. A thread keeps
-// 4 × RT voxels (x, y) by 8 channels: 12 RT FMAs for each vector of weights. Sizes need not divide.
+// 4 × 2 voxels (x, y) by 8 channels: 24 FMAs for each vector of weights. Sizes need not divide.
 // Even and odd rows lie in arrays of their own, and weights in nested ones, so that most indices
 // are constants after a few that are not: only those are clamped and added up when it runs.
 // A row is a vector with its edges (.w left, .x right), then its voxels.
@@ -38,7 +38,6 @@ const WIDTH: u32 = 4u; // elements of V
 const TX: u32 = 32u;
 const TY: u32 = 4u;
 const TZ: u32 = 4u;
-const RT: u32 = 2u; // rows of a thread, 2 or 4
 const CB: u32 = 16u;
 const NORM: bool = false;
 const STATS: bool = false;
@@ -48,7 +47,7 @@ const RS: u32 = QUADS + 1u; // vectors of a row
 const PY: u32 = TY + 2u;
 const ROWS: u32 = PY * (TZ + 2u);
 const OCTETS: u32 = CB / 8u;
-const WG: u32 = QUADS * (TY / RT) * TZ * OCTETS;
+const WG: u32 = QUADS * (TY / 2u) * TZ * OCTETS;
 const HALF: u32 = ROWS / 2u * RS;
 const W_SIZE: u32 = 27u * CB / 4u;
 const X_LOADS: u32 = (ROWS * QUADS + WG - 1u) / WG; // of a thread
@@ -75,10 +74,6 @@ var<private> a0: mat4x4f;
 var<private> a1: mat4x4f;
 var<private> b0: mat4x4f;
 var<private> b1: mat4x4f;
-var<private> c0: mat4x4f;
-var<private> c1: mat4x4f;
-var<private> d0: mat4x4f;
-var<private> d1: mat4x4f;
 
 fn wide(v: V) -> vec4f { return vec4f(F(v)); }
 fn narrow(v: vec4f) -> V { return V(v); }
@@ -195,19 +190,13 @@ fn add_products(sums: mat4x4f, v: vec4f, w: vec4f) -> mat4x4f {
 }
 
 // One tap of the kernel, `tap` of plane kz, for a vector of each row of voxels.
-fn multiply(va: vec4f, vb: vec4f, vc: vec4f, vd: vec4f, w: vec2u, tap: u32) {
+fn multiply(va: vec4f, vb: vec4f, w: vec2u, tap: u32) {
   let w0 = taps[w.x][w.y][2u * tap];
   let w1 = taps[w.x][w.y][2u * tap + 1u];
   a0 = add_products(a0, va, w0);
   a1 = add_products(a1, va, w1);
   b0 = add_products(b0, vb, w0);
   b1 = add_products(b1, vb, w1);
-  if (RT == 4u) {
-    c0 = add_products(c0, vc, w0);
-    c1 = add_products(c1, vc, w1);
-    d0 = add_products(d0, vd, w0);
-    d1 = add_products(d1, vd, w1);
-  }
 }
 
 struct Row {
@@ -228,10 +217,10 @@ fn odd_row(at: u32, right: u32) -> Row {
 }
 
 // A row of the kernel.
-fn multiply_rows(a: Row, b: Row, c: Row, d: Row, w: vec2u, tap: u32) {
-  multiply(before(a), before(b), before(c), before(d), w, tap);
-  multiply(a.v, b.v, c.v, d.v, w, tap + 1u);
-  multiply(after(a), after(b), after(c), after(d), w, tap + 2u);
+fn multiply_rows(a: Row, b: Row, w: vec2u, tap: u32) {
+  multiply(before(a), before(b), w, tap);
+  multiply(a.v, b.v, w, tap + 1u);
+  multiply(after(a), after(b), w, tap + 2u);
 }
 
 // All taps of one input channel; own: the thread's first vector, right: the way from its vector to
@@ -243,15 +232,9 @@ fn convolve(own: u32, right: u32, w: u32) {
     let r1 = odd_row(at, right);
     let r2 = even_row(at + RS, right);
     let r3 = odd_row(at + RS, right);
-    var r4 = r3;
-    var r5 = r3;
-    if (RT == 4u) {
-      r4 = even_row(at + 2u * RS, right);
-      r5 = odd_row(at + 2u * RS, right);
-    }
-    multiply_rows(r0, r1, r2, r3, vec2u(w, kz), 0u);
-    multiply_rows(r1, r2, r3, r4, vec2u(w, kz), 3u);
-    multiply_rows(r2, r3, r4, r5, vec2u(w, kz), 6u);
+    multiply_rows(r0, r1, vec2u(w, kz), 0u);
+    multiply_rows(r1, r2, vec2u(w, kz), 3u);
+    multiply_rows(r2, r3, vec2u(w, kz), 6u);
   }
 }
 
@@ -288,26 +271,23 @@ fn row_deviations(sums: mat4x4f, origin: vec4f, count: u32) -> mat2x4f {
   return mat2x4f(vec4f(e0.x, e1.x, e2.x, e3.x), vec4f(e0.y, e1.y, e2.y, e3.y));
 }
 
-fn put_deviations(at: u32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, count: vec4u) {
+fn put_deviations(at: u32, a: mat4x4f, b: mat4x4f, count: vec2u) {
   let origin = taps[0][0][at % (2u * OCTETS)];
-  var sums = row_deviations(a, origin, count.x) + row_deviations(b, origin, count.y);
-  if (RT == 4u) {
-    sums += row_deviations(c, origin, count.z) + row_deviations(d, origin, count.w);
-  }
+  let sums = row_deviations(a, origin, count.x) + row_deviations(b, origin, count.y);
   even[at] = sums[0];
   odd[at] = sums[1];
 }
 
 // Moments of the tile: differences from its first voxel, because sums of squares of the values
 // themselves would cancel.
-fn put_moments(n: u32, t: u32, tiles: u32, block: u32, corner: vec3u, count: vec4u, lane: u32) {
+fn put_moments(n: u32, t: u32, tiles: u32, block: u32, corner: vec3u, count: vec2u, lane: u32) {
   if (lane < OCTETS) {
     taps[0][0][2u * lane] = vec4f(a0[0].x, a0[1].x, a0[2].x, a0[3].x);
     taps[0][0][2u * lane + 1u] = vec4f(a1[0].x, a1[1].x, a1[2].x, a1[3].x);
   }
   workgroupBarrier();
-  put_deviations(2u * lane, a0, b0, c0, d0, count);
-  put_deviations(2u * lane + 1u, a1, b1, c1, d1, count);
+  put_deviations(2u * lane, a0, b0, count);
+  put_deviations(2u * lane + 1u, a1, b1, count);
   workgroupBarrier();
   if (lane < CB && block * CB + lane < args.COUT) {
     var sum = 0.0;
@@ -351,8 +331,8 @@ fn main(
 
   let octet = lane % OCTETS;
   let q = lane / OCTETS % QUADS;
-  let line = lane / (OCTETS * QUADS) % (TY / RT) * RT; // the first of the thread's rows
-  let z = lane / (OCTETS * QUADS * (TY / RT));
+  let line = lane / (OCTETS * QUADS) % (TY / 2u) * 2u; // the first of the thread's rows
+  let z = lane / (OCTETS * QUADS * (TY / 2u));
   let own = (z * PY + line) / 2u * RS + 1u + q;
   let right = select(1u, 0u - QUADS, q == QUADS - 1u);
 
@@ -361,10 +341,6 @@ fn main(
   a1 = constant_columns(wp[biases + 1u]);
   b0 = a0;
   b1 = a1;
-  c0 = a0;
-  c1 = a1;
-  d0 = a0;
-  d1 = a1;
   var group = n * args.CIN / args.CG; // of the channel that is fetched, and its place there
   var member = 0u;
   place(origin, lane);
@@ -391,8 +367,7 @@ fn main(
   let p = origin + vec3u(4u * q, line, z);
   let inRow = p.x < args.W && p.z < args.D;
   let have = select(0u, min(4u, args.W - p.x), inRow);
-  let rows = vec4u(p.y, p.y + 1u, p.y + 2u, p.y + 3u);
-  let count = select(vec4u(), vec4u(have), rows < vec4u(args.H));
+  let count = select(vec2u(), vec2u(have), vec2u(p.y, p.y + 1u) < vec2u(args.H));
   let co = block * CB + octet * 8u;
   let at = ((n * args.COUT + co) * args.D + p.z) * args.H * args.W + p.y * args.W + p.x;
   let on = 4u * args.D * args.H * args.W;
@@ -400,12 +375,6 @@ fn main(
   store(co + 4u, at + on, count.x, a1);
   store(co, at + args.W, count.y, b0);
   store(co + 4u, at + args.W + on, count.y, b1);
-  if (RT == 4u) {
-    store(co, at + 2u * args.W, count.z, c0);
-    store(co + 4u, at + 2u * args.W + on, count.z, c1);
-    store(co, at + 3u * args.W, count.w, d0);
-    store(co + 4u, at + 3u * args.W + on, count.w, d1);
-  }
   if (STATS) {
     put_moments(n, t, tiles, block, origin, count, lane);
   }
