@@ -22,7 +22,6 @@ import {
   winogradLanes,
   winogradQuads,
   winogradTiles,
-  winogradWide,
 } from "./winograd";
 
 const naive = defineKernel({
@@ -100,7 +99,6 @@ export const convVariants: readonly ConvVariant[] = [
   },
   winograd("winograd", winogradLanes),
   winograd("winograd_quad", winogradQuads),
-  winograd("winograd_wide", winogradWide),
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedVariants,

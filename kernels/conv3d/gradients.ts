@@ -29,7 +29,6 @@ import {
   type WinogradKind,
   winogradLanes,
   winogradQuads,
-  winogradWide,
 } from "./winograd";
 
 const naive = defineKernel({
@@ -155,7 +154,6 @@ export const weightGradientVariants: readonly WeightGradientVariant[] = [
   },
   winograd("winograd", winogradLanes),
   winograd("winograd_quad", winogradQuads),
-  winograd("winograd_wide", winogradWide),
   { name: "subgroup", supported: (caps) => caps.subgroupSize === LANES, emit: emitSubgroup },
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedGradients,

@@ -72,7 +72,7 @@ const lanesConv = defineKernel({
     ...{ y: "read_write", parts: "read_write" },
   },
   args: CONV_ARGS,
-  grid: (c) => convGrid(c, num(c, "TX"), 1),
+  grid: (c) => convGrid(c, 8, 1),
   flops: convFlops,
   bytes: (c) => convBytes(c, false),
 });
@@ -139,22 +139,17 @@ export interface WinogradKind {
   ) => void;
 }
 
-/**
- * Subgroups of 8, tiles of TX × 8 voxels. Wider ones load less and are more code; how a processor takes
- * that decides (docs/engine/convolution.md).
- */
-const lanes = (TX: 8 | 16): WinogradKind => ({
+/** Subgroups of 8, with tiles of 8 × 8 voxels. */
+export const winogradLanes: WinogradKind = {
   supported: ({ subgroupSize }) => subgroupSize === LANES,
-  fits: (geometry) => rowsFit(geometry) && (TX === 8 || geometry.W >= TX),
+  fits: rowsFit,
   fewest: 1,
   border: false,
-  tileX: TX,
+  tileX: 8,
   inputs: 8,
-  convolve: (g, t, args) => g.emit(lanesConv, { ...t, v4: t.v }, { TX }, args),
+  convolve: (g, t, args) => g.emit(lanesConv, { ...t, v4: t.v }, {}, args),
   correlate: (g, t, args) => g.emit(lanesDw, { ...t, v4: t.v }, {}, args),
-});
-export const winogradLanes = lanes(8);
-export const winogradWide = lanes(16);
+};
 
 /**
  * Quads, in workgroups of one subgroup of any size. With few terms, at the border of the volume fewer

@@ -31,11 +31,10 @@ struct Args {
 }
 @group(0) @binding(6) var<uniform> args: Args;
 
-const TX: u32 = 8u; // 8 or 16
-
 const A: f32 = 0.75;
 const B: f32 = 1.5;
 const LANES: u32 = 8u;
+const TX: u32 = 8u;
 const TY: u32 = 8u;
 const QUADS: u32 = TX / 4u; // vectors of a row
 const ROWS: u32 = TY + 2u; // of the input tile
@@ -76,27 +75,16 @@ fn multiply(vy: u32, x0: u32) {
 fn multiply_row(vy: u32) {
   multiply(vy, 0u);
   multiply(vy, 4u);
-  if (TX == 16u) {
-    multiply(vy, 8u);
-    multiply(vy, 12u);
-  }
 }
 
 // Adds a row of m to the four planes with the factors k, a column of Winograd's Aᵀ.
-fn add(vy: u32, x0: u32, k: vec4f) {
-  for (var i = vy * TX + x0; i < vy * TX + x0 + 8u; i++) {
+fn add_row(vy: u32, k: vec4f) {
+  for (var i = vy * TX; i < vy * TX + TX; i++) {
     total[i] = fma(k.x, m[i], total[i]);
     total[P + i] = fma(k.y, m[i], total[P + i]);
     total[2u * P + i] = fma(k.z, m[i], total[2u * P + i]);
     total[3u * P + i] = fma(k.w, m[i], total[3u * P + i]);
     m[i] = 0.0;
-  }
-}
-
-fn add_row(vy: u32, k: vec4f) {
-  add(vy, 0u, k);
-  if (TX == 16u) {
-    add(vy, 8u, k);
   }
 }
 
