@@ -34,6 +34,7 @@ import { workersFor } from "../src/portability/suite";
 import { whyNot } from "../src/portability/support";
 import { references } from "../src/reference/index";
 import { GPU, LAVAPIPE } from "./adapters";
+import { expectRefusalOf, runDocumented } from "./cli_rig";
 
 describe("cases", () => {
   test("ids carry row, case and seed, and patterns find them", () => {
@@ -283,6 +284,26 @@ describe("report", () => {
     expect(html).not.toMatch(/(src|href)=|url\(|@import|https?:/);
     const data = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(html)![1]!;
     expect(JSON.parse(data).report).toEqual(report);
+  });
+
+  test("a report that the repository keeps is shown once more, with its page", async () => {
+    const file = "bench/results/2026-11-26-nvidia-h200/portability-deno.json";
+    const dir = mkdtempSync(join(tmpdir(), "voxgrad-report-"));
+    const page = join(dir, "page.html");
+    const { out, err, code } = await runDocumented("portability", "report", file, "--html", page);
+    expect(code, err).toBe(0);
+    const kept = readReport(join(import.meta.dir, "..", file));
+    expect(out.trimEnd().split("\n")).toEqual(matrixLines(kept).join("\n").split("\n"));
+    expect(readFileSync(page, "utf8")).toBe(htmlReport(kept));
+    rmSync(dir, { recursive: true });
+    await expectRefusalOf(
+      /none\.json: there is no such file/,
+      "portability",
+      "report",
+      "none.json",
+    );
+    const nowhere = join(dir, "page.html");
+    await expectRefusalOf(/cannot be written/, "portability", "report", file, "--html", nowhere);
   });
 
   test("docs/engine/portability.schema.json is the schema", () => {

@@ -38,6 +38,7 @@ interface Options {
 const PARTS: Readonly<Record<string, () => Promise<{ main(args: string[]): Promise<void> }>>> = {
   reproduce: () => import("./reproduce"),
   mutate: () => import("./mutate"),
+  report: () => import("./report/command"),
 };
 
 await runMain(async () => {
@@ -52,7 +53,8 @@ async function run(): Promise<void> {
     "portability",
     "Runs every kernel in every variant, limits, loads and whole networks against float64, on every " +
       "WebGPU implementation and adapter here. `portability reproduce CASE` writes a folder that shows " +
-      "a failure without voxgrad; `portability mutate` shows that the suite notices defects.",
+      "a failure without voxgrad; `portability mutate` shows that the suite notices defects; " +
+      "`portability report FILE` shows a --json file once more.",
   )
     .option("--implementation <names>", "of bun, node, deno, chromium; default: all", listOption)
     .option("--adapter <names>", "lavapipe, swiftshader, gpu, or parts of names", listOption)
