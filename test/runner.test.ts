@@ -1,4 +1,4 @@
-/** What `bun run test` makes of files, counts and times (test/runner). */
+/** Files, counts and times of `bun run test` (test/runner). */
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** Which files of tests run, in what order, and how long the rest will take. */
+/** The files of tests that run, their order, and the time that the rest will take. */
 
 /** Seconds that a file took when they were recorded (`--record`), by its path. */
 export type Recorded = Readonly<Record<string, number>>;

@@ -1,4 +1,4 @@
-/** What is running now: the last line of a terminal; in a log, a line after half a minute of silence. */
+/** The files that run now: the last line of a terminal; in a log, a line after half a minute of silence. */
 const SILENCE = 30_000;
 
 export class Status {
