@@ -7,7 +7,6 @@ import { version as dawnVersion } from "webgpu/package.json";
 import { ops } from "../kernels/index";
 import { version } from "../package.json";
 import { type TuneFlags, withTuneOptions } from "../src/choose/tune_options";
-import { tuneDevice } from "../src/choose/tuning";
 import { UserError } from "../src/core/errors";
 import type { Op } from "../src/core/op";
 import type { Precision } from "../src/core/tensor";
@@ -15,6 +14,7 @@ import type { Variant } from "../src/core/variant";
 import { writeAtomically } from "../src/platform/atomic_file";
 import { removeQuietly } from "../src/platform/leftovers";
 import { setNativeEnv } from "../src/platform/native";
+import { tuneAtTerminal } from "../src/run/terminal_observer";
 import { PRESETS, type PresetName } from "../src/settings/presets";
 import { ADAPTER_OPTION, makeCommand } from "../src/terminal/command";
 import { runMain } from "../src/terminal/main";
@@ -200,7 +200,7 @@ async function tuned(
   options: Options,
 ): Promise<Bench | undefined> {
   if ([...wanted].every((part) => part === "ops" || part === "ceilings")) return bench;
-  const { choices, interrupted } = await tuneDevice(bench.device, needsOf(bench), options);
+  const { choices, interrupted } = await tuneAtTerminal(bench.device, needsOf(bench), options);
   return interrupted ? undefined : bench.withChoices(choices);
 }
 

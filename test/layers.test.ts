@@ -42,8 +42,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/run": [
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/data", "src/eval"],
-    ...["src/decision", "src/infer", "src/settings", "src/train", "src/choose", "src/terminal"],
-    "src/pictures",
+    ...["src/decision", "src/synthesis", "src/infer", "src/settings", "src/train"],
+    ...["src/choose", "src/terminal", "src/pictures"],
   ],
   "src/experiment": [
     ...["src/core", "src/platform", "src/eval", "src/settings", "src/train", "src/run"],

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { tuningProgress } from "../src/choose/progress";
-import { predictProgress } from "../src/cli/predict/progress";
+import { predictProgress } from "../src/run/prediction_progress";
 import { trainingProgress } from "../src/run/progress";
+import { TrainingRates } from "../src/run/training_rates";
 import { duration } from "../src/terminal/progress";
 import { Rate } from "../src/terminal/rate";
 
@@ -60,11 +61,14 @@ test("durations are rounded to what matters", () => {
 
 test("without a terminal: plain lines at intervals and a last one, no control codes", () => {
   const { clock, options, text } = fake(false);
-  const progress = trainingProgress({ iterations: 400 }, 32, options);
+  const budget = { iterations: 400 };
+  const rates = new TrainingRates(budget, 32, options.now);
+  const progress = trainingProgress(budget, options);
   for (let iteration = 0; iteration <= 100; iteration++) {
     const metrics = { iteration, seconds: iteration / 4, loss: iteration ? 0.5 : Number.NaN };
     const dice = iteration === 50 ? { diceStudent: 0.25, diceMomentum: 0.5 } : {};
-    progress.update({ ...metrics, ...dice, learningRate: 1e-3, positiveFraction: 0.625 });
+    const more = { ...dice, learningRate: 1e-3, positiveFraction: 0.625 };
+    progress.update(rates.measured({ ...metrics, ...more }));
     clock.seconds += 0.25;
   }
   progress.note("checkpoint saved");
@@ -83,10 +87,12 @@ test("without a terminal: plain lines at intervals and a last one, no control co
 
 test("rates and a budget of time count training seconds, time left includes the pauses", () => {
   const { clock, options, text } = fake(false);
-  const progress = trainingProgress({ seconds: 100 }, 8, options);
-  progress.update({ iteration: 0, seconds: 0 });
+  const budget = { seconds: 100 };
+  const rates = new TrainingRates(budget, 8, options.now);
+  const progress = trainingProgress(budget, options);
+  progress.update(rates.measured({ iteration: 0, seconds: 0 }));
   clock.seconds += 40; // 20 s of training, 20 s of validation
-  const metrics = progress.update({ iteration: 10, seconds: 20 });
+  const metrics = rates.measured({ iteration: 10, seconds: 20 });
   expect(metrics).toEqual({
     iteration: 10,
     seconds: 20,
@@ -94,6 +100,7 @@ test("rates and a budget of time count training seconds, time left includes the 
     patchesPerSecond: 4,
     secondsLeft: 160,
   });
+  progress.update(metrics);
   progress.stop();
   expect(text()).toContain("20 %  iteration 10  3 min left  0.500 it/s  4.00 patches/s\n");
 });
@@ -101,10 +108,12 @@ test("rates and a budget of time count training seconds, time left includes the 
 test("on a terminal the bar fits its width, drops the least important, and ends as a line", () => {
   for (const columns of [20, 60, 200]) {
     const { clock, options, text } = fake(true, columns);
-    const progress = trainingProgress({ iterations: 10 }, 4, options);
-    progress.update({ iteration: 0, seconds: 0 });
+    const budget = { iterations: 10 };
+    const rates = new TrainingRates(budget, 4, options.now);
+    const progress = trainingProgress(budget, options);
+    progress.update(rates.measured({ iteration: 0, seconds: 0 }));
     clock.seconds += 1;
-    progress.update({ iteration: 5, seconds: 1, loss: 0.75, learningRate: 1e-5 });
+    progress.update(rates.measured({ iteration: 5, seconds: 1, loss: 0.75, learningRate: 1e-5 }));
     progress.note("a note");
     progress.stop();
     const pieces = text()

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { Option } from "commander";
 import { type TuneFlags, withTuneOptions } from "../choose/tune_options";
-import { tuneDevice } from "../choose/tuning";
 import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
 import type { FromFile } from "../data/nifti_decode";
@@ -18,6 +17,8 @@ import { openDevice } from "../hosts/bun";
 import { predictPair } from "../infer/ensemble";
 import { grouped } from "../infer/grouped";
 import { writeAtomically } from "../platform/atomic_file";
+import { predictProgress } from "../run/prediction_progress";
+import { tuneAtTerminal } from "../run/terminal_observer";
 import { MIRROR } from "../settings/inference";
 import { WINDOW_WEIGHTS } from "../settings/names";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
@@ -39,7 +40,6 @@ import {
   modelText,
   type NamedWeights,
 } from "./predict/models";
-import { predictProgress } from "./predict/progress";
 import { findingsJson, findingsText, ruleText } from "./predict/report";
 
 interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges {
@@ -132,7 +132,7 @@ async function predict(options: Options): Promise<void> {
   // Folds are of one network: it is tuned once.
   const networks = grouped(models, ({ info }) => JSON.stringify([info.unet, info.patch]));
   const needs = { picks: [], models: networks.map(([first]) => first!.info), batch, precision };
-  const { choices, interrupted } = await tuneDevice(device, needs, options);
+  const { choices, interrupted } = await tuneAtTerminal(device, needs, options);
   if (interrupted) return;
   stages.ended("tuning");
   const interrupt = watchInterrupt(() => say("interrupted: nothing is written"));

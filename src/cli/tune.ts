@@ -2,12 +2,12 @@
 
 import { iterationPicks } from "../choose/iteration_kernels";
 import { tuneSecondsOption } from "../choose/tune_options";
-import { tuneDevice } from "../choose/tuning";
 import { UserError } from "../core/errors";
 import { capabilities } from "../gpu/capabilities";
 import { openDevice } from "../hosts/bun";
 import { cacheDir } from "../platform/cache";
 import { modelInfo } from "../run/checkpoint";
+import { tuneAtTerminal } from "../run/terminal_observer";
 import { makeTrainConfig, PRESETS, type PresetName } from "../settings/presets";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
 import { runMain } from "../terminal/main";
@@ -46,7 +46,7 @@ async function main({ adapter, preset, force, tuneSeconds }: Options): Promise<v
   const caps = capabilities(device);
   const picks = configs.flatMap((config) => iterationPicks(caps, config));
   const flags = { tune: force ? "force" : "on", tuneSeconds } as const;
-  const { tasks } = await tuneDevice(device, { picks, models: configs.map(modelInfo) }, flags);
+  const { tasks } = await tuneAtTerminal(device, { picks, models: configs.map(modelInfo) }, flags);
   console.log(tuneTable(tasks));
   say(`kept in ${cacheDir("tune")}`);
 }

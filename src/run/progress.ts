@@ -1,13 +1,10 @@
 import { duration, ProgressLine, type ProgressOptions, rateText } from "../terminal/progress";
-import { Rate } from "../terminal/rate";
 import { finiteOnly, type Metrics } from "../train/metrics";
-
-/** When a training ends: after so many iterations, or after so many seconds of training. */
-export type Budget = { readonly iterations: number } | { readonly seconds: number };
+import type { Budget } from "./training_rates";
 
 export interface TrainingProgress {
-  /** Takes what is new and returns it with the measured rates and the time left. */
-  update(metrics: Metrics): Metrics;
+  /** Shows what is new beside what is known. */
+  update(metrics: Metrics): void;
   /** Prints a line of its own without disturbing the bar. */
   note(line: string): void;
   /** Leaves the last state as an ordinary line. Call it in a `finally`. */
@@ -21,42 +18,17 @@ const exponent = (value: number) => value.toExponential(1).replace(".0e", "e").r
  * The bar of `bun run train`: done, iterations/s, patches/s, time left, loss, validation Dice of w
  * and w̄, positive share among the selected patches, learning rate.
  */
-export function trainingProgress(
-  budget: Budget,
-  patchesPerIteration: number,
-  options: ProgressOptions = {},
-): TrainingProgress {
-  const { now = () => performance.now() / 1000 } = options;
+export function trainingProgress(budget: Budget, options: ProgressOptions = {}): TrainingProgress {
   const bar = new ProgressLine(options);
-  const iterations = new Rate();
-  const speed = new Rate();
-  // Training seconds pass slower than the clock's: validation and checkpoints do not count.
-  const trainingTime = new Rate();
   let shown: Metrics = { iteration: 0, seconds: 0 };
   return {
     update: (metrics) => {
-      const time = now();
-      iterations.add(time, metrics.iteration);
-      trainingTime.add(time, metrics.seconds);
-      speed.add(metrics.seconds, metrics.iteration);
-      const perSecond = speed.recent;
-      const measured = {
-        iterationsPerSecond: perSecond,
-        patchesPerSecond: perSecond === undefined ? undefined : perSecond * patchesPerIteration,
-        secondsLeft:
-          "iterations" in budget
-            ? iterations.secondsUntil(budget.iterations)
-            : trainingTime.secondsUntil(budget.seconds),
-      };
-      const latest: Metrics = { ...finiteOnly(measured), ...metrics };
-      shown = { ...shown, ...finiteOnly(latest) };
-      bar.update(
+      shown = { ...shown, ...finiteOnly(metrics) };
+      const share =
         "iterations" in budget
           ? shown.iteration / budget.iterations
-          : shown.seconds / budget.seconds,
-        trainingFields(shown, budget),
-      );
-      return latest;
+          : shown.seconds / budget.seconds;
+      bar.update(share, trainingFields(shown, budget));
     },
     note: (line) => bar.note(line),
     stop: () => bar.stop(),

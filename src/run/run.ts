@@ -1,5 +1,6 @@
 /** A whole training run: budget, reports, validations, checkpoints and pictures in its folder. */
 import { join } from "node:path";
+import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
 import { loadPatient } from "../data/patient";
 import type { Mask } from "../data/volume";
@@ -13,8 +14,9 @@ import type { Metrics } from "../train/metrics";
 import type { Statistics, Trainer } from "../train/trainer";
 import { modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
 import { decide, type Sweeps, sweepBest } from "./decide";
-import type { trainingProgress } from "./progress";
+import type { Observer } from "./observer";
 import { appendMetrics, checkpointPaths, type RunFolder, readMetrics } from "./run_folder";
+import { type Budget, TrainingRates } from "./training_rates";
 import { type OnPatient, type ValidationHooks, type ValidationPatient, validate } from "./validate";
 import { recordPatient, type ValidatedPatient, writeValidation } from "./validation_record";
 
@@ -26,9 +28,9 @@ export interface RunOptions {
   readonly choices: DeviceChoices;
   /** Where a resumed run continues. */
   readonly start: Progress;
+  readonly observer: Observer;
   /** Ends the run early, with everything saved. */
   readonly signal: AbortSignal;
-  readonly progress: ReturnType<typeof trainingProgress>;
 }
 
 export interface RunResult {
@@ -42,11 +44,7 @@ export interface RunResult {
 /** Trains until the budget is used up or the signal comes. */
 export async function runTraining(options: RunOptions): Promise<RunResult> {
   const run = new Run(options);
-  try {
-    return await run.train();
-  } finally {
-    options.progress.stop();
-  }
+  return during(options.observer, "training", () => run.train());
 }
 
 class Run {
@@ -59,8 +57,13 @@ class Run {
   private readonly sweeps = new Map<string, PatientSweep>();
   /** Iteration of the first report whose loss was not finite. */
   private diverged: number | undefined;
+  private readonly budget: Budget;
+  private readonly rates: TrainingRates;
 
   constructor(private readonly o: RunOptions) {
+    const { iterations, seconds, batch } = this.config;
+    this.budget = iterations === undefined ? { seconds: seconds! } : { iterations };
+    this.rates = new TrainingRates(this.budget, batch);
     this.seconds = o.start.seconds;
     this.bestDice = o.start.bestDice;
     this.validations = Math.floor(this.done / this.config.validateEvery);
@@ -68,6 +71,13 @@ class Run {
 
   private get config(): TrainConfig {
     return this.o.trainer.config;
+  }
+
+  /** Tells the observer what is new, and gives it with the measured rates. */
+  private show(metrics: Metrics): Metrics {
+    const measured = this.rates.measured(metrics);
+    this.o.observer.onMetrics?.(measured, this.budget);
+    return measured;
   }
 
   private get hooks(): ValidationHooks {
@@ -84,7 +94,7 @@ class Run {
   }
 
   async train(): Promise<RunResult> {
-    const { trainer, signal, progress } = this.o;
+    const { trainer, signal } = this.o;
     let clock = performance.now();
     // Drivers compile a kernel when it first runs, which takes a while and is no training time.
     let compiling = true;
@@ -94,7 +104,7 @@ class Run {
       if (compiling) {
         await trainer.drain();
         compiling = false;
-        progress.update({ iteration: trainer.iteration, seconds: this.seconds });
+        this.show({ iteration: trainer.iteration, seconds: this.seconds });
       } else this.seconds += (performance.now() - clock) / 1000;
       clock = performance.now();
       if (trainer.iteration % this.config.reportEvery === 0) {
@@ -144,7 +154,7 @@ class Run {
       if (!Number.isFinite(rest.loss)) this.diverged ??= rest.iteration;
       const metrics = { seconds, learningRate, ...rest };
       const kept = { poolError, lossScale, skippedSteps };
-      appendMetrics(this.o.folder, { ...this.o.progress.update(metrics), ...kept });
+      appendMetrics(this.o.folder, { ...this.show(metrics), ...kept });
     });
   }
 
@@ -161,7 +171,7 @@ class Run {
   private async validateAndSave(): Promise<ReadonlyMap<string, Mask>> {
     this.validations = Math.floor(this.done / this.config.validateEvery);
     await this.save("last");
-    const { trainer, patients, folder, progress, signal } = this.o;
+    const { trainer, patients, folder, signal } = this.o;
     // Mirroring would cost two to eight times as much.
     const model = { ...modelInfo(this.config), mirror: "" } as const;
     const predictions = new Map<string, Mask>();
@@ -190,7 +200,7 @@ class Run {
         student: student.lesionF1PerPatient,
         momentum: momentum.lesionF1PerPatient,
       };
-      const shown = progress.update(metrics);
+      const shown = this.show(metrics);
       if (!this.isValidated()) {
         appendMetrics(folder, { ...shown, perPatient, lesionF1PerPatient });
       }
@@ -229,11 +239,11 @@ class Run {
    * predictions take the place of the others.
    */
   private async decide(predictions: Map<string, Mask>): Promise<void> {
-    const { trainer, folder, patients, progress, signal } = this.o;
+    const { trainer, folder, patients, observer, signal } = this.o;
     if (patients.length === 0) return;
     let sweeps: Sweeps = this.sweeps;
     if (!this.bestIsLast || this.config.mirror !== "") {
-      progress.note(`tuning thresholds on ${patients.length} validation patients`);
+      observer.note(`tuning thresholds on ${patients.length} validation patients`);
       const onMask = (id: string, mask: Mask) => this.bestIsLast && predictions.set(id, mask);
       try {
         sweeps = await sweepBest(trainer.memory, folder, patients, this.hooks, onMask);
@@ -242,7 +252,7 @@ class Run {
         return;
       }
     }
-    for (const line of decisionText(decide(folder, sweeps))) progress.note(line);
+    for (const line of decisionText(decide(folder, sweeps))) observer.note(line);
   }
 
   /** Without any score (no validation patient has lesions) the newest weights are the best. */

@@ -11,29 +11,33 @@ import { capabilities } from "../gpu/capabilities";
 import type { Device } from "../gpu/device";
 import { type DeviceChoices, windowBatch } from "../infer/window_batch";
 import type { TrainConfig } from "../settings/config";
-import { say } from "../terminal/command";
 import { modelInfo } from "./checkpoint";
+import type { Observer } from "./observer";
 import { type RunFolder, readChoices, writeChoices } from "./run_folder";
 
 /**
  * Chooses them: a resumed run keeps what it began with on this adapter, so that it goes on bit for
- * bit. Undefined when interrupted.
+ * bit.
+ * @throws the signal's reason when interrupted; what was tuned is kept for the next time
  */
 export async function chooseForRun(
   device: Device,
   config: TrainConfig,
   resumed: RunFolder | undefined,
   flags: TuneFlags,
-): Promise<DeviceChoices | undefined> {
+  observer: Observer,
+  signal?: AbortSignal,
+): Promise<DeviceChoices> {
   const kept = resumed && readChoices(resumed, adapterText(device.info));
   if (kept) {
-    say("kernels: those that the run began with");
+    observer.note("kernels: those that the run began with");
     return keptChoices(kept.variants);
   }
   const picks = iterationPicks(capabilities(device), config);
   const needs = { picks, models: [modelInfo(config)], precision: config.precision };
-  const { choices, interrupted } = await tuneDevice(device, needs, flags);
-  return interrupted ? undefined : choices;
+  const { choices } = await tuneDevice(device, needs, flags, observer, signal);
+  signal?.throwIfAborted();
+  return choices;
 }
 
 /** Writes what the run will use into its folder, and says where that is not what it began with. */
@@ -42,6 +46,7 @@ export function keepChoices(
   { kernels, windowBatch: tunedBatch }: DeviceChoices,
   config: TrainConfig,
   folder: RunFolder,
+  observer: Observer,
 ): void {
   const caps = capabilities(device);
   const model = { ...modelInfo(config), precision: config.precision };
@@ -57,7 +62,7 @@ export function keepChoices(
     }),
   );
   if (gone.size > 0) {
-    say(`kernels that no longer exist: ${[...gone].join(", ")}; others take their place`);
+    observer.note(`kernels that no longer exist: ${[...gone].join(", ")}; others take their place`);
   }
   const variants = picks.map(
     ({ op, problem, chosen }) => [problemKey(op, problem), chosen] as const,

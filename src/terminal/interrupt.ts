@@ -19,12 +19,13 @@ export const INTERRUPTED = 130;
  * The first Ctrl-C (or SIGTERM) asks the loop to save and leave, the second leaves at once with
  * exit code 130. A signal is only seen when the event loop turns.
  * @param say prints one line, e.g. a progress bar's `note`.
+ * @param controller what the first Ctrl-C aborts: shared by watches that follow one another
  */
 export function watchInterrupt(
   say: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
   source: SignalSource = process,
+  controller = new AbortController(),
 ): Interrupt {
-  const controller = new AbortController();
   const listener = () => {
     if (controller.signal.aborted) {
       source.exit(INTERRUPTED);

@@ -1,5 +1,7 @@
 /** The state of a training run on the device and one step of it; no files, no clock. */
 import { FIRST_SCALE } from "../../kernels/loss/loss_scale";
+import { storagesOf } from "../core/graph";
+import { storageOf } from "../core/tensor";
 import type { Choices } from "../core/variant";
 import type { VolumeStore } from "../data/volume_store";
 import { graphFor } from "../gpu/capabilities";
@@ -171,6 +173,19 @@ export class Trainer {
       const mining = miningTelemetry(log, iteration, count, this.config);
       handle({ iteration, ...means, ...mining, ...scaling });
     });
+  }
+
+  /** Gives the device memory back, but for the volumes; the trainer is of no use then. */
+  release(): void {
+    const kept = new Set(Object.values(this.store.bindings).map((t) => storageOf(t).id));
+    for (const program of [this.program, this.telemetry]) {
+      if (!program) continue;
+      for (const t of storagesOf(program.dispatches)) {
+        if (t.kind === "state" && !kept.has(t.id)) this.memory.release(t);
+      }
+      program.destroy();
+    }
+    this.ring.destroy();
   }
 
   /** Waits until the device has done everything and all reports have been handled. */

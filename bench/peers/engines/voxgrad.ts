@@ -6,7 +6,6 @@ import { fill } from "../../../kernels/elementwise/fill";
 import { dice, patchLoss } from "../../../kernels/loss/patch_loss";
 import { adam } from "../../../kernels/optimiser/adam";
 import { iterationPicks } from "../../../src/choose/iteration_kernels";
-import { tuneDevice } from "../../../src/choose/tuning";
 import type { Graph } from "../../../src/core/graph";
 import { type Precision, state, type Tensor } from "../../../src/core/tensor";
 import type { Choices } from "../../../src/core/variant";
@@ -19,6 +18,7 @@ import { openDevice } from "../../../src/hosts/bun";
 import { fromNamed, toNamed, unetParameters } from "../../../src/nn/parameters";
 import { unet3d } from "../../../src/nn/unet3d";
 import { type FlatParameters, flatParameters } from "../../../src/nn/weights";
+import { tuneAtTerminal } from "../../../src/run/terminal_observer";
 import { makeTrainConfig } from "../../../src/settings/presets";
 import { ADAM, STEP_SIZE, stepValues } from "../../../src/train/schedule";
 import { LOG_COLUMNS, unetConfig } from "../../../src/train/state";
@@ -85,7 +85,7 @@ class Recording {
 async function tuned<T>(record: (r: Recording) => T): Promise<{ recording: Recording } & T> {
   const probe = new Recording(); // uploads nothing
   record(probe);
-  const { choices } = await tuneDevice(device, { picks: probe.graph.picks, models: [] }, flags);
+  const { choices } = await tuneAtTerminal(device, { picks: probe.graph.picks, models: [] }, flags);
   const recording = new Recording(choices.kernels);
   return { recording, ...record(recording) };
 }
@@ -184,7 +184,7 @@ async function iteration({ pool, batch }: IterationWork, precision: Precision): 
   const memory = new Memory(device);
   const settings = makeTrainConfig("paper", { pool, batch, seed: SEED, precision });
   const picks = iterationPicks(capabilities(device), settings);
-  const { choices } = await tuneDevice(device, { picks, models: [] }, flags);
+  const { choices } = await tuneAtTerminal(device, { picks, models: [] }, flags);
   const stored = { half: false, budget: 2 ** 30, patch: settings.patch };
   const store = VolumeStore.create(memory, [noiseVolume()], stored);
   const trainer = await Trainer.create(memory, store, settings, { kernels: choices.kernels });

@@ -12,12 +12,12 @@ import {
 } from "../../run/cross_validation";
 import { configPath, defaultRunPath, openRunFolder } from "../../run/run_folder";
 import { claimFolder, isLocked } from "../../run/run_lock";
+import { newSplit, openData, splitOf } from "../../run/training_data";
 import { isFinished } from "../../run/validation_record";
 import { parseTrainConfig } from "../../settings/config";
 import { say } from "../../terminal/command";
 import { INTERRUPTED } from "../../terminal/interrupt";
 import { writeCrossValidated } from "./cross_validated";
-import { newSplit, openData, splitOf } from "./data";
 import { budgetOf, newConfig, refuseSettings, type TrainFlags } from "./settings";
 
 /** Whether the options ask for a cross-validation, new or to go on with. */
@@ -80,7 +80,7 @@ async function begin(command: Command): Promise<CrossValidation> {
   const { folds = 0, data, out } = options;
   const config = newConfig(await openDevice({ adapter: options.adapter }), command);
   destroyDevices();
-  const cohort = await openData(config, data);
+  const cohort = await openData(config, data, { note: say });
   // Refuses numbers of folds that are not possible.
   newSplit(cohort, config, { ...options, fold: options.fold ?? 0 });
   const starts = Array.from({ length: folds }, (_, fold) => {

@@ -1,5 +1,5 @@
-import { duration, ProgressLine, type ProgressOptions, rateText } from "../../terminal/progress";
-import { Rate } from "../../terminal/rate";
+import { duration, ProgressLine, type ProgressOptions, rateText } from "../terminal/progress";
+import { Rate } from "../terminal/rate";
 
 export interface PredictProgress {
   update(windowsDone: number): void;
@@ -8,7 +8,10 @@ export interface PredictProgress {
 }
 
 /** The bar of `bun run predict`: windows done, windows/s, time left. */
-export function predictProgress(totalWindows: number, options: ProgressOptions = {}) {
+export function predictProgress(
+  totalWindows: number,
+  options: ProgressOptions = {},
+): PredictProgress {
   const { now = () => performance.now() / 1000 } = options;
   const bar = new ProgressLine(options);
   const windows = new Rate();
@@ -25,5 +28,5 @@ export function predictProgress(totalWindows: number, options: ProgressOptions =
     update: show,
     note: (line) => bar.note(line),
     stop: () => bar.stop(),
-  } satisfies PredictProgress;
+  };
 }

@@ -1,16 +1,14 @@
 /** The data of a training run: its cohort, the split into training and validation, the volumes. */
 import { resolve } from "node:path";
-import { UserError } from "../../core/errors";
-import { type Cohort, openCohort, type Patient, splitCohort } from "../../data/cohort";
-import { ensurePhantom } from "../../data/phantom/cohort";
-import { type PreparedPatient, preparePatient } from "../../data/prepared_cache";
-import type { Memory } from "../../gpu/memory";
-import { createRunFolder, defaultRunPath, type RunFolder } from "../../run/run_folder";
-import { lockRunFolder } from "../../run/run_lock";
-import { type ValidationPatient, validationPatient } from "../../run/validate";
-import type { TrainConfig } from "../../settings/config";
-import { say } from "../../terminal/command";
-import type { TrainFlags } from "./settings";
+import { UserError } from "../core/errors";
+import { type Cohort, openCohort, type Patient, splitCohort } from "../data/cohort";
+import { ensurePhantom } from "../data/phantom/cohort";
+import { type PreparedPatient, preparePatient } from "../data/prepared_cache";
+import type { Memory } from "../gpu/memory";
+import type { TrainConfig } from "../settings/config";
+import type { Observer } from "./observer";
+import type { RunFolder } from "./run_folder";
+import { type ValidationPatient, validationPatient } from "./validate";
 
 /** Between two lines that say how far the preparation is. */
 const PREPARATION_LINE_MS = 5000;
@@ -25,18 +23,37 @@ export interface SavedSplit {
   readonly trainData?: readonly string[];
 }
 
-export async function openData(config: TrainConfig, data: string | undefined): Promise<Cohort> {
+/** The data that a new run is to use. */
+export interface DataRequest {
+  /** Folder of the cohort; absent: the phantom. */
+  readonly data?: string;
+  /** Folders of further pairs that only train. */
+  readonly trainData?: readonly string[];
+  /** Patients that validate, by id; absent: a fold. */
+  readonly val?: readonly string[];
+  readonly folds?: number;
+  readonly fold?: number;
+}
+
+type Notes = Pick<Observer, "note">;
+
+/** @param data folder of the cohort; undefined: the phantom, made now if the cache has none */
+export async function openData(
+  config: TrainConfig,
+  data: string | undefined,
+  observer: Notes,
+): Promise<Cohort> {
   if (data !== undefined) {
     const cohort = await openCohort(data);
-    for (const note of cohort.notes) say(note);
+    for (const note of cohort.notes) observer.note(note);
     return cohort;
   }
   if (config.timeReversal) {
     throw new UserError("--time-reversal: the phantom has no resolved lesions; leave it out");
   }
-  say("no --data: using the phantom cohort (made once, then kept in the cache)");
+  observer.note("no --data: using the phantom cohort (made once, then kept in the cache)");
   const folder = await ensurePhantom({}, (done, total) => {
-    if (done % 5 === 0 || done === total) say(`phantom patient ${done}/${total}`);
+    if (done % 5 === 0 || done === total) observer.note(`phantom patient ${done}/${total}`);
   });
   return openCohort(folder);
 }
@@ -46,9 +63,12 @@ export interface Arms {
   readonly val: readonly Patient[];
 }
 
-export function newSplit(cohort: Cohort, config: TrainConfig, options: TrainFlags): Arms {
-  const { val, folds, fold } = options;
-  return splitCohort(cohort.patients, { val, folds, fold, seed: config.seed });
+export function newSplit(
+  cohort: Cohort,
+  { seed }: TrainConfig,
+  { val, folds, fold }: DataRequest,
+): Arms {
+  return splitCohort(cohort.patients, { val, folds, fold, seed });
 }
 
 export function savedSplit(folder: RunFolder, cohort: Cohort): Arms {
@@ -64,20 +84,13 @@ export function savedSplit(folder: RunFolder, cohort: Cohort): Arms {
 }
 
 /** The contents of `split.json`. */
-export function splitOf(cohort: Cohort, arms: Arms, options: TrainFlags): SavedSplit {
+export function splitOf(cohort: Cohort, arms: Arms, { data, trainData }: DataRequest): SavedSplit {
   return {
-    data: options.data === undefined ? undefined : resolve(cohort.root),
+    data: data === undefined ? undefined : resolve(cohort.root),
     train: arms.train.map(({ id }) => id),
     val: arms.val.map(({ id }) => id),
-    trainData: options.trainData?.map((folder) => resolve(folder)),
+    trainData: trainData?.map((folder) => resolve(folder)),
   };
-}
-
-export function newFolder(config: TrainConfig, split: SavedSplit, options: TrainFlags): RunFolder {
-  const path = options.out ?? defaultRunPath(config.preset);
-  const folder = createRunFolder(path, config, { ...split });
-  lockRunFolder(path);
-  return folder;
 }
 
 /** Before long work. @throws UserError when a patient that trains has no time-swapped twin */
@@ -93,12 +106,15 @@ export function checkTwins({ timeReversal }: TrainConfig, { train }: Arms): void
 /**
  * Resamples and normalises everyone, or finds them in the cache.
  * @param extra pairs that train too, each with its time-swapped twin if it can have one
+ * @throws the signal's reason when interrupted
  */
 export async function prepare(
   memory: Memory,
   config: TrainConfig,
   { train, val }: Arms,
   extra: readonly Patient[],
+  observer: Notes,
+  signal?: AbortSignal,
 ): Promise<{ sources: PreparedPatient[]; patients: ValidationPatient[] }> {
   const { spacing, normalisation, timeReversal } = config;
   const sources: PreparedPatient[] = [];
@@ -106,14 +122,15 @@ export async function prepare(
   let shown = performance.now();
   const all = [...train, ...extra, ...val];
   for (const [i, patient] of all.entries()) {
+    signal?.throwIfAborted();
     if (performance.now() - shown > PREPARATION_LINE_MS) {
-      say(`prepared ${i} of ${all.length} patients (kept for the next run)`);
+      observer.note(`prepared ${i} of ${all.length} patients (kept for the next run)`);
       shown = performance.now();
     }
     const trains = i < train.length + extra.length;
     const reversed = trains && timeReversal && patient.resolved !== undefined;
     const prepared = await preparePatient(memory, patient, { spacing, normalisation, reversed });
-    for (const note of prepared.notes) say(note);
+    for (const note of prepared.notes) observer.note(note);
     if (trains) sources.push(prepared);
     else patients.push(await validationPatient(patient, prepared));
   }

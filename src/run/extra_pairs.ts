@@ -1,43 +1,40 @@
 /** Pairs that only train: synthetic ones of the training patients, and further folders. */
 import { basename, dirname } from "node:path";
-import { UserError } from "../../core/errors";
-import { openCohort, type Patient } from "../../data/cohort";
-import { cacheDir } from "../../platform/cache";
-import type { TrainConfig } from "../../settings/config";
-import { originOf, synthesisKey, writeSynthetic } from "../../synthesis/cohort";
-import { say } from "../../terminal/command";
-import { INTERRUPTED, watchInterrupt } from "../../terminal/interrupt";
-import type { Arms } from "./data";
+import { during } from "../choose/observer";
+import { UserError } from "../core/errors";
+import { openCohort, type Patient } from "../data/cohort";
+import { cacheDir } from "../platform/cache";
+import type { TrainConfig } from "../settings/config";
+import { originOf, synthesisKey, writeSynthetic } from "../synthesis/cohort";
+import type { Observer } from "./observer";
+import type { Arms } from "./training_data";
 
 /**
  * Adds to the training arm. No lesion and no image of a validation patient gets into it: synthetic
  * pairs are made of the training arm alone, and of folders those are left out that come from
  * validation patients.
- * @returns the pairs; nothing, and the process's exit code set, when interrupted meanwhile
+ * @throws the signal's reason when interrupted; the synthetic pairs made so far are kept
  */
 export async function extraPairs(
   config: TrainConfig,
   arms: Arms,
   folders: readonly string[],
-): Promise<readonly Patient[] | undefined> {
-  const given = await pairsOfFolders(folders, arms);
-  const interrupt = watchInterrupt(() => say("interrupted; the pairs made so far are kept"));
-  try {
-    return [...given, ...(await syntheticPairs(config, arms, interrupt.signal))];
-  } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
-    process.exitCode = INTERRUPTED;
-    return undefined;
-  } finally {
-    interrupt.dispose();
-  }
+  observer: Observer,
+  signal?: AbortSignal,
+): Promise<readonly Patient[]> {
+  const given = await pairsOfFolders(folders, arms, observer);
+  const synthetic = await during(observer, "pairs", () =>
+    syntheticPairs(config, arms, observer, signal),
+  );
+  return [...given, ...synthetic];
 }
 
 /** So many that they are the wanted share of all training pairs. */
 async function syntheticPairs(
   { synthetic, seed }: TrainConfig,
   { train }: Arms,
-  signal: AbortSignal,
+  observer: Observer,
+  signal: AbortSignal | undefined,
 ): Promise<readonly Patient[]> {
   if (synthetic === 0) return [];
   if (train.length < 2) {
@@ -53,10 +50,10 @@ async function syntheticPairs(
   await writeSynthetic(out, options, {
     signal,
     onProgress: (done, total) => {
-      if (done < total) say(`synthetic pair ${done}/${total} (kept in the cache)`);
+      if (done < total) observer.note(`synthetic pair ${done}/${total} (kept in the cache)`);
     },
   });
-  say(`${pairs} synthetic pairs, made of the ${train.length} that train`);
+  observer.note(`${pairs} synthetic pairs, made of the ${train.length} that train`);
   // Another share of the same data may have left more there.
   const { patients } = await openCohort(out);
   return patients.slice(0, pairs);
@@ -65,12 +62,13 @@ async function syntheticPairs(
 async function pairsOfFolders(
   folders: readonly string[],
   { val }: Arms,
+  observer: Observer,
 ): Promise<readonly Patient[]> {
   const validates = new Set(val.map(({ id }) => id));
   const found: Patient[] = [];
   for (const folder of folders) {
     const { patients, notes } = await openCohort(folder);
-    for (const note of notes) say(note);
+    for (const note of notes) observer.note(note);
     const kept = patients.filter(({ time1 }) => {
       const origin = originOf(dirname(time1));
       const used = origin ? [origin.recipient, ...origin.donors] : [basename(dirname(time1))];
@@ -78,7 +76,7 @@ async function pairsOfFolders(
     });
     const left = patients.length - kept.length;
     const why = left === 0 ? "" : `; ${left} left out: of, or made of, validation patients`;
-    say(`${folder}: ${kept.length} more pairs that only train${why}`);
+    observer.note(`${folder}: ${kept.length} more pairs that only train${why}`);
     found.push(...kept);
   }
   return found;

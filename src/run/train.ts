@@ -1,0 +1,176 @@
+/** A training run as a function: from its settings to a run folder that is trained, or saved. */
+import { existsSync } from "node:fs";
+import type { TuneFlags } from "../choose/tune_options";
+import type { PreparedPatient } from "../data/prepared_cache";
+import { VolumeStore } from "../data/volume_store";
+import { checkPrecision } from "../gpu/capabilities";
+import type { Device } from "../gpu/device";
+import { Memory } from "../gpu/memory";
+import type { DeviceChoices } from "../infer/window_batch";
+import type { TrainConfig } from "../settings/config";
+import { Trainer } from "../train/trainer";
+import { loadCheckpoint, type Progress } from "./checkpoint";
+import { extraPairs } from "./extra_pairs";
+import type { Observer } from "./observer";
+import { type RunResult, runTraining } from "./run";
+import { chooseForRun, keepChoices } from "./run_choices";
+import {
+  checkpointPaths,
+  createRunFolder,
+  defaultRunPath,
+  type RunFolder,
+  refuseExistingRun,
+  truncateMetrics,
+} from "./run_folder";
+import { lockRunFolder } from "./run_lock";
+import {
+  checkTwins,
+  type DataRequest,
+  newSplit,
+  openData,
+  prepare,
+  type SavedSplit,
+  savedSplit,
+  splitOf,
+} from "./training_data";
+import type { ValidationPatient } from "./validate";
+
+export interface TrainRequest extends DataRequest, TuneFlags {
+  readonly config: TrainConfig;
+  /** The run to go on with, whose settings `config` repeats but for the budget; absent: a new one. */
+  readonly resumed?: RunFolder;
+  /** Folder of a new run: in runs/ if absent. */
+  readonly out?: string;
+}
+
+export interface TrainResult extends RunResult {
+  /** The run folder. */
+  readonly path: string;
+}
+
+/**
+ * Trains a new run, or goes on with one, until its budget is used up or the signal comes.
+ * @param signal ends the training with everything saved, as the result's `interrupted` says
+ * @throws UserError for data, settings or folders that do not fit
+ * @throws the signal's reason where it comes before the run has begun
+ */
+export async function train(
+  device: Device,
+  request: TrainRequest,
+  observer: Observer,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<TrainResult> {
+  const { config, resumed, out } = request;
+  const task = { memory: new Memory(device), request, observer, signal };
+  if (resumed) {
+    return locked(resumed.path, async () => trainIn(resumed, task, await inputsOf(task)));
+  }
+  if (out !== undefined) refuseExistingRun(out);
+  const inputs = await inputsOf(task);
+  const path = out ?? defaultRunPath(config.preset);
+  const folder = createRunFolder(path, config, { ...inputs.split });
+  return locked(path, () => trainIn(folder, task, inputs));
+}
+
+async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const unlock = lockRunFolder(path);
+  try {
+    return await work();
+  } finally {
+    unlock();
+  }
+}
+
+interface TrainTask {
+  readonly memory: Memory;
+  readonly request: TrainRequest;
+  readonly observer: Observer;
+  readonly signal: AbortSignal;
+}
+
+interface Inputs {
+  readonly split: SavedSplit;
+  /** Who trains. */
+  readonly sources: readonly PreparedPatient[];
+  /** Who validates. */
+  readonly patients: readonly ValidationPatient[];
+  readonly choices: DeviceChoices;
+}
+
+/** The data, prepared, and the kernels. */
+async function inputsOf({ memory, request, observer, signal }: TrainTask): Promise<Inputs> {
+  const { config, resumed } = request;
+  const { device } = memory;
+  checkPrecision(device, config.precision);
+  observer.note(device.describe(config.precision));
+  const saved = resumed?.split as SavedSplit | undefined;
+  const cohort = await openData(config, request.data ?? saved?.data, observer);
+  const arms = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, request);
+  checkTwins(config, arms);
+  const folders = saved?.trainData ?? request.trainData ?? [];
+  const extra = await extraPairs(config, arms, folders, observer, signal);
+  const prepared = await prepare(memory, config, arms, extra, observer, signal);
+  const choices = await chooseForRun(device, config, resumed, request, observer, signal);
+  return { split: splitOf(cohort, arms, request), ...prepared, choices };
+}
+
+async function trainIn(
+  folder: RunFolder,
+  { memory, request: { config, resumed }, observer, signal }: TrainTask,
+  { sources, patients, choices }: Inputs,
+): Promise<TrainResult> {
+  keepChoices(memory.device, choices, config, folder, observer);
+  const store = VolumeStore.create(memory, sources, {
+    half: config.volumePrecision === "f16",
+    budget: config.volumeBudget,
+    patch: config.patch,
+    statistics: config.augment.length > 0,
+  });
+  // Interrupted before its first checkpoint, a run starts again from its seed.
+  const last = checkpointPaths(folder, "last");
+  const checkpoint = resumed && existsSync(last.state) ? last : undefined;
+  let start: Progress = { iteration: 0, seconds: 0, bestDice: -1 };
+  const trainer = await Trainer.create(memory, store, config, {
+    kernels: choices.kernels,
+    restore:
+      checkpoint &&
+      ((state, specs) => {
+        start = loadCheckpoint(memory, state, specs, checkpoint);
+        return start.iteration;
+      }),
+  });
+  try {
+    if (resumed) truncateMetrics(resumed, start.iteration);
+    for (const line of planLines(trainer, store, folder, start)) observer.note(line);
+    const run = { trainer, folder, patients, choices, start, observer, signal };
+    return { path: folder.path, ...(await runTraining(run)) };
+  } finally {
+    trainer.release();
+    store.release();
+  }
+}
+
+/** What will be trained, and where it goes. */
+function planLines(
+  { config, program: recorded }: Trainer,
+  store: VolumeStore,
+  folder: RunFolder,
+  start: Progress,
+): string[] {
+  const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
+  const { selection, miningError } = config;
+  const mining =
+    config.sampler === "ohem"
+      ? `OHEM B̄ ${config.pool} → B ${config.batch} (${selection} by ${miningError}), μ ${config.mu}`
+      : `uniform, B ${config.batch}`;
+  const rotation = store.complete ? "" : " (not all fit --volume-budget: patients rotate)";
+  const from = start.iteration > 0 ? `, resumed at iteration ${start.iteration}` : "";
+  return [
+    `preset ${config.preset}: filters ${config.filters.join("/")}, ${config.spacing} mm, patches ` +
+      `${config.patch}³, loss ${config.loss}, ${mining}, ${Math.round(100 * config.positive)} % ` +
+      `positive; ${recorded.stats.dispatches} dispatches an iteration, ` +
+      `${mib(recorded.stats.plannedBytes)} of activations, ${mib(store.deviceBytes)} of volumes` +
+      rotation,
+    `run folder ${folder.path}${from}; the first iteration compiles the kernels`,
+  ];
+}
