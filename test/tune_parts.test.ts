@@ -1,4 +1,4 @@
-/** The tuner without a device: float64 elements, winners, files, and the table of defaults. */
+/** The tuner without a device: elements of the references, winners, files, and the table of defaults. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ const CAPS: Capabilities = {
   maxWorkgroupBytes: 2 ** 14,
 };
 
-describe("elements in float64 are those of the references", () => {
+describe("trials ask the references for the right elements", () => {
   const random = new Philox(3);
   const values = (shape: Shape) =>
     Float64Array.from({ length: elements(shape) }, () => random.normal());

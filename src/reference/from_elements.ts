@@ -18,7 +18,7 @@ function cursorsOf(inputs: Values, dys: Values = {}): Cursors {
 export function fromElements<A>(
   outputs: (shapes: Shapes) => Shapes,
   element: ElementOf<A>,
-): Pick<Reference<A>, "element" | "forward" | "backward" | "bound"> {
+): Pick<Reference<A>, "forward" | "backward" | "bound"> {
   const all = (name: string, cursors: Cursors, shapes: Shapes, attrs: A, part: keyof Element) => {
     const shape = outputs(shapes)[name] ?? shapes[name.slice(1)]!;
     const found = new Float64Array(elements(shape));
@@ -28,7 +28,6 @@ export function fromElements<A>(
     return found;
   };
   return {
-    element,
     forward(inputs, shapes, attrs) {
       const cursors = cursorsOf(inputs);
       const names = Object.keys(outputs(shapes));

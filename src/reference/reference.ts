@@ -5,7 +5,6 @@
 import type { Op } from "../core/op";
 import type { Philox } from "../core/random";
 import { channelsOf, type DType, makeTensor, type Shape, type Tensor } from "../core/tensor";
-import type { ElementOf } from "./element";
 
 export type Values = Record<string, Float64Array>;
 export type Shapes = Readonly<Record<string, Shape>>;
@@ -43,11 +42,6 @@ export interface Reference<A> {
   readonly f16?: { readonly inputs: readonly string[]; readonly attrs?: (attrs: A) => A };
   /** Inputs; standard normal values when absent (for a single name or for all). */
   readonly data?: (c: Case<A>, rng: Philox) => Partial<Values>;
-  /**
-   * An element by itself, as the tuner asks for it: of ops with variants. `forward`, `backward` and `bound`
-   * follow from it (`fromElements`).
-   */
-  readonly element?: ElementOf<A>;
   /** Outputs by name; for ops that change inputs in place also the new values, by input name. */
   readonly forward: (inputs: Values, shapes: Shapes, attrs: A) => Values;
   /** Gradients of `Σ_outputs <dy, y>` by input name; checked by finite differences. */

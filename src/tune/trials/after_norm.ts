@@ -13,7 +13,7 @@ import type { Fill } from "../trial";
 
 export const groupsOf = (channels: number): number => (channels % 8 === 0 ? 8 : 1);
 
-/** Inputs that `name` behind a norm is made of; the tensor itself is what the norm reads. */
+/** Inputs that `name` after a norm is made of; the tensor itself is what the norm reads. */
 export function normInputs(name: string, [N = 1, C = 1, ...space]: Shape): Record<string, Shape> {
   const group = [N, groupsOf(C), 2];
   return {
@@ -24,7 +24,7 @@ export function normInputs(name: string, [N = 1, C = 1, ...space]: Shape): Recor
   };
 }
 
-/** The same for a gradient, which needs more: `name` is the gradient behind the norm. */
+/** The same for a gradient, which needs more: `name` is the gradient after the norm. */
 export function normGradientInputs(name: string, shape: Shape): Record<string, Shape> {
   const [N = 1, C = 1] = shape;
   const { [name]: of, ...rest } = normInputs(name, shape);
@@ -47,43 +47,39 @@ export function normFills(name: string, read: string): Record<string, Fill> {
   };
 }
 
-function partsOf(name: string, tensors: Tensors) {
-  const [stats, weight, bias] = ["stats", "weight", "bias"].map((p) => tensors[`${name}_${p}`]!);
-  return { stats: stats!, weight: weight!, bias: bias! };
+/** What `name` after a norm is made of, among the inputs of a trial. */
+function partsOf<T>(name: string, inputs: Readonly<Record<string, T>>) {
+  const [x, stats, weight, bias] = ["", "_stats", "_weight", "_bias"].map((p) => inputs[name + p]!);
+  return { x: x!, stats: stats!, weight: weight!, bias: bias! };
+}
+
+/** The same for a gradient. */
+function gradientPartsOf<T>(name: string, inputs: Readonly<Record<string, T>>) {
+  const { x: dy, ...rest } = partsOf(name, inputs);
+  return { ...rest, dy, x: inputs[`${name}_of`]!, means: inputs[`${name}_means`]! };
 }
 
 const attrsOf = ([, C = 1]: Shape) => ({ groups: groupsOf(C), relu: true });
 
 /** max((x − mean) · rstd · weight + bias, 0), unwritten. */
-export function normalisedTensor(g: Graph, name: string, tensors: Tensors): Tensor {
-  const x = tensors[name]!;
-  const attrs = { ...attrsOf(x.shape), eps: 0 };
-  return g.defer(name, x.shape, normalised({ x, ...partsOf(name, tensors) }, attrs), x.dtype);
+export function normalisedTensor(g: Graph, name: string, inputs: Tensors): Tensor {
+  const parts = partsOf(name, inputs);
+  const { shape, dtype } = parts.x;
+  return g.defer(name, shape, normalised(parts, { ...attrsOf(shape), eps: 0 }), dtype);
 }
 
 /** The gradient after that, unwritten. */
-export function normGradientTensor(g: Graph, name: string, tensors: Tensors): Tensor {
-  const [dy, x, means] = [name, `${name}_of`, `${name}_means`].map((key) => tensors[key]!);
-  const { shape, dtype } = x!;
+export function normGradientTensor(g: Graph, name: string, inputs: Tensors): Tensor {
+  const parts = gradientPartsOf(name, inputs);
+  const { shape, dtype } = parts.x;
   const sums = g.tensor("sums", [shape[0]!, shape[1]!, 2]);
-  const inputs = { dy: dy!, x: x!, means: means!, sums, ...partsOf(name, tensors) };
-  return g.defer(name, shape, normGradient(inputs, attrsOf(shape)), dtype);
-}
-
-function lookupsOf(name: string, values: Lookups) {
-  const [stats, weight, bias] = ["stats", "weight", "bias"].map((p) => values[`${name}_${p}`]!);
-  return { stats: stats!, weight: weight!, bias: bias! };
+  return g.defer(name, shape, normGradient({ ...parts, sums }, attrsOf(shape)), dtype);
 }
 
 /** Elements of {@link normalisedTensor}, of `shape`, in float64. */
-export function normalisedCursor(name: string, values: Lookups, shape: Shape): Cursor {
-  const inputs = { x: values[name]!, ...lookupsOf(name, values) };
-  return reference.normalised(inputs, shape, attrsOf(shape));
-}
+export const normalisedCursor = (name: string, values: Lookups, shape: Shape): Cursor =>
+  reference.normalised(partsOf(name, values), shape, attrsOf(shape));
 
 /** Elements of {@link normGradientTensor} in float64. */
-export function normGradientCursor(name: string, values: Lookups, shape: Shape): Cursor {
-  const [dy, x, means] = [name, `${name}_of`, `${name}_means`].map((key) => values[key]!);
-  const inputs = { dy: dy!, x: x!, means: means!, ...lookupsOf(name, values) };
-  return reference.normGradient(inputs, shape, attrsOf(shape));
-}
+export const normGradientCursor = (name: string, values: Lookups, shape: Shape): Cursor =>
+  reference.normGradient(gradientPartsOf(name, values), shape, attrsOf(shape));
