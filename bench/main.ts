@@ -15,7 +15,7 @@ import { writeAtomically } from "../src/platform/atomic_file";
 import { removeQuietly } from "../src/platform/leftovers";
 import { setNativeEnv } from "../src/platform/native";
 import { tuneAtTerminal } from "../src/run/terminal_observer";
-import { PRESETS, type PresetName } from "../src/settings/presets";
+import { PRESET_NAMES, presetOf } from "../src/settings/presets";
 import { ADAPTER_OPTION, makeCommand } from "../src/terminal/command";
 import { runMain } from "../src/terminal/main";
 import { listOption, numberOption, repeatedOption } from "../src/terminal/options";
@@ -71,10 +71,7 @@ const command = makeCommand(
 )
   .addArgument(parts.choices(PARTS))
   .option(...ADAPTER_OPTION)
-  .option("--preset <names>", "some of paper, best, small, best-small", listOption, [
-    "paper",
-    "small",
-  ])
+  .option("--preset <names>", `some of ${PRESET_NAMES.join(", ")}`, listOption, ["paper", "small"])
   .option("--repetitions <n>", "timed repetitions of each row", numberOption, 5)
   .option("--full", "the presets' own sizes also on a software adapter: minutes")
   .option("--filter <regex>", "only rows whose name matches")
@@ -102,9 +99,7 @@ command.parse();
 await runMain(() => main(command.args as Part[], command.opts<Options>()));
 
 function settingsOf(options: Options): Settings {
-  const names = Object.keys(PRESETS);
-  const unknown = options.preset.find((name) => !names.includes(name));
-  if (unknown) throw new UserError(`--preset ${unknown}: expected ${names.join(" or ")}`);
+  const presets = options.preset.map(presetOf);
   let filter: RegExp | undefined;
   try {
     filter = options.filter === undefined ? undefined : new RegExp(options.filter);
@@ -119,7 +114,6 @@ function settingsOf(options: Options): Settings {
   }
   const { adapter, repetitions, full = false, precision, patches, pool, batch, volume } = options;
   const variants = Object.fromEntries(options.variant.map(parseVariant));
-  const presets = options.preset as PresetName[];
   const sizes = { patches, pool, batch, volume };
   return { adapter, presets, repetitions, full, filter, precision, variants, ...sizes };
 }

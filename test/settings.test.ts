@@ -11,7 +11,7 @@ import {
   SETTINGS,
   type TrainConfig,
 } from "../src/settings/config";
-import { makeTrainConfig, PRESET_NAMES } from "../src/settings/presets";
+import { makeTrainConfig, PRESET_NAMES, presetOf } from "../src/settings/presets";
 import { written } from "../src/settings/setting";
 import { makeCommand } from "../src/terminal/command";
 
@@ -86,6 +86,14 @@ test("a setting that does nothing is refused in one line", () => {
     /^--selection does nothing with --sampler uniform: it is for ohem; [^\n]*$/,
   );
   checkUse({ sampler: "uniform", loss: "dice" }, ["batch", "mu", "diceEpsilon"]);
+});
+
+test("a preset that there is not is refused, whatever its name", () => {
+  for (const name of ["huge", "constructor"]) {
+    expect(() => presetOf(name)).toThrow(
+      `--preset ${name}: there is no such preset; there are ${PRESET_NAMES.join(", ")}`,
+    );
+  }
 });
 
 test("bounds are named with the option", () => {

@@ -2,13 +2,12 @@
 
 import { iterationPicks } from "../choose/iteration_kernels";
 import { tuneSecondsOption } from "../choose/tune_options";
-import { UserError } from "../core/errors";
 import { capabilities } from "../gpu/capabilities";
 import { openDevice } from "../hosts/bun";
 import { cacheDir } from "../platform/cache";
 import { modelInfo } from "../run/checkpoint";
 import { tuneAtTerminal } from "../run/terminal_observer";
-import { makeTrainConfig, PRESETS, type PresetName } from "../settings/presets";
+import { makeTrainConfig, PRESET_NAMES, presetOf } from "../settings/presets";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
 import { runMain } from "../terminal/main";
 import { listOption } from "../terminal/options";
@@ -26,23 +25,17 @@ const program = makeCommand(
   "Finds the fastest kernels for training and prediction on an adapter, and keeps them in the cache.",
 )
   .option(...ADAPTER_OPTION)
-  .option("--preset <names>", `some of ${Object.keys(PRESETS).join(", ")}`, listOption, [
-    "paper",
-    "small",
-  ])
+  .option("--preset <names>", `some of ${PRESET_NAMES.join(", ")}`, listOption, ["paper", "small"])
   .option("--force", "tune again what the cache has")
   .addOption(tuneSecondsOption());
 program.parse();
 await runMain(() => main(program.opts<Options>()));
 
 async function main({ adapter, preset, force, tuneSeconds }: Options): Promise<void> {
-  const unknown = preset.find((name) => !(name in PRESETS));
-  if (unknown !== undefined) {
-    throw new UserError(`--preset ${unknown}: expected ${Object.keys(PRESETS).join(" or ")}`);
-  }
+  const presets = preset.map(presetOf);
   const device = await openDevice({ adapter });
   say(device.describe());
-  const configs = preset.map((name) => makeTrainConfig(name as PresetName, {}));
+  const configs = presets.map((name) => makeTrainConfig(name, {}));
   const caps = capabilities(device);
   const picks = configs.flatMap((config) => iterationPicks(caps, config));
   const flags = { tune: force ? "force" : "on", tuneSeconds } as const;

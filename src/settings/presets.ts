@@ -1,4 +1,5 @@
 /** Named sets of settings to start from. */
+import { UserError } from "../core/errors";
 import {
   parseTrainConfig,
   SETTINGS,
@@ -117,6 +118,16 @@ export const PRESETS = {
 } satisfies Record<string, TrainSettings>;
 export type PresetName = keyof typeof PRESETS;
 export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
+/** Sized for software adapters; the others are for a GPU. */
+export const SOFTWARE_PRESETS: readonly PresetName[] = ["small", "best-small"];
+
+/** The name of a preset. @throws UserError naming all of them where there is none of that name */
+export function presetOf(name: string): PresetName {
+  const found = PRESET_NAMES.find((preset) => preset === name);
+  if (found !== undefined) return found;
+  const names = PRESET_NAMES.join(", ");
+  throw new UserError(`--preset ${name}: there is no such preset; there are ${names}`);
+}
 
 /** A setting's value in each preset, as help and documentation write it. */
 export function inPresets(setting: SettingName): string[] {

@@ -1,19 +1,20 @@
 /** The options of `bun run train`: of a run, and every setting as src/settings declares it. */
 import { type Command, Option } from "commander";
 import { SETTING_NAMES, SETTINGS, type SettingName } from "../../settings/config";
-import { sharedDefault } from "../../settings/presets";
+import { PRESET_NAMES, SOFTWARE_PRESETS, sharedDefault } from "../../settings/presets";
 import { ABSENT } from "../../settings/setting";
 import { ADAPTER_OPTION } from "../../terminal/command";
 import { listOption, numberOption, optionParser } from "../../terminal/options";
 
 function withRunOptions(command: Command): void {
+  const gpu = PRESET_NAMES.filter((name) => !SOFTWARE_PRESETS.includes(name));
   command
     .optionsGroup(`${SETTINGS.seconds.group}:`)
     .option("--data <dir>", "cohort in the MSSEG-2 layout; without it a phantom cohort is made")
     .option("--train-data <dirs>", "more pairs that only train, e.g. of `synthesise`", listOption)
     .option(
       "--preset <name>",
-      "paper or best, for software adapters small or best-small (default: paper or small)",
+      `${gpu.join(" or ")}, for software adapters ${SOFTWARE_PRESETS.join(" or ")} (default: paper or small)`,
     )
     .option("--val <ids>", "patients that validate, by id, separated by commas", listOption)
     .option(

@@ -12,13 +12,13 @@ import {
   type SettingName,
   type TrainConfig,
 } from "../../settings/config";
-import { makeTrainConfig, PRESETS, type PresetName } from "../../settings/presets";
+import { makeTrainConfig, presetOf } from "../../settings/presets";
 import { say } from "../../terminal/command";
 
 export interface TrainFlags extends TuneFlags {
   readonly data?: string;
   readonly trainData?: string[];
-  readonly preset?: PresetName;
+  readonly preset?: string;
   readonly val?: string[];
   readonly folds?: number;
   readonly fold?: number;
@@ -41,12 +41,9 @@ const OF_A_RESUMED_RUN = [
 /** The preset, with what was given on the command line. */
 export function newConfig(device: Device, command: Command): TrainConfig {
   const options = command.opts<TrainFlags>();
-  const preset = options.preset ?? (device.info.type === "software" ? "small" : "paper");
-  if (!(preset in PRESETS)) {
-    const names = Object.keys(PRESETS).join(", ");
-    throw new UserError(`--preset ${preset}: there is no such preset; there are ${names}`);
-  }
-  if (preset === "best" && device.info.type === "software") {
+  const isSoftware = device.info.type === "software";
+  const preset = presetOf(options.preset ?? (isSoftware ? "small" : "paper"));
+  if (preset === "best" && isSoftware) {
     say("preset best is sized for a GPU; best-small is the same for a software adapter");
   }
   const given = SETTING_NAMES.filter((name) => isGiven(command, attributeOf(name)));
