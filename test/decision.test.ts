@@ -272,15 +272,31 @@ describe("in a weights file", () => {
 
   test("what goes in comes out", () => {
     const metadata = decisionMetadata(sweeps);
-    expect(storedSweeps(metadata)).toEqual(sweeps);
+    expect(storedSweeps(metadata, "w")).toEqual(sweeps);
     expect(JSON.parse(metadata.decision!).lesions).toEqual(tuneDecision(sweeps).lesions);
   });
 
   test("files without results, or with others, have none", () => {
-    expect(storedSweeps({})).toBeUndefined();
-    expect(storedSweeps({ validation: "{" })).toBeUndefined();
+    expect(storedSweeps({}, "w")).toBeUndefined();
     const { validation } = decisionMetadata(sweeps);
-    expect(storedSweeps({ validation: validation!.replace("0.05", "0.06") })).toBeUndefined();
+    const others = [validation!.replace("0.05", "0.06"), validation!.replace("0.05,", "")];
+    for (const other of others) expect(storedSweeps({ validation: other }, "w")).toBeUndefined();
+  });
+
+  test("damaged results are refused with the file and the place", () => {
+    const stored = JSON.parse(decisionMetadata(sweeps).validation!);
+    const [patient] = stored.patients;
+    for (const [damaged, message] of [
+      ["{", /w\.st: its validation results: not valid JSON; the file is damaged/],
+      ["7", /it is 7: expected object/],
+      [{ ...stored, patients: 3 }, /patients is 3: expected array/],
+      [{ ...stored, patients: [{ ...patient, lesions: -1 }] }, /patients\.0\.lesions is -1/],
+      [{ ...stored, patients: [{ ...patient, mass: [1] }] }, /patients\.0\.mass is \[1\]/],
+      [{ ...stored, patients: [{ ...patient, name: "x" }] }, /holds name in patients\.0, which/],
+    ] as const) {
+      const validation = typeof damaged === "string" ? damaged : JSON.stringify(damaged);
+      expect(() => storedSweeps({ validation }, "w.st")).toThrow(message);
+    }
   });
 });
 

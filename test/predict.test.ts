@@ -39,7 +39,7 @@ function half(g: Graph, x: Tensor): Tensor {
 }
 
 test("prepared, predicted and mapped back: what the host's detour gives", async () => {
-  const options = { spacing: 1, normalisation: "volume" } as const;
+  const options = { spacing: 1, normalisation: "volume", difference: false } as const;
   const visits = await DevicePair.create(memory, pair, ["a", "b"], options);
   const { grid } = visits;
   const fill = (ranges: readonly PageRange[]) => visits.fill(ranges);
@@ -58,7 +58,8 @@ test("prepared, predicted and mapped back: what the host's detour gives", async 
 
 test("an ensemble: the mean of its members, whose preparation is made once where they share it", async () => {
   const windows = { patch: 8, stride: 6, windowWeights: "uniform", mirror: "" } as const;
-  const model = { unet, ...windows, spacing: 1, normalisation: "volume" } as const;
+  const seen = { spacing: 1, normalisation: "volume", difference: false } as const;
+  const model = { unet, ...windows, ...seen };
   const members: Member[] = [
     { network: edgy(memory, 3), model },
     { network: edgy(memory, 4), model: { ...model, windowWeights: "gaussian", mirror: "y" } },

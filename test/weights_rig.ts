@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Philox } from "../src/core/random";
 import { writeVolume } from "../src/data/nifti_write";
 import type { StoredTensor } from "../src/data/safetensors";
-import { type ModelInfo, weightsMetadata } from "../src/infer/model";
+import { type ModelInfo, weightsMetadata } from "../src/infer/model_info";
 import { initialise, toNamed, unetParameters } from "../src/nn/parameters";
 
 export const MODEL: ModelInfo = {

@@ -4,7 +4,7 @@ import type { Precision } from "../core/tensor";
 import type { Picked } from "../core/variant";
 import { capabilities } from "../gpu/capabilities";
 import type { Device } from "../gpu/device";
-import type { ModelInfo } from "../infer/model";
+import type { ModelInfo } from "../infer/model_info";
 import { type DeviceChoices, windowBatch } from "../infer/window_batch";
 import { FileTuneStore } from "../platform/tune_store";
 import { Limit } from "../tune/contest";

@@ -3,7 +3,8 @@ import { Graph } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
 import { type Precision, state } from "../core/tensor";
 import type { Choices, Picked } from "../core/variant";
-import { type ModelInfo, unetNetwork } from "../infer/model";
+import { unetNetwork } from "../infer/model";
+import type { ModelInfo } from "../infer/model_info";
 import { unetParameters } from "../nn/parameters";
 import { flatParameters } from "../nn/weights";
 

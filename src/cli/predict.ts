@@ -109,6 +109,7 @@ await runMain(() => predict(program.opts<Options>()));
 async function predict(options: Options): Promise<void> {
   const stages = new Stages();
   const models = loadModels(options.weights ?? [], options);
+  for (const note of models.flatMap(({ notes }) => notes)) say(note);
   for (const path of [options.output, options.probability]) if (path) checkNiftiPath(path);
   for (const path of [options.output, options.probability, options.report]) {
     if (path) checkFolderOf(path);

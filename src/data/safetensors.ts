@@ -24,7 +24,15 @@ export interface StoredTensor {
 export interface Safetensors {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What the file says the SHA-256 of its contents is (`checksummed`), in hex; many say nothing. */
+  readonly sha256?: string;
 }
+
+/** Hex SHA-256 of bytes that follow each other. */
+export type Sha256 = (parts: readonly Uint8Array[]) => string;
+
+/** Where the checksum stands in the file's metadata; other readers take it for a remark. */
+const CHECKSUM = "sha256";
 
 const TYPES = {
   F64: Float64Array,
@@ -46,8 +54,44 @@ function typeName(name: string, data: TensorData): TypeName {
   throw new TypeError(`safetensors: ${name} has an unsupported array type`);
 }
 
-/** The bytes of a file that holds `tensors`, data aligned to 8 bytes. */
-export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Array {
+/**
+ * What a file's checksum is of. First a line of JSON without spaces: metadata as [key, value] and tensors
+ * as [name, type, shape], both by name; then the bytes of the tensors in that order. Neither the order
+ * in the file nor its alignment counts: it stays true when another program writes the same contents.
+ */
+export function checksummed({ tensors, metadata }: Safetensors): Uint8Array[] {
+  const byName = <T>(entries: Iterable<readonly [string, T]>) =>
+    [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = byName(tensors);
+  const about = [
+    byName(Object.entries(metadata)),
+    sorted.map(([name, { shape, data }]) => [name, typeName(name, data), shape]),
+  ];
+  const bytes = sorted.map(([, { data }]) => bytesOf(data));
+  return [new TextEncoder().encode(`${JSON.stringify(about)}\n`), ...bytes];
+}
+
+/**
+ * Compares what a file says of its contents with their SHA-256.
+ * @param digest hex SHA-256 of `checksummed(contents)`
+ * @throws UserError when they differ
+ */
+export function compareChecksum({ sha256 }: Safetensors, digest: string, file: string): void {
+  if (sha256 === undefined || sha256 === digest) return;
+  throw new UserError(
+    `${file}: damaged: its contents are not those that it was written with (SHA-256 ` +
+      `${digest.slice(0, 8)}…, expected ${sha256.slice(0, 8)}…); copy it again, or use another file`,
+  );
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: TensorData): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/** The bytes of a file that holds `tensors`, data aligned to 8 bytes; with `sha256`, its checksum too. */
+export function encodeSafetensors(contents: Safetensors, sha256?: Sha256): Uint8Array {
+  const { tensors } = contents;
+  const checksum = sha256 && { [CHECKSUM]: sha256(checksummed(contents)) };
+  const metadata = { ...contents.metadata, ...checksum };
   // Wide elements first, so that each tensor is aligned to its own element size.
   const entries = [...tensors].sort(
     ([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT,
@@ -70,14 +114,15 @@ export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Arra
   bytes.set(json, 8);
   let at = 8 + length;
   for (const [, { data }] of entries) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+    bytes.set(bytesOf(data), at);
     at += data.byteLength;
   }
   return bytes;
 }
 
 /**
- * The tensors in `bytes`; `file` is only named in messages.
+ * The tensors in `bytes`; `file` is only named in messages. Whether they are those that were written
+ * `compareChecksum` tells.
  * @throws UserError if the bytes are not a complete, well-formed safetensors file, or hold a type
  * other than F64, F32, I64, I32, U32 and U8.
  */
@@ -88,7 +133,8 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): Safetensors 
         "copy it again, or name another checkpoint",
     );
   };
-  const { entries, metadata, dataStart } = readHeader(bytes, fail);
+  const { entries, dataStart, ...header } = readHeader(bytes, fail);
+  const { [CHECKSUM]: sha256, ...metadata } = header.metadata;
   const placed = entries.map(([name, value]) => ({ name, ...readEntry(name, value, fail) }));
   const size = bytes.length - dataStart;
   let end = 0;
@@ -105,7 +151,7 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): Safetensors 
     const part = new Uint8Array(bytes.subarray(dataStart + offsets[0], dataStart + offsets[1]));
     tensors.set(name, { shape, data: new TYPES[dtype](part.buffer) });
   }
-  return { tensors, metadata };
+  return { tensors, metadata, sha256 };
 }
 
 type Fail = (found: string) => never;

@@ -1,26 +1,34 @@
 /** Stores the decision of validation in the metadata of a weights file, and reads it. */
 import { z } from "zod";
+import { checked, parseJson } from "../core/json";
 import { tuneDecision } from "./choose_thresholds";
 import { MIN_VOLUMES, type PatientSweep, THRESHOLDS } from "./threshold_table";
 
-const perThreshold = z.array(z.number()).length(THRESHOLDS.length);
-const table = z.array(z.array(z.number()).length(MIN_VOLUMES.length)).length(THRESHOLDS.length);
+const perThreshold = <T extends z.ZodType>(of: T) => z.array(of).length(THRESHOLDS.length);
+const table = <T extends z.ZodType>(of: T) => perThreshold(z.array(of).length(MIN_VOLUMES.length));
+const share = z.number().min(0).max(1);
+const count = z.number().int().min(0);
 
-const storedSchema = z.object({
-  /** The grid of the tables below. */
-  thresholds: perThreshold,
-  minVolumes: z.array(z.number()).length(MIN_VOLUMES.length),
-  /** Of validation patients that training has not seen; without names. */
-  patients: z.array(
-    z.object({
-      lesions: z.number().int().min(0),
-      f1: table,
-      dice: table,
-      found: table,
-      mass: perThreshold,
-    }),
-  ),
+const gridSchema = z.object({
+  thresholds: z.array(z.number()),
+  minVolumes: z.array(z.number()),
+  patients: z.unknown(),
 });
+
+/** Of validation patients that training has not seen; without names. Tables are as PatientSweep's. */
+const storedSchema = gridSchema
+  .extend({
+    patients: z.array(
+      z.strictObject({
+        lesions: count,
+        f1: table(share),
+        dice: table(share),
+        found: table(count),
+        mass: perThreshold(z.number().min(0)),
+      }),
+    ),
+  })
+  .strict();
 
 /**
  * Entries of the metadata: `validation`, results by threshold, from which any set of files makes its
@@ -34,25 +42,22 @@ export function decisionMetadata(patients: readonly PatientSweep[]): Record<stri
   };
 }
 
-/** The results in a file's metadata; undefined where it has none that this program can use. */
+/**
+ * The results in a file's metadata; undefined where it has none, or none at the thresholds of this
+ * program. `file` is only named in messages.
+ * @throws UserError when they are damaged
+ */
 export function storedSweeps(
-  metadata: Readonly<Record<string, string>>,
+  { validation }: Readonly<Record<string, string>>,
+  file: string,
 ): readonly PatientSweep[] | undefined {
-  const text = metadata.validation;
-  if (text === undefined) return undefined;
-  const parsed = storedSchema.safeParse(parseJson(text));
-  if (!parsed.success) return undefined;
-  const { thresholds, minVolumes, patients } = parsed.data;
-  const same =
-    thresholds.every((t, i) => t === THRESHOLDS[i]) &&
-    minVolumes.every((v, i) => v === MIN_VOLUMES[i]);
-  return same ? patients : undefined;
+  if (validation === undefined) return undefined;
+  const what = `${file}: its validation results`;
+  const remedy = "the file is damaged, or another program wrote it: use another weights file";
+  const grid = parseJson(validation, gridSchema, what, remedy);
+  if (!same(grid.thresholds, THRESHOLDS) || !same(grid.minVolumes, MIN_VOLUMES)) return undefined;
+  return checked(grid, storedSchema, what, remedy).patients;
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
+const same = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((value, i) => value === b[i]);

@@ -8,7 +8,7 @@ import type { Grid, Size3, Volume } from "../data/volume";
 import type { DeviceSource, VolumeSource } from "../data/volume_store";
 import type { Memory } from "../gpu/memory";
 import { grouped } from "./grouped";
-import type { ModelInfo } from "./model";
+import type { ModelInfo } from "./model_info";
 import { predictionCount, predictOnDevice, storeSource } from "./sliding_window";
 import { WeightedMean } from "./weighted_mean";
 import { type DeviceChoices, type WindowModel, windowBatch } from "./window_batch";

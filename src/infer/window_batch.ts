@@ -5,7 +5,7 @@ import type { Choices } from "../core/variant";
 import { capabilities } from "../gpu/capabilities";
 import type { Device } from "../gpu/device";
 import { patchesPerDispatch } from "../nn/unet3d";
-import type { ModelInfo } from "./model";
+import type { ModelInfo } from "./model_info";
 
 /** A network as far as its window batch depends on it. */
 export interface WindowModel extends Pick<ModelInfo, "unet" | "patch"> {

@@ -2,13 +2,15 @@
  * Checkpoints: a weights file with w̄ and one with w (exactly the model's tensors, names as in a
  * plain torch.nn.Module), and a state file with what else a resumed run needs.
  */
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import { countNotFinite } from "../core/finite";
+import { parseJson } from "../core/json";
 import type { Tensor } from "../core/tensor";
 import type { StoredTensor } from "../data/safetensors";
 import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
 import type { Memory } from "../gpu/memory";
-import { type ModelInfo, weightsMetadata } from "../infer/model";
+import { type ModelInfo, modelOf, notesOf, versionOf, weightsMetadata } from "../infer/model_info";
 import { fromNamed, layout, type ParameterSpec, toNamed } from "../nn/parameters";
 import type { FlatParameters } from "../nn/weights";
 import type { TrainConfig } from "../settings/config";
@@ -22,15 +24,17 @@ export function modelInfo(config: TrainConfig): ModelInfo {
   return { unet: unetConfig(config), spacing, normalisation, difference, ...windows };
 }
 
-/** The progress of a run. */
-export interface Progress {
+const progressSchema = z.strictObject({
   /** Iterations finished. */
-  readonly iteration: number;
+  iteration: z.number().int().min(0),
   /** Training time, seconds. */
-  readonly seconds: number;
+  seconds: z.number().min(0),
   /** Best validation Dice so far (w̄); −1 before the first validation. */
-  readonly bestDice: number;
-}
+  bestDice: z.number().min(-1).max(1),
+});
+
+/** The progress of a run. */
+export type Progress = Readonly<z.output<typeof progressSchema>>;
 
 /**
  * Writes all three files of a checkpoint, each atomically.
@@ -92,21 +96,33 @@ function parts(specs: readonly ParameterSpec[]) {
   return { network, heads: specs.slice(network.length), end: layout(network).total };
 }
 
-/** Loads a checkpoint into `train`. @throws UserError when a file does not fit the model */
+/**
+ * Loads a checkpoint into `train`.
+ * @param onNote gets lines for the user
+ * @throws UserError when a file is damaged or does not fit the model
+ */
 export function loadCheckpoint(
   memory: Memory,
   train: TrainState,
   specs: readonly ParameterSpec[],
   paths: CheckpointPaths,
+  onNote?: (line: string) => void,
 ): Progress {
-  const { tensors, metadata } = readSafetensors(paths.state);
+  const contents = readSafetensors(paths.state);
+  const { tensors, metadata } = contents;
+  for (const note of notesOf(versionOf(contents, paths.state), paths.state)) onNote?.(note);
+  const remedy = "the file is damaged: start a new run";
+  const what = `${paths.state}: how far the run has come`;
+  const progress = parseJson(metadata.progress ?? "{}", progressSchema, what, remedy);
   const { network, heads, end } = parts(specs);
   for (const [path, prefix, { flat }] of [
     [paths.weights, "w_momentum", train.momentum],
     [paths.student, "w", train.student],
   ] as const) {
     const values = new Float32Array(flat.shape[0]!);
-    values.set(fromNamed(network, readSafetensors(path).tensors, path));
+    const weights = readSafetensors(path);
+    modelOf(weights.metadata, versionOf(weights, path), path);
+    values.set(fromNamed(network, weights.tensors, path));
     const stored = heads.flatMap(({ name }) => {
       const t = tensors.get(`${prefix}.${name}`);
       return t ? [[name, t] as const] : [];
@@ -125,5 +141,5 @@ export function loadCheckpoint(
     }
     memory.write(t, data);
   }
-  return JSON.parse(metadata.progress ?? "{}") as Progress;
+  return progress;
 }

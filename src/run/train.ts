@@ -135,7 +135,7 @@ async function trainIn(
     restore:
       checkpoint &&
       ((state, specs) => {
-        start = loadCheckpoint(memory, state, specs, checkpoint);
+        start = loadCheckpoint(memory, state, specs, checkpoint, (line) => observer.note(line));
         return start.iteration;
       }),
   });

@@ -5,20 +5,30 @@ import { SIZE_MULTIPLE } from "../nn/unet3d";
 import { NORMALISATIONS } from "./names";
 import { NAME, NUMBER, NUMBERS } from "./notation";
 import { setting, theme, turnedOff, turnedOn } from "./setting";
-import { positive, whole } from "./values";
+import { whole } from "./values";
 
 /** Far beyond any 3-D U-Net that we know of: more is a typing error. */
 const width = whole.max(4096);
 
+/** No scanner resolves less, and no lesion is left in more: a typing error, of gigabytes or of nothing. */
+const edge = z.number().min(0.2).max(20);
+/** A patch of more voxels passes every adapter's largest binding. */
+const MOST_EDGE = 512;
+
 export const networkSettings = theme("Network and voxels", {
-  spacing: setting(NUMBER, positive, "<mm>", "edge of the voxels that the network sees"),
+  spacing: setting(NUMBER, edge, "<mm>", "edge of the voxels that the network sees"),
   normalisation: setting(
     NAME,
     z.enum(NORMALISATIONS),
     "<how>",
     "z-normalise over the volume, nonzero voxels or a mask",
   ),
-  patch: setting(NUMBER, whole.multipleOf(SIZE_MULTIPLE), "<n>", "edge of a patch, voxels"),
+  patch: setting(
+    NUMBER,
+    whole.multipleOf(SIZE_MULTIPLE).max(MOST_EDGE),
+    "<n>",
+    "edge of a patch, voxels",
+  ),
   filters: setting(
     NUMBERS,
     z.tuple([width, width, width]),

@@ -1,0 +1,224 @@
+/** A weights file is used only if its checksum and what it says of its model are right. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { UserError } from "../src/core/errors";
+import { Philox } from "../src/core/random";
+import {
+  checksummed,
+  compareChecksum,
+  decodeSafetensors,
+  encodeSafetensors,
+  type StoredTensor,
+} from "../src/data/safetensors";
+import { readSafetensors, writeSafetensors } from "../src/data/safetensors_file";
+import { weightsOf } from "../src/infer/model";
+import { loadWeights } from "../src/run/weights_file";
+import { expectRefusalOf, runDocumented } from "./cli_rig";
+import { MODEL, weightsContents, writeVisits } from "./weights_rig";
+
+const folder = mkdtempSync(join(tmpdir(), "voxgrad-weights-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const mask = join(folder, "mask.nii.gz");
+let visits: string[];
+beforeAll(async () => {
+  visits = await writeVisits(folder);
+});
+const predict = (weights: string) => [...visits, "-w", weights, "-o", mask, "--tune", "off"];
+
+const { tensors, metadata } = weightsContents();
+const whole = join(folder, "whole.safetensors");
+writeSafetensors({ path: whole, tensors, metadata });
+const bytes = new Uint8Array(readFileSync(whole));
+
+describe("the checksum", () => {
+  test("is stable: order, alignment and a rewrite by another program do not count", () => {
+    const one = new Map<string, StoredTensor>([
+      ["b", { shape: [2], data: new Float32Array([1, 2]) }],
+      ["a", { shape: [3], data: new Uint8Array([1, 2, 3]) }],
+    ]);
+    const text = (parts: Uint8Array[]) => new TextDecoder().decode(Buffer.concat(parts));
+    const about = { tensors: one, metadata: { y: "ü", x: "1" } };
+    const other = { tensors: new Map([...one].toReversed()), metadata: { x: "1", y: "ü" } };
+    expect(text(checksummed(about))).toBe(text(checksummed(other)));
+    expect(text(checksummed(about))).toStartWith(
+      '[[["x","1"],["y","ü"]],[["a","U8",[3]],["b","F32",[2]]]]\n\x01\x02\x03',
+    );
+  });
+
+  test("a page compares it by WebCrypto", async () => {
+    const contents = decodeSafetensors(bytes, "w");
+    const joined = Buffer.concat(checksummed(contents));
+    const digest = Buffer.from(await crypto.subtle.digest("SHA-256", joined)).toString("hex");
+    expect(contents.sha256).toBe(digest);
+    compareChecksum(contents, digest, "w");
+    expect(() => compareChecksum(contents, "0".repeat(64), "w.st")).toThrow(
+      /w\.st: damaged: .*copy it again/,
+    );
+  });
+
+  const python = ["python3", "/usr/bin/python3"].find((name) => Bun.which(name));
+  test.if(python !== undefined)("is what the documentation says: Python computes the same", () => {
+    const script = join(import.meta.dir, "golden", "checksum.py");
+    const odd = join(folder, "odd.safetensors");
+    const more = { ...metadata, 'ü"\\\n': "\u2028 \x7f 😀" };
+    writeSafetensors({ path: odd, tensors, metadata: more });
+    const run = (path: string) => Bun.spawnSync([python!, script, path]);
+    for (const path of [whole, odd]) expect(run(path).stdout.toString(), path).toBe("OK\n");
+    const damaged = join(folder, "damaged");
+    writeFileSync(damaged, flipped(8 * (bytes.length - 2)));
+    expect(run(damaged).exitCode).not.toBe(0);
+  });
+
+  function flipped(bit: number): Uint8Array {
+    const copy = bytes.slice();
+    copy[bit >> 3]! ^= 1 << (bit & 7);
+    return copy;
+  }
+
+  test("no flipped bit of a weights file is used: one in each byte of the header, 3000 of the data", () => {
+    const path = join(folder, "flipped.safetensors");
+    const header = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
+    const random = new Philox(3);
+    const bits = Array.from({ length: header }, (_, byte) => 8 * byte + random.int(8));
+    for (let i = 0; i < 3000; i++) bits.push(8 * header + random.int(8 * (bytes.length - header)));
+    const used = bits.filter((bit) => {
+      writeFileSync(path, flipped(bit));
+      try {
+        loadWeights(path);
+        return true;
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        expect(error.message).toStartWith(`${path}: `);
+        return false;
+      }
+    });
+    expect(used).toEqual([]);
+  });
+
+  test("predict: a flipped bit is one line; an older file without checksum is used with a note", async () => {
+    const damaged = join(folder, "bit.safetensors");
+    writeFileSync(damaged, flipped(8 * (bytes.length - 100) + 3));
+    await expectRefusalOf(/bit\.safetensors: damaged: .*SHA-256/, "predict", ...predict(damaged));
+    const old = join(folder, "old.safetensors");
+    const model = { ...MODEL, difference: undefined, windowWeights: undefined, mirror: undefined };
+    const first = { format: "voxgrad-1", model: JSON.stringify(model) };
+    writeFileSync(old, encodeSafetensors({ tensors, metadata: first }));
+    const { err, code } = await runDocumented("predict", ...predict(old));
+    expect(code).toBe(0);
+    expect(err).toMatch(
+      /old\.safetensors: an earlier version of voxgrad wrote it, without a check/,
+    );
+    expect(err).toMatch(/windows of 8³ every 6 voxels, uniform\n/);
+    const now = await runDocumented("predict", ...predict(whole));
+    expect(now.code).toBe(0);
+    expect(now.err).not.toContain("checksum");
+  });
+
+  test("golden weights of PyTorch, without a checksum, are read", () => {
+    const golden = readSafetensors(join(import.meta.dir, "golden", "golden.safetensors"));
+    expect(golden.sha256).toBeUndefined();
+  });
+});
+
+describe("what a file says of its model", () => {
+  const model = (changes: object) => JSON.stringify({ ...MODEL, ...changes });
+  const unet = (changes: object) => model({ unet: { ...MODEL.unet, ...changes } });
+  const without = (name: keyof typeof MODEL) => model({ [name]: undefined });
+  const crafted: [string, string | undefined, RegExp][] = [
+    ["none", undefined, /its model: not valid JSON/],
+    ["no JSON", "{", /its model: not valid JSON; it is damaged, or another program wrote it/],
+    ["a number", "7", /it is 7: expected object/],
+    ["null", "null", /it is null: expected object/],
+    ["a list", "[]", /it is \[\]: expected object/],
+    ["no unet", without("unet"), /unet is missing/],
+    ["filters a string", unet({ filters: "8" }), /unet\.filters is "8": expected tuple/],
+    ["two filters", unet({ filters: [4, 4] }), /unet\.filters is \[4,4\]/],
+    ["huge filters", unet({ filters: [1e9, 4, 4] }), /unet\.filters\.0 is 1000000000: .*<=4096/],
+    ["wide filters", unet({ filters: [4096, 4096, 4096] }), /enc1\.conv1\.weight is 4×2×3×3×3/],
+    ["filters 0", unet({ filters: [0, 4, 4] }), /unet\.filters\.0 is 0/],
+    ["groups 0", unet({ groups: 0 }), /unet\.groups is 0: expected number to be >0/],
+    ["groups 3", unet({ groups: 3 }), /each must be a multiple of the 3 norm groups/],
+    ["epsilon null", unet({ epsilon: null }), /unet\.epsilon is null: expected number/],
+    ["epsilon 0", unet({ epsilon: 0 }), /unet\.epsilon is 0/],
+    ["no alignCorners", unet({ alignCorners: undefined }), /unet\.alignCorners is missing/],
+    ["alignCorners 1", unet({ alignCorners: 1 }), /unet\.alignCorners is 1: expected boolean/],
+    ["no recompute", unet({ recompute: undefined }), /unet\.recompute is missing/],
+    ["inChannels 1", unet({ inChannels: 1 }), /1 input channels, 2 with difference false/],
+    ["inChannels 1.5", unet({ inChannels: 1.5 }), /1\.5 input channels/],
+    ["difference without channel", model({ difference: true }), /2 input channels, 3 with diff/],
+    ["no difference", without("difference"), /difference is missing/],
+    ["no spacing", without("spacing"), /spacing is missing/],
+    ["spacing 0", model({ spacing: 0 }), /spacing is 0: expected number to be >=0\.2/],
+    ["spacing −1", model({ spacing: -1 }), /spacing is -1/],
+    ["spacing 0.001", model({ spacing: 0.001 }), /spacing is 0\.001/],
+    ["spacing a string", model({ spacing: "2" }), /spacing is "2": expected number/],
+    ["spacing 1e300", model({ spacing: 1e300 }), /spacing is 1e\+300/],
+    ["patch 0", model({ patch: 0 }), /patch is 0/],
+    ["patch 15", model({ patch: 15 }), /patch is 15: .*multiple of 4/],
+    ["patch 4000", model({ patch: 4000 }), /patch is 4000: .*<=512/],
+    ["stride 0", model({ stride: 0 }), /stride is 0: expected number to be >0/],
+    ["stride −4", model({ stride: -4 }), /stride is -4/],
+    ["stride 1.5", model({ stride: 1.5 }), /stride is 1\.5: expected int/],
+    [
+      "stride 1000",
+      model({ stride: 1000 }),
+      /stride 1000 leaves gaps between windows of --patch 8/,
+    ],
+    ["normalisation", model({ normalisation: "xyz" }), /normalisation is "xyz": expected one of/],
+    ["window weights", model({ windowWeights: "abc" }), /windowWeights is "abc": expected one of/],
+    ["no window weights", without("windowWeights"), /windowWeights is missing/],
+    ["mirror", model({ mirror: "qq" }), /mirror is "qq": expected one of/],
+    ["mirror a number", model({ mirror: 7 }), /mirror is 7/],
+    [
+      "an unknown field",
+      model({ attention: true }),
+      /holds attention, which this version .* not know/,
+    ],
+    ["… of the network", unet({ residual: 1, depth: 4 }), /holds residual, depth in unet, which/],
+  ];
+  test.each(crafted)("refused in one line, with the file: %s", (_, text, message) => {
+    const path = join(folder, "crafted.safetensors");
+    const about: Record<string, string> = { format: metadata.format! };
+    if (text !== undefined) about.model = text;
+    writeSafetensors({ path, tensors, metadata: about });
+    const load = () => loadWeights(path);
+    expect(load).toThrow(UserError);
+    expect(load).toThrow(message);
+    expect(load).toThrow(/^[^\n]*crafted\.safetensors: [^\n]*$/);
+  });
+
+  test("a newer version, another kind of file and a lost checksum are refused", () => {
+    const load = (format: string | undefined, checksum = true) =>
+      weightsOf(
+        {
+          tensors,
+          metadata: { ...metadata, ...(format === undefined ? {} : { format }) },
+          sha256: checksum ? "checked before" : undefined,
+        },
+        "w.st",
+      );
+    expect(load(undefined).info).toEqual(MODEL);
+    expect(() => load("voxgrad-3")).toThrow(/w\.st: a newer version of voxgrad wrote it.*use that/);
+    expect(() => load("voxgrad-999999999999")).toThrow(/names no voxgrad model/);
+    expect(() => load("pt")).toThrow(/names no voxgrad model \(format pt, expected voxgrad-2\)/);
+    expect(() => load("voxgrad-2", false)).toThrow(
+      /w\.st: holds no checksum, as all files of form/,
+    );
+  });
+
+  test("predict: endless windows, gigabytes of voxels and a newer file end in one line", async () => {
+    const path = join(folder, "crafted.safetensors");
+    for (const [changed, message] of [
+      [{ model: model({ stride: 0 }) }, /crafted\.safetensors: its model: stride is 0: expected/],
+      [{ model: model({ spacing: 0.001 }) }, /its model: spacing is 0\.001: expected/],
+      [{ model: "{" }, /its model: not valid JSON/],
+      [{ format: "voxgrad-3" }, /a newer version of voxgrad wrote it/],
+      [{ validation: "[]" }, /its validation results: it is \[\]: expected object/],
+    ] as const) {
+      writeSafetensors({ path, tensors, metadata: { ...metadata, ...changed } });
+      await expectRefusalOf(message, "predict", ...predict(path));
+    }
+  });
+});
