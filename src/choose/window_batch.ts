@@ -79,7 +79,6 @@ export async function windowBatchTask(
     op: OP,
     problems: [problem],
     label,
-    kind: OP,
     candidates,
     key: await keyOf(device, label, candidates, sources),
     weight: 0,

@@ -25,8 +25,6 @@ export class Refused extends Error {
 /** What became of a candidate. */
 export type Score =
   | { readonly name: string; readonly refused: string }
-  /** Not tried: it was far behind on other problems of the kind. */
-  | { readonly name: string; readonly skipped: true }
   | {
       readonly name: string;
       /** Median over the rounds, and the least. */

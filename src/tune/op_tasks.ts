@@ -77,11 +77,9 @@ async function taskOf(
   const subject = { ...whole, problem: reduced(problem, trial.batch, load) };
   const sources = candidates.map((name) => sourceOf(device, subject, name));
   const label = labelOf(pick, subject.problem);
-  const kind = (trial.kind ?? []).map((name) => [name, problem[name]!] as const);
   return {
     op: pick,
     label,
-    kind: problemKey(pick, Object.fromEntries(kind)),
     candidates,
     key: await keyOf(device, label, candidates, sources),
     weight: count * load,

@@ -28,6 +28,5 @@ export async function settle(
   const mayTune = mode !== "auto" || device.info.type === "hardware";
   const due = mayTune ? tasks.filter((task) => mode === "force" || !task.entry) : [];
   if (due.length === 0) return { due: 0, end: "all" };
-  const known = tasks.filter((task) => !due.includes(task));
-  return { due: due.length, end: await tune(device, due, { ...options, known }) };
+  return { due: due.length, end: await tune(device, due, options) };
 }

@@ -10,7 +10,7 @@ import type { Contestant, Score } from "./contest";
 import { winner } from "./contest";
 
 /** Raised when what is measured, or how, changes. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** What a choice between candidates came to: one file of the cache. */
 export interface Entry {
@@ -42,8 +42,6 @@ export interface Task {
   readonly candidates: readonly string[];
   /** Name in the cache: of the adapter, its driver, the shaders, the problem and the candidates. */
   readonly key: string;
-  /** Tasks of one kind: what is far behind on some of them is not tried on others. */
-  readonly kind: string;
   /** How much of a run depends on it, in any unit: the heaviest are tuned first. */
   weight: number;
   /** What is known. */
@@ -87,7 +85,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 function isScore(value: unknown): value is Score {
   if (!isObject(value) || typeof value.name !== "string") return false;
-  if (typeof value.refused === "string" || value.skipped === true) return true;
+  if (typeof value.refused === "string") return true;
   return [value.milliseconds, value.least].every((ms) => typeof ms === "number" && ms >= 0);
 }
 

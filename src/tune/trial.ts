@@ -17,8 +17,6 @@ export type Fill = (random: number) => number;
 export interface Trial<P extends Problem = Problem> {
   /** The size that time is proportional to: lowered where a run would take long. */
   readonly batch?: keyof P & string;
-  /** Sizes that say which problems are of a kind: what is far behind on some is so on the others. */
-  readonly kind?: readonly (keyof P & string)[];
   /** Shapes of the inputs, which are float32 but for `halves`. */
   inputs(problem: P): Readonly<Record<string, Shape>>;
   /** Inputs that are stored as f16. */

@@ -2,7 +2,7 @@
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { Stopwatch } from "../gpu/stopwatch";
-import { contest, Limit, type Score } from "./contest";
+import { contest, Limit } from "./contest";
 import { entryOf, parseEntry, type Task, type TuneStore } from "./task";
 
 /** Where a tuning is, for a progress line. */
@@ -17,8 +17,6 @@ export interface TuneProgress {
 }
 
 export interface TuneOptions {
-  /** Tasks whose entries tell what is far behind, beside those that are tuned. */
-  readonly known?: readonly Task[];
   readonly seconds: number;
   readonly store?: TuneStore;
   /** Ends the tuning after the run that is under way. */
@@ -46,29 +44,6 @@ export async function recall(tasks: readonly Task[], store: TuneStore): Promise<
   }
 }
 
-/** Times the best that a candidate takes where it is far behind, and how often it may. */
-const FAR_BEHIND = 8;
-const CHANCES = 2;
-
-/** Candidates that are not worth another trial: compiling them may take longer than all else. */
-class Stragglers {
-  private readonly counts = new Map<string, number>();
-
-  note({ kind }: Task, scores: readonly Score[]): void {
-    const timed = scores.flatMap((s) => ("least" in s ? [s] : []));
-    const best = Math.min(...timed.map((s) => s.least));
-    for (const { name, least } of timed) {
-      const key = `${kind} ${name}`;
-      const before = this.counts.get(key) ?? 0;
-      this.counts.set(key, least > FAR_BEHIND * best ? before + 1 : Number.NEGATIVE_INFINITY);
-    }
-  }
-
-  has({ kind }: Task, name: string): boolean {
-    return (this.counts.get(`${kind} ${name}`) ?? 0) >= CHANCES;
-  }
-}
-
 /** Tunes the tasks, heaviest first; entries go to the tasks and to the store as they are found. */
 export async function tune(
   device: Device,
@@ -80,8 +55,6 @@ export async function tune(
   const order = tasks.toSorted((a, b) => b.weight - a.weight);
   const memory = new Memory(device);
   const stopwatch = await Stopwatch.create(device);
-  const stragglers = new Stragglers();
-  for (const task of options.known ?? []) if (task.entry) stragglers.note(task, task.entry.scores);
   try {
     for (const [done, task] of order.entries()) {
       if (limit.reached) return limit.reached;
@@ -90,16 +63,11 @@ export async function tune(
         onProgress?.({ done, total: tasks.length, secondsLeft: limit.secondsLeft, label, best });
       show();
       const heat = task.open(memory, stopwatch);
-      const tried = heat.contestants.filter(({ name }) => !stragglers.has(task, name));
-      const found = await contest(tried, limit, show).finally(() => heat.release());
-      if (!found) return limit.reached ?? "time";
-      for (const score of found) {
+      const scores = await contest(heat.contestants, limit, show).finally(() => heat.release());
+      if (!scores) return limit.reached ?? "time";
+      for (const score of scores) {
         if ("refused" in score) onRefused?.(`${label}: ${score.name} refused: ${score.refused}`);
       }
-      stragglers.note(task, found);
-      const scores = task.candidates.map(
-        (name) => found.find((s) => s.name === name) ?? { name, skipped: true as const },
-      );
       task.entry = entryOf(device, task, scores);
       if (task.entry) await store?.write(task.key, task.entry);
       onDecided?.(task);

@@ -7,7 +7,6 @@ const digits = (ms: number) => ms.toFixed(ms < 1 ? 3 : ms < 10 ? 2 : ms < 100 ? 
 
 function scoreText(score: Score): string {
   if ("refused" in score) return `${score.name} refused`;
-  if ("skipped" in score) return `${score.name} skipped`;
   return `${score.name} ${digits(score.milliseconds)}`;
 }
 

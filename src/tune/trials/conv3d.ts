@@ -46,7 +46,6 @@ const shapesOf = (problem: Geometry) => ({
 
 const forward: Trial<ForwardProblem> = {
   batch: "N",
-  kind: ["K"],
   fill: normFills("x", "x"),
   halves: ({ F16 }) => (F16 ? ["x"] : []),
   rounds: roundedWeights,
@@ -85,7 +84,6 @@ const across = (problem: Geometry) => ({ ...problem, CIN: problem.COUT, COUT: pr
 /** dw and, where it is wanted, dx: some variants share work between them. */
 const weightGradient: Trial<BackwardProblem> = {
   batch: "N",
-  kind: ["K"],
   fill,
   halves: ({ F16 }) => (F16 ? ["x", "dy", "dy_of"] : []),
   rounds: roundedWeights,
