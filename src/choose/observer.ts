@@ -1,4 +1,4 @@
-/** How tuning tells of itself: a terminal, a page or a test listens. */
+/** Tuning tells of itself to a terminal, a page or a test that listens. */
 import type { TuneProgress } from "../tune/tuner";
 
 export type { TuneProgress };

@@ -1,4 +1,4 @@
-/** How a training or a prediction tells of itself: a terminal, a page or a test listens. */
+/** A training or a prediction tells of itself to a terminal, a page or a test that listens. */
 import type { TuneObserver } from "../choose/observer";
 import type { Metrics } from "../train/metrics";
 import type { Budget } from "./training_rates";
