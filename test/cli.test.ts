@@ -8,8 +8,9 @@ import { readMask, readVolume } from "../src/data/nifti_read";
 import { writeVolume } from "../src/data/nifti_write";
 import { writePhantom } from "../src/data/phantom/cohort";
 import { readSafetensors } from "../src/data/safetensors_file";
-import { readMetrics } from "../src/run/run_folder";
+import { createRunFolder, readMetrics } from "../src/run/run_folder";
 import { loadWeights } from "../src/run/weights_file";
+import { makeTrainConfig } from "../src/settings/presets";
 import { expectRefusal, run, start } from "./cli_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-cli-"));
@@ -119,6 +120,14 @@ describe("train", () => {
     await expectRefusal(/keeps its settings.*--seed/, "train", "--resume", whole, "--seed", "3");
     const twins = ["--data", data, "--time-reversal", "--synthetic", "0.3", ...sizes];
     await expectRefusal(/--time-reversal needs its resolved\.nii\.gz/, "train", ...twins);
+  });
+
+  test("a run of a newer version is refused by the name of the setting", async () => {
+    const newer = join(folder, "newer");
+    const config = { ...makeTrainConfig("small", {}), activation: "gelu" };
+    createRunFolder(newer, config, { train: ["patient002"], val: ["patient001"] });
+    const line = /newer\/config\.json: there is no setting activation in this version of voxgrad/;
+    await expectRefusal(line, "train", "--resume", newer);
   });
 });
 

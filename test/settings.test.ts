@@ -1,5 +1,8 @@
 /** Every setting is declared once: its option, its notation and its bounds agree. */
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Glob } from "bun";
 import { withTrainOptions } from "../src/cli/train/options";
 import { newConfig } from "../src/cli/train/settings";
 import { UserError } from "../src/core/errors";
@@ -58,6 +61,15 @@ for (const preset of PRESET_NAMES) {
     expect(given(...args)).toEqual({ ...config, preset: "paper" });
   });
 }
+
+test("code outside src/settings reads every setting", () => {
+  const paths = [...new Glob("src/**/*.ts").scanSync(join(import.meta.dir, ".."))];
+  const texts = paths
+    .filter((path) => !path.startsWith("src/settings"))
+    .map((path) => readFileSync(join(import.meta.dir, "..", path), "utf8"));
+  const read = (name: string) => texts.some((text) => new RegExp(`\\b${name}\\b`).test(text));
+  expect(SETTING_NAMES.filter((name) => !read(name))).toEqual([]);
+});
 
 test("what is on is turned off", () => {
   expect(given().alignCorners).toBe(true);
