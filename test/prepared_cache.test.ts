@@ -1,13 +1,23 @@
 /** Prepared patients: kept on disk, and the truth of those that validate. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gatherPatches } from "../kernels/volume/gather_patches";
 import { Graph } from "../src/core/graph";
 import { state } from "../src/core/tensor";
 import { openCohort, type Patient } from "../src/data/cohort";
-import { writeMask } from "../src/data/nifti_write";
+import { writeMask, writeVolume } from "../src/data/nifti_write";
 import { loadPatient } from "../src/data/patient";
 import { writePhantom } from "../src/data/phantom/cohort";
 import { preparePatient } from "../src/data/prepared_cache";
@@ -59,6 +69,106 @@ test("a patient is prepared once; the cache gives the same voxels", async () => 
     expect([...prepared.lesions[0]!]).toEqual(set);
     expect(set.length).toBeGreaterThan(0);
   }
+});
+
+describe("a damaged entry is made again, with a line", () => {
+  const prepared = () => join(folder, "cache", "prepared");
+  const pathOf = (end: string) =>
+    join(prepared(), readdirSync(prepared()).find((name) => name.endsWith(end))!);
+  const prepareNoting = async () => {
+    const lines: string[] = [];
+    const found = await preparePatient(memory, patient, options, (line) => lines.push(line));
+    return { found, lines };
+  };
+  const flip = (path: string, byte: number) => {
+    const bytes = readFileSync(path);
+    bytes[byte]! ^= 1;
+    writeFileSync(path, bytes);
+  };
+  type Stored = { header: { grid: { size: number[] }; lesions: number[][]; extra?: number } };
+  const edit = (change: (stored: Stored) => void) => () => {
+    const stored = JSON.parse(readFileSync(pathOf(".json"), "utf8"));
+    change(stored);
+    writeFileSync(pathOf(".json"), JSON.stringify(stored));
+  };
+
+  test.each<[string, () => void]>([
+    ["not JSON", () => writeFileSync(pathOf(".json"), "{")],
+    ["an empty header", () => writeFileSync(pathOf(".json"), "")],
+    ["null", () => writeFileSync(pathOf(".json"), "null")],
+    ["voxels cut off", () => truncateSync(pathOf(".bin"), 1000)],
+    ["voxels gone", () => rmSync(pathOf(".bin"))],
+    [
+      "another size of as many voxels",
+      edit(({ header: { grid } }) => {
+        grid.size = [grid.size.reduce((a, b) => a * b), 1, 1];
+      }),
+    ],
+    ["a lesion beyond the grid", edit(({ header }) => header.lesions[0]!.push(1e9))],
+    ["a lesion moved", edit(({ header }) => header.lesions[0]![0]!++)],
+    ["an unknown field", edit(({ header }) => Object.assign(header, { extra: 1 }))],
+  ])("the header: %s", async (_, damage) => {
+    const before = await (await prepareNoting()).found.load();
+    damage();
+    const { found, lines } = await prepareNoting();
+    expect(lines.length).toBe(1);
+    expect(lines[0]).toMatch(/prepared\/\w+\.bin: damaged in the cache; it is made again/);
+    expect(await found.load()).toEqual(before);
+    expect((await prepareNoting()).lines).toEqual([]);
+  });
+
+  test("a bit of the voxels: found where they are read, once", async () => {
+    const before = await (await prepareNoting()).found.load();
+    for (const where of [0, 0.3, 0.7, 0.999]) {
+      flip(pathOf(".bin"), Math.floor(where * statSync(pathOf(".bin")).size));
+      const { found, lines } = await prepareNoting();
+      expect(lines).toEqual([]);
+      expect(await found.load()).toEqual(before);
+      expect(lines[0]).toMatch(/\.bin: damaged in the cache, or gone; it is made again/);
+      expect(await found.load()).toEqual(before);
+      expect(lines.length).toBe(1);
+    }
+  });
+
+  test("voxels that go while a training runs are made again; other images end it", async () => {
+    const { found, lines } = await prepareNoting();
+    const before = await found.load();
+    rmSync(pathOf(".bin"));
+    expect(await found.load()).toEqual(before);
+    expect(lines.length).toBe(1);
+    const image = readFileSync(patient.time2);
+    const { truth } = await loadPatient(patient);
+    await writeVolume(patient.time2, {
+      ...truth,
+      data: Float32Array.from(truth.data, (v) => v + 1),
+    });
+    rmSync(pathOf(".bin"));
+    await expect(found.load()).rejects.toThrow(/images have changed since the start/);
+    writeFileSync(patient.time2, image);
+  });
+});
+
+test("notes name the files of this run, not of the one that filled the cache", async () => {
+  const moved = join(folder, "renamed");
+  const { truth } = await loadPatient(patient);
+  const odd = { ...patient, truth: join(folder, "odd.nii.gz") };
+  const affine = truth.affine.map((v, i) => (i === 3 ? v + 2 : v));
+  await writeMask(odd.truth, { ...truth, affine });
+  const first = await preparePatient(memory, odd, options);
+  expect(first.notes.join("\n")).toContain(odd.truth);
+  mkdirSync(moved);
+  const copy = { ...odd };
+  for (const name of ["time1", "time2", "truth"] as const) {
+    copy[name] = join(moved, `${name}.nii.gz`);
+    copyFileSync(odd[name], copy[name]);
+  }
+  const again = await preparePatient(memory, copy, options);
+  const notes = again.notes.join("\n");
+  for (const name of ["time1", "truth"] as const) {
+    expect(notes).toContain(copy[name]);
+    expect(notes).not.toContain(odd[name]);
+  }
+  expect(notes).not.toContain("{{");
 });
 
 test("the truth of a validation patient is on the grid of visit 1, whatever its own", async () => {

@@ -1,29 +1,19 @@
 /** Prepared patients on disk: resampling and normalising is done once per content and settings. */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import { UserError } from "../core/errors";
 import type { Memory } from "../gpu/memory";
-import { writeAllAtomically, writeProblem } from "../platform/atomic_file";
 import { cacheDir } from "../platform/cache";
 import type { Patient } from "./cohort";
 import { hashImage, readMask } from "./nifti_read";
 import { loadPatient, maskOnGrid, type PatientData } from "./patient";
+import { type Entry, findEntry, readVoxels, writeEntry } from "./prepared_entry";
 import { type PrepareOptions, preparePair } from "./preprocess";
 import type { Grid } from "./volume";
 import type { VisitData, VolumeSource } from "./volume_store";
-import { labelOnGrid, lesionVoxels, voxelCount } from "./working_grid";
+import { labelOnGrid, lesionVoxels } from "./working_grid";
 
 /** Raise when what lies in the files changes. */
-const FORMAT = 2;
-
-interface Header {
-  readonly grid: Grid;
-  readonly native: Grid;
-  readonly lesions: readonly (readonly number[])[];
-  readonly notes: readonly string[];
-}
+const FORMAT = 3;
 
 export interface PreparedPatient extends VolumeSource {
   readonly grid: Grid;
@@ -33,30 +23,51 @@ export interface PreparedPatient extends VolumeSource {
   readonly notes: readonly string[];
 }
 
+type Options = PrepareOptions & { readonly reversed: boolean };
+
 /**
  * The patient on the network's grid, from the cache or made now. With `reversed`, the mask of
  * resolved lesions is the label of the time-swapped twin.
+ * @param onNote gets a line where an entry of the cache is damaged: it is made again, also when that
+ *   is found as the voxels are read
  */
 export async function preparePatient(
   memory: Memory,
   patient: Patient,
-  options: PrepareOptions & { readonly reversed: boolean },
+  options: Options,
+  onNote: (line: string) => void = () => {},
 ): Promise<PreparedPatient> {
-  const path = cacheDir("prepared", `${await keyOf(patient, options)}.bin`);
-  const header = readHeader(path) ?? (await prepare(memory, patient, options, path));
-  const { grid, native, notes } = header;
+  const key = await keyOf(patient, options);
+  const path = cacheDir("prepared", `${key}.bin`);
+  const found = findEntry(path, onNote);
+  let entry = found ?? (await prepare(memory, patient, options, path));
+  let isKnown = !found;
+  const load = async (): Promise<VisitData> => {
+    const visits = await readVoxels(path, entry, isKnown);
+    isKnown = visits !== undefined;
+    if (visits) return visits;
+    onNote(`${path}: damaged in the cache, or gone; it is made again`);
+    if ((await keyOf(patient, options)) !== key) {
+      throw new UserError(`${patient.id}: its images have changed since the start; start again`);
+    }
+    entry = await prepare(memory, patient, options, path);
+    const again = await readVoxels(path, entry, false);
+    if (again) return again;
+    throw new UserError(`${path}: is not what was written; name another disk by VOXGRAD_CACHE`);
+  };
+  const { grid, native, notes, lesions } = entry.header;
   return {
     id: patient.id,
     size: grid.size,
     grid,
     native,
-    notes,
-    lesions: header.lesions.map((indices) => Uint32Array.from(indices)),
-    load: () => loadVisits(path, header),
+    notes: notes.map((note) => withPaths(note, patient)),
+    lesions: lesions.map((indices) => Uint32Array.from(indices)),
+    load,
   };
 }
 
-async function keyOf(patient: Patient, options: PrepareOptions & { reversed: boolean }) {
+async function keyOf(patient: Patient, options: Options) {
   const hash = createHash("sha256").update(JSON.stringify([FORMAT, options]));
   const mask = options.normalisation === "mask" ? patient.brainMask : undefined;
   const twin = options.reversed ? patient.resolved : undefined;
@@ -67,12 +78,26 @@ async function keyOf(patient: Patient, options: PrepareOptions & { reversed: boo
   return hash.digest("hex").slice(0, 32);
 }
 
+/** Images of the same contents share an entry: its notes hold names for the paths of this run. */
+const FILES = ["time1", "time2", "truth", "brainMask", "resolved"] as const;
+const placeOf = (name: string) => `{{${name}}}`;
+
+const withPaths = (note: string, patient: Patient): string =>
+  FILES.reduce((text, name) => text.replaceAll(placeOf(name), patient[name] ?? name), note);
+
+/** The longest first: one path may be a part of another. */
+function withoutPaths(note: string, patient: Patient): string {
+  const known = FILES.filter((name) => patient[name]);
+  const byLength = known.toSorted((a, b) => patient[b]!.length - patient[a]!.length);
+  return byLength.reduce((text, name) => text.replaceAll(patient[name]!, placeOf(name)), note);
+}
+
 async function prepare(
   memory: Memory,
   patient: Patient,
-  options: PrepareOptions & { reversed: boolean },
+  options: Options,
   path: string,
-): Promise<Header> {
+): Promise<Entry> {
   const data: PatientData = await loadPatient(patient);
   const names = [patient.time1, patient.time2] as const;
   const { grid, visit1, visit2 } = await preparePair(memory, data, names, options);
@@ -86,43 +111,7 @@ async function prepare(
   for (const mask of masks) labels.push(await labelOnGrid(memory, mask, grid));
   const lesions = labels.map((label) => [...lesionVoxels(label)]);
   const native = { size: data.time1.size, affine: data.time1.affine };
-  const header = { grid, native, lesions, notes };
-  keep(path, header, [visit1, visit2, ...labels]);
-  return header;
-}
-
-/** The header is JSON in a file of its own, written last; the voxels are in the `.bin`. */
-const headerPath = (path: string) => `${path}.json`;
-
-function keep(path: string, header: Header, arrays: readonly (Float32Array | Uint8Array)[]): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeAllAtomically([
-      { path, data: arrays },
-      { path: headerPath(path), data: JSON.stringify(header) },
-    ]);
-  } catch (error) {
-    const problem = writeProblem(path, error);
-    if (!(problem instanceof UserError)) throw problem;
-    throw new UserError(`${problem.message}; or name another cache folder by VOXGRAD_CACHE`);
-  }
-}
-
-function readHeader(path: string): Header | undefined {
-  try {
-    const header = JSON.parse(readFileSync(headerPath(path), "utf8")) as Header;
-    const bytes = (8 + header.lesions.length) * voxelCount(header.grid.size);
-    return statSync(path).size === bytes ? header : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function loadVisits(path: string, { grid, lesions }: Header): Promise<VisitData> {
-  const bytes = await readFile(path);
-  const count = voxelCount(grid.size);
-  const at = (offset: number) => bytes.byteOffset + offset;
-  const visit = (i: number) => new Float32Array(bytes.buffer, at(i * 4 * count), count);
-  const label = (i: number) => new Uint8Array(bytes.buffer, at((8 + i) * count), count);
-  return { visit1: visit(0), visit2: visit(1), labels: lesions.map((_, i) => label(i)) };
+  const kept = notes.map((note) => withoutPaths(note, patient));
+  const header = { grid, native, lesions, notes: kept };
+  return writeEntry(path, header, [visit1, visit2, ...labels]);
 }

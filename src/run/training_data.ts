@@ -129,7 +129,8 @@ export async function prepare(
     }
     const trains = i < train.length + extra.length;
     const reversed = trains && timeReversal && patient.resolved !== undefined;
-    const prepared = await preparePatient(memory, patient, { spacing, normalisation, reversed });
+    const options = { spacing, normalisation, reversed };
+    const prepared = await preparePatient(memory, patient, options, (line) => observer.note(line));
     for (const note of prepared.notes) observer.note(note);
     if (trains) sources.push(prepared);
     else patients.push(await validationPatient(patient, prepared));
