@@ -30,19 +30,39 @@ beforeAll(async () => {
   await writePhantom(data, { patients: 3, spacing: 2, fieldOfView: [80, 80, 80], seed: 1 });
 });
 
-describe("train", () => {
-  const whole = join(folder, "whole");
+/** A command that must end well. */
+async function succeed(command: string, ...args: string[]) {
+  const left = await run(command, ...args);
+  expect({ err: left.code === 0 ? "" : left.err, code: left.code }).toEqual({ err: "", code: 0 });
+  return left;
+}
 
+/** Made by the first test that asks: each test runs alone, and all share what takes long. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+const whole = join(folder, "whole");
+const weights = join(whole, "last.safetensors");
+const out = join(folder, "mask.nii.gz");
+const probability = join(folder, "probability.nii");
+const halves = [...training, "--validate-every", "0.5"];
+/** A whole training, in the folder `whole`. */
+const trained = once(() => succeed("train", ...halves, "--out", whole));
+/** A prediction with its weights, in the files `out` and `probability`. */
+const predicted = once(async () => {
+  await trained();
+  const files = ["-t1", t1!, "-t2", t2!, "-o", out, "--probability", probability];
+  return await succeed("predict", ...files, "--weights", weights);
+});
+
+describe("train", () => {
   test("leaves a complete run folder", async () => {
-    const { err, code } = await run(
-      "train",
-      ...training,
-      "--validate-every",
-      "0.5",
-      "--out",
-      whole,
-    );
-    expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+    await trained();
     const files = ["config.json", "split.json", "metrics.jsonl", "curves.png", "patient001.png"];
     files.push("choices.json", "decision.json");
     const checkpoints = ["last", "best"].flatMap((kind) =>
@@ -71,8 +91,9 @@ describe("train", () => {
   });
 
   test("Ctrl-C saves; --resume goes on to the same weights, bit for bit", async () => {
+    await trained();
     const out = join(folder, "interrupted");
-    const child = start("train", [...training, "--validate-every", "0.5", "--out", out]);
+    const child = start("train", [...halves, "--out", out]);
     while (readMetrics({ path: out }).length === 0 && child.exitCode === null) await Bun.sleep(20);
     child.kill("SIGINT");
     expect(await child.exited).toBe(130);
@@ -87,6 +108,7 @@ describe("train", () => {
   });
 
   test("a finished run that is resumed stays as it is", async () => {
+    await trained();
     const before = readMetrics({ path: whole });
     const { code } = await run("train", "--resume", whole);
     expect(code).toBe(0);
@@ -94,6 +116,7 @@ describe("train", () => {
   });
 
   test("bad options and data are refused in one line", async () => {
+    await trained();
     await expectRefusal(
       /holds a training run already.*--resume/,
       "train",
@@ -132,14 +155,8 @@ describe("train", () => {
 });
 
 describe("predict and evaluate", () => {
-  const weights = join(folder, "whole", "last.safetensors");
-  const out = join(folder, "mask.nii.gz");
-  const probability = join(folder, "probability.nii");
-
   test("-t1 A -t2 B -o OUT writes a mask on the grid of A", async () => {
-    const args = ["-t1", t1!, "-t2", t2!, "-o", out, "--weights", weights];
-    const { err, code } = await run("predict", ...args, "--probability", probability);
-    expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+    const { err } = await predicted();
     expect(err).toMatch(/last\.safetensors: 2 mm, windows of 16³ .*, gaussian, mirrored along y$/m);
     for (const stage of ["reading images", "network", "writing", "total"]) {
       expect(err).toMatch(new RegExp(`^${stage} +\\d+\\.\\d\\d s +\\d+\\.\\d %$`, "m"));
@@ -157,19 +174,19 @@ describe("predict and evaluate", () => {
   });
 
   test("several files, mirrored: a mean, findings and a report", async () => {
+    await trained();
     const report = join(folder, "report.json");
     const files = ["-t1", t1!, "-t2", t2!, "-o", join(folder, "mean.nii.gz"), "--report", report];
     const how = ["--mirror", "x", "--window-weights", "gaussian", "--threshold", "0.25"];
-    const both = ["-w", `${join(folder, "whole")},${weights}`];
-    const { out: text, err, code } = await run("predict", ...files, ...both, ...how);
-    expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+    const both = ["-w", `${whole},${weights}`];
+    const { out: text, err } = await succeed("predict", ...files, ...both, ...how);
     expect(err.match(/windows of 16³ every 12 voxels, gaussian, mirrored along x/g)?.length).toBe(
       2,
     );
     expect(err).toMatch(/^thresholds: probability 0.25 or more/m);
     expect(text).toMatch(/^any new lesion: (yes|no)$/m);
     const found = JSON.parse(readFileSync(report, "utf8"));
-    expect(found.weights).toEqual([join(folder, "whole", "best.safetensors"), weights]);
+    expect(found.weights).toEqual([join(whole, "best.safetensors"), weights]);
     expect(found.lesionRule.threshold).toBe(0.25);
     const mask = await readMask(join(folder, "mean.nii.gz"));
     expect(mask.data.reduce((sum, v) => sum + v, 0)).toBe(found.voxels);
@@ -178,20 +195,15 @@ describe("predict and evaluate", () => {
   });
 
   test("evaluate scores it", async () => {
+    await predicted();
     const truth = join(patient, "ground_truth.nii.gz");
-    const { out: text, code } = await run(
-      "evaluate",
-      "--reference",
-      truth,
-      "--prediction",
-      out,
-      "--json",
-    );
-    expect(code).toBe(0);
+    const files = ["--reference", truth, "--prediction", out];
+    const { out: text } = await succeed("evaluate", ...files, "--json");
     expect(JSON.parse(text).dice).toBeGreaterThanOrEqual(0);
   });
 
   test("bad input is refused in one line", async () => {
+    await trained();
     const broken = join(folder, "broken.nii.gz");
     writeFileSync(broken, readFileSync(t1!).subarray(0, 5000));
     const files = (a: string, b: string, w = weights) => ["-t1", a, "-t2", b, "-o", out, "-w", w];
