@@ -113,8 +113,7 @@ export function describeGrid({ size, affine }: Grid): string {
 }
 
 /**
- * The isotropic grid on which the network works: the image's own axes, voxels of exactly
- * `spacingMm`, and the same centre. The field of view (outer face to outer face, n · edge) keeps
+ * An isotropic grid along the axes of another: voxels of exactly `spacingMm`, and the same centre. The field of view (outer face to outer face, n · edge) keeps
  * its extent, rounded up to whole new voxels, half of the excess on either side. Per axis
  * n' = ceil(n · edge / s − 0.001), and new voxel i' lies at the old index
  * i = (i' + ½ − n'/2) · s / edge + n/2 − ½. At 1 mm → 0.5 mm, voxel i covers 2i and 2i + 1.

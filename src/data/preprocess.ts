@@ -10,7 +10,8 @@ import { copyElements, placeIn } from "../gpu/transfer";
 import { DeviceResampler, hostPlanes, type OutputSlab } from "./resample_device";
 import type { Grid, Mask, Volume } from "./volume";
 import type { PageRange } from "./volume_store";
-import { labelOnGrid, targetGrid } from "./working_grid";
+import { inOrder } from "./voxel_order";
+import { labelOnGrid, targetGrid, workingOrder } from "./working_grid";
 
 export type Normalisation = "volume" | "nonzero" | "mask";
 
@@ -60,7 +61,8 @@ export class DevicePair {
     { spacing, normalisation }: PrepareOptions,
     most?: number,
   ): Promise<DevicePair> {
-    const images = [pair.time1, pair.time2] as const;
+    const order = workingOrder(pair.time1.affine);
+    const images = [inOrder(pair.time1, order), inOrder(pair.time2, order)] as const;
     const grid = targetGrid(pair.time1, spacing);
     if (normalisation === "mask" && !pair.brainMask) {
       throw new UserError(

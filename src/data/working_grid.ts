@@ -2,23 +2,32 @@
 import type { Memory } from "../gpu/memory";
 import { resampledGrid, sameGrid } from "./affine";
 import { resampleOnDevice } from "./resample_device";
-import type { Grid, Mask, Size3 } from "./volume";
+import type { Affine, Grid, Mask, Size3 } from "./volume";
 import { voxelSize } from "./volume";
+import { gridInOrder, inOrder, orderTo, type VoxelOrder } from "./voxel_order";
 
 /** Relative difference of voxel sizes below which a volume keeps its grid. */
 const SAME_SPACING = 1e-3;
 
-/** The grid with cubic voxels of `spacing` mm on the axes of `grid`, or `grid` if it has them. */
+/** The change that brings voxels into the one order that every network sees: right, front, up. */
+export const workingOrder = (affine: Affine): VoxelOrder => orderTo(affine, "RAS");
+
+/**
+ * The grid that a network sees: cubic voxels of `spacing` mm along the axes of `grid`, in the order
+ * RAS however the file stores them.
+ */
 export function targetGrid({ size, affine }: Grid, spacing: number): Grid {
+  const ordered = gridInOrder({ size, affine }, workingOrder(affine));
   const same = voxelSize(affine).every((mm) => Math.abs(mm / spacing - 1) < SAME_SPACING);
-  return same ? { size, affine } : resampledGrid({ size, affine }, spacing);
+  return same ? ordered : resampledGrid(ordered, spacing);
 }
 
-/** A mask on another grid of the same axes, by nearest neighbour. */
+/** A mask on the working grid of its image, by nearest neighbour. */
 export async function labelOnGrid(memory: Memory, mask: Mask, grid: Grid): Promise<Uint8Array> {
-  if (sameGrid(mask, grid)) return mask.data;
-  const values = new Float32Array(mask.data);
-  return new Uint8Array(await resampleOnDevice(memory, values, mask, grid, "nearest"));
+  const ordered = inOrder(mask, workingOrder(mask.affine));
+  if (sameGrid(ordered, grid)) return ordered.data;
+  const values = new Float32Array(ordered.data);
+  return new Uint8Array(await resampleOnDevice(memory, values, ordered, grid, "nearest"));
 }
 
 /** Linear indices of the voxels that are set. */

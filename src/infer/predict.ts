@@ -6,6 +6,8 @@ import type { DeviceVolume } from "../data/device_volume";
 import { DeviceResampler } from "../data/resample_device";
 import type { Grid, Size3, Volume } from "../data/volume";
 import type { DeviceSource, VolumeSource } from "../data/volume_store";
+import { gridInOrder, inOrder, inverseOrder } from "../data/voxel_order";
+import { workingOrder } from "../data/working_grid";
 import type { Memory } from "../gpu/memory";
 import { grouped } from "./grouped";
 import type { ModelInfo } from "./model_info";
@@ -64,7 +66,7 @@ export async function predictProbability(
       const windows = { ...options, ...run[0]!.model, kernels, onProgress };
       const mean = await predictOnDevice(memory, networks, stored, windows);
       try {
-        sum.add(await onGrid(memory, mean, grid, native), run.length);
+        sum.add(await onNative(memory, mean, grid, native), run.length);
       } finally {
         mean.release();
       }
@@ -98,9 +100,15 @@ export function predictionTotal(size: Size3, members: readonly Member[]): number
 const windowsOf = ({ patch, stride, windowWeights, mirror }: ModelInfo) =>
   JSON.stringify([patch, stride, windowWeights, mirror]);
 
-/** A volume on grid `from`, on the host and on grid `to`. */
-async function onGrid(memory: Memory, volume: DeviceVolume, from: Grid, to: Grid) {
-  if (sameGrid(from, to)) return volume.read();
+/** A volume on working grid `from`, on the host and on the grid of the image, in its order. */
+async function onNative(memory: Memory, volume: DeviceVolume, from: Grid, native: Grid) {
+  const order = workingOrder(native.affine);
+  const to = gridInOrder(native, order);
+  const data = sameGrid(from, to) ? await volume.read() : await resampled(memory, volume, from, to);
+  return inOrder({ ...to, data }, inverseOrder(order)).data;
+}
+
+async function resampled(memory: Memory, volume: DeviceVolume, from: Grid, to: Grid) {
   const resampler = await DeviceResampler.create(memory, from, to, "trilinear");
   try {
     return await resampler.read((first, count, target) => volume.copyPlanes(first, count, target));

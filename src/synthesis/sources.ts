@@ -5,7 +5,9 @@ import { UserError } from "../core/errors";
 import type { Patient } from "../data/cohort";
 import { readMask, readVolume } from "../data/nifti_read";
 import { loadPatient, maskOnGrid } from "../data/patient";
-import type { Mask, Volume } from "../data/volume";
+import type { Grid, Mask, Volume } from "../data/volume";
+import { inOrder } from "../data/voxel_order";
+import { workingOrder } from "../data/working_grid";
 import { type LesionShape, lesionShapes, type Point, worldBox } from "./shape";
 import { type Tissue, tissueOf } from "./tissue";
 
@@ -102,7 +104,11 @@ export async function readRecipient(source: Source): Promise<Recipient> {
 }
 
 async function readPair(source: Source & { kind: "pair" }): Promise<Recipient> {
-  const { time1, time2, truth, brainMask } = await loadPatient(source);
+  const patient = await loadPatient(source);
+  const ordered = inWorkingOrder(patient.time1);
+  const [time1, time2] = [ordered(patient.time1), ordered(patient.time2)];
+  const truth = ordered(patient.truth);
+  const brainMask = patient.brainMask && ordered(patient.brainMask);
   const images = [time1, time2];
   const tissues = images.map((image, i) =>
     tissueOf([source.time1, source.time2][i]!, image, brainMask, truth),
@@ -110,24 +116,36 @@ async function readPair(source: Source & { kind: "pair" }): Promise<Recipient> {
   const box = worldBox({ ...time1, data: tissues[1]!.brain });
   const shapes = lesionShapes(source.id, truth, box, { volume: time2, tissue: tissues[1]! });
   const gone = source.resolved === undefined ? undefined : await readMask(source.resolved);
-  const resolved = gone && maskOnGrid(source.resolved!, gone, source.time1, time1, []);
+  const resolved =
+    gone && ordered(maskOnGrid(source.resolved!, gone, source.time1, patient.time1, []));
   return { source, images, tissues, lesions: truth, brainMask, resolved, shapes };
 }
 
 async function readSingle(source: Source & { kind: "single" }): Promise<Recipient> {
-  const [image, mask, brain] = await Promise.all([
+  const [stored, mask, brain] = await Promise.all([
     readVolume(source.flair),
     readMask(source.lesions),
     source.brainMask === undefined ? undefined : readMask(source.brainMask),
   ]);
+  const ordered = inWorkingOrder(stored);
+  const image = ordered(stored);
   const onGrid = (path: string, read: NonNullable<typeof brain>) =>
-    maskOnGrid(path, read, source.flair, image, []);
+    ordered(maskOnGrid(path, read, source.flair, stored, []));
   const lesions = onGrid(source.lesions, mask);
   const brainMask = brain && onGrid(source.brainMask!, brain);
   const tissue = tissueOf(source.flair, image, brainMask, lesions);
   const box = worldBox({ ...image, data: tissue.brain });
   const shapes = lesionShapes(source.id, lesions, box, { volume: image, tissue });
   return { source, images: [image], tissues: [tissue], lesions, brainMask, shapes };
+}
+
+/**
+ * Brings a scan and all that lies on its grid into the order of the working grid: what is drawn at
+ * random goes through the voxels in one order, however the files store them.
+ */
+function inWorkingOrder({ affine }: Grid) {
+  const order = workingOrder(affine);
+  return <I extends Volume | Mask>(image: I): I => inOrder(image, order);
 }
 
 /** The brain of the MNI152 template, mm of its world. */
@@ -139,7 +157,8 @@ const MNI_BRAIN: readonly [Point, Point] = [
 /** Shapes of masks without an image, in MNI space. */
 export async function shapesOfMasks(paths: readonly string[]): Promise<LesionShape[]> {
   const masks = await Promise.all(paths.map((path) => readMask(path)));
-  return masks.flatMap((mask, i) => {
+  return masks.flatMap((stored, i) => {
+    const mask = inWorkingOrder(stored)(stored);
     const name = paths[i]!.split(/[/\\]/).at(-1)!;
     return lesionShapes(`mask:${name.replace(/\.nii(\.gz)?$/, "")}`, mask, MNI_BRAIN);
   });
