@@ -163,7 +163,7 @@ test("a patient on one grid is read as it is, without a note", async () => {
   });
 });
 
-test("another orientation of the same space is resampled back exactly, and said", async () => {
+test("another order of the same voxels is undone bit for bit, and said", async () => {
   await inTemporaryFolder(async (folder) => {
     const patient = await patientIn(folder);
     await writeVolume(patient.time2, { size: SIZE, ...mirrored(patient.images[1]!) });
@@ -172,11 +172,33 @@ test("another orientation of the same space is resampled back exactly, and said"
     expect(time2.data).toEqual(patient.images[1]!);
     expect(truth.data).toEqual(patient.bits);
     expect(time2.affine).toEqual([...Float32Array.from(AFFINE)]);
+    const stored = (path: string) =>
+      `${path}: its voxels are stored in the order RPS, those of ${patient.time1} in the order LPS: ` +
+      "reordered, without interpolation";
+    expect(notes).toEqual([stored(patient.time2), stored(patient.truth)]);
+  });
+});
+
+test("one image given twice is noticed in another order too", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const patient = await patientIn(folder);
+    await writeVolume(patient.time2, { size: SIZE, ...mirrored(patient.images[0]!) });
+    const { notes } = await loadPair(patient.time1, patient.time2);
     expect(notes.length).toBe(2);
+    expect(notes[1]).toContain("holds the same voxels");
+  });
+});
+
+test("another order and another place: resampled, with the distance between the corners", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const patient = await patientIn(folder);
+    const { affine, data } = mirrored(patient.images[1]!);
+    const moved = affine.map((value, i) => (i === 7 ? value + 0.06 : value));
+    await writeVolume(patient.time2, { size: SIZE, affine: moved, data });
+    const { notes } = await loadPair(patient.time1, patient.time2);
+    expect(notes.length).toBe(1);
     expect(notes[0]).toContain(`${patient.time2}: 6×5×4 voxels of 0.75×0.75×3 mm, RPS`);
-    expect(notes[0]).toContain("mm apart): resampled to it by header geometry (trilinear)");
-    expect(notes[1]).toContain(patient.truth);
-    expect(notes[1]).toContain("(nearest; 23.63 mm³ before, 23.63 mm³ after)");
+    expect(notes[0]).toContain("LPS, corners up to 0.06 mm apart): resampled to it by header");
   });
 });
 

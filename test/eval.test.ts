@@ -226,7 +226,7 @@ test("masks on two grids are refused by name, size or place", () => {
   const reference = mask("r.nii", [0, 0, 0, 1]);
   const moved = { ...mask("p.nii"), affine: affine.map((a, i) => (i === 3 ? a + 1 : a)) };
   expect(() => evaluateMasks(reference, moved)).toThrow(
-    /^p.nii: lies on another grid \(20×4×2 .* from 11.0, -20.0, 30.0 mm\) than r.nii \(20×4×2/,
+    /^p.nii: lies on another grid \(20×4×2 .* from 11.0, -20.0, 30.0 mm\) than r.nii \(20×4×2 .*\), corners up to 1 mm apart; /,
   );
   const smaller = { ...mask("p.nii"), size: [20, 4, 1] as const, data: new Uint8Array(80) };
   expect(() => evaluateMasks(reference, smaller)).toThrow(/20×4×1/);

@@ -2,8 +2,10 @@ import { expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readMask } from "../src/data/nifti_read";
 import { writeMask } from "../src/data/nifti_write";
 import type { Affine, Mask } from "../src/data/volume";
+import { inOrder, orderTo } from "../src/data/voxel_order";
 import { METRICS } from "../src/eval/scores";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-evaluate-"));
@@ -211,6 +213,37 @@ test("folders: another name of the mask, and what is wrong with a folder", async
   expect((await evaluate(...dirs)).err).toMatch(
     /found: two masks of a: .*a.nii and .*; keep one\n/,
   );
+});
+
+test("a prediction whose voxels are stored in another order is scored as it is, with a note", async () => {
+  const plain = await readMask(prediction);
+  const expected = JSON.parse((await evaluate(...files, "--json")).out);
+  for (const code of ["RAS", "LAI", "PIR", "SPL"]) {
+    const stored = join(folder, `stored-${code}.nii.gz`);
+    await writeMask(stored, inOrder(plain, orderTo(plain.affine, code)));
+    const args = ["--reference", reference, "--prediction", stored, "--json"];
+    const { out, err, code: status } = await evaluate(...args);
+    expect(status).toBe(0);
+    expect(err).toBe(
+      `${stored}: its voxels are stored in the order ${code}, those of ${reference} in the order ` +
+        "LPS: reordered, without interpolation\n",
+    );
+    expect(JSON.parse(out)).toEqual({ ...expected, prediction: stored });
+  }
+});
+
+test("grids that read the same are told apart by the distance of their corners", async () => {
+  const near = await write("near.nii.gz", [1, 2, 3], 0.04);
+  expect((await evaluate("--reference", reference, "--prediction", near)).err).toBe("");
+  const far = await write("far.nii.gz", [1, 2, 3], 0.07);
+  const mirrored = join(folder, "far-RAS.nii.gz");
+  const mask = await readMask(far);
+  await writeMask(mirrored, inOrder(mask, orderTo(mask.affine, "RAS")));
+  for (const path of [far, mirrored]) {
+    const { err, code } = await evaluate("--reference", reference, "--prediction", path);
+    expect(code).toBe(2);
+    expect(err).toMatch(/lies on another grid .*, corners up to 0.07 mm apart; compare masks/);
+  }
 });
 
 test("bad input is told on standard error with exit code 2", async () => {

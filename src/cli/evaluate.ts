@@ -1,8 +1,10 @@
 import { SingleBar } from "cli-progress";
 import { Option } from "commander";
 import { UserError } from "../core/errors";
+import { sameGrid } from "../data/affine";
 import { type MaskPair, type MaskPairs, pairMasks } from "../data/mask_folders";
 import { readMask } from "../data/nifti_read";
+import { reorderedTo, reorderingNote } from "../data/voxel_order";
 import { summariseCohort } from "../eval/cohort_scores";
 import type { Connectivity } from "../eval/components";
 import { type Evaluation, type EvaluationSettings, evaluateMasks, MSSEG2 } from "../eval/scores";
@@ -124,7 +126,19 @@ function warn(patients: readonly string[], where: string): void {
 
 async function score(pair: MaskPair, settings: EvaluationSettings): Promise<Evaluation> {
   const [reference, prediction] = await Promise.all([read(pair.reference), read(pair.prediction)]);
-  return evaluateMasks(reference, prediction, settings);
+  return evaluateMasks(reference, inOrderOf(reference, prediction), settings);
+}
+
+type ReadMask = Awaited<ReturnType<typeof read>>;
+
+/** The prediction in the reference's order of voxels, where that is all in which they differ. */
+function inOrderOf(reference: ReadMask, prediction: ReadMask): ReadMask {
+  const reordered = sameGrid(prediction, reference)
+    ? undefined
+    : reorderedTo(prediction, reference);
+  if (!reordered) return prediction;
+  say(reorderingNote(prediction.name, prediction, reference.name, reference));
+  return reordered;
 }
 
 async function read(path: string) {

@@ -1,10 +1,11 @@
 import { UserError } from "../core/errors";
-import { describeGrid, gridDistance, isIdentity, sameGrid } from "./affine";
+import { describeGrid, isIdentity, sameGrid } from "./affine";
 import type { Patient } from "./cohort";
 import type { FromFile } from "./nifti_decode";
 import { readMask, readVolume } from "./nifti_read";
 import { resampleMaskTo, resampleTo } from "./resample";
 import { type Grid, type Mask, type Volume, voxelSize } from "./volume";
+import { cornersApart, reorderedTo, reorderingNote } from "./voxel_order";
 
 /** Two visits of one patient on one grid, that of visit 1. */
 export interface Pair {
@@ -55,19 +56,40 @@ export async function loadPatient(patient: Patient): Promise<PatientData> {
 
 function makePair(path1: string, time1: ReadVolume, path2: string, time2: ReadVolume): Pair {
   const notes = [...time1.notes, ...time2.notes];
-  if (time1.data.length === time2.data.length && time1.data.every((v, i) => v === time2.data[i])) {
-    notes.push(`${path2}: holds the same voxels as ${path1}: the two visits are one image`);
+  const onGrid = onSameGrid(path2, time2, path1, time1, notes);
+  if (onGrid) {
+    if (time1.data.every((v, i) => v === onGrid.data[i])) {
+      notes.push(`${path2}: holds the same voxels as ${path1}: the two visits are one image`);
+    }
+    return { time1, time2: onGrid, notes };
   }
-  if (sameGrid(time1, time2)) return { time1, time2, notes };
-  requireGeometry(path2, time2, path1, time1);
   const resampled = resampleTo(time2, time1);
   notes.push(`${resamplingNote(path2, time2, path1, time1, resampled.outside)} (trilinear)`);
   return { time1, time2: resampled, notes };
 }
 
 /**
- * A mask on the grid of an image, with the image's affine: as it is, or resampled (nearest) by
- * header geometry, with a line in `notes`.
+ * An image whose grid is another's, or is but for the order of the voxels, which a note tells; else
+ * undefined, where the headers say how to resample.
+ * @throws UserError where they do not
+ */
+function onSameGrid<I extends (Volume | Mask) & FromFile>(
+  path: string,
+  image: I,
+  gridPath: string,
+  grid: Grid & FromFile,
+  notes: string[],
+): I | undefined {
+  if (sameGrid(image, grid)) return image;
+  requireGeometry(path, image, gridPath, grid);
+  const reordered = reorderedTo(image, grid);
+  if (reordered) notes.push(reorderingNote(path, image, gridPath, grid));
+  return reordered;
+}
+
+/**
+ * A mask on the grid of an image, with the image's affine: as it is, with its voxels reordered, or
+ * resampled (nearest) by header geometry; a line in `notes` tells of the latter two.
  * @throws UserError as loadPair
  */
 export function maskOnGrid(
@@ -77,8 +99,8 @@ export function maskOnGrid(
   grid: Volume & FromFile,
   notes: string[],
 ): Mask {
-  if (sameGrid(mask, grid)) return { ...mask, affine: grid.affine };
-  requireGeometry(path, mask, gridPath, grid);
+  const onGrid = onSameGrid(path, mask, gridPath, grid, notes);
+  if (onGrid) return { ...onGrid, affine: grid.affine };
   const resampled = resampleMaskTo(mask, grid);
   notes.push(
     `${resamplingNote(path, mask, gridPath, grid, resampled.outside)} (nearest; ` +
@@ -101,7 +123,7 @@ function requireGeometry(
   if (!lacking) return;
   throw new UserError(
     `${path}: its grid (${describeGrid(image)}) is not that of ${gridPath} ` +
-      `(${describeGrid(grid)}), and the header of ${lacking.path} has no position in space to ` +
+      `(${describeGrid(grid)}${cornersApart(image, grid)}), and the header of ${lacking.path} has no position in space to ` +
       "resample by; give images on one grid, or set the header, e.g. with fslcpgeom",
   );
 }
@@ -120,13 +142,10 @@ function resamplingNote(
         "check that both are of one patient, rigidly aligned, with correct headers",
     );
   }
-  const sameSize = image.size.every((n, axis) => n === grid.size[axis]);
-  const shift = sameSize
-    ? `, corners up to ${gridDistance(image, grid).toPrecision(2)} mm apart`
-    : "";
   const beyond = outside === 0 ? "" : `; ${percent(outside / total)} % lies outside it and is 0`;
   return (
-    `${path}: ${describeGrid(image)}, not the grid of ${gridPath} (${describeGrid(grid)}${shift}): ` +
+    `${path}: ${describeGrid(image)}, not the grid of ${gridPath} (${describeGrid(grid)}` +
+    `${cornersApart(image, grid)}): ` +
     `resampled to it by header geometry${beyond}`
   );
 }

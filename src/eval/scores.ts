@@ -1,6 +1,7 @@
 import { UserError } from "../core/errors";
 import { applyAffine, describeGrid, sameGrid, voxelVolume } from "../data/affine";
 import type { Mask } from "../data/volume";
+import { cornersApart } from "../data/voxel_order";
 import type { Connectivity } from "./components";
 import { type Overlap, overlap, voxelScores } from "./dice";
 import { type LesionRule, MSSEG2_RULE } from "./lesion_detection";
@@ -79,7 +80,7 @@ export function evaluateMasks(
   if (!sameGrid(reference, prediction)) {
     throw new UserError(
       `${prediction.name}: lies on another grid (${gridText(prediction)}) than ${reference.name} ` +
-        `(${gridText(reference)}); compare masks in one space, e.g. predict on the reference's images`,
+        `(${gridText(reference)})${cornersApart(prediction, reference)}; compare masks in one space, e.g. predict on the reference's images`,
     );
   }
   const counts = overlap(reference.data, prediction.data);

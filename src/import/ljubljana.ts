@@ -9,6 +9,7 @@ import { writeMask, writeVolume } from "../data/nifti_write";
 import { resampleTo } from "../data/resample";
 import { resampleCubicTo } from "../data/resample_cubic";
 import type { Grid, Mask, Volume } from "../data/volume";
+import { cornersApart } from "../data/voxel_order";
 import { inputFileSize } from "../platform/input_file";
 import { readList } from "../terminal/read";
 import { importInto } from "./imported_folder";
@@ -98,7 +99,7 @@ async function makeImages(
   if (!sameGrid(change, brain)) {
     throw new UserError(
       `${patient.brain}: lies on another grid (${describeGrid(brain)}) than ${patient.change} ` +
-        `(${describeGrid(change)}); both belong to the common space: take them from one copy`,
+        `(${describeGrid(change)})${cornersApart(brain, change)}; both belong to the common space: take them from one copy`,
     );
   }
   if (!brain.data.includes(1)) {
