@@ -144,13 +144,13 @@ function closure(path: string): { paths: Set<string>; packages: Set<string> } {
 
 /** The folders and codecs that a browser page predicts with. They may load a package that runs there. */
 const FOR_A_PAGE =
-  /^src\/(infer|decision|eval)\/|^src\/data\/(safetensors|nifti_decode|nifti_encode)\.ts$/;
+  /^src\/(infer|decision|eval)\/|^src\/data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$/;
 /** Packages that run in a page too. */
 const PACKAGES_OF_A_PAGE = ["zod", "nifti-reader-js"];
 
 test("a page can import what predicts and the codecs: no Bun, Node or file system", () => {
   const entries = [...files.keys()].filter((path) => FOR_A_PAGE.test(path));
-  for (const entry of ["src/infer/model.ts", "src/data/nifti_decode.ts"]) {
+  for (const entry of ["src/infer/answer.ts", "src/data/nifti_decode.ts"]) {
     expect(entries).toContain(entry);
   }
   for (const entry of entries) {
@@ -171,6 +171,19 @@ test("training and the sliding window do not know where they run", () => {
     expect([...paths].filter((path) => /^src\/(hosts|platform|cli)\//.test(path))).toEqual([]);
     expect([...packages], entry).toEqual([]);
   }
+});
+
+/** Below the commands, what shows their functions on the terminal. */
+const AT_THE_TERMINAL = ["src/run/terminal_observer.ts"];
+
+test("the functions below the commands need no terminal", () => {
+  const silent = [...files].filter(
+    ([path]) =>
+      /^src\/(run|choose|train|infer|decision)\//.test(path) && !AT_THE_TERMINAL.includes(path),
+  );
+  expect(silent.length).toBeGreaterThan(30);
+  const loud = /process\.(exitCode|exit\(|stdout|stderr)|\bconsole\.|\bsay\(/;
+  expect(silent.filter(([, text]) => loud.test(text)).map(([path]) => path)).toEqual([]);
 });
 
 test("each host loads what its place has: no bun:ffi in Node, nothing of Node's in a page", () => {

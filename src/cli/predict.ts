@@ -1,28 +1,15 @@
-import { existsSync } from "node:fs";
 import { Option } from "commander";
 import { type TuneFlags, withTuneOptions } from "../choose/tune_options";
-import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
-import type { FromFile } from "../data/nifti_decode";
-import { readMask } from "../data/nifti_read";
-import { checkNiftiPath, writeMask, writeVolume } from "../data/nifti_write";
-import { loadPair, maskOnGrid } from "../data/patient";
-import type { Mask, Volume } from "../data/volume";
-import { tuneDecision } from "../decision/choose_thresholds";
-import { findingsOf } from "../decision/findings";
 import type { LesionRule } from "../decision/found_lesions";
-import { checkPrecision } from "../gpu/capabilities";
-import { Memory } from "../gpu/memory";
 import { openDevice } from "../hosts/bun";
-import { predictPair } from "../infer/ensemble";
-import { grouped } from "../infer/grouped";
-import { writeAtomically } from "../platform/atomic_file";
-import { predictProgress } from "../run/prediction_progress";
-import { tuneAtTerminal } from "../run/terminal_observer";
+import { loadModels, type ModelChanges } from "../run/models";
+import { type AnswerFiles, checkAnswerFiles, predictFiles, writeAnswer } from "../run/predict_pair";
+import { TerminalObserver } from "../run/terminal_observer";
 import { MIRROR } from "../settings/inference";
 import { WINDOW_WEIGHTS } from "../settings/names";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
-import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
+import { untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import {
   countOption,
@@ -31,24 +18,13 @@ import {
   optionParser,
   probabilityOption,
 } from "../terminal/options";
-import { checkFolderOf } from "../terminal/output_file";
 import { Stages } from "../terminal/stages";
-import {
-  loadModels,
-  type ModelChanges,
-  membersOf,
-  modelText,
-  type NamedWeights,
-} from "./predict/models";
-import { findingsJson, findingsText, ruleText } from "./predict/report";
+import { findingsText, ruleText } from "./predict/report";
 
-interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges {
+interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, AnswerFiles {
   readonly t1: string;
   readonly t2: string;
-  readonly output: string;
   readonly weights?: string[];
-  readonly probability?: string;
-  readonly report?: string;
   readonly mask?: string;
   readonly precision: Precision;
   readonly batch?: number;
@@ -109,95 +85,17 @@ await runMain(() => predict(program.opts<Options>()));
 async function predict(options: Options): Promise<void> {
   const stages = new Stages();
   const models = loadModels(options.weights ?? [], options);
-  for (const note of models.flatMap(({ notes }) => notes)) say(note);
-  for (const path of [options.output, options.probability]) if (path) checkNiftiPath(path);
-  for (const path of [options.output, options.probability, options.report]) {
-    if (path) checkFolderOf(path);
-  }
-  for (const path of [options.t1, options.t2]) {
-    if (!existsSync(path)) throw new UserError(`${path}: no such file; give a NIfTI image`);
-  }
+  checkAnswerFiles(options);
   stages.ended("start");
-  const pair = await loadPair(options.t1, options.t2);
-  for (const note of pair.notes) say(note);
-  const brainMask = await brainMaskOf(options, models, pair.time1);
-  stages.ended("reading images");
-  const device = await openDevice({ adapter: options.adapter });
-  const { batch, precision } = options;
-  checkPrecision(device, precision);
-  say(device.describe(precision));
-  for (const model of models) say(modelText(model));
-  const memory = new Memory(device);
-  const members = membersOf(memory, models);
-  stages.ended("opening the adapter");
-  // Folds are of one network: it is tuned once.
-  const networks = grouped(models, ({ info }) => JSON.stringify([info.unet, info.patch]));
-  const needs = { picks: [], models: networks.map(([first]) => first!.info), batch, precision };
-  const { choices, interrupted } = await tuneAtTerminal(device, needs, options);
-  if (interrupted) return;
-  stages.ended("tuning");
-  const interrupt = watchInterrupt(() => say("interrupted: nothing is written"));
-  let bar: ReturnType<typeof predictProgress> | undefined;
-  const hooks = {
-    choices,
-    batch,
-    precision,
-    signal: interrupt.signal,
-    onProgress: (done: number, total: number) => {
-      bar ??= predictProgress(total);
-      bar.update(done);
-    },
-    onStage: (stage: string) => stages.ended(stage),
-  };
-  try {
-    const names = [options.t1, options.t2] as const;
-    const map = await predictPair(memory, members, { ...pair, brainMask }, names, hooks);
-    bar?.stop();
-    await write(map, models, options, stages);
-  } catch (error) {
-    bar?.stop();
-    if (!interrupt.signal.aborted) throw error;
-    process.exitCode = INTERRUPTED;
-  } finally {
-    interrupt.dispose();
-  }
-}
-
-/** The mask and what else was asked for; the findings go to standard output. */
-async function write(
-  map: Volume,
-  models: readonly NamedWeights[],
-  options: Options,
-  stages: Stages,
-): Promise<void> {
-  const decision = tuneDecision(models.flatMap(({ sweeps }) => sweeps ?? []));
-  const findings = findingsOf(map, decision, options);
-  stages.ended("lesions");
-  await Promise.all([
-    writeMask(options.output, findings.mask),
-    options.probability && writeVolume(options.probability, map),
-  ]);
-  const paths = models.map(({ path }) => path);
-  if (options.report) writeAtomically(options.report, findingsJson(findings, paths));
-  stages.ended("writing");
-  say(stages.table());
-  say(ruleText(findings, decision, options, models.length));
-  console.log(findingsText(findings));
-}
-
-/** The brain mask on the grid of the first visit, where a network needs one. */
-async function brainMaskOf(
-  { t1, mask }: Options,
-  models: readonly NamedWeights[],
-  image: Volume & FromFile,
-): Promise<Mask | undefined> {
-  const masked = models.find(({ info }) => info.normalisation === "mask");
-  if (!masked) return undefined;
-  if (mask === undefined) {
-    throw new UserError(`${masked.path} was trained with --normalisation mask: give --mask FILE`);
-  }
-  const notes: string[] = [];
-  const onGrid = maskOnGrid(mask, await readMask(mask), t1, image, notes);
-  for (const note of notes) say(note);
-  return onGrid;
+  const observer = new TerminalObserver(stages);
+  await untilInterrupted(observer.signal, async () => {
+    const request = { ...options, models };
+    const open = () => openDevice({ adapter: options.adapter });
+    const answer = await predictFiles(request, open, observer, observer.signal);
+    await writeAnswer(answer, models, options);
+    stages.ended("writing");
+    say(stages.table());
+    say(ruleText(answer.findings, answer.decision, options, models.length));
+    console.log(findingsText(answer.findings));
+  });
 }

@@ -4,7 +4,7 @@ import { openRunFolder } from "../run/run_folder";
 import { TerminalObserver } from "../run/terminal_observer";
 import { type TrainResult, train } from "../run/train";
 import { makeCommand, say } from "../terminal/command";
-import { INTERRUPTED } from "../terminal/interrupt";
+import { INTERRUPTED, untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { duration } from "../terminal/progress";
 import { isCrossValidation, trainFolds } from "./train/folds";
@@ -24,12 +24,9 @@ async function trainOne(options: TrainFlags): Promise<void> {
   const config = resumed ? resumedConfig(resumed, program) : newConfig(device, program);
   const observer = new TerminalObserver();
   const { signal } = observer;
-  try {
+  await untilInterrupted(signal, async () => {
     sayEnd(await train(device, { ...options, config, resumed }, observer, signal));
-  } catch (error) {
-    if (!signal.aborted || error !== signal.reason) throw error;
-    process.exitCode = INTERRUPTED;
-  }
+  });
 }
 
 function sayEnd({ path, iteration, seconds, bestDice, interrupted }: TrainResult): void {

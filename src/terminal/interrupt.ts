@@ -44,3 +44,16 @@ export function watchInterrupt(
     },
   };
 }
+
+/** Runs a command's work. Where it ends by the signal's reason, the exit code says so. */
+export async function untilInterrupted(
+  signal: AbortSignal,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+    process.exitCode = INTERRUPTED;
+  }
+}

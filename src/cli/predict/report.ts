@@ -1,4 +1,4 @@
-/** The findings of `bun run predict`: lines for the terminal, and the JSON report. */
+/** The findings of `bun run predict` as lines for the terminal. */
 
 import type { Decision } from "../../decision/choose_thresholds";
 import { rateText } from "../../decision/decision_text";
@@ -66,20 +66,4 @@ function lesionTable({ lesions }: Findings): string[] {
   const more = lesions.length - rows.length;
   const rest = more > 0 ? [`and ${more} smaller ones (--report lists all)`] : [];
   return ["", ...table([head, ...rows]), ...rest];
-}
-
-/** The same for programs. Names and meanings are a contract; `format` rises when one changes. */
-export function findingsJson(findings: Findings, weights: readonly string[]): string {
-  const { mask, lesions, dropped, rule, newLesions, patient } = findings;
-  const report = {
-    format: 1,
-    weights,
-    newLesions,
-    patientRule: patient && { ...patient.rule, massHere: patient.mass },
-    lesionRule: rule,
-    lesions,
-    droppedComponents: dropped,
-    voxels: mask.data.reduce((sum, value) => sum + value, 0),
-  };
-  return `${JSON.stringify(report, null, 2)}\n`;
 }

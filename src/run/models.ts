@@ -1,22 +1,18 @@
-/** The weights that `bun run predict` was given, on the device. */
+/** The weights files of a prediction. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../../core/errors";
-import type { Memory } from "../../gpu/memory";
-import { type LoadedWeights, unetNetwork } from "../../infer/model";
-import type { ModelInfo } from "../../infer/model_info";
-import type { Member } from "../../infer/predict";
-import { unetParameters } from "../../nn/parameters";
-import { flatParameters } from "../../nn/weights";
-import { openCrossValidation } from "../../run/cross_validation";
-import { loadWeights } from "../../run/weights_file";
-import type { Mirror, WindowWeights } from "../../settings/names";
+import { UserError } from "../core/errors";
+import type { LoadedWeights } from "../infer/model";
+import type { ModelInfo } from "../infer/model_info";
+import type { Mirror, WindowWeights } from "../settings/names";
+import { openCrossValidation } from "./cross_validation";
+import { loadWeights } from "./weights_file";
 
 export interface NamedWeights extends LoadedWeights {
   readonly path: string;
 }
 
-/** The options of the command line that replace values of the weights files. */
+/** Values in place of those of the weights files. */
 export interface ModelChanges {
   /** Stride of the windows, voxels. */
   readonly stride?: number;
@@ -56,15 +52,6 @@ export function modelText({ path, info }: NamedWeights): string {
     `weights ${path}: ${spacing} mm, windows of ${patch}³ every ${stride} voxels, ` +
     `${windowWeights}${mirrored}`
   );
-}
-
-/** Puts the weights on the device. */
-export function membersOf(memory: Memory, models: readonly LoadedWeights[]): Member[] {
-  return models.map(({ info: model, flat }, i) => {
-    const params = flatParameters(`weights${i}`, unetParameters(model.unet));
-    memory.write(params.flat, flat);
-    return { network: unetNetwork(params.named, model.unet), model };
-  });
 }
 
 /** The `best` weights of a run folder, else its `last`. */

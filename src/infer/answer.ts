@@ -1,0 +1,56 @@
+/** The answer for a pair of visits in memory: probability map, lesions, decision. A page may import it. */
+
+import type { ImagePair } from "../data/preprocess";
+import type { Volume } from "../data/volume";
+import { type Decision, tuneDecision } from "../decision/choose_thresholds";
+import { type Findings, findingsOf } from "../decision/findings";
+import type { LesionRule } from "../decision/found_lesions";
+import type { Memory } from "../gpu/memory";
+import { unetParameters } from "../nn/parameters";
+import { flatParameters } from "../nn/weights";
+import { type EnsembleOptions, predictPair } from "./ensemble";
+import { type LoadedWeights, unetNetwork } from "./model";
+
+export interface PairAnswer {
+  /** Probability of new lesion, on the grid of the first visit. */
+  readonly map: Volume;
+  /** Thresholds, as they were tuned on the validation patients of all models. */
+  readonly decision: Decision;
+  /** The mask, its lesions, and whether there is any new one. */
+  readonly findings: Findings;
+}
+
+export interface AnswerOptions extends EnsembleOptions {
+  /** Thresholds in place of the tuned ones. */
+  readonly rule?: Partial<LesionRule>;
+}
+
+/**
+ * Predicts with the mean of the models' probabilities, and decides.
+ * @param models contents of weights files
+ * @param pair both visits on the grid of the first; with a brain mask where a model needs one
+ * @param names of the two images, for messages
+ * @throws UserError when an image cannot be normalised, or the signal's reason when interrupted
+ */
+export async function answerPair(
+  memory: Memory,
+  models: readonly LoadedWeights[],
+  pair: ImagePair,
+  names: readonly [string, string],
+  options: AnswerOptions = {},
+): Promise<PairAnswer> {
+  const weights = models.map(({ info, flat }, i) => {
+    const params = flatParameters(`weights${i}`, unetParameters(info.unet));
+    memory.write(params.flat, flat);
+    return { params, model: info, network: unetNetwork(params.named, info.unet) };
+  });
+  try {
+    const map = await predictPair(memory, weights, pair, names, options);
+    const decision = tuneDecision(models.flatMap(({ sweeps }) => sweeps ?? []));
+    const findings = findingsOf(map, decision, options.rule);
+    options.onStage?.("lesions");
+    return { map, decision, findings };
+  } finally {
+    for (const { params } of weights) memory.release(params.flat);
+  }
+}

@@ -1,0 +1,144 @@
+/** A prediction as a function: from two image files and weights to the answer, and to its files. */
+import { existsSync } from "node:fs";
+import { during } from "../choose/observer";
+import type { TuneFlags } from "../choose/tune_options";
+import { tuneDevice } from "../choose/tuning";
+import { UserError } from "../core/errors";
+import type { Precision } from "../core/tensor";
+import type { FromFile } from "../data/nifti_decode";
+import { readMask } from "../data/nifti_read";
+import { checkNiftiPath, writeMask, writeVolume } from "../data/nifti_write";
+import { maskOnGrid } from "../data/pair";
+import { loadPair } from "../data/patient";
+import type { ImagePair } from "../data/preprocess";
+import type { Mask, Volume } from "../data/volume";
+import { findingsJson } from "../decision/findings_json";
+import type { LesionRule } from "../decision/found_lesions";
+import { checkPrecision } from "../gpu/capabilities";
+import type { Device } from "../gpu/device";
+import { Memory } from "../gpu/memory";
+import { answerPair, type PairAnswer } from "../infer/answer";
+import { grouped } from "../infer/grouped";
+import type { DeviceChoices } from "../infer/window_batch";
+import { writeAtomically } from "../platform/atomic_file";
+import { checkFolderOf } from "../terminal/output_file";
+import { modelText, type NamedWeights } from "./models";
+import type { Observer } from "./observer";
+
+export interface PredictRequest extends TuneFlags, Partial<LesionRule> {
+  /** FLAIR of the two visits, NIfTI files. */
+  readonly t1: string;
+  readonly t2: string;
+  /** The mean of their probabilities is the answer's. */
+  readonly models: readonly NamedWeights[];
+  /** Brain mask, for models that were trained with --normalisation mask. */
+  readonly mask?: string;
+  /** How activations are stored. */
+  readonly precision: Precision;
+  /** Most windows per run of a network: as tuned if absent. */
+  readonly batch?: number;
+}
+
+/** Files of an answer. */
+export interface AnswerFiles {
+  /** The mask, on the grid of the first visit. */
+  readonly output: string;
+  /** The probability map. */
+  readonly probability?: string;
+  /** The findings as JSON. */
+  readonly report?: string;
+}
+
+/**
+ * Reads the images, then opens the device, tunes and predicts.
+ * @throws UserError for files or settings that do not fit
+ * @throws the signal's reason when interrupted
+ */
+export async function predictFiles(
+  request: PredictRequest,
+  openDevice: () => Promise<Device>,
+  observer: Observer,
+  signal?: AbortSignal,
+): Promise<PairAnswer> {
+  const { t1, t2, models, precision, batch } = request;
+  for (const note of models.flatMap(({ notes }) => notes)) observer.note(note);
+  const pair = await readImages(request, observer);
+  observer.onStage?.("reading images");
+  const device = await openDevice();
+  checkPrecision(device, precision);
+  observer.note(device.describe(precision));
+  for (const model of models) observer.note(modelText(model));
+  observer.onStage?.("opening the adapter");
+  const choices = await choicesFor(device, request, observer, signal);
+  observer.onStage?.("tuning");
+  const options = {
+    ...{ choices, batch, precision, signal, rule: request },
+    onProgress: (done: number, total: number) => observer.onWindows?.(done, total),
+    onStage: (stage: string) => observer.onStage?.(stage),
+  };
+  return during(observer, "predicting", () =>
+    answerPair(new Memory(device), models, pair, [t1, t2], options),
+  );
+}
+
+async function choicesFor(
+  device: Device,
+  request: PredictRequest,
+  observer: Observer,
+  signal: AbortSignal | undefined,
+): Promise<DeviceChoices> {
+  const { models, precision, batch } = request;
+  // Folds are of one network: it is tuned once.
+  const networks = grouped(models, ({ info }) => JSON.stringify([info.unet, info.patch]));
+  const needs = { picks: [], models: networks.map(([first]) => first!.info), batch, precision };
+  const { choices } = await tuneDevice(device, needs, request, observer, signal);
+  signal?.throwIfAborted();
+  return choices;
+}
+
+async function readImages(request: PredictRequest, observer: Observer): Promise<ImagePair> {
+  const { t1, t2 } = request;
+  for (const path of [t1, t2]) {
+    if (!existsSync(path)) throw new UserError(`${path}: no such file; give a NIfTI image`);
+  }
+  const pair = await loadPair(t1, t2);
+  for (const note of pair.notes) observer.note(note);
+  return { ...pair, brainMask: await brainMaskOf(request, pair.time1, observer) };
+}
+
+/** The brain mask on the grid of the first visit, where a network needs one. */
+async function brainMaskOf(
+  { t1, mask, models }: PredictRequest,
+  image: Volume & FromFile,
+  observer: Observer,
+): Promise<Mask | undefined> {
+  const masked = models.find(({ info }) => info.normalisation === "mask");
+  if (!masked) return undefined;
+  if (mask === undefined) {
+    throw new UserError(`${masked.path} was trained with --normalisation mask: give --mask FILE`);
+  }
+  const notes: string[] = [];
+  const onGrid = maskOnGrid(mask, await readMask(mask), t1, image, notes);
+  for (const note of notes) observer.note(note);
+  return onGrid;
+}
+
+/** Before long work. @throws UserError for a file that cannot be written */
+export function checkAnswerFiles({ output, probability, report }: AnswerFiles): void {
+  for (const path of [output, probability]) if (path) checkNiftiPath(path);
+  for (const path of [output, probability, report]) if (path) checkFolderOf(path);
+}
+
+/** @param models that gave the answer, for the report */
+export async function writeAnswer(
+  { map, findings }: PairAnswer,
+  models: readonly NamedWeights[],
+  { output, probability, report }: AnswerFiles,
+): Promise<void> {
+  await Promise.all([
+    writeMask(output, findings.mask),
+    probability && writeVolume(probability, map),
+  ]);
+  const paths = models.map(({ path }) => path);
+  if (report) writeAtomically(report, findingsJson(findings, paths));
+}
