@@ -82,11 +82,13 @@ fn load_quad(at: u32, count: u32) -> vec4f {
   if (WIDTH == 4u) {
     return wide(x[at / 4u]);
   }
+  // shared: quad_of_scalars
   let last = max(count, 1u) - 1u;
   let first = wide(x[at]).x;
   let second = wide(x[at + min(1u, last)]).x;
   let third = wide(x[at + min(2u, last)]).x;
   return vec4f(first, second, third, wide(x[at + min(3u, last)]).x);
+  // end
 }
 
 fn place(corner: vec3u, lane: u32) {
@@ -137,6 +139,7 @@ fn put_row(row: u32, at: u32, v: vec4f) {
   }
 }
 
+// shared: masked
 // The first `count` elements of v, which is a whole vector or nothing where rows are.
 fn masked(v: vec4f, count: u32) -> vec4f {
   if (WIDTH == 4u) {
@@ -144,6 +147,7 @@ fn masked(v: vec4f, count: u32) -> vec4f {
   }
   return select(vec4f(), v, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
 }
+// end
 
 // Normalises what was fetched and puts it into half h.
 fn put(h: u32, lane: u32) {

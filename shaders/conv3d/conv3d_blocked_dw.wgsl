@@ -91,11 +91,13 @@ fn load_x(at: u32, count: u32) -> vec4f {
   if (WIDTH == 4u) {
     return wide(x[at]);
   }
+  // shared: quad_of_scalars
   let last = max(count, 1u) - 1u;
   let first = wide(x[at]).x;
   let second = wide(x[at + min(1u, last)]).x;
   let third = wide(x[at + min(2u, last)]).x;
   return vec4f(first, second, third, wide(x[at + min(3u, last)]).x);
+  // end
 }
 
 fn load_dy(at: u32, count: u32) -> vec4f {
@@ -111,8 +113,10 @@ fn load_dy(at: u32, count: u32) -> vec4f {
 
 // Mean, scale and shift of channel c.
 fn norm_of(c: u32) -> vec3f {
+  // shared: norm_of
   let group = 2u * ((n * args.CIN + c) / args.CG);
   return vec3f(stats[group], stats[group + 1u] * weight[c], bias[c]);
+  // end
 }
 
 fn begin(column: u32) {
@@ -198,6 +202,7 @@ fn fetch() {
   }
 }
 
+// shared: masked
 // The first `count` elements of v, which is a whole vector or nothing where rows are.
 fn masked(v: vec4f, count: u32) -> vec4f {
   if (WIDTH == 4u) {
@@ -205,6 +210,7 @@ fn masked(v: vec4f, count: u32) -> vec4f {
   }
   return select(vec4f(), v, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
 }
+// end
 
 // Puts what was fetched, or a plane of zeros, where step u will look for it.
 fn put(u: u32, lane: u32) {

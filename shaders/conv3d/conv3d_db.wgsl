@@ -16,8 +16,10 @@ const WG: u32 = 64u; // a power of two
 var<workgroup> sums: array<f32, WG>;
 
 fn components(v: F) -> f32 {
+  // shared: components
   // vec4f(f32) repeats it.
   return dot(vec4f(v), vec4f(f32(WIDTH) / 4.0));
+  // end
 }
 
 @compute @workgroup_size(WG)

@@ -105,18 +105,22 @@ fn load_quad(at: u32, count: u32) -> vec4f {
   if (WIDTH == 4u) {
     return wide(x[at / 4u]);
   }
+  // shared: quad_of_scalars
   let last = max(count, 1u) - 1u;
   let first = wide(x[at]).x;
   let second = wide(x[at + min(1u, last)]).x;
   let third = wide(x[at + min(2u, last)]).x;
   return vec4f(first, second, third, wide(x[at + min(3u, last)]).x);
+  // end
 }
 
-fn read_norm(n: u32, c: u32) {
-  let group = 2u * ((n * args.CIN + c) / args.CG);
+fn read_norm(n: u32, ci: u32) {
+  // shared: read_norm
+  let group = 2u * ((n * args.CIN + ci) / args.CG);
   mean = stats[group];
-  scale = stats[group + 1u] * weight[c];
-  shift = bias[c];
+  scale = stats[group + 1u] * weight[ci];
+  shift = bias[ci];
+  // end
 }
 
 struct Quad {

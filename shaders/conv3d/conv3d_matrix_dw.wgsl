@@ -119,8 +119,10 @@ fn load_dy(at: u32, count: u32) -> vec4h {
 
 // Mean, scale and shift of channel c.
 fn norm_of(n: u32, c: u32) -> vec3f {
+  // shared: norm_of
   let group = 2u * ((n * args.CIN + c) / args.CG);
   return vec3f(stats[group], stats[group + 1u] * weight[c], bias[c]);
+  // end
 }
 
 // Where a workgroup is: a column, and how many planes of it have been asked for.

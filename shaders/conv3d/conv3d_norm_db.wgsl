@@ -42,6 +42,7 @@ fn main(
       sum += rstd * (weight[c] * sums[2u * nc] - f32(args.S) * constant);
     }
   }
+  // shared: lanes_in_order
   if (LANES > 1u) {
     partial[local] = sum;
     workgroupBarrier();
@@ -51,6 +52,7 @@ fn main(
       }
     }
   }
+  // end
   if (c < args.C && lane == 0u) {
     if (ACCUMULATE) {
       sum += db[c];

@@ -52,10 +52,12 @@ fn main(
     var scale = 1.0;
     var shift = 0.0;
     if (args.NORM == 1u) {
+      // shared: read_norm
       let group = 2u * ((n * args.CIN + ci) / args.CG);
       mean = stats[group];
       scale = stats[group + 1u] * weight[ci];
       shift = bias[ci];
+      // end
     }
     let base = (n * args.CT + args.C0 + ci) * args.S4;
     for (var k = 0u; k < RUN; k++) {

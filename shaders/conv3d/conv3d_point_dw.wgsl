@@ -48,10 +48,12 @@ fn main(
   var scale = 1.0;
   var shift = 0.0;
   if (NORM) {
+    // shared: read_norm
     let group = 2u * ((n * args.CIN + ci) / args.CG);
     mean = stats[group];
     scale = stats[group + 1u] * weight[ci];
     shift = bias[ci];
+    // end
   }
   let base = (n * args.CT + args.C0 + ci) * args.S4;
   let base_dy = (n * args.COUT + co) * args.S4;
@@ -67,6 +69,7 @@ fn main(
   }
   partial[lane] = sum.x + sum.y + sum.z + sum.w;
   workgroupBarrier();
+  // shared: rows_of_numbers
   if (lane < ROWS) {
     var row = 0.0;
     for (var k = lane; k < WG; k += ROWS) {
@@ -75,6 +78,7 @@ fn main(
     rows[lane] = row;
   }
   workgroupBarrier();
+  // end
   if (lane == 0u) {
     var total = 0.0;
     for (var k = 0u; k < ROWS; k++) {

@@ -31,8 +31,10 @@ struct Args {
 }
 @group(0) @binding(6) var<uniform> args: Args;
 
+// shared: winograd_points
 const A: f32 = 0.75;
 const B: f32 = 1.5;
+// end
 const LANES: u32 = 8u;
 const TX: u32 = 8u;
 const TY: u32 = 8u;
@@ -88,6 +90,7 @@ fn add_row(vy: u32, k: vec4f) {
   }
 }
 
+// shared: winograd_powers
 // Aᵀ's column: powers of the point.
 fn powers(plane: u32) -> vec4f {
   let size = select(select(0.0, A, plane > 0u), B, plane > 2u);
@@ -95,6 +98,7 @@ fn powers(plane: u32) -> vec4f {
   let finite = vec4f(1.0, point, point * point, point * point * point);
   return select(finite, vec4f(0.0, 0.0, 0.0, 1.0), plane == 5u);
 }
+// end
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -202,6 +206,7 @@ fn main(
           let at = p * P + q * 4u;
           let four = vec4f(total[at], total[at + 1u], total[at + 2u], total[at + 3u]);
           y[(((channel * D) + z) * H + yy) * W / 4u + xx / 4u] = four + shift;
+          // shared: winograd_deviations
           if (args.STATS == 1u) {
             // Differences from one of the values: sums of squares of the values would cancel.
             let off = four - first;
@@ -209,6 +214,7 @@ fn main(
             sum += off.x + off.y + off.z + off.w;
             squares += dot(off, off);
           }
+          // end
         }
       }
     }

@@ -14,8 +14,10 @@ struct Args {
 const ACCUMULATE: bool = false;
 const WG: u32 = 64u;
 
+// shared: winograd_points
 const A: f32 = 0.75;
 const B: f32 = 1.5;
+// end
 const AA: f32 = A * A;
 const BB: f32 = B * B;
 

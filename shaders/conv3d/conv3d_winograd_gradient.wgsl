@@ -34,8 +34,10 @@ const NORM: bool = false;
 const BORDER: bool = false;
 const WG: u32 = 64u;
 
+// shared: winograd_points
 const A: f32 = 0.75;
 const B: f32 = 1.5;
+// end
 const AA: f32 = A * A;
 const BB: f32 = B * B;
 
@@ -66,8 +68,9 @@ fn main(
   @builtin(num_workgroups) nwg: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
+  // shared: winograd_place
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
-  var plane = args.H * args.W4; // of d and v
+  var plane = args.H * args.W4; // that is written
   if (BORDER) {
     plane = ((args.H + 7u) / 8u * 8u + 2u) * (args.W4 + 2u);
   }
@@ -76,7 +79,7 @@ fn main(
     return;
   }
   let at = i - nc * plane;
-  var inPlane = at; // of dy
+  var inPlane = at; // that is read
   inside = true;
   if (BORDER) {
     let row = at / (args.W4 + 2u) - 1u; // wraps to a large number before the first
@@ -86,6 +89,7 @@ fn main(
   }
   let n = args.FIRST + nc / args.C;
   let c = nc % args.C;
+  // end
   if (NORM) {
     let group = 2u * ((n * args.C + c) / args.CG);
     mean = stats[group];
@@ -99,37 +103,41 @@ fn main(
   base = (n * args.CT + args.C0 + c) * volume + inPlane;
   xBase = (n * args.C + c) * volume + inPlane;
   let tiles = (args.D + 3u) / 4u;
-  var g0 = vec4f(); // planes 4 · tile − 1 and on
-  var g1 = load(0u);
+  var p0 = vec4f(); // planes 4 · tile − 1 and on
+  var p1 = load(0u);
   for (var tile = 0u; tile < tiles; tile++) {
-    let g2 = load(4u * tile + 1u);
-    let g3 = load(4u * tile + 2u);
-    let g4 = load(4u * tile + 3u);
-    let g5 = load(4u * tile + 4u);
+    // shared: winograd_planes
+    let p2 = load(4u * tile + 1u);
+    let p3 = load(4u * tile + 2u);
+    let p4 = load(4u * tile + 3u);
+    let p5 = load(4u * tile + 4u);
     let to = (nc * tiles + tile) * 6u * plane + at;
-    let evenA = g1 + AA * g3;
-    let oddA = A * (g2 + AA * g4);
-    let evenB = g1 + BB * g3;
-    let oddB = B * (g2 + BB * g4);
-    d[to] = g1;
-    d[to + plane] = evenA + oddA;
-    d[to + 2u * plane] = evenA - oddA;
-    d[to + 3u * plane] = evenB + oddB;
-    d[to + 4u * plane] = evenB - oddB;
-    d[to + 5u * plane] = g4;
+    // end
+    let evenDA = p1 + AA * p3;
+    let oddDA = A * (p2 + AA * p4);
+    let evenDB = p1 + BB * p3;
+    let oddDB = B * (p2 + BB * p4);
+    d[to] = p1;
+    d[to + plane] = evenDA + oddDA;
+    d[to + 2u * plane] = evenDA - oddDA;
+    d[to + 3u * plane] = evenDB + oddDB;
+    d[to + 4u * plane] = evenDB - oddDB;
+    d[to + 5u * plane] = p4;
     if (args.DX == 1u) {
-      let evenVA = g4 - BB * g2;
-      let oddVA = A * (g3 - BB * g1);
-      let evenVB = g4 - AA * g2;
-      let oddVB = B * (g3 - AA * g1);
-      v[to] = AA * BB * g0 - (AA + BB) * g2 + g4;
-      v[to + plane] = evenVA + oddVA;
-      v[to + 2u * plane] = evenVA - oddVA;
-      v[to + 3u * plane] = evenVB + oddVB;
-      v[to + 4u * plane] = evenVB - oddVB;
-      v[to + 5u * plane] = AA * BB * g1 - (AA + BB) * g3 + g5;
+      // shared: winograd_input
+      let evenA = p4 - BB * p2;
+      let oddA = A * (p3 - BB * p1);
+      let evenB = p4 - AA * p2;
+      let oddB = B * (p3 - AA * p1);
+      v[to] = AA * BB * p0 - (AA + BB) * p2 + p4;
+      v[to + plane] = evenA + oddA;
+      v[to + 2u * plane] = evenA - oddA;
+      v[to + 3u * plane] = evenB + oddB;
+      v[to + 4u * plane] = evenB - oddB;
+      v[to + 5u * plane] = AA * BB * p1 - (AA + BB) * p3 + p5;
+      // end
     }
-    g0 = g4;
-    g1 = g5;
+    p0 = p4;
+    p1 = p5;
   }
 }

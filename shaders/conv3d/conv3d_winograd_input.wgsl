@@ -30,8 +30,10 @@ const NORM: bool = false;
 const BORDER: bool = false;
 const WG: u32 = 64u;
 
+// shared: winograd_points
 const A: f32 = 0.75;
 const B: f32 = 1.5;
+// end
 const AA: f32 = A * A;
 const BB: f32 = B * B;
 
@@ -56,8 +58,9 @@ fn main(
   @builtin(num_workgroups) nwg: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
+  // shared: winograd_place
   let i = (wid.y * nwg.x + wid.x) * WG + lane;
-  var plane = args.H * args.W4; // of v
+  var plane = args.H * args.W4; // that is written
   if (BORDER) {
     plane = ((args.H + 7u) / 8u * 8u + 2u) * (args.W4 + 2u);
   }
@@ -66,7 +69,7 @@ fn main(
     return;
   }
   let at = i - nc * plane;
-  var inPlane = at; // of x
+  var inPlane = at; // that is read
   inside = true;
   if (BORDER) {
     let row = at / (args.W4 + 2u) - 1u; // wraps to a large number before the first
@@ -76,6 +79,7 @@ fn main(
   }
   let n = args.FIRST + nc / args.C;
   let c = nc % args.C;
+  // end
   if (NORM) {
     let group = 2u * ((n * args.C + c) / args.CG);
     mean = stats[group];
@@ -84,25 +88,29 @@ fn main(
   }
   base = (n * args.CT + args.C0 + c) * args.D * args.H * args.W4 + inPlane;
   let tiles = (args.D + 3u) / 4u;
-  var d0 = vec4f();
-  var d1 = load(0u);
+  var p0 = vec4f(); // planes 4 · tile − 1 and on
+  var p1 = load(0u);
   for (var tile = 0u; tile < tiles; tile++) {
-    let d2 = load(4u * tile + 1u);
-    let d3 = load(4u * tile + 2u);
-    let d4 = load(4u * tile + 3u);
-    let d5 = load(4u * tile + 4u);
-    let evenA = d4 - BB * d2;
-    let oddA = A * (d3 - BB * d1);
-    let evenB = d4 - AA * d2;
-    let oddB = B * (d3 - AA * d1);
+    // shared: winograd_planes
+    let p2 = load(4u * tile + 1u);
+    let p3 = load(4u * tile + 2u);
+    let p4 = load(4u * tile + 3u);
+    let p5 = load(4u * tile + 4u);
     let to = (nc * tiles + tile) * 6u * plane + at;
-    v[to] = AA * BB * d0 - (AA + BB) * d2 + d4;
+    // end
+    // shared: winograd_input
+    let evenA = p4 - BB * p2;
+    let oddA = A * (p3 - BB * p1);
+    let evenB = p4 - AA * p2;
+    let oddB = B * (p3 - AA * p1);
+    v[to] = AA * BB * p0 - (AA + BB) * p2 + p4;
     v[to + plane] = evenA + oddA;
     v[to + 2u * plane] = evenA - oddA;
     v[to + 3u * plane] = evenB + oddB;
     v[to + 4u * plane] = evenB - oddB;
-    v[to + 5u * plane] = AA * BB * d1 - (AA + BB) * d3 + d5;
-    d0 = d4;
-    d1 = d5;
+    v[to + 5u * plane] = AA * BB * p1 - (AA + BB) * p3 + p5;
+    // end
+    p0 = p4;
+    p1 = p5;
   }
 }

@@ -32,8 +32,10 @@ struct Args {
 
 const LANES: u32 = 4u; // of a workgroup, and of a subgroup: whole quads
 
+// shared: winograd_points
 const A: f32 = 0.75;
 const B: f32 = 1.5;
+// end
 const TX: u32 = 4u;
 const TY: u32 = 8u;
 const GROUPS: u32 = 2u; // of four output channels
@@ -52,12 +54,14 @@ fn load_row(r: u32, at: u32) {
   load_column(3u * r + 2u, v[at + 2u]);
 }
 
+// shared: quad_column
 fn load_column(i: u32, a: f32) {
   near[4u * i] = a;
   near[4u * i + 1u] = quadSwapX(a);
   near[4u * i + 2u] = quadSwapY(a);
   near[4u * i + 3u] = quadSwapDiagonal(a);
 }
+// end
 
 // Sum p of a row and group. One sum after the other: nothing reorders what is written here, and all
 // values but the sum come from memory.
@@ -112,6 +116,7 @@ fn finish_rows(r: u32, k: vec4f) {
   finish(r * GROUPS + 3u, k);
 }
 
+// shared: winograd_powers
 // Aᵀ's column: powers of the point.
 fn powers(plane: u32) -> vec4f {
   let size = select(select(0.0, A, plane > 0u), B, plane > 2u);
@@ -119,6 +124,7 @@ fn powers(plane: u32) -> vec4f {
   let finite = vec4f(1.0, point, point * point, point * point * point);
   return select(finite, vec4f(0.0, 0.0, 0.0, 1.0), plane == 5u);
 }
+// end
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -213,6 +219,7 @@ fn main(
         y[at + (lane ^ 1u)] = four.y + shift;
         y[at + (lane ^ 2u)] = four.z + shift;
         y[at + (lane ^ 3u)] = four.w + shift;
+        // shared: winograd_deviations
         if (args.STATS == 1u) {
           // Differences from one of the values: sums of squares of the values would cancel.
           let off = four - first;
@@ -220,6 +227,7 @@ fn main(
           sum += off.x + off.y + off.z + off.w;
           squares += dot(off, off);
         }
+        // end
       }
     }
     if (args.STATS == 1u) {

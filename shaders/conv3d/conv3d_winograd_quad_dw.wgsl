@@ -38,12 +38,14 @@ var<private> acc: array<f32, 72>; // [(group · TAPS + tap) · 4 + p]
 
 // Functions here are called with literals: SwiftShader unrolls no loop, and an array that is indexed at
 // run time is loaded from as slowly as a buffer.
+// shared: quad_column
 fn load_column(i: u32, a: f32) {
   near[4u * i] = a;
   near[4u * i + 1u] = quadSwapX(a);
   near[4u * i + 2u] = quadSwapY(a);
   near[4u * i + 3u] = quadSwapDiagonal(a);
 }
+// end
 
 fn load_row(r: u32, at: u32) {
   load_column(r * ROW, v[at]);

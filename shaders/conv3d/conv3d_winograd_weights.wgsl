@@ -16,8 +16,10 @@ struct Args {
 const TRANSPOSED: bool = false;
 const WG: u32 = 64u;
 
+// shared: winograd_points
 const A: f32 = 0.75;
 const B: f32 = 1.5;
+// end
 const AA: f32 = A * A;
 const BB: f32 = B * B;
 const SLOTS: u32 = 96u; // of a block's row: 3 vectors × 8 lanes × 4

@@ -30,16 +30,20 @@ var<workgroup> rows: array<vec4f, ROWS>;
 var<workgroup> rows_y: array<f32, ROWS>;
 
 fn components(v: V) -> f32 {
+  // shared: components
   // vec4f(f32) repeats it.
   return dot(vec4f(v), vec4f(f32(WIDTH) / 4.0));
+  // end
 }
 
 // log(1 + e), 0 ≤ e ≤ 1, as 2 artanh(e / (2 + e)): a few units in the last place at any e.
 fn log1p(e: V) -> V {
   let t = e / (2.0 + e);
+  // shared: artanh_series
   let s = t * t;
   let tail = 1.0 / 7.0 + s * (1.0 / 9.0 + s * (1.0 / 11.0 + s * (1.0 / 13.0 + s / 15.0)));
   return 2.0 * t * (1.0 + s * (1.0 / 3.0 + s * (1.0 / 5.0 + s * tail)));
+  // end
 }
 
 // exp of negative numbers only: nothing overflows at any logit.

@@ -25,9 +25,11 @@ var<workgroup> partial: array<f32, WG>;
 // log(1 + e), 0 ≤ e ≤ 1, as 2 artanh(e / (2 + e)).
 fn log1p(e: f32) -> f32 {
   let t = e / (2.0 + e);
+  // shared: artanh_series
   let s = t * t;
   let tail = 1.0 / 7.0 + s * (1.0 / 9.0 + s * (1.0 / 11.0 + s * (1.0 / 13.0 + s / 15.0)));
   return 2.0 * t * (1.0 + s * (1.0 / 3.0 + s * (1.0 / 5.0 + s * tail)));
+  // end
 }
 
 @compute @workgroup_size(WG)

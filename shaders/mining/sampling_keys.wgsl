@@ -43,9 +43,11 @@ fn exponential(v: f32) -> f32 {
     return -log(1.0 - v);
   }
   let t = v / (2.0 - v);
+  // shared: artanh_series
   let s = t * t;
   let tail = 1.0 / 7.0 + s * (1.0 / 9.0 + s * (1.0 / 11.0 + s * (1.0 / 13.0 + s / 15.0)));
   return 2.0 * t * (1.0 + s * (1.0 / 3.0 + s * (1.0 / 5.0 + s * tail)));
+  // end
 }
 
 @compute @workgroup_size(WG)

@@ -20,11 +20,13 @@ const DY_CT: u32 = 4u;
 const DY_C0: u32 = 0u;
 const RELU: bool = true;
 const WG: u32 = 64u;
+// shared: chunks
 const ITEMS: u32 = 4u;
 // A thread's vectors lie WG apart (coalesced, for a GPU) or side by side (twice as fast on lavapipe).
 const STRIDED: bool = false;
 
 const CHUNKS: u32 = (S + WG * ITEMS - 1u) / (WG * ITEMS);
+// end
 
 @compute @workgroup_size(WG)
 fn main(

@@ -44,6 +44,7 @@ fn main(
     means[2u * i] = sum.x / f32(args.M);
     means[2u * i + 1u] = sum.y / f32(args.M);
   }
+  // shared: lanes_in_order
   if (LANES > 1u) {
     partial[local] = sum;
     workgroupBarrier();
@@ -53,6 +54,7 @@ fn main(
       }
     }
   }
+  // end
   if (c < args.C && lane == 0u) {
     if (ACC_BIAS) {
       sum.x += dbias[c];

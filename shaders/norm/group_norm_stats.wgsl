@@ -18,21 +18,25 @@ var<workgroup> partial: array<f32, WG>;
 var<workgroup> rows: array<f32, ROWS>;
 
 fn components(v: F) -> f32 {
+  // shared: components
   // vec4f(f32) repeats it.
   return dot(vec4f(v), vec4f(f32(WIDTH) / 4.0));
+  // end
 }
 
 fn total(lane: u32, value: f32) -> f32 {
   partial[lane] = value;
   workgroupBarrier();
+  // shared: rows_of_numbers
   if (lane < ROWS) {
     var row = 0.0;
-    for (var i = lane; i < WG; i += ROWS) {
-      row += partial[i];
+    for (var k = lane; k < WG; k += ROWS) {
+      row += partial[k];
     }
     rows[lane] = row;
   }
   workgroupBarrier();
+  // end
   var sum = 0.0;
   for (var i = 0u; i < ROWS; i++) {
     sum += rows[i];

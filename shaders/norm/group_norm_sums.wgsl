@@ -29,8 +29,10 @@ var<workgroup> partial: array<vec2f, WG>;
 var<workgroup> rows: array<vec2f, ROWS>;
 
 fn components(v: F) -> f32 {
+  // shared: components
   // vec4f(f32) repeats it.
   return dot(vec4f(v), vec4f(f32(WIDTH) / 4.0));
+  // end
 }
 
 @compute @workgroup_size(WG)
@@ -62,6 +64,7 @@ fn main(
   }
   partial[lane] = vec2f(components(sum), components(product) * rstd);
   workgroupBarrier();
+  // shared: rows_of_pairs
   if (lane < ROWS) {
     var row = vec2f();
     for (var i = lane; i < WG; i += ROWS) {
@@ -70,6 +73,7 @@ fn main(
     rows[lane] = row;
   }
   workgroupBarrier();
+  // end
   if (lane == 0u) {
     var all = vec2f();
     for (var i = 0u; i < ROWS; i++) {

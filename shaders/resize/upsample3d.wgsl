@@ -15,6 +15,7 @@ const Y_C0: u32 = 0u;
 const ALIGN: bool = true; // align_corners
 const WG: u32 = 64u;
 
+// shared: upsampling_weights
 // Weights of x[k − 1] in output 2k and of x[k + 1] in output 2k + 1; the rest is x[k]'s.
 fn weights(k: u32, n: u32) -> vec2f {
   if (ALIGN) {
@@ -22,6 +23,7 @@ fn weights(k: u32, n: u32) -> vec2f {
   }
   return vec2f(select(0.25, 0.0, k == 0u), select(0.25, 0.0, k + 1u == n));
 }
+// end
 
 fn pair(below: f32, here: f32, above: f32, w: vec2f) -> vec2f {
   return here + w * (vec2f(below, above) - here);

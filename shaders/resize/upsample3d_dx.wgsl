@@ -15,6 +15,7 @@ const DY_C0: u32 = 0u;
 const ALIGN: bool = true; // align_corners
 const WG: u32 = 64u;
 
+// shared: upsampling_weights_dx
 // Weights of x[k] in outputs 2k − 1, 2k, 2k + 1, 2k + 2 of an axis of n; zero outside.
 fn weights(k: u32, n: u32) -> vec4f {
   let first = k == 0u;
@@ -26,6 +27,7 @@ fn weights(k: u32, n: u32) -> vec4f {
   let inner = vec2f(select(0.75, 1.0, first), select(0.75, 1.0, last));
   return vec4f(select(0.25, 0.0, first), inner, select(0.25, 0.0, last));
 }
+// end
 
 fn row(base: u32, x: u32, w: vec4f) -> f32 {
   let o = base + 2u * x;

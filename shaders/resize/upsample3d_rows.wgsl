@@ -28,6 +28,7 @@ const ALIGN: bool = true; // align_corners
 const NORM: bool = false;
 const WG: u32 = 64u;
 
+// shared: upsampling_weights
 // Weights of x[k − 1] in output 2k and of x[k + 1] in output 2k + 1; the rest is x[k]'s.
 fn weights(k: u32, n: u32) -> vec2f {
   if (ALIGN) {
@@ -35,6 +36,7 @@ fn weights(k: u32, n: u32) -> vec2f {
   }
   return vec2f(select(0.25, 0.0, k == 0u), select(0.25, 0.0, k + 1u == n));
 }
+// end
 
 // Eight outputs along x of one row, the even ones and the odd ones.
 struct Row {

@@ -21,6 +21,7 @@ struct Args {
 const ALIGN: bool = true; // align_corners
 const WG: u32 = 64u;
 
+// shared: upsampling_weights_dx
 // Weights of x[k] in outputs 2k − 1, 2k, 2k + 1, 2k + 2 of an axis of n; zero outside.
 fn weights(k: u32, n: u32) -> vec4f {
   let first = k == 0u;
@@ -32,6 +33,7 @@ fn weights(k: u32, n: u32) -> vec4f {
   let inner = vec2f(select(0.75, 1.0, first), select(0.75, 1.0, last));
   return vec4f(select(0.25, 0.0, first), inner, select(0.25, 0.0, last));
 }
+// end
 
 // What a row of dy adds to four dx; column j of `wx` is tap j of each.
 fn row(base: u32, k: u32, wx: mat4x4f) -> vec4f {

@@ -18,6 +18,7 @@ struct Args {
 }
 @group(0) @binding(5) var<uniform> args: Args;
 
+// shared: patch_constants
 const PD: u32 = 4u;
 const PH: u32 = 4u;
 const PW: u32 = 4u;
@@ -29,6 +30,7 @@ const WG: u32 = 64u;
 const VPT: u32 = 8u;
 const S: u32 = PD * PH * PW;
 const C: u32 = select(2u, 3u, DIFFERENCE);
+// end
 
 // Words of a row, from kernels/volume/augmentation.ts.
 const ROW: u32 = 82u;
@@ -231,11 +233,13 @@ fn toned(value: f32, has: u32, o: vec3f, t: Tone) -> f32 {
 }
 
 fn put(n: u32, s: u32, pair: vec2f) {
+  // shared: put_visits
   x[n * C * S + s] = T(pair.x);
   x[(n * C + 1u) * S + s] = T(pair.y);
   if (DIFFERENCE) {
     x[(n * C + 2u) * S + s] = T(pair.y - pair.x);
   }
+  // end
 }
 
 fn put_label(n: u32, s: u32, base_label: u32, at: vec3i, voxel: u32) {

@@ -19,6 +19,7 @@ struct Args {
 }
 @group(0) @binding(5) var<uniform> args: Args;
 
+// shared: patch_constants
 const PD: u32 = 4u;
 const PH: u32 = 4u;
 const PW: u32 = 4u;
@@ -30,6 +31,7 @@ const WG: u32 = 64u;
 const VPT: u32 = 8u;
 const S: u32 = PD * PH * PW;
 const C: u32 = select(2u, 3u, DIFFERENCE);
+// end
 
 @compute @workgroup_size(WG)
 fn main(
@@ -42,16 +44,18 @@ fn main(
   if (n >= args.N) {
     return;
   }
+  // shared: window_of_volume
   let row = coords[n * 4u] * 8u;
   if (table[row] != args.page) {
     return;
   }
   let base1 = table[row + 1u];
   let base2 = table[row + 2u];
-  let base_label = table[row + 3u];
   let size = vec3i(i32(table[row + 4u]), i32(table[row + 5u]), i32(table[row + 6u]));
   let swapped = (table[row + 7u] & 1u) == 1u;
   let corner = bitcast<vec3i>(vec3u(coords[n * 4u + 1u], coords[n * 4u + 2u], coords[n * 4u + 3u]));
+  // end
+  let base_label = table[row + 3u];
   let start = (group % CHUNKS) * WG * VPT;
   let end = min(start + WG * VPT, S);
   for (var s = start + lane; s < end; s += WG) {
@@ -65,11 +69,13 @@ fn main(
     } else {
       pair = bitcast<vec2f>(vec2u(page[base1 + voxel], page[base2 + voxel]));
     }
+    // shared: put_visits
     x[n * C * S + s] = T(pair.x);
     x[(n * C + 1u) * S + s] = T(pair.y);
     if (DIFFERENCE) {
       x[(n * C + 2u) * S + s] = T(pair.y - pair.x);
     }
+    // end
     if (LABEL) {
       let bit = (page[base_label + (voxel >> 5u)] >> (voxel & 31u)) & 1u;
       y[n * S + s] = select(0.0, f32(bit), all(at == inside));

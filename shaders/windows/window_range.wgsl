@@ -32,6 +32,7 @@ fn main(
   if (n >= N) {
     return;
   }
+  // shared: window_of_volume
   let row = coords[n * 4u] * 8u;
   if (table[row] != args.page) {
     return;
@@ -41,6 +42,7 @@ fn main(
   let size = vec3i(i32(table[row + 4u]), i32(table[row + 5u]), i32(table[row + 6u]));
   let swapped = (table[row + 7u] & 1u) == 1u;
   let corner = bitcast<vec3i>(vec3u(coords[n * 4u + 1u], coords[n * 4u + 2u], coords[n * 4u + 3u]));
+  // end
   var low = vec2f(3.4028234e38);
   var high = -low;
   for (var line = lane; line < PD * PH; line += WG) {

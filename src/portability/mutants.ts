@@ -189,8 +189,8 @@ const CONVOLUTIONS: readonly Defect[] = [
     "constant",
     "conv3d_winograd_input",
     "a point of the transform for the other",
-    "let oddA = A * (d3 - BB * d1);",
-    "let oddA = A * (d3 - AA * d1);",
+    "let oddA = A * (p3 - BB * p1);",
+    "let oddA = A * (p3 - AA * p1);",
   ),
   defect(
     "border",
