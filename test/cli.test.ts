@@ -11,7 +11,8 @@ import { readSafetensors } from "../src/data/safetensors_file";
 import { createRunFolder, readMetrics } from "../src/run/run_folder";
 import { loadWeights } from "../src/run/weights_file";
 import { makeTrainConfig } from "../src/settings/presets";
-import { expectRefusal, run, start } from "./cli_rig";
+import { expectRefusal, run, start, succeed } from "./cli_rig";
+import { once } from "./once";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-cli-"));
 const data = join(folder, "data");
@@ -29,22 +30,6 @@ beforeAll(async () => {
   mkdirSync(data);
   await writePhantom(data, { patients: 3, spacing: 2, fieldOfView: [80, 80, 80], seed: 1 });
 });
-
-/** A command that must end well. */
-async function succeed(command: string, ...args: string[]) {
-  const left = await run(command, ...args);
-  expect({ err: left.code === 0 ? "" : left.err, code: left.code }).toEqual({ err: "", code: 0 });
-  return left;
-}
-
-/** Made by the first test that asks: each test runs alone, and all share what takes long. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
-}
 
 const whole = join(folder, "whole");
 const weights = join(whole, "last.safetensors");

@@ -42,6 +42,13 @@ export function run(command: string, ...args: string[]): Promise<Left> {
   return ended(start(command, args));
 }
 
+/** A command that must end well. */
+export async function succeed(command: string, ...args: string[]): Promise<Left> {
+  const left = await run(command, ...args);
+  expect({ err: left.code === 0 ? "" : left.err, code: left.code }).toEqual({ err: "", code: 0 });
+  return left;
+}
+
 /** Bad input: one line that says `what`, exit code 2, no stack. */
 export async function expectRefusal(
   what: RegExp,

@@ -8,6 +8,7 @@ import { writePhantom } from "../src/data/phantom/cohort";
 import { claimRun } from "../src/experiment/folder";
 import { plannedRuns, readGrid, trainArguments } from "../src/experiment/grid";
 import { crossedBootstrap, meanCurve, type Point } from "../src/experiment/results";
+import { once } from "./once";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-experiment-"));
 const fig2 = join(import.meta.dir, "../src/experiment/fig2.yaml");
@@ -140,21 +141,32 @@ describe("the command", () => {
   const start = (...more: string[]) =>
     run(grid, ...["--data", data, "--val", "patient001", "--out", out], ...more);
 
-  test("leaves what another process has claimed, then does it, and does nothing twice", async () => {
+  const log = join(out, "logs", "uniform-seed0.log");
+  const read = (file: string) => readFileSync(join(out, file), "utf8");
+  /** An experiment of which another process has claimed one run. */
+  const begun = once(async () => {
     mkdirSync(join(out, "claims"), { recursive: true });
     const release = claimRun(out, "ohem-mu-0-seed0")!;
-    const first = await start("--iterations-each", "3");
-    expect(first.code).toBe(0);
-    expect(first.err).toMatch(/1 of 2 runs are not done \(left to other processes\)/);
-    expect(readFileSync(join(out, "report.md"), "utf8")).toMatch(/Not finished: ohem-mu-0-seed0/);
+    const { err, code } = await start("--iterations-each", "3");
+    expect(code).toBe(0);
     release();
-    const log = join(out, "logs", "uniform-seed0.log");
-    const before = readFileSync(log, "utf8");
-    const second = await start();
+    return { err, report: read("report.md"), log: readFileSync(log, "utf8") };
+  });
+  /** The same once more, with nothing claimed. */
+  const finished = once(async () => {
+    await begun();
+    return await start();
+  });
+
+  test("leaves what another process has claimed, then does it, and does nothing twice", async () => {
+    const first = await begun();
+    expect(first.err).toMatch(/1 of 2 runs are not done \(left to other processes\)/);
+    expect(first.report).toMatch(/Not finished: ohem-mu-0-seed0/);
+    const second = await finished();
     expect(second.err).not.toMatch(/not done/);
     expect(second.code).toBe(0);
-    expect(readFileSync(log, "utf8")).toBe(before);
-    const report = readFileSync(join(out, "report.md"), "utf8");
+    expect(readFileSync(log, "utf8")).toBe(first.log);
+    const report = read("report.md");
     expect(report).toMatch(/\| OHEM, μ = 0 \| [\d.]+ \[/);
     expect(report).toMatch(/\| again \| [\d.]+ \[/);
     for (const file of ["tiny.png", "tiny.svg", "twin.png", "results.json"]) {
@@ -163,6 +175,7 @@ describe("the command", () => {
   });
 
   test("refuses another split or adapter, an unknown one too; the same ones go on", async () => {
+    await finished();
     const again = ["--data", data, "--out", out];
     const others = await run(grid, ...again, "--val", "patient002");
     expect(others.err).toMatch(/holds an experiment with --val patient001/);
@@ -180,6 +193,7 @@ describe("the command", () => {
   });
 
   test("refuses another budget, an unknown option and a missing budget in one line", async () => {
+    await begun();
     const changed = await start("--iterations-each", "4");
     expect(changed.err).toMatch(/holds an experiment with the budget \{"iterations":3\}/);
     const wrong = gridFile("option.yaml", text.replace("mu: 0 }", "no-such: 1 }"));

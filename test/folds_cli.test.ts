@@ -7,7 +7,8 @@ import { writePhantom } from "../src/data/phantom/cohort";
 import { loadModels } from "../src/run/models";
 import { readMetrics } from "../src/run/run_folder";
 import { readValidation } from "../src/run/validation_record";
-import { expectRefusal, run, start } from "./cli_rig";
+import { expectRefusal, start, succeed } from "./cli_rig";
+import { once } from "./once";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-folds-"));
 const data = join(folder, "data");
@@ -23,17 +24,18 @@ beforeAll(async () => {
   await writePhantom(data, { patients: 3, spacing: 2, fieldOfView: [80, 80, 80], seed: 1 });
 });
 
-test("one fold of three: its own run folder, and no table yet", async () => {
-  const { err, code } = await run("train", ...folds, "--fold", "1");
-  expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
-  expect(err).toContain(`not finished: ${fold(0)}, ${fold(2)}`);
-  expect(readValidation({ path: fold(1) })?.iteration).toBe(12);
-  expect(existsSync(join(fold(0), "last.safetensors"))).toBe(false);
-  expect(existsSync(join(out, "cross_validation.txt"))).toBe(false);
+const TABLE = join(out, "cross_validation.txt");
+
+/** Fold 1 alone; what it says, and what is there of the others then. */
+const oneFold = once(async () => {
+  const { err } = await succeed("train", ...folds, "--fold", "1");
+  const others = [TABLE, join(fold(0), "last.safetensors")].filter((path) => existsSync(path));
+  return { err, others, weights: weightsOf(1) };
 });
 
-test("the others, interrupted and gone on with by two processes: the table over all patients", async () => {
-  const kept = weightsOf(1);
+/** The other folds: one process that is interrupted, then two; what the two say. */
+const allFolds = once(async () => {
+  await oneFold();
   const child = start("train", folds);
   while (readMetrics({ path: fold(0) }).length === 0 && child.exitCode === null) {
     await Bun.sleep(20);
@@ -43,16 +45,24 @@ test("the others, interrupted and gone on with by two processes: the table over 
   expect(await new Response(child.stderr).text()).toContain(`--resume ${out}`);
   expect(readValidation({ path: fold(0) })).toBeUndefined();
   // Two that start at the same moment share the folds; the last one to end makes the table.
-  const both = await Promise.all([0, 1].map(() => run("train", "--resume", out)));
-  for (const { err, code } of both) {
-    expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
-    expect(err).not.toContain(`${fold(1)}: training`);
-  }
+  return await Promise.all([0, 1].map(() => succeed("train", "--resume", out)));
+});
+
+test("one fold of three: its own run folder, and no table yet", async () => {
+  const { err, others } = await oneFold();
+  expect(err).toContain(`not finished: ${fold(0)}, ${fold(2)}`);
+  expect(readValidation({ path: fold(1) })?.iteration).toBe(12);
+  expect(others).toEqual([]);
+});
+
+test("the others, interrupted and gone on with by two processes: the table over all patients", async () => {
+  const both = await allFolds();
+  for (const { err } of both) expect(err).not.toContain(`${fold(1)}: training`);
   const text = both.map((ended) => ended.out).find((table) => table !== "")!;
-  expect(weightsOf(1)).toEqual(kept);
+  expect(weightsOf(1)).toEqual((await oneFold()).weights);
   expect(text).toMatch(/^fold 2: 1 patients, Dice .*12 iterations/m);
   expect(text).toMatch(/^tuned on the other folds( +(\d+\.\d{3}|–)){3} +\d of \d +\d of \d$/m);
-  expect(readFileSync(join(out, "cross_validation.txt"), "utf8")).toBe(text.slice(0, -1));
+  expect(readFileSync(TABLE, "utf8")).toBe(text.slice(0, -1));
   const rows = readFileSync(join(out, "cross_validation.csv"), "utf8").trim().split("\r\n");
   const ids = rows.slice(1).map((row) => row.split(",")[0]);
   expect(ids.sort()).toEqual(["patient001", "patient002", "patient003"]);
@@ -66,7 +76,8 @@ test("the others, interrupted and gone on with by two processes: the table over 
   expect(summary.withLesions.patients + summary.lesionFree.patients).toBe(3);
 });
 
-test("predict takes the folder: the best weights of every fold, and thresholds from all patients", () => {
+test("predict takes the folder: the best weights of every fold, and thresholds from all patients", async () => {
+  await allFolds();
   const models = loadModels([out], {});
   expect(models.map(({ path }) => path)).toEqual(
     [0, 1, 2].map((k) => join(fold(k), "best.safetensors")),
@@ -75,6 +86,7 @@ test("predict takes the folder: the best weights of every fold, and thresholds f
 });
 
 test("what does not fit is refused in one line", async () => {
+  await oneFold();
   await expectRefusal(/was made with another seed/, "train", ...folds, "--seed", "5");
   await expectRefusal(/has 3 folds, not 2/, "train", ...folds, "--folds", "2");
   await expectRefusal(/--folds 9: .*from 2 to 3/, "train", ...folds, "--folds", "9");
