@@ -1,4 +1,4 @@
-/** What takes long is made by the first test that asks, so that each test runs alone and in any order. */
+/** Preparation that several tests share: the first that asks makes it, so that each runs alone, in any order. */
 export function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {
