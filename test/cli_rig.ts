@@ -13,7 +13,8 @@ export interface Left {
 }
 
 function spawn(words: readonly string[], cwd?: string) {
-  return Bun.spawn([process.execPath, ...words], { cwd, stdout: "pipe", stderr: "pipe" });
+  const { env } = process; // As it is now: tests set variables.
+  return Bun.spawn([process.execPath, ...words], { cwd, env, stdout: "pipe", stderr: "pipe" });
 }
 
 async function ended(child: ReturnType<typeof spawn>): Promise<Left> {

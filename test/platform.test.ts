@@ -28,6 +28,14 @@ describe("cache directory", () => {
     expect(cacheRoot({ platform, home, env })).toBe(expected);
   });
 
+  test.each(["linux", "darwin", "win32"])("%s without a home folder: refused", (platform) => {
+    const root = (env: Record<string, string>) => cacheRoot({ platform, home: undefined, env });
+    expect(root({ VOXGRAD_CACHE: "/v" })).toBe("/v");
+    expect(root({ XDG_CACHE_HOME: "/x" })).toBe("/x/voxgrad");
+    expect(() => root({})).toThrow(UserError);
+    expect(() => root({ TMPDIR: "/tmp" })).toThrow(/HOME is not set; set VOXGRAD_CACHE/);
+  });
+
   test("of several fillers at once one wins, and a failed one leaves nothing", async () => {
     const dir = join(scratch, "sub", "entry");
     await expect(cacheOnce(dir, () => Promise.reject(new Error("torn")))).rejects.toThrow("torn");

@@ -1,6 +1,7 @@
 /** Prepared patients: kept on disk, and the truth of those that validate. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
+  chmodSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
@@ -35,6 +36,7 @@ const folder = mkdtempSync(join(tmpdir(), "voxgrad-prepared-"));
 const options = { spacing: 1.5, normalisation: "volume", reversed: false } as const;
 const cacheBefore = process.env.VOXGRAD_CACHE;
 let patient: Patient;
+const modeOf = (path: string) => statSync(path).mode & 0o777;
 
 beforeAll(async () => {
   process.env.VOXGRAD_CACHE = join(folder, "cache");
@@ -69,6 +71,16 @@ test("a patient is prepared once; the cache gives the same voxels", async () => 
     expect([...prepared.lesions[0]!]).toEqual(set);
     expect(set.length).toBeGreaterThan(0);
   }
+});
+
+test("patients' scans are their owner's alone, also in a cache that was open before", async () => {
+  const cache = join(folder, "cache", "prepared");
+  const modes = () => [cache, ...readdirSync(cache).map((name) => join(cache, name))].map(modeOf);
+  await preparePatient(memory, patient, options);
+  expect(modes()).toEqual([0o700, 0o600, 0o600]);
+  chmodSync(cache, 0o755);
+  await preparePatient(memory, patient, options);
+  expect(modeOf(cache)).toBe(0o700);
 });
 
 describe("a damaged entry is made again, with a line", () => {

@@ -1,8 +1,9 @@
 /** Prepared patients on disk: resampling and normalising is done once per content and settings. */
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { UserError } from "../core/errors";
 import type { Memory } from "../gpu/memory";
-import { cacheDir } from "../platform/cache";
+import { privateCacheDir } from "../platform/cache";
 import type { Patient } from "./cohort";
 import { hashImage, readMask } from "./nifti_read";
 import { maskOnGrid } from "./pair";
@@ -39,7 +40,7 @@ export async function preparePatient(
   onNote: (line: string) => void = () => {},
 ): Promise<PreparedPatient> {
   const key = await keyOf(patient, options);
-  const path = cacheDir("prepared", `${key}.bin`);
+  const path = join(privateCacheDir("prepared"), `${key}.bin`);
   const found = findEntry(path, onNote);
   let entry = found ?? (await prepare(memory, patient, options, path));
   let isKnown = !found;

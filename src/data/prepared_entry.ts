@@ -7,6 +7,7 @@ import { z } from "zod";
 import { UserError } from "../core/errors";
 import { parseJson } from "../core/json";
 import { writeAllAtomically, writeProblem } from "../platform/atomic_file";
+import { touchEntry } from "../platform/cache_entries";
 import type { Grid } from "./volume";
 import type { VisitData } from "./volume_store";
 import { voxelCount } from "./working_grid";
@@ -103,6 +104,7 @@ export function writeEntry(
 /** Undefined where there is none, or a damaged one, which `onNote` then gets a line about. */
 export function findEntry(path: string, onNote: (line: string) => void): Entry | undefined {
   if (!existsSync(headerPath(path))) return undefined;
+  touchEntry(headerPath(path));
   try {
     return readEntry(path);
   } catch {
@@ -134,6 +136,7 @@ export async function readVoxels(
   { sha256: sums, header: { grid, lesions } }: Entry,
   isKnown: boolean,
 ): Promise<VisitData | undefined> {
+  touchEntry(headerPath(path));
   const bytes = await readFile(path).catch(() => undefined);
   const count = voxelCount(grid.size);
   if (bytes?.length !== (8 + lesions.length) * count) return undefined;

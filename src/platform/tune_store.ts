@@ -1,8 +1,8 @@
 /** The tuner's findings on disk: a JSON file each, so that several processes never share one. */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeAtomically } from "./atomic_file";
-import { cacheDir } from "./cache";
+import { cacheDir, makeCacheFolder } from "./cache";
 
 export class FileTuneStore {
   /** @param warn gets a line where a file cannot be read or written; nothing fails for that */
@@ -31,7 +31,7 @@ export class FileTuneStore {
   async write(key: string, value: object): Promise<void> {
     const path = this.path(key);
     try {
-      await mkdir(this.folder, { recursive: true });
+      makeCacheFolder(this.folder);
       writeAtomically(path, `${JSON.stringify(value, null, 1)}\n`);
     } catch (error) {
       this.warn(`${path}: not kept for the next run: ${(error as Error).message}`);

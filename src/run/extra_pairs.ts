@@ -3,7 +3,8 @@ import { basename, dirname } from "node:path";
 import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
 import { openCohort, type Patient } from "../data/cohort";
-import { cacheDir } from "../platform/cache";
+import { privateCacheDir } from "../platform/cache";
+import { touchEntry } from "../platform/cache_entries";
 import type { TrainConfig } from "../settings/config";
 import { originOf, synthesisKey, writeSynthetic } from "../synthesis/cohort";
 import type { Observer } from "./observer";
@@ -46,13 +47,14 @@ async function syntheticPairs(
   const pairs = Math.max(1, Math.round((synthetic / (1 - synthetic)) * train.length));
   const sources = train.map((patient) => ({ kind: "pair", ...patient }) as const);
   const options = { sources, masks: [], pairs, seed };
-  const out = cacheDir("synthetic", await synthesisKey(options));
+  const out = privateCacheDir("synthetic", await synthesisKey(options));
   await writeSynthetic(out, options, {
     signal,
     onProgress: (done, total) => {
       if (done < total) observer.note(`synthetic pair ${done}/${total} (kept in the cache)`);
     },
   });
+  touchEntry(out);
   observer.note(`${pairs} synthetic pairs, made of the ${train.length} that train`);
   // Another share of the same data may have left more there.
   const { patients } = await openCohort(out);

@@ -1,5 +1,8 @@
 import { UserError } from "../core/errors";
 import { destroyDevices } from "../gpu/device";
+import { daysOfScans, removeOldScans } from "../platform/cache_entries";
+import { say } from "./command";
+import { sizeText } from "./read";
 
 /**
  * Runs a command: a {@link UserError} becomes one line on stderr and exit code 2, any other error
@@ -7,6 +10,7 @@ import { destroyDevices } from "../gpu/device";
  */
 export async function runMain(main: () => Promise<void>): Promise<void> {
   try {
+    sayOldScans();
     await main();
   } catch (error) {
     if (error instanceof UserError) {
@@ -19,4 +23,15 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
   } finally {
     destroyDevices();
   }
+}
+
+/** Scans of patients do not stay in the cache for ever. */
+function sayOldScans(): void {
+  const removed = removeOldScans();
+  if (removed.length === 0) return;
+  const bytes = removed.reduce((sum, entry) => sum + entry.bytes, 0);
+  say(
+    `cache: removed ${removed.length} prepared scans and synthetic cohorts (${sizeText(bytes)}) that were ` +
+      `not used for ${daysOfScans()} days`,
+  );
 }
