@@ -4,7 +4,7 @@
  * (2010) 1181; Nestares & Heeger, MRM 43 (2000) 705. Coarse to fine, deterministic.
  */
 import type { MotionKind } from "../../kernels/registration/motion";
-import { applyAffine, invertAffine, multiplyAffine, type Point3 } from "../data/affine";
+import { applyAffine, invertAffine, multiplyAffine, orientedBox, type Point3 } from "../data/affine";
 import type { Affine, Grid, Volume } from "../data/volume";
 import type { Memory } from "../gpu/memory";
 import { affineHalf, rigidHalf } from "./half";
@@ -71,20 +71,18 @@ export function rmsDistance(a: Affine, b: Affine, points: readonly Point3[]): nu
   return Math.sqrt(sum / points.length);
 }
 
-/** Points `spacing` mm apart over the head in the middle space, on the world's axes. */
-function gridOver(head: Head, toVisit1: Affine, spacing: number): Grid {
-  const back = invertAffine(toVisit1);
-  const places = head.points.map((p) => applyAffine(back, p));
+/** Points `spacing` mm apart over both heads in the middle space, on the world's axes. */
+function gridOver(heads: readonly Head[], pose: Pose, spacing: number): Grid {
+  const places = heads.flatMap(({ points }, i) => {
+    const back = invertAffine(i === 0 ? pose.toVisit1 : pose.toVisit2);
+    return points.map((p) => applyAffine(back, p));
+  });
   const ends = [0, 1, 2].map((axis) => {
     const sorted = Float64Array.from(places, (p) => p[axis]!).sort();
     return [quantile(sorted, 0.01), quantile(sorted, 0.99)] as const;
   });
-  const count = ends.map(([low, high]) => Math.max(2, Math.ceil((high - low) / spacing)));
-  const affine = [0, 1, 2].flatMap((r) => [
-    ...[0, 1, 2].map((c) => (r === c ? spacing : 0)),
-    ends[r]![0],
-  ]);
-  return { size: [count[0]!, count[1]!, count[2]!], affine: [...affine, 0, 0, 0, 1] };
+  const corners = [0, 1].map((end): Point3 => [ends[0]![end]!, ends[1]![end]!, ends[2]![end]!]);
+  return orientedBox(corners, spacing);
 }
 
 /** Aligns visit 2 to visit 1. Values may be of any brightness; the two need not share a grid. */
@@ -114,7 +112,7 @@ export async function register(
   try {
     for (const spacing of levels) {
       const pair = [await pyramids[0].level(spacing), await pyramids[1].level(spacing)] as const;
-      const grid = gridOver(head1, pose().toVisit1, spacing);
+      const grid = gridOver([head1, head2], pose(), spacing);
       const step = await Step.create(memory, pair, kind, grid);
       try {
         for (let i = 0; i < MOST_STEPS; i++) {
