@@ -4,12 +4,14 @@
  * (2010) 1181; Nestares & Heeger, MRM 43 (2000) 705. Coarse to fine, deterministic.
  */
 import type { MotionKind } from "../../kernels/registration/motion";
-import { applyAffine, invertAffine, multiplyAffine, orientedBox, type Point3 } from "../data/affine";
-import type { Affine, Grid, Volume } from "../data/volume";
+import { applyAffine, invertAffine, multiplyAffine, type Point3 } from "../data/affine";
+import type { Affine, Grid, Mask, Volume } from "../data/volume";
 import type { Memory } from "../gpu/memory";
 import { affineHalf, rigidHalf } from "./half";
-import { findHead, type Head, quantile } from "./head";
+import { findHead, type Head } from "./head";
+import { pointsInside, pointsOver } from "./points";
 import { Pyramid, reduced } from "./pyramid";
+import { localCorrelation } from "./quality";
 import { about, exponential, translation } from "./rigid";
 import { type Fit, PLACE_UNIT, type Pose, Step } from "./step";
 
@@ -19,7 +21,18 @@ export interface RegisterOptions {
   readonly start?: Affine;
   /** Spacings of the points, mm, coarse to fine. */
   readonly levels?: readonly number[];
-  readonly onStep?: (line: string) => void;
+  /** Brains of both visits, in their own worlds: the last level is repeated inside them alone. */
+  readonly brains?: readonly [Mask, Mask];
+  readonly onStep?: (step: StepReport) => void;
+}
+
+export interface StepReport {
+  /** Spacing of the points, mm, and whether only the brain counts. */
+  readonly spacing: number;
+  readonly inBrain: boolean;
+  /** How far the step moved the head, mm RMS. */
+  readonly distance: number;
+  readonly fit: Fit;
 }
 
 export interface Registration extends Pose {
@@ -27,6 +40,10 @@ export interface Registration extends Pose {
   readonly transform: Affine;
   readonly fit: Fit;
   readonly steps: number;
+  /** Median correlation of the visits in cubes of 15 mm (quality.ts). */
+  readonly similarity: number;
+  /** What the heads' centres alone gave, before any step. */
+  readonly similarityBefore: number;
 }
 
 const LEVELS = [8, 4, 2.5];
@@ -34,16 +51,111 @@ const MOST_STEPS = 30;
 /** A level ends when a step moves the head by less, mm RMS. */
 const CONVERGED = 0.01;
 
-/** The change of `transform` and σ that a fit asks for. */
-function moved(
-  { toVisit1, toVisit2 }: Pose,
-  fit: Fit,
-  kind: MotionKind,
-  centre: readonly number[],
-) {
-  const { motion } = fit;
-  const U = about(centre, kind === "rigid" ? rigidMotion(motion) : affineMotion(motion));
-  return multiplyAffine(toVisit2, multiplyAffine(U, invertAffine(toVisit1)));
+interface Pass {
+  readonly spacing: number;
+  readonly inBrain: boolean;
+}
+
+/** Aligns visit 2 to visit 1; values may be of any brightness, the two need not share a grid. */
+export async function register(
+  memory: Memory,
+  visit1: Volume,
+  visit2: Volume,
+  options: RegisterOptions = {},
+): Promise<Registration | undefined> {
+  const [head1, head2] = [findHead(visit1), findHead(visit2)];
+  if (!head1 || !head2) return undefined;
+  const pyramids = [
+    new Pyramid(memory, reduced(visit1, 1 / head1.median)),
+    new Pyramid(memory, reduced(visit2, 1 / head2.median)),
+  ] as const;
+  try {
+    return await new Search(memory, pyramids, [head1, head2], options).run();
+  } finally {
+    for (const pyramid of pyramids) pyramid.release();
+  }
+}
+
+class Search {
+  private readonly kind: MotionKind;
+  private transform: Affine;
+  private logScale = 0;
+  private steps = 0;
+
+  constructor(
+    private readonly memory: Memory,
+    private readonly pyramids: readonly [Pyramid, Pyramid],
+    private readonly heads: readonly [Head, Head],
+    private readonly options: RegisterOptions,
+  ) {
+    this.kind = options.kind ?? "rigid";
+    const [from, to] = heads.map(({ centre }) => centre) as [Point3, Point3];
+    this.transform = options.start ?? translation(to.map((v, k) => v - from[k]!));
+  }
+
+  async run(): Promise<Registration | undefined> {
+    const { levels = LEVELS, brains } = this.options;
+    const passes: Pass[] = levels.map((spacing) => ({ spacing, inBrain: false }));
+    if (brains) passes.push({ spacing: levels.at(-1)!, inBrain: true });
+    let [fit, similarityBefore, similarity]: [Fit | undefined, number, number] = [undefined, 0, 0];
+    for (const [i, pass] of passes.entries()) {
+      const found = await this.pass(pass, i === passes.length - 1);
+      if (!found) return undefined;
+      if (i === 0) similarityBefore = found.before;
+      ({ fit, after: similarity } = found);
+    }
+    const { transform, steps } = this;
+    return { ...this.pose(), transform, fit: fit!, steps, similarity, similarityBefore };
+  }
+
+  private pose(): Pose {
+    const half = halfOf(this.transform, this.kind);
+    return { toVisit1: invertAffine(half), toVisit2: half, logScale: this.logScale };
+  }
+
+  /** Steps at one resolution until they are small. */
+  private async pass({ spacing, inBrain }: Pass, isLast: boolean) {
+    const { memory, pyramids, heads, kind, options } = this;
+    const levels = [await pyramids[0].level(spacing), await pyramids[1].level(spacing)] as const;
+    const grid = pointsOver(heads, this.pose(), spacing);
+    const wanted = inBrain ? pointsInside(options.brains!, this.pose(), grid) : undefined;
+    const step = await Step.create(memory, levels, kind, grid, wanted);
+    try {
+      step.sample(this.pose());
+      const before = this.steps === 0 ? await similarityOf(memory, step) : 0;
+      let fit: Fit | undefined;
+      for (let i = 0; i < MOST_STEPS; i++) {
+        const next = await step.fit();
+        if (!next) return undefined;
+        fit = next;
+        const distance = this.move(fit, step.centre);
+        options.onStep?.({ spacing, inBrain, distance, fit });
+        step.sample(this.pose());
+        if (distance < CONVERGED) break;
+      }
+      return { fit: fit!, before, after: isLast ? await similarityOf(memory, step) : 0 };
+    } finally {
+      step.release();
+      for (const [k, level] of levels.entries()) pyramids[k]!.releaseLevel(level);
+    }
+  }
+
+  /** Takes the step that a fit asks for. @returns how far it moved the head, mm RMS */
+  private move({ motion, logScale }: Fit, centre: readonly number[]): number {
+    const { toVisit1, toVisit2 } = this.pose();
+    const small = about(centre, this.kind === "rigid" ? rigidMotion(motion) : affineMotion(motion));
+    const next = multiplyAffine(toVisit2, multiplyAffine(small, invertAffine(toVisit1)));
+    const distance = rmsDistance(this.transform, next, this.heads[0].points);
+    this.transform = next;
+    this.logScale += logScale;
+    this.steps++;
+    return distance;
+  }
+}
+
+async function similarityOf(memory: Memory, step: Step): Promise<number> {
+  const samples = await memory.readF32(step.samples);
+  return localCorrelation(samples, step.grid.size, step.grid.affine[0]!);
 }
 
 const rigidMotion = (d: readonly number[]): Affine =>
@@ -57,6 +169,7 @@ const affineMotion = (d: readonly number[]): Affine =>
     ])
     .concat(0, 0, 0, 1);
 
+/** The motion that done twice is `transform`. */
 export function halfOf(transform: Affine, kind: MotionKind): Affine {
   return kind === "rigid" ? rigidHalf(transform) : affineHalf(transform);
 }
@@ -69,76 +182,4 @@ export function rmsDistance(a: Affine, b: Affine, points: readonly Point3[]): nu
     sum += (q[0] - r[0]) ** 2 + (q[1] - r[1]) ** 2 + (q[2] - r[2]) ** 2;
   }
   return Math.sqrt(sum / points.length);
-}
-
-/** Points `spacing` mm apart over both heads in the middle space, on the world's axes. */
-function gridOver(heads: readonly Head[], pose: Pose, spacing: number): Grid {
-  const places = heads.flatMap(({ points }, i) => {
-    const back = invertAffine(i === 0 ? pose.toVisit1 : pose.toVisit2);
-    return points.map((p) => applyAffine(back, p));
-  });
-  const ends = [0, 1, 2].map((axis) => {
-    const sorted = Float64Array.from(places, (p) => p[axis]!).sort();
-    return [quantile(sorted, 0.01), quantile(sorted, 0.99)] as const;
-  });
-  const corners = [0, 1].map((end): Point3 => [ends[0]![end]!, ends[1]![end]!, ends[2]![end]!]);
-  return orientedBox(corners, spacing);
-}
-
-/** Aligns visit 2 to visit 1. Values may be of any brightness; the two need not share a grid. */
-export async function register(
-  memory: Memory,
-  visit1: Volume,
-  visit2: Volume,
-  options: RegisterOptions = {},
-): Promise<Registration | undefined> {
-  const { kind = "rigid", levels = LEVELS, onStep } = options;
-  const heads = [findHead(visit1), findHead(visit2)];
-  const [head1, head2] = heads;
-  if (!head1 || !head2) return undefined;
-  let transform =
-    options.start ?? translation([0, 1, 2].map((k) => head2.centre[k]! - head1.centre[k]!));
-  const pyramids = [
-    new Pyramid(memory, reduced(visit1, 1 / head1.median)),
-    new Pyramid(memory, reduced(visit2, 1 / head2.median)),
-  ] as const;
-  let logScale = 0;
-  let steps = 0;
-  let result: Registration | undefined;
-  const pose = (): Pose => {
-    const half = halfOf(transform, kind);
-    return { toVisit1: invertAffine(half), toVisit2: half, logScale };
-  };
-  try {
-    for (const spacing of levels) {
-      const pair = [await pyramids[0].level(spacing), await pyramids[1].level(spacing)] as const;
-      const grid = gridOver([head1, head2], pose(), spacing);
-      const step = await Step.create(memory, pair, kind, grid);
-      try {
-        for (let i = 0; i < MOST_STEPS; i++) {
-          const at = pose();
-          step.sample(at);
-          const fit = await step.fit();
-          if (!fit) return undefined;
-          const next = moved(at, fit, kind, step.centre);
-          const distance = rmsDistance(transform, next, head1.points);
-          transform = next;
-          logScale += fit.logScale;
-          steps++;
-          result = { ...pose(), transform, fit, steps };
-          onStep?.(
-            `${spacing} mm step ${i + 1}: moved ${distance.toFixed(4)} mm, scale ${fit.scale.toFixed(4)}, ` +
-              `weight ${fit.meanWeight.toFixed(3)}, σ ${logScale.toFixed(4)}, ${fit.points} points`,
-          );
-          if (distance < CONVERGED) break;
-        }
-      } finally {
-        step.release();
-        for (const [k, level] of pair.entries()) pyramids[k]!.releaseLevel(level);
-      }
-    }
-    return result;
-  } finally {
-    for (const pyramid of pyramids) pyramid.release();
-  }
 }

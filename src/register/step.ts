@@ -62,6 +62,7 @@ export class Step {
     private readonly counts: Tensor,
     private readonly sums: Tensor,
     private readonly programs: readonly [sample: Program, histogram: Program, equations: Program],
+    private readonly states: readonly Tensor[],
   ) {}
 
   static async create(
@@ -69,6 +70,8 @@ export class Step {
     levels: readonly [Level, Level],
     kind: MotionKind,
     grid: Grid,
+    /** Points of the grid that may count, where it is not 0; by default all. */
+    wanted?: Float32Array,
   ): Promise<Step> {
     const [nx, ny, nz] = grid.size;
     const size = [nz, ny, nx] as const;
@@ -77,7 +80,10 @@ export class Step {
     const samples = state("samples", [SAMPLE_ROWS, ...size]);
     const [visit1, visit2] = [levels[0].tensor, levels[1].tensor];
     const [g, h, e] = [0, 1, 2].map(() => graphFor(memory.device)) as [Graph, Graph, Graph];
-    g.apply(halfwaySamples, { visit1, visit2, pose }, { size, out: samples });
+    const mask = wanted && state("mask", size);
+    if (mask) memory.write(mask, wanted);
+    const inputs = { visit1, visit2, pose, ...(mask && { mask }) };
+    g.apply(halfwaySamples, inputs, { size, out: samples });
     const counts = h.apply(residualHistogram, { samples, motion }, { kind }).counts!;
     const sums = e.apply(normalEquations, { samples, motion }, { kind }).sums!;
     const programs = [
@@ -88,8 +94,9 @@ export class Step {
     const centre = [0, 1, 2].map(
       (k) => grid.affine[4 * k + 3]! + (grid.affine[5 * k]! * (grid.size[k]! - 1)) / 2,
     );
+    const states = [pose, motion, samples, ...(mask ? [mask] : [])];
     const tensors = [pose, motion, samples, counts, sums] as const;
-    return new Step(memory, levels, kind, grid, centre, ...tensors, programs);
+    return new Step(memory, levels, kind, grid, centre, ...tensors, programs, states);
   }
 
   /** Samples both visits at a pose; {@link samples} hold what was found. */
@@ -129,7 +136,7 @@ export class Step {
 
   release(): void {
     for (const program of this.programs) program.destroy();
-    for (const t of [this.pose, this.motion, this.samples]) this.memory.release(t);
+    for (const t of this.states) this.memory.release(t);
   }
 
   private writeMotion(delta: readonly number[], width: number): void {
