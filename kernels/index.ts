@@ -34,6 +34,7 @@ import { writeSlice } from "./rows/write_slice";
 import { gatherAugmented } from "./volume/gather_augmented";
 import { gatherPatches } from "./volume/gather_patches";
 import { resample } from "./volume/resample";
+import { resampleAffine } from "./volume/resample_affine";
 import { overlapAdd } from "./windows/overlap_add";
 import { overlapDivide } from "./windows/overlap_divide";
 import { windowRange } from "./windows/window_range";
@@ -69,6 +70,7 @@ export const ops = {
   normalEquations,
   residualHistogram,
   resample,
+  resampleAffine,
   samplingKeys,
   sigmoid,
   takeRows,

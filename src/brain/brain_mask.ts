@@ -20,7 +20,7 @@ const MOST_ML = 2200;
 
 /** Looks for the brain in a FLAIR image of any grid. */
 export function findBrain(image: Volume): BrainMask {
-  const grid = orientedBox(outerCorners(image), SPACING);
+  const grid = orientedBox(outerCorners(image), [SPACING, SPACING, SPACING]);
   const data = estimateBrain(resampleTo(image, grid));
   const mask = { ...grid, data };
   const millilitres = (data.reduce((sum, v) => sum + v, 0) * SPACING ** 3) / 1000;

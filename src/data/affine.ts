@@ -143,15 +143,15 @@ export function outerCorners({ size, affine }: Grid): Point3[] {
   });
 }
 
-/** The grid along the world's axes (RAS) that holds all points, in cubes of `spacingMm`. */
-export function orientedBox(points: readonly Point3[], spacingMm: number): Grid {
+/** The grid along the world's axes (RAS) that holds all points, in voxels of the given edges (mm). */
+export function orientedBox(points: readonly Point3[], edges: Point3): Grid {
   const low = [0, 1, 2].map((axis) => Math.min(...points.map((p) => p[axis]!)));
   const high = [0, 1, 2].map((axis) => Math.max(...points.map((p) => p[axis]!)));
-  const size = low.map((v, k) => Math.max(1, Math.ceil((high[k]! - v) / spacingMm - 1e-3)));
-  // Half of what the cubes have too much lies on either side.
-  const first = low.map((v, k) => (v + high[k]! - (size[k]! - 1) * spacingMm) / 2);
+  const size = low.map((v, k) => Math.max(1, Math.ceil((high[k]! - v) / edges[k]! - 1e-3)));
+  // Half of the voxels' excess lies on either side.
+  const first = low.map((v, k) => (v + high[k]! - (size[k]! - 1) * edges[k]!) / 2);
   const rows = first.flatMap((v, row) =>
-    [0, 1, 2].map((c) => (c === row ? spacingMm : 0)).concat(v),
+    [0, 1, 2].map((c) => (c === row ? edges[row]! : 0)).concat(v),
   );
   return { size: [size[0]!, size[1]!, size[2]!], affine: [...rows, 0, 0, 0, 1] };
 }

@@ -27,6 +27,7 @@ import { rankCorrelationReference } from "./rank_correlation";
 import type { Reference } from "./reference";
 import { reluReference } from "./relu";
 import { resampleReference } from "./resample";
+import { resampleAffineReference } from "./resample_affine";
 import { residualHistogramReference } from "./residual_histogram";
 import { samplingKeysReference } from "./sampling_keys";
 import { sharedIndicesReference } from "./shared_indices";
@@ -68,6 +69,7 @@ export const references: readonly Reference<unknown>[] = [
   halfwaySamplesReference,
   normalEquationsReference,
   residualHistogramReference,
+  resampleAffineReference,
   resampleReference,
   samplingKeysReference,
   sigmoidReference,

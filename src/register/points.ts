@@ -27,7 +27,7 @@ export function pointsOver(heads: readonly Head[], pose: Pose, spacing: number):
     return [quantile(sorted, 0.01), quantile(sorted, 0.99)] as const;
   });
   const corners = [0, 1].map((end): Point3 => [ends[0]![end]!, ends[1]![end]!, ends[2]![end]!]);
-  return orientedBox(corners, spacing);
+  return orientedBox(corners, [spacing, spacing, spacing]);
 }
 
 /** 1 at points of the grid that lie well inside the brains of both visits, else 0. */

@@ -5,7 +5,7 @@
  */
 import type { MotionKind } from "../../kernels/registration/motion";
 import { applyAffine, invertAffine, multiplyAffine, type Point3 } from "../data/affine";
-import type { Affine, Grid, Mask, Volume } from "../data/volume";
+import type { Affine, Mask, Volume } from "../data/volume";
 import type { Memory } from "../gpu/memory";
 import { affineHalf, rigidHalf } from "./half";
 import { findHead, type Head } from "./head";
@@ -42,8 +42,10 @@ export interface Registration extends Pose {
   readonly steps: number;
   /** Median correlation of the visits in cubes of 15 mm (quality.ts). */
   readonly similarity: number;
-  /** What the heads' centres alone gave, before any step. */
+  /** The same at the start. */
   readonly similarityBefore: number;
+  /** How far the head was moved from the start, mm RMS. */
+  readonly moved: number;
 }
 
 const LEVELS = [8, 4, 2.5];
@@ -95,17 +97,21 @@ class Search {
 
   async run(): Promise<Registration | undefined> {
     const { levels = LEVELS, brains } = this.options;
+    const finest = { spacing: levels.at(-1)!, inBrain: brains !== undefined };
     const passes: Pass[] = levels.map((spacing) => ({ spacing, inBrain: false }));
-    if (brains) passes.push({ spacing: levels.at(-1)!, inBrain: true });
-    let [fit, similarityBefore, similarity]: [Fit | undefined, number, number] = [undefined, 0, 0];
-    for (const [i, pass] of passes.entries()) {
-      const found = await this.pass(pass, i === passes.length - 1);
-      if (!found) return undefined;
-      if (i === 0) similarityBefore = found.before;
-      ({ fit, after: similarity } = found);
+    if (brains) passes.push(finest);
+    const start = this.transform;
+    const similarityBefore = await this.at(finest, (step) => similarityOf(this.memory, step));
+    let fit: Fit | undefined;
+    for (const pass of passes) {
+      fit = await this.at(pass, (step) => this.descend(step, pass));
+      if (!fit) return undefined;
     }
+    const similarity = await this.at(finest, (step) => similarityOf(this.memory, step));
     const { transform, steps } = this;
-    return { ...this.pose(), transform, fit: fit!, steps, similarity, similarityBefore };
+    const moved = rmsDistance(start, transform, this.heads[0].points);
+    const quality = { similarity, similarityBefore, moved };
+    return { ...this.pose(), transform, fit: fit!, steps, ...quality };
   }
 
   private pose(): Pose {
@@ -113,8 +119,8 @@ class Search {
     return { toVisit1: invertAffine(half), toVisit2: half, logScale: this.logScale };
   }
 
-  /** Steps at one resolution until they are small. */
-  private async pass({ spacing, inBrain }: Pass, isLast: boolean) {
+  /** Does something at one resolution; both visits are sampled at the present pose. */
+  private async at<T>({ spacing, inBrain }: Pass, act: (step: Step) => Promise<T>): Promise<T> {
     const { memory, pyramids, heads, kind, options } = this;
     const levels = [await pyramids[0].level(spacing), await pyramids[1].level(spacing)] as const;
     const grid = pointsOver(heads, this.pose(), spacing);
@@ -122,22 +128,26 @@ class Search {
     const step = await Step.create(memory, levels, kind, grid, wanted);
     try {
       step.sample(this.pose());
-      const before = this.steps === 0 ? await similarityOf(memory, step) : 0;
-      let fit: Fit | undefined;
-      for (let i = 0; i < MOST_STEPS; i++) {
-        const next = await step.fit();
-        if (!next) return undefined;
-        fit = next;
-        const distance = this.move(fit, step.centre);
-        options.onStep?.({ spacing, inBrain, distance, fit });
-        step.sample(this.pose());
-        if (distance < CONVERGED) break;
-      }
-      return { fit: fit!, before, after: isLast ? await similarityOf(memory, step) : 0 };
+      return await act(step);
     } finally {
       step.release();
       for (const [k, level] of levels.entries()) pyramids[k]!.releaseLevel(level);
     }
+  }
+
+  /** Steps until they are small; undefined where nothing determines one. */
+  private async descend(step: Step, { spacing, inBrain }: Pass): Promise<Fit | undefined> {
+    let fit: Fit | undefined;
+    for (let i = 0; i < MOST_STEPS; i++) {
+      const next = await step.fit();
+      if (!next) return undefined;
+      fit = next;
+      const distance = this.move(fit, step.centre);
+      this.options.onStep?.({ spacing, inBrain, distance, fit });
+      step.sample(this.pose());
+      if (distance < CONVERGED) break;
+    }
+    return fit;
   }
 
   /** Takes the step that a fit asks for. @returns how far it moved the head, mm RMS */
