@@ -1,4 +1,4 @@
-/** Whether two scans lie on each other already, and what puts them there if not. */
+/** Alignment of two scans: a check whether they lie on each other already, and the search where not. */
 import { findBrain } from "../brain/brain_mask";
 import {
   applyAffine,

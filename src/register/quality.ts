@@ -1,4 +1,4 @@
-/** How alike two registered visits are: what tells a good registration from one that only ended. */
+/** The likeness of two registered visits: it tells a good registration from one that only ended. */
 import { SAMPLE_ROWS } from "../../kernels/registration/halfway_samples";
 import type { Size3 } from "../data/volume";
 import { quantile } from "./head";
