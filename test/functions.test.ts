@@ -8,6 +8,7 @@ import { loadPair } from "../src/data/patient";
 import { writePhantom } from "../src/data/phantom/cohort";
 import { Memory } from "../src/gpu/memory";
 import { answerPair } from "../src/infer/answer";
+import { createFolds, trainFolds } from "../src/run/folds";
 import { loadModels } from "../src/run/models";
 import type { Observer } from "../src/run/observer";
 import { predictFiles, writeAnswer } from "../src/run/predict_pair";
@@ -126,6 +127,32 @@ test("a signal before the run has begun leaves no folder, and is the reason that
   const run = train(device, request("never"), new Record(), signal);
   await expect(run).rejects.toThrow("no longer wanted");
   expect(existsSync(join(folder, "never"))).toBe(false);
+});
+
+test("a cross-validation trains its folds in this process, and gives the table", async () => {
+  const observer = new Record();
+  const short = { ...config, iterations: 2, validateEvery: 1 };
+  const all = await createFolds(short, { data, folds: 3, out: join(folder, "cv") }, observer);
+  const trained: string[] = [];
+  const trainFold = async (path: string) => {
+    trained.push(path);
+    const resumed = openRunFolder(path);
+    await train(device, { config: short, resumed, ...tuning }, new Record());
+    return 0;
+  };
+  const one = await trainFolds(all, { fold: 1, trainFold }, observer);
+  expect(one).toEqual({ missing: [all.folds[0]!, all.folds[2]!] });
+  const rest = await trainFolds(all, { trainFold }, observer);
+  expect(trained).toEqual([1, 0, 2].map((k) => all.folds[k]!));
+  expect(observer.notes.filter((line) => /training$/.test(line)).length).toBe(3);
+  expect(rest).toEqual({ table: readFileSync(join(all.path, "cross_validation.txt"), "utf8") });
+  const failed = await trainFolds(
+    all,
+    { budget: { iterations: 3 }, trainFold: async () => 7 },
+    observer,
+  );
+  expect(failed).toEqual({ code: 7 });
+  expectNoTerminal();
 });
 
 test("predict gives the answer of the files and tells the observer; in memory it is the same", async () => {

@@ -7,13 +7,13 @@ import { readMask } from "../data/nifti_read";
 import { reorderedTo, reorderingNote } from "../data/voxel_order";
 import { summariseCohort } from "../eval/cohort_scores";
 import type { Connectivity } from "../eval/components";
+import { cohortCsv, cohortJson, pairJson } from "../eval/report_files";
 import { type Evaluation, type EvaluationSettings, evaluateMasks, MSSEG2 } from "../eval/scores";
 import { writeAtomically } from "../platform/atomic_file";
+import { cohortTables, pairTables } from "../run/score_tables";
 import { makeCommand, say } from "../terminal/command";
 import { runMain } from "../terminal/main";
 import { checkFolderOf } from "../terminal/output_file";
-import { cohortCsv, cohortJson, pairJson } from "./evaluate/files";
-import { cohortTables, pairTables } from "./evaluate/tables";
 
 interface Options {
   readonly reference?: string;

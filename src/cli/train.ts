@@ -7,7 +7,7 @@ import { makeCommand, say } from "../terminal/command";
 import { INTERRUPTED, untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { duration } from "../terminal/progress";
-import { isCrossValidation, trainFolds } from "./train/folds";
+import { crossValidate, isCrossValidation } from "./train/folds";
 import { withTrainOptions } from "./train/options";
 import { newConfig, resumedConfig, type TrainFlags } from "./train/settings";
 
@@ -16,7 +16,7 @@ withTrainOptions(program);
 withTuneOptions(program);
 program.parse();
 const given = program.opts<TrainFlags>();
-await runMain(() => (isCrossValidation(given) ? trainFolds(program) : trainOne(given)));
+await runMain(() => (isCrossValidation(given) ? crossValidate(program) : trainOne(given)));
 
 async function trainOne(options: TrainFlags): Promise<void> {
   const device = await openDevice({ adapter: options.adapter });

@@ -1,9 +1,8 @@
 /** Trains the runs of an experiment, each by `bun run train` in a process of its own. */
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { UserError } from "../core/errors";
-import { runChild } from "../platform/child";
+import { trainInProcess } from "../run/training_process";
 import { INTERRUPTED } from "../terminal/interrupt";
 import { claimRun, isDone, logPath, readEnd, runPath, type Setup, writeEnd } from "./folder";
 import { type PlannedRun, trainArguments } from "./grid";
@@ -19,8 +18,6 @@ export interface ExecuteOptions {
   readonly onStart: (run: PlannedRun) => void;
   readonly onEnd: (run: PlannedRun, failed: string | undefined) => void;
 }
-
-const TRAIN = fileURLToPath(new URL("../cli/train.ts", import.meta.url));
 
 /**
  * Does what is not done; runs that another process has claimed are left to it.
@@ -84,8 +81,8 @@ async function train(run: PlannedRun, { folder, setup, signal }: ExecuteOptions)
     : startArguments(run, folder, setup);
   const log = openSync(logPath(folder, run.id), "a");
   try {
-    const command = [TRAIN, ...args, "--adapter", setup.adapter];
-    return await runChild(command, ["ignore", log, log], signal);
+    const given = [...args, "--adapter", setup.adapter];
+    return await trainInProcess(given, ["ignore", log, log], signal);
   } finally {
     closeSync(log);
   }

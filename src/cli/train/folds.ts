@@ -1,23 +1,12 @@
 /** `bun run train --folds n`: every fold in a process of its own, then the table over all. */
 import type { Command } from "commander";
-import { UserError } from "../../core/errors";
 import { destroyDevices } from "../../gpu/device";
 import { openDevice } from "../../hosts/bun";
-import { runChild } from "../../platform/child";
-import {
-  type CrossValidation,
-  createCrossValidation,
-  foldPath,
-  openCrossValidation,
-} from "../../run/cross_validation";
-import { configPath, defaultRunPath, openRunFolder } from "../../run/run_folder";
-import { claimFolder, isLocked } from "../../run/run_lock";
-import { newSplit, openData, splitOf } from "../../run/training_data";
-import { isFinished } from "../../run/validation_record";
-import { parseTrainConfig } from "../../settings/config";
+import { type CrossValidation, openCrossValidation } from "../../run/cross_validation";
+import { createFolds, trainFolds } from "../../run/folds";
+import { trainInProcess } from "../../run/training_process";
 import { say } from "../../terminal/command";
 import { INTERRUPTED } from "../../terminal/interrupt";
-import { writeCrossValidated } from "./cross_validated";
 import { budgetOf, newConfig, refuseSettings, type TrainFlags } from "./settings";
 
 /** Whether the options ask for a cross-validation, new or to go on with. */
@@ -26,48 +15,25 @@ export function isCrossValidation({ folds, resume }: TrainFlags): boolean {
   return folds !== undefined;
 }
 
-/**
- * Trains the folds that are not finished and that no other process trains, one after another, or
- * only `--fold k`. Whoever finishes the last one writes the table.
- */
-export async function trainFolds(command: Command): Promise<void> {
+export async function crossValidate(command: Command): Promise<void> {
   const options = command.opts<TrainFlags>();
   const all = options.resume === undefined ? await begin(command) : resumed(command, options);
-  const chosen =
-    options.fold === undefined ? all.folds : [foldPath(all.path, checkedFold(all, options.fold))];
-  for (const folder of chosen) {
-    const code = await trainFold(folder, options);
-    if (code === 0) continue;
-    if (code === INTERRUPTED) say(`all folds: bun run train --resume ${all.path}`);
-    process.exitCode = code;
-    return;
-  }
-  const missing = all.folds.filter((folder) => !finished(folder, options));
-  if (missing.length > 0) {
+  const request = {
+    fold: options.fold,
+    budget: budgetOf(options),
+    trainFold: (folder: string) => trainFold(folder, options),
+  };
+  const ended = await trainFolds(all, request, { note: say });
+  const goOn = `bun run train --resume ${all.path}`;
+  if ("code" in ended) {
+    if (ended.code === INTERRUPTED) say(`all folds: ${goOn}`);
+    process.exitCode = ended.code;
+  } else if ("missing" in ended) {
+    const folders = ended.missing.join(", ");
     say(
-      `not finished: ${missing.join(", ")}; the last fold to finish writes the table; to train them: ` +
-        `bun run train --resume ${all.path}`,
+      `not finished: ${folders}; the last fold to finish writes the table; to train them: ${goOn}`,
     );
-    return;
-  }
-  console.log(writeCrossValidated(all));
-}
-
-/** Trains a fold if it is not finished and no other process has it; the exit code. */
-async function trainFold(folder: string, options: TrainFlags): Promise<number> {
-  // Asked before the long start of the process that trains: others may start at the same moment.
-  const release = claimFolder(folder);
-  try {
-    if (finished(folder, options)) return 0;
-    if (!release || isLocked(folder)) {
-      say(`${folder}: another process trains this fold`);
-      return 0;
-    }
-    say(`${folder}: training`);
-    return await trainInProcess(folder, options);
-  } finally {
-    release?.();
-  }
+  } else console.log(ended.table);
 }
 
 function resumed(command: Command, { resume }: TrainFlags): CrossValidation {
@@ -77,37 +43,12 @@ function resumed(command: Command, { resume }: TrainFlags): CrossValidation {
 
 async function begin(command: Command): Promise<CrossValidation> {
   const options = command.opts<TrainFlags>();
-  const { folds = 0, data, out } = options;
   const config = newConfig(await openDevice({ adapter: options.adapter }), command);
   destroyDevices();
-  const cohort = await openData(config, data, { note: say });
-  // Refuses numbers of folds that are not possible.
-  newSplit(cohort, config, { ...options, fold: options.fold ?? 0 });
-  const starts = Array.from({ length: folds }, (_, fold) => {
-    const split = splitOf(cohort, newSplit(cohort, config, { ...options, fold }), options);
-    return { config, split: { ...split } };
-  });
-  return createCrossValidation(out ?? defaultRunPath(`${config.preset}-${folds}-folds`), starts);
+  return createFolds(config, { ...options, folds: options.folds! }, { note: say });
 }
 
-function checkedFold({ path, folds }: CrossValidation, fold: number): number {
-  if (Number.isInteger(fold) && fold >= 0 && fold < folds.length) return fold;
-  throw new UserError(
-    `--fold ${fold}: expected a whole number from 0 to ${folds.length - 1}, the folds of ${path}`,
-  );
-}
-
-function finished(folder: string, options: TrainFlags): boolean {
-  const { config } = openRunFolder(folder);
-  const { seconds, iterations } = budgetOf(options);
-  const budget =
-    (seconds ?? iterations)
-      ? { seconds, iterations }
-      : parseTrainConfig(config, configPath(folder));
-  return isFinished({ path: folder }, budget);
-}
-
-/** The arguments of a fold's own process, beside its folder. */
+/** The options of a fold's own process, beside its folder. */
 function passedOn({ adapter, budget, iterations, tune, tuneSeconds, data }: TrainFlags): string[] {
   const given = {
     ...{ adapter, iterations, tune, data, "tune-seconds": tuneSeconds },
@@ -118,15 +59,14 @@ function passedOn({ adapter, budget, iterations, tune, tuneSeconds, data }: Trai
   );
 }
 
-/** A process per fold: its device memory is free again when it ends. */
-async function trainInProcess(folder: string, options: TrainFlags): Promise<number> {
-  const args = [process.argv[1]!, "--resume", folder, ...passedOn(options)];
+/** Ctrl-C ends the fold's process, which says so itself. */
+async function trainFold(folder: string, options: TrainFlags): Promise<number> {
   const stop = new AbortController();
   const abort = () => stop.abort();
   const signals = ["SIGINT", "SIGTERM"] as const;
   for (const signal of signals) process.on(signal, abort);
   try {
-    return await runChild(args, "inherit", stop.signal);
+    return await trainInProcess(["--resume", folder, ...passedOn(options)], "inherit", stop.signal);
   } finally {
     for (const signal of signals) process.off(signal, abort);
   }

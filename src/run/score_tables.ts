@@ -1,17 +1,17 @@
 /** The tables that `evaluate` prints. */
-import type { MaskPair } from "../../data/mask_folders";
-import type { CohortSummary } from "../../eval/cohort_scores";
-import type { Verdict } from "../../eval/lesion_detection";
-import type { Lesion, SmallComponents } from "../../eval/lesions";
+import type { MaskPair } from "../data/mask_folders";
+import type { CohortSummary } from "../eval/cohort_scores";
+import type { Verdict } from "../eval/lesion_detection";
+import type { Lesion, SmallComponents } from "../eval/lesions";
 import {
   type Evaluation,
   type EvaluationSettings,
   METRICS,
   type Metric,
   UNITS,
-} from "../../eval/scores";
-import type { Estimate } from "../../eval/statistics";
-import { table } from "../../terminal/text_table";
+} from "../eval/scores";
+import type { Estimate } from "../eval/statistics";
+import { table } from "../terminal/text_table";
 
 const METRIC_WIDTH = Math.max(...METRICS.map((metric) => metric.length));
 

@@ -1,20 +1,20 @@
 /** The table over all folds of a cross-validation: a network that never saw a patient scores it. */
 import { join } from "node:path";
-import { UserError } from "../../core/errors";
-import { tuneDecision } from "../../decision/choose_thresholds";
-import { rateText } from "../../decision/decision_text";
-import { nestedOutcome, type Outcome } from "../../decision/held_out_decision";
-import { summariseCohort } from "../../eval/cohort_scores";
-import type { Metric } from "../../eval/scores";
-import { mean } from "../../eval/statistics";
-import { writeAtomically } from "../../platform/atomic_file";
-import type { CrossValidation } from "../../run/cross_validation";
-import { storedBest } from "../../run/decide";
-import { readValidation, type ValidationRecord } from "../../run/validation_record";
-import { duration } from "../../terminal/progress";
-import { table } from "../../terminal/text_table";
-import { cohortCsv } from "../evaluate/files";
-import { cohortTables } from "../evaluate/tables";
+import { UserError } from "../core/errors";
+import { tuneDecision } from "../decision/choose_thresholds";
+import { rateText } from "../decision/decision_text";
+import { nestedOutcome, type Outcome } from "../decision/held_out_decision";
+import { summariseCohort } from "../eval/cohort_scores";
+import { cohortCsv } from "../eval/report_files";
+import type { Metric } from "../eval/scores";
+import { mean } from "../eval/statistics";
+import { writeAtomically } from "../platform/atomic_file";
+import { duration } from "../terminal/progress";
+import { table } from "../terminal/text_table";
+import type { CrossValidation } from "./cross_validation";
+import { storedBest } from "./decide";
+import { cohortTables } from "./score_tables";
+import { readValidation, type ValidationRecord } from "./validation_record";
 
 /** Writes `cross_validation.txt`, `.csv` and `.json` into the folder; gives the text. */
 export function writeCrossValidated({ path, folds }: CrossValidation): string {

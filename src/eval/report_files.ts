@@ -1,8 +1,8 @@
 /** The JSON and CSV reports of `evaluate`, for programs. */
-import type { MaskPair, MaskPairs } from "../../data/mask_folders";
-import type { CohortSummary } from "../../eval/cohort_scores";
-import type { Lesion } from "../../eval/lesions";
-import { type Evaluation, type EvaluationSettings, METRICS } from "../../eval/scores";
+import type { MaskPair, MaskPairs } from "../data/mask_folders";
+import type { CohortSummary } from "./cohort_scores";
+import type { Lesion } from "./lesions";
+import { type Evaluation, type EvaluationSettings, METRICS } from "./scores";
 
 /** Names and meanings are a contract with scripts; it rises when one of them changes. */
 const FORMAT = 2;
