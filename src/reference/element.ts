@@ -1,6 +1,6 @@
 /**
- * Single elements of a result in float64. The tuner checks a few elements of a large tensor; the op tests
- * check the whole of a small one, which follows from the same function.
+ * Single elements of a result in float64. The tuner checks a few elements of a large tensor; the op
+ * tests check the whole of a small one, which follows from the same function.
  */
 import type { Shape } from "../core/tensor";
 
@@ -8,7 +8,7 @@ import type { Shape } from "../core/tensor";
 export type Lookup = (i: number) => number;
 export type Lookups<Name extends string = string> = Readonly<Record<Name, Lookup>>;
 
-/** A factor of the terms of a sum: an element of a tensor, or what is computed from some on the way. */
+/** A factor of the terms of a sum: an element of a tensor, or a number computed from several. */
 export interface Cursor {
   /** Moves to the element with the flat index `i`. */
   at(i: number): void;

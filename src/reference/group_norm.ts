@@ -60,9 +60,9 @@ function forEachElement(
 }
 
 /**
- * Sums over dy: the gradients of weight and bias and the means that dx needs, or with `absolute` the same
- * sums over the absolute values of their terms. They are what rounding errors are measured against; those
- * of x̂ are of order 1, however small it is.
+ * Sums over dy: the gradients of weight and bias and the means that dx needs. With `absolute` the
+ * same sums over the absolute values of their terms: rounding errors are measured against them, and
+ * those of x̂ are of order 1, however small it is.
  */
 function sumsOf(
   inputs: Values,

@@ -1,6 +1,6 @@
 /**
- * Group normalisation in float64, one element at a time: its statistics, and the two maps that other kernels
- * may do while they load (kernels/norm/normalised.ts).
+ * Group normalisation in float64, one element at a time: its statistics, and the two maps that
+ * other kernels may do while they load (kernels/norm/normalised.ts).
  */
 import type { GroupNormAttrs } from "../../kernels/norm/group_norm";
 import { elements, type Shape } from "../core/tensor";
@@ -10,7 +10,7 @@ export type MapAttrs = Pick<GroupNormAttrs, "groups" | "relu">;
 
 const U = 2 ** -24;
 
-/** Mean, or 1/√(variance + eps), of a group of x, (N, C, …); `i` is an index into (N, groups, 2). */
+/** Mean, or 1/√(variance + eps), of a group of x, (N, C, …); `i` is of (N, groups, 2). */
 export function statistic(
   x: Lookup,
   { perGroup, eps }: { readonly perGroup: number; readonly eps: number },
@@ -73,7 +73,7 @@ export function normalised(
   };
 }
 
-/** dx, from dy, the statistics and `means`, (N, groups, 2): of w dy and of w dy x̂ over each group. */
+/** dx, from dy, the statistics and `means`, (N, groups, 2): of w dy and w dy x̂ over each group. */
 export function normGradient(
   { dy, x, means, ...rest }: Lookups<"dy" | "x" | "means" | "stats" | "weight" | "bias">,
   shape: Shape,
