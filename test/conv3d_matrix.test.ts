@@ -195,7 +195,7 @@ for (const adapter of ["lavapipe", "hardware"]) {
           const [right, found] = [wanted[name]!, got[name]!];
           const largest = Math.max(...right.map(Math.abs));
           const off = right.map((value, i) => Math.abs(found[i]! - value));
-          // Behind a norm x is rounded to f16, else only the result is, and of dw not even that.
+          // After a norm x is rounded to f16, else only the result is, and of dw not even that.
           const exact = name === "dw" ? 1e-5 : 2 ** -11;
           expect(Math.max(...off) / largest, name).toBeLessThan(c.groups ? 2e-3 : exact);
         }

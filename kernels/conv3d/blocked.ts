@@ -154,7 +154,7 @@ const blockedDw = byRow(
 /** Of all workgroups, enough for a large GPU: 384 for each of 132 multiprocessors. */
 const THREADS = 384 * 132;
 
-/** Partial sums of the weight gradient: (SPLITS, COUT, CIN, 3, 3, 3). x may be behind a norm. */
+/** Partial sums of the weight gradient: (SPLITS, COUT, CIN, 3, 3, 3). x may be the unwritten output of a norm. */
 export function blockedWeightParts(
   g: Graph,
   { x, dy }: Pick<GradientTensors, "x" | "dy">,

@@ -1,4 +1,4 @@
-/** The types and constants that the family shares: sizes, tensors, variants, problems. */
+/** The types and constants that the members of the family share: sizes, tensors, variants, problems. */
 import type { Graph } from "../../src/core/graph";
 import { type Capabilities, type Consts, num, product } from "../../src/core/kernel";
 import { type Tensor, volumeSizes } from "../../src/core/tensor";
@@ -12,13 +12,13 @@ export function geometryOf(x: Tensor, y: Tensor, w: Tensor): Geometry {
   return { N, CIN, COUT: y.shape[1]!, D, H, W, K: w.shape[4]! };
 }
 
-/** NORM: 1 where x comes unwritten after a norm; F16: 1 where activations are stored so. */
+/** NORM: 1 where x is the unwritten output of a norm; F16: 1 where activations are stored so. */
 type Context = Readonly<Record<"NORM" | "F16", number>>;
 /** MOMENTS: 1 where a norm follows. */
 export type ForwardProblem = Geometry & Context & { readonly MOMENTS: number };
 /**
- * Of either gradient: NORM_DY: 1 where dy too comes unwritten after a norm; DX: 1 where the input's
- * gradient is wanted beside that of the weights.
+ * Of either gradient: NORM_DY: 1 where dy is an unwritten gradient through a norm; DX: 1 where the
+ * input's gradient is wanted beside that of the weights.
  */
 export type BackwardProblem = Geometry & Context & Readonly<Record<"NORM_DY" | "DX", number>>;
 
@@ -33,7 +33,7 @@ export interface ConvTensors {
 }
 
 export interface ConvVariant extends Variant<Geometry> {
-  /** Reads x after a normalisation (kernels/norm/normalised.ts). */
+  /** Takes the unwritten output of a normalisation for x (kernels/norm/normalised.ts). */
   readonly fuses?: boolean;
   /** Parts T of a channel of which it can leave the moments (ConvTensors.moments); absent: none. */
   readonly momentParts?: (geometry: Geometry, caps: Capabilities) => number;
@@ -52,7 +52,7 @@ export interface BothGradients extends GradientTensors {
 }
 
 export interface WeightGradientVariant extends Variant<Geometry> {
-  /** Reads x and dy after normalisations (kernels/norm/normalised.ts). */
+  /** Takes x and dy unwritten, after and through normalisations (kernels/norm/normalised.ts). */
   readonly fuses?: boolean;
   readonly emit: (g: Graph, t: GradientTensors, geometry: Geometry, accumulate: boolean) => void;
   /** The input's gradient too, cheaper than apart. */

@@ -94,7 +94,7 @@ function storage(a: Tensor, b: Tensor) {
 const readable = (g: Graph, { fuses }: { readonly fuses?: boolean }, t: Tensor) =>
   fuses && (normalisedOf(t) || normGradientOf(t)) ? t : g.materialise(t);
 
-/** 1 if `t` is behind a normalisation, and nothing has written it. */
+/** 1 if `t` is the output of a normalisation, or a gradient through one, that nothing has written. */
 const unread = (g: Graph, t: Tensor) =>
   Number(!g.isWritten(t) && Boolean(normalisedOf(t) || normGradientOf(t)));
 

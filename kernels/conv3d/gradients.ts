@@ -105,7 +105,7 @@ function emitSubgroup(g: Graph, t: GradientTensors, geometry: Geometry, accumula
   emitSumOfParts(g, parts, dw, accumulate);
 }
 
-/** conv3d_point_dw reads x behind a normalisation, but dy in memory. */
+/** conv3d_point_dw takes the unwritten output of a norm for x, but dy in memory. */
 function emitPointWeights(
   g: Graph,
   { x, dy, dw }: GradientTensors,
@@ -183,7 +183,7 @@ const normBias = defineKernel({
   grid: (c) => grid1d(product(c, "C", "LANES"), num(c, "WG")),
 });
 
-/** The same where dy is the gradient behind a normalisation that knows its channels' means. */
+/** The same where dy is the gradient through a normalisation that knows its channels' means. */
 function emitNormBiasGradient(
   g: Graph,
   { inputs: { sums, stats, means, weight, x }, groups }: NormGradient,

@@ -1,6 +1,6 @@
 /**
  * Weight gradient of a 3×3×3 convolution of f16 tensors on subgroup matrices (conv3d_matrix_dw.wgsl):
- * factors as f16, sums as f32. x and dy are stored so already; behind a norm x is rounded once more.
+ * factors as f16, sums as f32. x and dy are stored so already; after a norm x is rounded once more.
  */
 import dwWgsl from "../../shaders/conv3d/conv3d_matrix_dw.wgsl" with { type: "text" };
 import reduceWgsl from "../../shaders/conv3d/conv3d_matrix_dw_reduce.wgsl" with { type: "text" };

@@ -123,7 +123,7 @@ function transformArgs(t: Tensor, { chunk, geometry: { D, H, W } }: Planes, grou
   return { ...chunk, C, ...channelLayout(t), CG: C / groups, D, H, W4: W / 4 };
 }
 
-/** Bᵀ x of a chunk; x may be deferred behind a normalisation. */
+/** Bᵀ x of a chunk; x may be the unwritten output of a norm. */
 export function transformInput(g: Graph, x: Tensor, planes: Planes): Tensor {
   const v = transformed(g, "winograd_input", x.shape[1]!, planes);
   const norm = normalisedOf(x);
@@ -133,7 +133,10 @@ export function transformInput(g: Graph, x: Tensor, planes: Planes): Tensor {
   return v;
 }
 
-/** A dy and Bᵀ dy of a chunk, the latter if asked for; dy may be deferred behind a normalisation. */
+/**
+ * A dy and Bᵀ dy of a chunk, the latter if asked for; dy may be an unwritten gradient
+ * through a norm.
+ */
 export function transformGradient(
   g: Graph,
   dy: Tensor,

@@ -31,7 +31,7 @@ export function normalisedOf(t: Tensor): Normalised | undefined {
   return made?.kind === "normalised" && made.relu ? made : undefined;
 }
 
-/** What `t` is made of, if it is the gradient behind a normalisation with ReLU and not written. */
+/** What `t` is made of, if it is an unwritten gradient through a normalisation with ReLU. */
 export function normGradientOf(t: Tensor): NormGradient | undefined {
   const made = t.deferred as NormGradient | undefined;
   return made?.kind === "normGradient" ? made : undefined;

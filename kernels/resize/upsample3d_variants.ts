@@ -66,12 +66,12 @@ const rowsDx = defineKernel({
 /** Sizes of the smaller tensor; ALIGN: 1 for align_corners. */
 export type UpsampleSizes = Readonly<Record<"N" | "C" | "D" | "H" | "W" | "ALIGN", number>>;
 
-/** F16: 1 where activations are stored so; forward, NORM: 1 where x comes unwritten behind a norm. */
+/** F16: 1 where activations are stored so; forward, NORM: 1 where x is the unwritten output of a norm. */
 export type GradientProblem = UpsampleSizes & { readonly F16: number };
 export type UpsampleProblem = GradientProblem & { readonly NORM: number };
 
 export interface UpsampleVariant extends Variant<UpsampleSizes> {
-  /** Reads x behind a normalisation (kernels/norm/normalised.ts). */
+  /** Takes the unwritten output of a normalisation for x (kernels/norm/normalised.ts). */
   readonly fuses?: boolean;
   /** x → y, or dy → dx. */
   readonly emit: (g: Graph, from: Tensor, to: Tensor, sizes: UpsampleSizes) => void;

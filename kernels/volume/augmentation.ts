@@ -102,7 +102,7 @@ function flagsOf({ mirror, affine, elastic, visits }: Augmentation): number {
   return flags;
 }
 
-/** Writes the parameters behind the corner of row `row` of a table of ROW_LAYOUT.ROW words a row. */
+/** Writes the parameters that follow the corner of row `row` of a table of ROW_LAYOUT.ROW words a row. */
 export function packAugmentation(words: Uint32Array, row: number, a: Augmentation): void {
   const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
   const start = row * ROW_LAYOUT.ROW;

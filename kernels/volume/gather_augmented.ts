@@ -27,7 +27,7 @@ const kernel = defineKernel({
 const TILE: GatherTile = { WG: 64, VPT: 8 };
 
 /**
- * As gatherPatches, each patch varied by the parameters behind its corner (kernels/volume/augmentation.ts).
+ * As gatherPatches, each patch varied by the parameters after its corner (kernels/volume/augmentation.ts).
  * coords: (n, ROW_LAYOUT.ROW) u32. The label moves with the image, by its nearest voxel, so that
  * the expected volume of small lesions stays.
  */

@@ -353,7 +353,7 @@ fn main(
   let subgroup = id % SUBGROUPS; // itself, but compilers learn how large it can be
   let begin = place_of(subgroup);
   let start = (begin.z * PLANE + begin.y * PX + begin.x) * VS;
-  // Behind the last channel its matrices are read again, and what comes of them is not written.
+  // After the last channel its matrices are read again, and what comes of them is not written.
   let own = min(block * CB + subgroup / BLOCK, matrices - 1u);
   // Runs of two planes: function variables, as matrices must be.
   var a0 = Sum();

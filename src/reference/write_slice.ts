@@ -6,11 +6,11 @@ export const writeSliceReference = defineReference({
   scalable: ["src", "dst"],
   sized: [
     {
-      base: { BEFORE: 3, COUNT: 9, BEHIND: 5 },
-      large: { BEFORE: 64, COUNT: 2 ** 20, BEHIND: 64 },
-      edges: { BEFORE: [1, 64], COUNT: [8, 64, 512, 1024], BEHIND: [1, 64] },
-      make: ({ BEFORE = 0, COUNT = 0, BEHIND = 0 }) => ({
-        inputs: { dst: [BEFORE + COUNT + BEHIND], src: [COUNT] },
+      base: { BEFORE: 3, COUNT: 9, AFTER: 5 },
+      large: { BEFORE: 64, COUNT: 2 ** 20, AFTER: 64 },
+      edges: { BEFORE: [1, 64], COUNT: [8, 64, 512, 1024], AFTER: [1, 64] },
+      make: ({ BEFORE = 0, COUNT = 0, AFTER = 0 }) => ({
+        inputs: { dst: [BEFORE + COUNT + AFTER], src: [COUNT] },
         attrs: { offset: BEFORE },
       }),
     },

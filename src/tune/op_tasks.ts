@@ -26,7 +26,7 @@ interface Tunable {
   readonly trial: Trial;
 }
 
-/** The tasks behind the choices of graphs, each once; choices without alternative make none. */
+/** The tasks that the choices of graphs make, each once; a choice without alternative makes none. */
 export async function opTasks(
   device: Device,
   ops: readonly Op<never>[],
