@@ -5,12 +5,12 @@
 import type { Capabilities } from "../src/core/kernel";
 
 /** Threads that share `terms`, a power of two; loads are what they wait for, so about a term each. */
-export function lanesFor(terms: number, { kind }: Capabilities, most = 32): number {
+export function partialSumLanes(terms: number, { kind }: Capabilities, most = 32): number {
   if (kind !== "hardware") return 1;
   return Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, terms))));
 }
 
 /** Workgroups that share `terms`, about `each` of them apiece. */
-export function splitsFor(terms: number, each: number, { kind }: Capabilities): number {
+export function partialSumSplits(terms: number, each: number, { kind }: Capabilities): number {
   return kind === "hardware" ? Math.ceil(terms / each) : 1;
 }

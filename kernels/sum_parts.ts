@@ -2,7 +2,7 @@ import wgsl from "../shaders/sum_parts.wgsl" with { type: "text" };
 import type { Graph } from "../src/core/graph";
 import { defineKernel, grid1d, num, product } from "../src/core/kernel";
 import { elements, type Tensor } from "../src/core/tensor";
-import { lanesFor } from "./partial_sums";
+import { partialSumLanes } from "./partial_sums";
 
 const kernel = defineKernel({
   name: "sum_parts",
@@ -15,7 +15,7 @@ const kernel = defineKernel({
 /** out = (accumulate ? out : 0) + Σ_s parts[s]; parts: (SPLITS, …shape of out). */
 export function emitSumOfParts(g: Graph, parts: Tensor, out: Tensor, accumulate: boolean): void {
   const [COUNT, SPLITS] = [elements(out.shape), parts.shape[0]!];
-  const LANES = lanesFor(SPLITS, g.caps);
+  const LANES = partialSumLanes(SPLITS, g.caps);
   const consts = { COUNT, SPLITS, LANES, WG: LANES > 1 ? 256 : 64 };
   g.emit(kernel, { parts, out }, { ...consts, ACCUMULATE: accumulate });
 }

@@ -1,7 +1,7 @@
 import type { Consts, Kernel } from "../src/core/kernel";
 
 /** The widest vector, in elements, that divides each of `sizes`: 4 or 1. */
-export function widthFor(...sizes: readonly number[]): 4 | 1 {
+export function vectorWidth(...sizes: readonly number[]): 4 | 1 {
   return sizes.every((n) => n % 4 === 0) ? 4 : 1;
 }
 
@@ -23,7 +23,7 @@ function scalarOf(kernel: Kernel): Kernel {
  * vectors are more than twice as fast on lavapipe, but rows must be whole numbers of them. The
  * kernel's `flops` are those of the latter.
  */
-export function byWidth(kernel: Kernel): (width: 4 | 1) => Kernel {
+export function byVectorWidth(kernel: Kernel): (width: 4 | 1) => Kernel {
   const { flops } = kernel;
   const scalar = scalarOf(kernel);
   const vector = { ...kernel, flops: flops && ((c: Consts) => 4 * flops(c)) };
@@ -34,7 +34,7 @@ export function byWidth(kernel: Kernel): (width: 4 | 1) => Kernel {
  * A kernel that computes in vectors of four whatever its rows hold: with V = f32 its `wide` gives an
  * element in every component, and its `narrow`, for what it writes, takes the first.
  */
-export function byRow(kernel: Kernel): (width: 4 | 1) => Kernel {
+export function byRowVectorWidth(kernel: Kernel): (width: 4 | 1) => Kernel {
   const scalar = scalarOf(kernel);
   return (width) => (width === 4 ? kernel : scalar);
 }

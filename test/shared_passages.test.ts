@@ -1,6 +1,7 @@
 /**
- * Passages that stand in several shaders are marked `// shared: NAME` … `// end` (docs/engine/architecture.md).
- * Passages of one name have the same text, so that none is mended in one file and forgotten in the other.
+ * Passages that stand in several shaders are marked `// shared: NAME` … `// end`
+ * (docs/engine/architecture.md). Those of one name have the same text, so that none is mended in one
+ * file and forgotten in the other.
  */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";

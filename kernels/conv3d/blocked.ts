@@ -9,7 +9,7 @@ import type { Capabilities } from "../../src/core/kernel";
 import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kernel";
 import type { Tensor } from "../../src/core/tensor";
 import { sourceOf } from "../norm/normalised";
-import { byRow, widthFor } from "../vector_width";
+import { byRowVectorWidth, vectorWidth } from "../vector_width";
 import type { ConvTensors, ConvVariant, Geometry, GradientTensors } from "./contract";
 import { packWeights } from "./pack";
 
@@ -58,7 +58,7 @@ function tilesOf(tile: Tile, { D, H, W }: Geometry): number {
   return ceilDiv(W, TX) * ceilDiv(H, TY) * ceilDiv(D, TZ);
 }
 
-const blocked = byRow(
+const blocked = byRowVectorWidth(
   defineKernel({
     name: "conv3d_blocked",
     source: blockedWgsl,
@@ -83,7 +83,7 @@ function emit(g: Graph, t: ConvTensors, geometry: Geometry, tile: Tile): void {
   const wp = packWeights(g, t, geometry, tile.channels);
   const { from, NORM, layout } = sourceOf(g, t.x);
   const parts = t.moments ?? g.tensor("unused", [4]);
-  const WIDTH = widthFor(W);
+  const WIDTH = vectorWidth(W);
   const how = { ...shape(tile, W), WIDTH, NORM, STATS: Boolean(t.moments) };
   const args = { N, CIN, COUT, ...layout, D, H, W };
   g.emit(blocked(WIDTH), { ...from, wp, y: t.y, parts }, how, args);
@@ -132,7 +132,7 @@ export function blockSupported(block: Block, caps: Capabilities): boolean {
   return blockThreads(block) <= caps.maxInvocations && bytes <= caps.maxWorkgroupBytes;
 }
 
-const blockedDw = byRow(
+const blockedDw = byRowVectorWidth(
   defineKernel({
     name: "conv3d_blocked_dw",
     source: dwWgsl,
@@ -154,7 +154,10 @@ const blockedDw = byRow(
 /** Of all workgroups, enough for a large GPU: 384 for each of 132 multiprocessors. */
 const THREADS = 384 * 132;
 
-/** Partial sums of the weight gradient: (SPLITS, COUT, CIN, 3, 3, 3). x may be the unwritten output of a norm. */
+/**
+ * Partial sums of the weight gradient: (SPLITS, COUT, CIN, 3, 3, 3). x may be the unwritten output of a
+ * norm.
+ */
 export function blockedWeightParts(
   g: Graph,
   { x, dy }: Pick<GradientTensors, "x" | "dy">,
@@ -169,7 +172,7 @@ export function blockedWeightParts(
   const SPLITS = ceilDiv(columns, ceilDiv(columns, wanted));
   const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, 3, 3, 3]);
   const { from, NORM, layout } = sourceOf(g, x);
-  const WIDTH = widthFor(W);
+  const WIDTH = vectorWidth(W);
   const how = { CI, CO, SIDES, TY, WIDTH, NORM };
   const args = { N, CIN, COUT, ...layout, D, H, W, SPLITS };
   g.emit(blockedDw(WIDTH), { ...from, dy, parts }, how, args);

@@ -10,9 +10,9 @@ import type { Tensor } from "../../src/core/tensor";
 import { channelLayout, elements } from "../../src/core/tensor";
 import type { NormGradient } from "../norm/normalised";
 import { normGradientOf } from "../norm/normalised";
-import { lanesFor, splitsFor } from "../partial_sums";
+import { partialSumLanes, partialSumSplits } from "../partial_sums";
 import { emitSumOfParts } from "../sum_parts";
-import { byWidth, widthFor } from "../vector_width";
+import { byVectorWidth, vectorWidth } from "../vector_width";
 import { BLOCKS, blockedWeightParts, blockName, blockSupported } from "./blocked";
 import {
   directFlops,
@@ -161,7 +161,7 @@ export const weightGradientVariants: readonly WeightGradientVariant[] = [
   { name: "naive", supported: () => true, slowOn: EVERYWHERE, f16: true, emit: emitNaive },
 ];
 
-const bias = byWidth(
+const bias = byVectorWidth(
   defineKernel({
     name: "conv3d_db",
     source: dbWgsl,
@@ -194,7 +194,7 @@ function emitNormBiasGradient(
   const [N = 0, C = 0, ...space] = x.shape;
   const tensors = { sums, stats, means, weight, channel_means: channelMeans, db };
   const args = { N, C, CG: C / groups, S: elements(space) };
-  g.emit(normBias, tensors, { ACCUMULATE, LANES: lanesFor(N, g.caps), WG: 64 }, args);
+  g.emit(normBias, tensors, { ACCUMULATE, LANES: partialSumLanes(N, g.caps), WG: 64 }, args);
 }
 
 /** Vectors of a part of the bias gradient, where there are parts. */
@@ -209,9 +209,9 @@ export function emitBiasGradient(g: Graph, given: Tensor, db: Tensor, accumulate
   }
   const dy = g.materialise(given);
   const [N = 0, COUT = 0, ...space] = dy.shape;
-  const WIDTH = widthFor(elements(space));
+  const WIDTH = vectorWidth(elements(space));
   const S = elements(space) / WIDTH;
-  const SPLITS = splitsFor(S, BIAS_PART, g.caps);
+  const SPLITS = partialSumSplits(S, BIAS_PART, g.caps);
   const parts = g.tensor("db_partial", [N * SPLITS, COUT]);
   const WG = SPLITS > 1 ? 256 : 64;
   g.emit(bias(WIDTH), { dy, parts }, { ROWS: N * COUT, COUT, S, SPLITS, WIDTH, WG });

@@ -11,7 +11,7 @@ import type { Capabilities } from "../../src/core/kernel";
 import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kernel";
 import type { Tensor } from "../../src/core/tensor";
 import { sourceOf } from "../norm/normalised";
-import { byRow, widthFor } from "../vector_width";
+import { byRowVectorWidth, vectorWidth } from "../vector_width";
 import type { ConvTensors, ConvVariant, Geometry } from "./contract";
 
 /** Of a matrix. */
@@ -91,7 +91,7 @@ const weights = defineKernel({
   },
 });
 
-const conv = byRow(
+const conv = byRowVectorWidth(
   defineKernel({
     name: "conv3d_matrix",
     source: matrixWgsl,
@@ -126,7 +126,7 @@ function emit(g: Graph, t: ConvTensors, geometry: Geometry, tile: MatrixTile): v
   const { from, NORM, layout } = sourceOf(g, t.x);
   const parts = t.moments ?? g.tensor("unused", [4]);
   const tensors = { ...from, wp: packWeights(g, t, geometry), b: t.b ?? t.w, y: t.y, parts };
-  const WIDTH = widthFor(W);
+  const WIDTH = vectorWidth(W);
   const how = { NORM, STATS: Boolean(t.moments) };
   const args = { N, CIN, COUT, ...layout, D, H, W, BIAS: Number(Boolean(t.b)) };
   g.emit(conv(WIDTH), tensors, { ...shape(tile, W, g.caps), WIDTH, ...how }, args);

@@ -9,7 +9,7 @@ import type { Capabilities } from "../../src/core/kernel";
 import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kernel";
 import { elements } from "../../src/core/tensor";
 import { sourceOf } from "../norm/normalised";
-import { byRow, widthFor } from "../vector_width";
+import { byRowVectorWidth, vectorWidth } from "../vector_width";
 import type { Geometry, GradientTensors, WeightGradientVariant } from "./contract";
 import { EDGE, LANES, multiplies, WIDE } from "./matrix";
 
@@ -47,7 +47,7 @@ function supported(outputs: number, caps: Capabilities): boolean {
   return able && columnFor(outputs, EDGE, caps) !== undefined;
 }
 
-const dwKernel = byRow(
+const dwKernel = byRowVectorWidth(
   defineKernel({
     name: "conv3d_matrix_dw",
     source: dwWgsl,
@@ -96,7 +96,7 @@ function emit(
   const shape = [SPLITS * runsOf(column), outputBlocks * COB, inputBlocks, 27, EDGE, EDGE];
   const parts = g.tensor("dw_partial", shape);
   const { from, NORM, layout } = sourceOf(g, x);
-  const WIDTH = widthFor(W);
+  const WIDTH = vectorWidth(W);
   const VS = bytes(column, outputs, WIDE) <= g.caps.maxWorkgroupBytes ? WIDE : EDGE;
   const args = { N, CIN, COUT, ...layout, D, H, W, SPLITS };
   const how = { TX, TY, COB, VS, WIDTH, NORM };

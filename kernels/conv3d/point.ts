@@ -7,7 +7,7 @@ import type { Consts } from "../../src/core/kernel";
 import { defineKernel, grid1d, num, product } from "../../src/core/kernel";
 import type { Tensor } from "../../src/core/tensor";
 import { sourceOf } from "../norm/normalised";
-import { splitsFor } from "../partial_sums";
+import { partialSumSplits } from "../partial_sums";
 import type { ConvTensors, Geometry, GradientTensors } from "./contract";
 
 const ARGS = ["N", "CIN", "COUT", "CT", "C0", "CG", "S4"] as const;
@@ -71,7 +71,7 @@ export function emitPointWeightParts(
   geometry: Geometry,
 ): Tensor {
   const { from, NORM, args } = source(g, x, geometry);
-  const SPLITS = splitsFor(args.S4, PART, g.caps);
+  const SPLITS = partialSumSplits(args.S4, PART, g.caps);
   const parts = g.tensor("dw_partial", [geometry.N * SPLITS, geometry.COUT, geometry.CIN]);
   const WG = SPLITS > 1 ? 256 : 64;
   g.emit(pointDw, { ...from, dy, parts }, { NORM, WG }, { ...args, SPLITS });

@@ -2,9 +2,9 @@ import wgsl from "../../shaders/elementwise/add.wgsl" with { type: "text" };
 import { defineKernel, grid1d, num } from "../../src/core/kernel";
 import { defineOp } from "../../src/core/op";
 import { channelLayout, elements, showShape } from "../../src/core/tensor";
-import { byWidth, widthFor } from "../vector_width";
+import { byVectorWidth, vectorWidth } from "../vector_width";
 
-const kernel = byWidth(
+const kernel = byVectorWidth(
   defineKernel({
     name: "add",
     source: wgsl,
@@ -27,7 +27,7 @@ export const add = defineOp({
     }
     const y = g.tensor("sum", a.shape, a.dtype);
     const [, C = 1, ...space] = a.shape;
-    const WIDTH = widthFor(elements(space));
+    const WIDTH = vectorWidth(elements(space));
     const S = elements(space) / WIDTH;
     const [la, lb] = [channelLayout(a), channelLayout(b)];
     const views = { A_CT: la.CT, A_C0: la.C0, B_CT: lb.CT, B_C0: lb.C0 };

@@ -3,9 +3,9 @@ import { defineKernel, grid1d, num } from "../../src/core/kernel";
 import { defineOp } from "../../src/core/op";
 import type { Shape } from "../../src/core/tensor";
 import { elements } from "../../src/core/tensor";
-import { byWidth, widthFor } from "../vector_width";
+import { byVectorWidth, vectorWidth } from "../vector_width";
 
-const kernel = byWidth(
+const kernel = byVectorWidth(
   defineKernel({
     name: "fill",
     source: wgsl,
@@ -19,7 +19,7 @@ export const fill = defineOp<{ readonly shape: Shape; readonly value: number }>(
   name: "fill",
   forward(g, _inputs, { shape, value }) {
     const y = g.tensor("filled", shape);
-    const width = widthFor(elements(shape));
+    const width = vectorWidth(elements(shape));
     const COUNT = elements(shape) / width;
     g.emit(kernel(width), { y }, { COUNT, VALUE: value, WG: 256 });
     return { y };

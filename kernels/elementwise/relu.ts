@@ -3,9 +3,9 @@ import dxWgsl from "../../shaders/elementwise/relu_dx.wgsl" with { type: "text" 
 import { defineKernel, grid1d, num } from "../../src/core/kernel";
 import { defineOp } from "../../src/core/op";
 import { elements } from "../../src/core/tensor";
-import { byWidth, widthFor } from "../vector_width";
+import { byVectorWidth, vectorWidth } from "../vector_width";
 
-const forward = byWidth(
+const forward = byVectorWidth(
   defineKernel({
     name: "relu",
     source: forwardWgsl,
@@ -15,7 +15,7 @@ const forward = byWidth(
   }),
 );
 
-const dx = byWidth(
+const dx = byVectorWidth(
   defineKernel({
     name: "relu_dx",
     source: dxWgsl,
@@ -31,14 +31,14 @@ export const relu = defineOp({
   forward(g, { x }) {
     if (!x) throw new Error("relu: expected an input x");
     const y = g.tensor("positive", x.shape);
-    const width = widthFor(elements(x.shape));
+    const width = vectorWidth(elements(x.shape));
     g.emit(forward(width), { x, y }, { COUNT: elements(x.shape) / width, WG: 256 });
     return { y };
   },
   backward(g, { outputs }, { y: dy }) {
     const y = outputs.y!;
     const into = g.tensor("dx", y.shape);
-    const width = widthFor(elements(y.shape));
+    const width = vectorWidth(elements(y.shape));
     const consts = { COUNT: elements(y.shape) / width, WG: 256 };
     g.emit(dx(width), { y, dy: dy!, dx: into }, consts);
     return { x: into };

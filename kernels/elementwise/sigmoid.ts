@@ -3,9 +3,9 @@ import dxWgsl from "../../shaders/elementwise/sigmoid_dx.wgsl" with { type: "tex
 import { defineKernel, grid1d, num } from "../../src/core/kernel";
 import { defineOp } from "../../src/core/op";
 import { elements } from "../../src/core/tensor";
-import { byWidth, widthFor } from "../vector_width";
+import { byVectorWidth, vectorWidth } from "../vector_width";
 
-const forward = byWidth(
+const forward = byVectorWidth(
   defineKernel({
     name: "sigmoid",
     source: forwardWgsl,
@@ -15,7 +15,7 @@ const forward = byWidth(
   }),
 );
 
-const dx = byWidth(
+const dx = byVectorWidth(
   defineKernel({
     name: "sigmoid_dx",
     source: dxWgsl,
@@ -31,14 +31,14 @@ export const sigmoid = defineOp({
   forward(g, { x }) {
     if (!x) throw new Error("sigmoid: expected an input x");
     const y = g.tensor("probability", x.shape);
-    const width = widthFor(elements(x.shape));
+    const width = vectorWidth(elements(x.shape));
     g.emit(forward(width), { x, y }, { COUNT: elements(x.shape) / width, WG: 256 });
     return { y };
   },
   backward(g, { inputs }, { y: dy }) {
     const x = inputs.x!;
     const into = g.tensor("dx", x.shape);
-    const width = widthFor(elements(x.shape));
+    const width = vectorWidth(elements(x.shape));
     const consts = { COUNT: elements(x.shape) / width, WG: 256 };
     g.emit(dx(width), { x, dy: dy!, dx: into }, consts);
     return { x: into };

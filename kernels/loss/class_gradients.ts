@@ -2,11 +2,11 @@ import wgsl from "../../shaders/loss/class_gradients.wgsl" with { type: "text" }
 import { defineKernel, grid1d, product } from "../../src/core/kernel";
 import { defineOp } from "../../src/core/op";
 import { elements, showShape } from "../../src/core/tensor";
-import { splitsFor } from "../partial_sums";
+import { partialSumSplits } from "../partial_sums";
 import { emitSumOfParts } from "../sum_parts";
-import { byWidth, widthFor } from "../vector_width";
+import { byVectorWidth, vectorWidth } from "../vector_width";
 
-const kernel = byWidth(
+const kernel = byVectorWidth(
   defineKernel({
     name: "class_gradients",
     source: wgsl,
@@ -35,9 +35,9 @@ export const classGradients = defineOp({
     }
     const [N = 1, ...rest] = dx!.shape;
     const y = g.tensor("class_gradients", [N, 2]);
-    const WIDTH = widthFor(elements(rest));
+    const WIDTH = vectorWidth(elements(rest));
     const S = elements(rest) / WIDTH;
-    const SPLITS = splitsFor(S, PART, g.caps);
+    const SPLITS = partialSumSplits(S, PART, g.caps);
     const parts = SPLITS > 1 ? g.tensor("class_parts", [SPLITS, N, 2]) : y;
     const tensors = { dx: dx!, labels: target!, y: parts };
     g.emit(kernel(WIDTH), tensors, { WIDTH, WG: 256 }, { N, S, SPLITS });

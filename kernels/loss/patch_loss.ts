@@ -9,10 +9,10 @@ import sumsWgsl from "../../shaders/loss/patch_sums.wgsl" with { type: "text" };
 import { type Consts, defineKernel, grid1d, num, product } from "../../src/core/kernel";
 import { defineOp } from "../../src/core/op";
 import { elements, showShape, type Tensor } from "../../src/core/tensor";
-import { splitsFor } from "../partial_sums";
-import { byWidth, widthFor } from "../vector_width";
+import { partialSumSplits } from "../partial_sums";
+import { byVectorWidth, vectorWidth } from "../vector_width";
 
-const sumsKernel = byWidth(
+const sumsKernel = byVectorWidth(
   defineKernel({
     name: "patch_sums",
     source: sumsWgsl,
@@ -143,9 +143,9 @@ export const patchLoss = defineOp<PatchLossAttrs>({
     const loss = g.tensor("loss", [N]);
     const sums = g.tensor("loss_sums", [N, 3]);
     const terms = g.tensor("loss_terms", [N, TERMS]);
-    const WIDTH = widthFor(elements(rest));
+    const WIDTH = vectorWidth(elements(rest));
     const vectors = elements(rest) / WIDTH;
-    const SPLITS = splitsFor(vectors, PART, g.caps);
+    const SPLITS = partialSumSplits(vectors, PART, g.caps);
     const parts = g.tensor("loss_parts", [N, SPLITS, TERMS + 1]);
     const voxels = { ...voxelConsts(attrs), VOXELS: Boolean(attrs.voxels?.weight) };
     g.emit(

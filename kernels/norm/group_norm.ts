@@ -10,8 +10,8 @@ import { defineKernel, grid1d, num, product } from "../../src/core/kernel";
 import { defineOp } from "../../src/core/op";
 import type { Deferred, Tensor } from "../../src/core/tensor";
 import { channelLayout, elements, showShape } from "../../src/core/tensor";
-import { lanesFor } from "../partial_sums";
-import { byWidth, widthFor } from "../vector_width";
+import { partialSumLanes } from "../partial_sums";
+import { byVectorWidth, vectorWidth } from "../vector_width";
 import type { Normalised, NormGradient } from "./normalised";
 
 export interface GroupNormAttrs {
@@ -27,7 +27,7 @@ export interface GroupNormAttrs {
   readonly out?: Tensor;
 }
 
-const stats = byWidth(
+const stats = byVectorWidth(
   defineKernel({
     name: "group_norm_stats",
     source: statsWgsl,
@@ -52,7 +52,7 @@ const chunks = (c: Consts) => {
   return grid1d(num(c, "N") * num(c, "C") * perChannel, 1);
 };
 
-const apply = byWidth(
+const apply = byVectorWidth(
   defineKernel({
     name: "group_norm_apply",
     source: applyWgsl,
@@ -72,7 +72,7 @@ const backwardInputs = {
   bias: "read",
 } as const;
 
-const sums = byWidth(
+const sums = byVectorWidth(
   defineKernel({
     name: "group_norm_sums",
     source: sumsWgsl,
@@ -99,7 +99,7 @@ const params = defineKernel({
   },
 });
 
-const dx = byWidth(
+const dx = byVectorWidth(
   defineKernel({
     name: "group_norm_dx",
     source: dxWgsl,
@@ -124,7 +124,7 @@ interface Sizes {
 function sizes(x: Tensor, groups: number): Sizes {
   const [N = 1, C = 1, ...space] = x.shape;
   const S = elements(space);
-  const WIDTH = widthFor(S);
+  const WIDTH = vectorWidth(S);
   return { N, C, S: S / WIDTH, WIDTH, CG: C / groups };
 }
 
@@ -136,7 +136,7 @@ function reducers(count: number, { kind }: Capabilities): number {
 
 /** Threads that merge T parts of each of the CG channels of a group. */
 function mergers(CG: number, T: number, caps: Capabilities): Record<string, number> {
-  const LANES = lanesFor(T, caps, 16);
+  const LANES = partialSumLanes(T, caps, 16);
   const CHANNELS = LANES > 1 ? Math.min(8, 2 ** Math.ceil(Math.log2(CG))) : 1;
   return { LANES, CHANNELS, WG: LANES > 1 ? Math.max(32, LANES * CHANNELS) : 64 };
 }
@@ -247,7 +247,12 @@ export const groupNorm = defineOp<GroupNormAttrs>({
     g.emit(
       params,
       { sums: partial, weight, means, dweight: w.tensor, dbias: b.tensor },
-      { ACC_WEIGHT: w.accumulate, ACC_BIAS: b.accumulate, LANES: lanesFor(N, g.caps), WG: 64 },
+      {
+        ACC_WEIGHT: w.accumulate,
+        ACC_BIAS: b.accumulate,
+        LANES: partialSumLanes(N, g.caps),
+        WG: 64,
+      },
       { N, C, CG, M: CG * S * WIDTH },
     );
     const grads: Record<string, Tensor> = { weight: w.tensor, bias: b.tensor };

@@ -10,7 +10,7 @@ import type { Tensor } from "../../src/core/tensor";
 import { channelLayout } from "../../src/core/tensor";
 import type { Variant } from "../../src/core/variant";
 import { sourceOf } from "../norm/normalised";
-import { widthFor } from "../vector_width";
+import { vectorWidth } from "../vector_width";
 
 const cells = (c: Consts) => grid1d(product(c, "N", "C", "D", "H", "W"), num(c, "WG"));
 
@@ -114,7 +114,7 @@ function variantsOf(
   const walk = (run: number): UpsampleVariant => ({
     name: `rows${run}`,
     supported,
-    fits: ({ W }) => widthFor(W) === 4,
+    fits: ({ W }) => vectorWidth(W) === 4,
     fuses,
     f16: true,
     emit: byRows(run),

@@ -3,9 +3,9 @@ import { defineKernel, grid1d, num } from "../../src/core/kernel";
 import { defineOp } from "../../src/core/op";
 import type { Tensor } from "../../src/core/tensor";
 import { channelLayout, channelsOf, elements, showShape } from "../../src/core/tensor";
-import { byWidth, widthFor } from "../vector_width";
+import { byVectorWidth, vectorWidth } from "../vector_width";
 
-const kernel = byWidth(
+const kernel = byVectorWidth(
   defineKernel({
     name: "concat",
     source: wgsl,
@@ -44,7 +44,7 @@ export const concat = defineOp({
     const inPlace = joined(a, b);
     if (inPlace) return { y: inPlace };
     const y = g.tensor("joined", [N, Ca + Cb, ...space], a.dtype);
-    const width = widthFor(elements(space));
+    const width = vectorWidth(elements(space));
     const S = elements(space) / width;
     for (const [x, part] of [
       [a, channelsOf(y, 0, Ca)],
