@@ -63,12 +63,12 @@ export function layOut<S extends StoredPair>(
         pages.push([]);
         used = 0;
       }
-      const variants = Math.max(1, source.lesions.length);
-      const volumes = Array.from({ length: variants }, (_, variant) =>
-        storedVolume(source, variant, z0, planes, row + variant),
+      const rows = Math.max(1, source.lesions.length);
+      const volumes = Array.from({ length: rows }, (_, twin) =>
+        storedVolume(source, twin, z0, planes, row + twin),
       );
       pages.at(-1)!.push({ source, z0, planes, offset: used, volumes });
-      row += variants;
+      row += rows;
       used += words;
     }
   }
@@ -94,9 +94,10 @@ function slabs(source: StoredPair, most: number, half: boolean, patch: number) {
   }
 }
 
+/** `twin`: 0 for the pair as it is, 1 for its time-swapped twin. */
 function storedVolume(
   source: StoredPair,
-  variant: number,
+  twin: number,
   z0: number,
   planes: number,
   row: number,
@@ -104,7 +105,7 @@ function storedVolume(
   const [nx, ny] = source.size;
   const from = z0 * nx * ny;
   const to = from + planes * nx * ny;
-  const inside = (source.lesions[variant] ?? new Uint32Array()).filter((i) => i >= from && i < to);
-  const id = variant === 0 ? source.id : `${source.id}-reversed`;
+  const inside = (source.lesions[twin] ?? new Uint32Array()).filter((i) => i >= from && i < to);
+  const id = twin === 0 ? source.id : `${source.id}-reversed`;
   return { id, row, z0, size: [nx, ny, planes], lesions: inside.map((i) => i - from) };
 }

@@ -22,7 +22,7 @@ import { type VisitStatistics, visitStatistics } from "./visit_statistics";
 export interface VisitData {
   readonly visit1: Float32Array;
   readonly visit2: Float32Array;
-  /** One 0/1 label a variant, in the order of `lesions`. */
+  /** A 0/1 label of the pair and, where there is one, of its twin: in the order of `lesions`. */
   readonly labels: readonly Uint8Array[];
 }
 
@@ -162,8 +162,8 @@ export class VolumeStore {
     if (volumes.every(({ volumes: [first] }) => this.statistics.has(first!.row))) return;
     const visits = [visitStatistics(visit1), visitStatistics(visit2)] as const;
     for (const block of volumes) {
-      for (const [variant, { row }] of block.volumes.entries()) {
-        this.statistics.set(row, variant === 0 ? visits : [visits[1], visits[0]]);
+      for (const [twin, { row }] of block.volumes.entries()) {
+        this.statistics.set(row, twin === 0 ? visits : [visits[1], visits[0]]);
       }
     }
   }
@@ -196,8 +196,8 @@ export class VolumeStore {
     const rows = new Uint32Array(this.table.shape[0]! * TABLE_COLUMNS);
     this.slotPages.forEach((page, slot) => {
       for (const block of page < 0 ? [] : this.logical[page]!) {
-        for (const [variant, volume] of block.volumes.entries()) {
-          rows.set(tableRow(block, variant, slot, this.half), volume.row * TABLE_COLUMNS);
+        for (const [twin, volume] of block.volumes.entries()) {
+          rows.set(tableRow(block, twin, slot, this.half), volume.row * TABLE_COLUMNS);
         }
       }
     });
@@ -205,14 +205,15 @@ export class VolumeStore {
   }
 }
 
-function tableRow(block: Block<Source>, variant: number, slot: number, half: boolean): number[] {
+/** `twin`: 0 for the pair as it is, 1 for its time-swapped twin. */
+function tableRow(block: Block<Source>, twin: number, slot: number, half: boolean): number[] {
   const [nx, ny] = block.source.size;
   const count = block.planes * nx * ny;
   const images = half ? 1 : 2;
-  const [first, second] = variant === 0 ? [0, 1] : [1, 0];
+  const [first, second] = twin === 0 ? [0, 1] : [1, 0];
   const visit = (i: number) => block.offset + (half ? 0 : i * count);
-  const label = block.offset + images * count + variant * Math.ceil(count / 32);
-  const flags = half && variant === 1 ? SWAPPED : 0;
+  const label = block.offset + images * count + twin * Math.ceil(count / 32);
+  const flags = half && twin === 1 ? SWAPPED : 0;
   return [slot, visit(first), visit(second), label, block.planes, ny, nx, flags];
 }
 
