@@ -11,6 +11,7 @@ import type { Op } from "../src/core/op";
 import { OpGraph, trialOf } from "../src/portability/op_run";
 import { references } from "../src/reference/index";
 import type { Reference } from "../src/reference/reference";
+import { trials, trialsOf } from "../src/tune/trials/index";
 import { LAVAPIPE } from "./adapters";
 
 const root = join(import.meta.dir, "..");
@@ -82,6 +83,20 @@ describe("registry", () => {
         .map(([, name]) => `${path}: add ${name} to src/reference/index.ts`),
     );
     expect(lost).toEqual([]);
+  });
+
+  test("every choice between variants has a trial, and every trial a choice", () => {
+    const wanting = registry.flatMap(([, op]) =>
+      Object.keys(op.variants ?? {})
+        .filter((pick) => !trialsOf(op)[pick])
+        .map((pick) => `the variants of ${pick} have no trial in src/tune/trials/index.ts`),
+    );
+    expect(wanting).toEqual([]);
+    const strangers = Object.entries(trials).flatMap(([name, named]) => {
+      const op = registry.find(([, one]) => one.name === name)?.[1];
+      return Object.keys(named).filter((pick) => !op?.variants?.[pick]);
+    });
+    expect(strangers.map((pick) => `no op chooses between variants of ${pick}`)).toEqual([]);
   });
 
   test("the cases of a reference have distinct ids", () => {
