@@ -23,7 +23,7 @@ const device = await defaultDevice();
 const caps = capabilities(device);
 afterAll(() => device.destroy());
 
-async function scores(variants: readonly ConvVariant[]) {
+async function tuned(variants: readonly ConvVariant[]) {
   const tasks = await convTasks(device, variants);
   const lines: string[] = [];
   const end = await tune(device, tasks, { seconds: 60, onRefused: (line) => lines.push(line) });
@@ -32,10 +32,10 @@ async function scores(variants: readonly ConvVariant[]) {
 
 describe("wrong candidates are refused, however fast", () => {
   test("everywhere wrong, half written, one element wrong, not compiling", async () => {
-    const { end, lines, entry } = await scores([wrong, half, plain, nearly, broken, naive]);
+    const { end, lines, entry } = await tuned([wrong, half, plain, nearly, broken, naive]);
     expect(end).toBe("all");
     expect(["plain", "naive"]).toContain(entry!.chosen);
-    const refused = entry!.scores.filter((s) => "refused" in s).map(({ name }) => name);
+    const refused = entry!.timings.filter((s) => "refused" in s).map(({ name }) => name);
     expect(refused).toEqual(["wrong", "half", "nearly", "broken"]);
     expect(lines.length).toBe(4);
     expect(lines[0]).toMatch(/^conv3d .*: wrong refused: wrong result: y\[\d+\] is 0, should be/);
@@ -45,13 +45,13 @@ describe("wrong candidates are refused, however fast", () => {
   });
 
   test("also when the others are compared with it", async () => {
-    const { lines, entry } = await scores([nearly, plain]);
+    const { lines, entry } = await tuned([nearly, plain]);
     expect(entry!.chosen).toBe("plain");
     expect(lines.join()).toMatch(/nearly refused: wrong result: y\[1234\]/);
   });
 
   test("without a right one nothing is chosen", async () => {
-    const { end, entry } = await scores([wrong, broken]);
+    const { end, entry } = await tuned([wrong, broken]);
     expect({ end, entry }).toEqual({ end: "all", entry: undefined });
   });
 

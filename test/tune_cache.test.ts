@@ -64,8 +64,8 @@ describe("the cache", () => {
   test("damaged files are ignored with a warning, and written anew", async () => {
     const store = newStore();
     const [task] = await convTasks(device, two);
-    const foreign = { version: 2, chosen: "gone", scores: [] };
-    for (const text of ['{"version": 2, "cho', JSON.stringify(foreign)]) {
+    const foreign = { version: 3, chosen: "gone", timings: [] };
+    for (const text of ['{"version": 3, "cho', JSON.stringify(foreign)]) {
       writeFileSync(store.path(task!.key), text);
       store.warnings.length = 0;
       const tasks = await convTasks(device, two);

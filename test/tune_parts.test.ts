@@ -1,4 +1,4 @@
-/** The tuner without a device: elements of the references, winners, files, and the table of defaults. */
+/** The tuner without a device: elements of references, timings, files, and the table of defaults. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,7 +18,14 @@ import { conv3dReference } from "../src/reference/conv3d";
 import type { Reference, Values } from "../src/reference/reference";
 import { upsample3dReference } from "../src/reference/upsample3d";
 import { createRunFolder, readChoices, writeChoices } from "../src/run/run_folder";
-import { contest, Limit, Refused, type Runner, type Score, winner } from "../src/tune/contest";
+import {
+  fastest,
+  Limit,
+  Refused,
+  type StartedCandidate,
+  type Timing,
+  timeCandidates,
+} from "../src/tune/timing";
 import type { Trial } from "../src/tune/trial";
 import { trialsOf } from "../src/tune/trials/index";
 
@@ -101,23 +108,23 @@ describe("trials ask the references for the right elements", () => {
   });
 });
 
-describe("contests", () => {
-  const timed = (name: string, least: number, milliseconds = least): Score => ({
+describe("timings", () => {
+  const timed = (name: string, least: number, milliseconds = least): Timing => ({
     ...{ name, least, milliseconds },
   });
 
   test("least and median decide; the default stays unless another is clearly faster", () => {
-    expect(winner([timed("a", 10), timed("b", 8)])).toBe("b");
-    expect(winner([timed("a", 10), timed("b", 9.9)])).toBe("a");
-    expect(winner([timed("a", 10, 10), timed("b", 9, 14)])).toBe("a");
-    expect(winner([{ name: "a", refused: "wrong" }, timed("b", 99), timed("c", 98)])).toBe("c");
-    expect(winner([{ name: "a", refused: "wrong" }])).toBeUndefined();
+    expect(fastest([timed("a", 10), timed("b", 8)])).toBe("b");
+    expect(fastest([timed("a", 10), timed("b", 9.9)])).toBe("a");
+    expect(fastest([timed("a", 10, 10), timed("b", 9, 14)])).toBe("a");
+    expect(fastest([{ name: "a", refused: "wrong" }, timed("b", 99), timed("c", 98)])).toBe("c");
+    expect(fastest([{ name: "a", refused: "wrong" }])).toBeUndefined();
   });
 
   /** Takes `milliseconds` by its own account; counts how often it is asked. */
-  function entrant(name: string, milliseconds: number) {
+  function timedCandidate(name: string, milliseconds: number) {
     const counts = { times: 0, released: 0 };
-    const runner: Runner = {
+    const started: StartedCandidate = {
       time: async () => {
         counts.times++;
         return milliseconds;
@@ -127,29 +134,33 @@ describe("contests", () => {
         counts.released++;
       },
     };
-    return { counts, contestant: { name, start: async () => runner } };
+    return { counts, candidate: { name, start: async () => started } };
   }
 
-  test("a hopeless candidate is not in the rounds; all are released", async () => {
-    const [fast, slow, hopeless] = [entrant("a", 30), entrant("b", 100), entrant("c", 130)];
-    const all = [fast, slow, hopeless].map(({ contestant }) => contestant);
-    const found = await contest(all, new Limit(60));
-    expect(found!.map((s) => "hopeless" in s)).toEqual([false, false, true]);
-    expect(hopeless.counts).toEqual({ times: 1, released: 1 });
-    expect([fast, slow].map(({ counts }) => counts)).toEqual([
+  test("a candidate that is far too slow is not in the rounds; all are released", async () => {
+    const [fast, medium, slow] = [
+      timedCandidate("a", 30),
+      timedCandidate("b", 100),
+      timedCandidate("c", 130),
+    ];
+    const all = [fast, medium, slow].map(({ candidate }) => candidate);
+    const found = await timeCandidates(all, new Limit(60));
+    expect(found!.map((s) => "slow" in s)).toEqual([false, false, true]);
+    expect(slow.counts).toEqual({ times: 1, released: 1 });
+    expect([fast, medium].map(({ counts }) => counts)).toEqual([
       { times: 8, released: 1 },
       { times: 8, released: 1 },
     ]);
   });
 
   test("what goes wrong otherwise is not swallowed, and nothing leaks", async () => {
-    const fine = entrant("a", 1);
+    const fine = timedCandidate("a", 1);
     const fails = (error: Error) => ({ name: "b", start: () => Promise.reject(error) });
-    const lost = contest([fine.contestant, fails(new Error("device lost"))], new Limit(60));
+    const lost = timeCandidates([fine.candidate, fails(new Error("device lost"))], new Limit(60));
     await expect(lost).rejects.toThrow("device lost");
     expect(fine.counts.released).toBe(1);
-    const refused = await contest(
-      [fine.contestant, fails(new Refused("wrong result"))],
+    const refused = await timeCandidates(
+      [fine.candidate, fails(new Refused("wrong result"))],
       new Limit(60),
     );
     expect(refused![1]).toEqual({ name: "b", refused: "wrong result" });

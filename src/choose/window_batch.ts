@@ -13,9 +13,9 @@ import { unetNetwork } from "../infer/model";
 import { boundedBatch, DEFAULT_BATCH, type WindowModel } from "../infer/window_batch";
 import { initialise, unetParameters } from "../nn/parameters";
 import { flatParameters } from "../nn/weights";
-import { Refused, type Runner } from "../tune/contest";
 import { fillWith, writeRepeated } from "../tune/noise";
 import { keyOf, sourcesOf, type Task } from "../tune/task";
+import { Refused, type StartedCandidate } from "../tune/timing";
 import { orRefused } from "../tune/trial_bench";
 
 /** The name of the choice in the tuner's cache and in a run's choices.json. */
@@ -84,9 +84,12 @@ export async function windowBatchTask(
     weight: 0,
     open(memory, stopwatch) {
       memory.write(params.flat, initialise(specs, 0));
-      const heat = new Batches(memory, stopwatch, record);
+      const bench = new Batches(memory, stopwatch, record);
       return {
-        contestants: batches.map((count) => ({ name: `${count}`, start: () => heat.start(count) })),
+        candidates: batches.map((count) => ({
+          name: `${count}`,
+          start: () => bench.start(count),
+        })),
         release: () => memory.release(params.flat),
       };
     },
@@ -104,7 +107,7 @@ class Batches {
     private readonly record: (count: number) => Recorded,
   ) {}
 
-  async start(count: number): Promise<Runner> {
+  async start(count: number): Promise<StartedCandidate> {
     const { memory, stopwatch } = this;
     const { g, windows, probabilities } = this.record(count);
     const keep = [probabilities];

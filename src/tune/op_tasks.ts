@@ -8,8 +8,8 @@ import { type Picked, type Problem, problemKey } from "../core/variant";
 import type { Device } from "../gpu/device";
 import type { Memory } from "../gpu/memory";
 import type { Stopwatch } from "../gpu/stopwatch";
-import { Refused } from "./contest";
 import { keyOf, sourcesOf, type Task } from "./task";
+import { Refused } from "./timing";
 import type { Trial } from "./trial";
 import { recordVariant, type Subject, TrialBench } from "./trial_bench";
 import { trialsOf } from "./trials/index";
@@ -87,8 +87,10 @@ async function taskOf(
     batch: trial.batch,
     open(memory: Memory, stopwatch: Stopwatch) {
       const bench = new TrialBench(memory, stopwatch, subject);
-      const contestants = candidates.map((name) => bench.contestant(name));
-      return { contestants, release: () => bench.release() };
+      return {
+        candidates: candidates.map((name) => bench.candidate(name)),
+        release: () => bench.release(),
+      };
     },
   };
 }

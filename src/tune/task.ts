@@ -6,11 +6,10 @@ import type { Device } from "../gpu/device";
 import type { Memory } from "../gpu/memory";
 import { specialise } from "../gpu/shader";
 import type { Stopwatch } from "../gpu/stopwatch";
-import type { Contestant, Score } from "./contest";
-import { winner } from "./contest";
+import { type Candidate, fastest, type Timing } from "./timing";
 
 /** Raised when what is measured, or how, changes. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** What a choice between candidates came to: one file of the cache. */
 export interface Entry {
@@ -18,7 +17,7 @@ export interface Entry {
   readonly adapter: string;
   readonly label: string;
   readonly chosen: string;
-  readonly scores: readonly Score[];
+  readonly timings: readonly Timing[];
 }
 
 /** Where entries are kept between runs; `read` gives undefined for what is not there. */
@@ -47,11 +46,12 @@ export interface Task {
   /** What is known. */
   entry?: Entry;
   /** Makes everything that the candidates share. */
-  open(memory: Memory, stopwatch: Stopwatch): Heat;
+  open(memory: Memory, stopwatch: Stopwatch): OpenTask;
 }
 
-export interface Heat {
-  readonly contestants: readonly Contestant[];
+/** A task whose candidates can be started. */
+export interface OpenTask {
+  readonly candidates: readonly Candidate[];
   release(): void;
 }
 
@@ -73,17 +73,23 @@ export function sourcesOf({ dispatches }: Graph): unknown {
   ]);
 }
 
-/** The entry of finished scores; undefined when every candidate was refused. */
-export function entryOf(device: Device, task: Task, scores: readonly Score[]): Entry | undefined {
-  const chosen = winner(scores);
+/** The entry of finished timings; undefined when every candidate was refused. */
+export function entryOf(device: Device, task: Task, timings: readonly Timing[]): Entry | undefined {
+  const chosen = fastest(timings);
   if (chosen === undefined) return undefined;
-  return { version: VERSION, adapter: adapterText(device.info), label: task.label, chosen, scores };
+  return {
+    version: VERSION,
+    adapter: adapterText(device.info),
+    label: task.label,
+    chosen,
+    timings,
+  };
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null;
 
-function isScore(value: unknown): value is Score {
+function isTiming(value: unknown): value is Timing {
   if (!isObject(value) || typeof value.name !== "string") return false;
   if (typeof value.refused === "string") return true;
   return [value.milliseconds, value.least].every((ms) => typeof ms === "number" && ms >= 0);
@@ -91,10 +97,10 @@ function isScore(value: unknown): value is Score {
 
 /** What a store gave, if it is an entry for these candidates. */
 export function parseEntry(value: unknown, { candidates }: Task): Entry | undefined {
-  if (!isObject(value) || value.version !== VERSION || !Array.isArray(value.scores))
+  if (!isObject(value) || value.version !== VERSION || !Array.isArray(value.timings))
     return undefined;
-  const { chosen, scores } = value;
-  if (!candidates.some((name) => name === chosen) || !scores.every(isScore)) return undefined;
-  const names = scores.map(({ name }: Score) => name);
+  const { chosen, timings } = value;
+  if (!candidates.some((name) => name === chosen) || !timings.every(isTiming)) return undefined;
+  const names = timings.map(({ name }: Timing) => name);
   return names.join() === candidates.join() ? (value as unknown as Entry) : undefined;
 }

@@ -9,8 +9,8 @@ import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { type Stopwatch, stepsOf } from "../gpu/stopwatch";
 import type { Lookup } from "../reference/element";
-import { type Contestant, Refused, type Runner } from "./contest";
 import { fillWith, noiseAt, writeRepeated } from "./noise";
+import { type Candidate, Refused, type StartedCandidate } from "./timing";
 import type { Trial } from "./trial";
 import { Verifier } from "./verifier";
 
@@ -95,11 +95,11 @@ export class TrialBench {
     }, trial.derived);
   }
 
-  contestant(variant: string): Contestant {
+  candidate(variant: string): Candidate {
     return { name: variant, start: () => this.start(variant) };
   }
 
-  private async start(variant: string): Promise<Runner> {
+  private async start(variant: string): Promise<StartedCandidate> {
     const { memory, stopwatch, subject, inputs } = this;
     const { g, outputs } = recordVariant(memory.device, subject, variant, inputs);
     const keep = Object.values(outputs);

@@ -2,8 +2,8 @@
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { Stopwatch } from "../gpu/stopwatch";
-import { contest, Limit } from "./contest";
 import { entryOf, parseEntry, type Task, type TuneStore } from "./task";
+import { Limit, timeCandidates } from "./timing";
 
 /** Where a tuning is, for a progress line. */
 export interface TuneProgress {
@@ -62,13 +62,15 @@ export async function tune(
       const show = (best?: TuneProgress["best"]) =>
         onProgress?.({ done, total: tasks.length, secondsLeft: limit.secondsLeft, label, best });
       show();
-      const heat = task.open(memory, stopwatch);
-      const scores = await contest(heat.contestants, limit, show).finally(() => heat.release());
-      if (!scores) return limit.reached ?? "time";
-      for (const score of scores) {
-        if ("refused" in score) onRefused?.(`${label}: ${score.name} refused: ${score.refused}`);
+      const open = task.open(memory, stopwatch);
+      const timed = timeCandidates(open.candidates, limit, show);
+      const timings = await timed.finally(() => open.release());
+      if (!timings) return limit.reached ?? "time";
+      for (const timing of timings) {
+        if (!("refused" in timing)) continue;
+        onRefused?.(`${label}: ${timing.name} refused: ${timing.refused}`);
       }
-      task.entry = entryOf(device, task, scores);
+      task.entry = entryOf(device, task, timings);
       if (task.entry) await store?.write(task.key, task.entry);
       onDecided?.(task);
     }

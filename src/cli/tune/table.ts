@@ -1,13 +1,14 @@
 /** The table that `bun run tune` prints. */
-import type { Score } from "../../tune/contest";
+
 import type { Task } from "../../tune/task";
+import type { Timing } from "../../tune/timing";
 
 /** Three significant digits. */
 const digits = (ms: number) => ms.toFixed(ms < 1 ? 3 : ms < 10 ? 2 : ms < 100 ? 1 : 0);
 
-function scoreText(score: Score): string {
-  if ("refused" in score) return `${score.name} refused`;
-  return `${score.name} ${digits(score.milliseconds)}`;
+function timingText(timing: Timing): string {
+  if ("refused" in timing) return `${timing.name} refused`;
+  return `${timing.name} ${digits(timing.milliseconds)}`;
 }
 
 /** A row for each choice, of an op the heaviest first; times are medians in milliseconds. */
@@ -19,15 +20,17 @@ export function tuneTable(tasks: readonly Task[]): string {
   const rows = order.map((task) => {
     const { entry, label, candidates } = task;
     const changed = entry && entry.chosen !== candidates[0] ? "*" : "";
-    const scores = entry ? entry.scores.map(scoreText).join(", ") : `of ${candidates.join(", ")}`;
-    return [label, entry ? `${entry.chosen}${changed}` : "not tuned", scores];
+    const timings = entry
+      ? entry.timings.map(timingText).join(", ")
+      : `of ${candidates.join(", ")}`;
+    return [label, entry ? `${entry.chosen}${changed}` : "not tuned", timings];
   });
   const widths = [0, 1].map((column) => Math.max(6, ...rows.map((row) => row[column]!.length)));
-  const line = ([label = "", chosen = "", scores = ""]: readonly string[]) =>
-    `${label.padEnd(widths[0]!)}  ${chosen.padEnd(widths[1]!)}  ${scores}`;
+  const line = ([label = "", chosen = "", timings = ""]: readonly string[]) =>
+    `${label.padEnd(widths[0]!)}  ${chosen.padEnd(widths[1]!)}  ${timings}`;
   const refused = order.flatMap(({ label, entry }) =>
-    (entry?.scores ?? []).flatMap((score) =>
-      "refused" in score ? [`refused: ${score.name} for ${label}: ${score.refused}`] : [],
+    (entry?.timings ?? []).flatMap((timing) =>
+      "refused" in timing ? [`refused: ${timing.name} for ${label}: ${timing.refused}`] : [],
     ),
   );
   return [line(["choice", "chosen", "ms (* not the default)"]), ...rows.map(line), ...refused].join(

@@ -1,7 +1,7 @@
-/** Candidates against each other: hopeless ones leave early, the others are timed in turns. */
+/** Times candidates in turns, but those that are far too slow at first look. */
 
 /** A candidate that computes the right thing and is ready to be timed. */
-export interface Runner {
+export interface StartedCandidate {
   /** Milliseconds of one of `times` runs. */
   time(times: number): Promise<number>;
   /** How often runs of about `milliseconds` must be repeated for a good measurement. */
@@ -11,27 +11,28 @@ export interface Runner {
   release(): void;
 }
 
-export interface Contestant {
+/** One of several implementations, not compiled yet. */
+export interface Candidate {
   readonly name: string;
   /** Checks it. @throws Refused when it does not run, or not rightly */
-  readonly start: () => Promise<Runner>;
+  readonly start: () => Promise<StartedCandidate>;
 }
 
-/** A candidate that may not win, however fast; the message says why. */
+/** A candidate that may not be chosen, however fast; the message says why. */
 export class Refused extends Error {
   override name = "Refused";
 }
 
-/** What became of a candidate. */
-export type Score =
+/** The times of a candidate, or why it has none. */
+export type Timing =
   | { readonly name: string; readonly refused: string }
   | {
       readonly name: string;
       /** Median over the rounds, and the least. */
       readonly milliseconds: number;
       readonly least: number;
-      /** Not in the rounds: at first look it was too far behind. */
-      readonly hopeless?: boolean;
+      /** Not in the rounds: at first look it was far slower than the best. */
+      readonly slow?: boolean;
     };
 
 /** When to stop; looked at between any two runs. */
@@ -58,36 +59,37 @@ export class Limit {
   }
 }
 
-/** Times the best of the first runs that put a candidate out. */
-const HOPELESS = 4;
+/** A candidate whose first run takes more than this many times the best one is not in the rounds. */
+const SLOW = 4;
 const ROUNDS = 7;
 /** Runs shorter than this are timed again, repeated, before they count. */
 const SHORT_MS = 20;
 /** What the default may be slower than the best and still stay: less is noise. */
 const MARGIN = 1.03;
 
-interface Entrant {
+/** A candidate and its times so far. */
+interface Timed {
   readonly name: string;
-  readonly runner: Runner;
+  readonly candidate: StartedCandidate;
   /** Milliseconds of each round; before the first one, of the first look. */
   times: number[];
-  hopeless?: boolean;
+  slow?: boolean;
 }
 
 /**
- * Checks the contestants, all of them before any is timed, and lets them run in turns.
+ * Checks the candidates, all of them before any is timed, and times them in turns.
  * @param onBest called with the best so far
  * @returns undefined when the limit came before every candidate was timed
  */
-export async function contest(
-  contestants: readonly Contestant[],
+export async function timeCandidates(
+  candidates: readonly Candidate[],
   limit: Limit,
   onBest: (best: { name: string; milliseconds: number }) => void = () => {},
-): Promise<Score[] | undefined> {
-  const started = new Map<string, Runner>();
+): Promise<Timing[] | undefined> {
+  const started = new Map<string, StartedCandidate>();
   const refused = new Map<string, string>();
   try {
-    for (const { name, start } of contestants) {
+    for (const { name, start } of candidates) {
       if (limit.reached) return undefined;
       try {
         started.set(name, await start());
@@ -100,75 +102,75 @@ export async function contest(
       const reason = wrong?.();
       if (reason !== undefined) refused.set(name, reason);
     }
-    const entrants = await firstLooks(started, refused, limit, onBest);
-    if (!entrants || !(await rounds(entrants, limit))) return undefined;
-    return contestants.map(({ name }) => {
+    const timed = await firstLooks(started, refused, limit, onBest);
+    if (!timed || !(await rounds(timed, limit))) return undefined;
+    return candidates.map(({ name }) => {
       const reason = refused.get(name);
       if (reason !== undefined) return { name, refused: reason };
-      return scoreOf(entrants.find((entrant) => entrant.name === name)!);
+      return timingOf(timed.find((t) => t.name === name)!);
     });
   } finally {
-    for (const runner of started.values()) runner.release();
+    for (const candidate of started.values()) candidate.release();
   }
 }
 
 async function firstLooks(
-  started: ReadonlyMap<string, Runner>,
+  started: ReadonlyMap<string, StartedCandidate>,
   refused: ReadonlyMap<string, string>,
   limit: Limit,
   onBest: (best: { name: string; milliseconds: number }) => void,
-): Promise<Entrant[] | undefined> {
-  const entrants: Entrant[] = [];
+): Promise<Timed[] | undefined> {
+  const timed: Timed[] = [];
   let best = { name: "", milliseconds: Number.POSITIVE_INFINITY };
-  for (const [name, runner] of started) {
+  for (const [name, candidate] of started) {
     if (refused.has(name)) continue;
     if (limit.reached) return undefined;
-    const once = await runner.time(1);
-    const milliseconds = once < SHORT_MS ? await runner.time(runner.timesFor(once)) : once;
-    entrants.push({ name, runner, times: [milliseconds] });
+    const once = await candidate.time(1);
+    const milliseconds = once < SHORT_MS ? await candidate.time(candidate.timesFor(once)) : once;
+    timed.push({ name, candidate, times: [milliseconds] });
     if (milliseconds < best.milliseconds) best = { name, milliseconds };
     onBest(best);
   }
-  for (const e of entrants) e.hopeless = e.times[0]! > HOPELESS * best.milliseconds;
-  return entrants;
+  for (const t of timed) t.slow = t.times[0]! > SLOW * best.milliseconds;
+  return timed;
 }
 
 /** Each remaining candidate once a round; false when not even one round was finished. */
-async function rounds(entrants: readonly Entrant[], limit: Limit): Promise<boolean> {
-  const left = entrants.filter((e) => !e.hopeless);
-  const repeats = left.map(({ runner, times }) => runner.timesFor(times[0]!));
+async function rounds(timed: readonly Timed[], limit: Limit): Promise<boolean> {
+  const left = timed.filter(({ slow }) => !slow);
+  const repeats = left.map(({ candidate, times }) => candidate.timesFor(times[0]!));
   for (let round = 0; round < ROUNDS; round++) {
     const times: number[] = [];
-    for (const [i, { runner }] of left.entries()) {
+    for (const [i, { candidate }] of left.entries()) {
       if (limit.reached) return round > 0;
-      times.push(await runner.time(repeats[i]!));
+      times.push(await candidate.time(repeats[i]!));
     }
-    for (const [i, entrant] of left.entries()) {
-      entrant.times = round === 0 ? [times[i]!] : [...entrant.times, times[i]!];
+    for (const [i, each] of left.entries()) {
+      each.times = round === 0 ? [times[i]!] : [...each.times, times[i]!];
     }
   }
   return true;
 }
 
-function scoreOf({ name, times, hopeless }: Entrant): Score {
+function timingOf({ name, times, slow }: Timed): Timing {
   const sorted = times.toSorted((a, b) => a - b);
   const milliseconds = sorted[Math.floor(sorted.length / 2)]!;
-  return { name, milliseconds, least: sorted[0]!, ...(hopeless && { hopeless }) };
+  return { name, milliseconds, least: sorted[0]!, ...(slow && { slow }) };
 }
 
 /**
- * The winner by √(least · median): the least tells what the kernel can do, the median what it does.
+ * The fastest by √(least · median): the least tells what the kernel can do, the median what it does.
  * The first candidate, the default, stays unless another one is clearly faster. Undefined when all
  * were refused.
  */
-export function winner(scores: readonly Score[]): string | undefined {
-  const able = scores.flatMap((s) =>
-    "least" in s ? [{ name: s.name, value: Math.sqrt(s.least * s.milliseconds) }] : [],
+export function fastest(timings: readonly Timing[]): string | undefined {
+  const able = timings.flatMap((t) =>
+    "least" in t ? [{ name: t.name, value: Math.sqrt(t.least * t.milliseconds) }] : [],
   );
   const best = able.reduce<(typeof able)[number] | undefined>(
     (a, b) => (a && a.value <= b.value ? a : b),
     undefined,
   );
-  const first = able.find(({ name }) => name === scores[0]!.name);
+  const first = able.find(({ name }) => name === timings[0]!.name);
   return first && first.value <= MARGIN * best!.value ? first.name : best?.name;
 }
