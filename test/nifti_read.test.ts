@@ -221,11 +221,19 @@ test("4-D with one volume is a volume; bytes after the voxels do not matter", ()
 });
 
 test("NaN and infinity become 0, with a note that counts them", () => {
-  const values = [Number.NaN, 1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 2, 1e300];
-  const file = fixture({ type: "float64", values, dims: [3, 6, 1, 1], sform: SFORM });
+  const odd = [Number.NaN, 1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 2, 1e300];
+  const values = [...odd, ...ramp(294)];
+  const file = fixture({ type: "float64", values, dims: [3, 6, 5, 10], sform: SFORM });
   const { data, notes } = parseNifti(file, "a.nii");
-  expect(data).toEqual(expected([0, 1, 0, 0, 2, 0]));
+  expect(data).toEqual(expected([0, 1, 0, 0, 2, 0, ...ramp(294)]));
   expect(notes).toEqual(["a.nii: 4 voxels are NaN or infinite, set to 0"]);
+});
+
+test("an image in float64 that float32 cannot hold is refused, not set to 0", async () => {
+  const values = ramp(300).map((v) => v * 1e37);
+  const file = fixture({ type: "float64", values, dims: [3, 6, 5, 10], sform: SFORM });
+  const parts = ["a.nii:", "of 300 voxels", "pass 3.4e38", "divide the image"];
+  await expectUserError("float64", () => parseNifti(file, "a.nii"), ...parts);
 });
 
 test("masks: 0 and 1 within rounding error, empty ones too; anything else is an error", async () => {

@@ -133,10 +133,41 @@ describe("a prepared pair", () => {
     pair.release();
   });
 
+  test("no magnitude that float32 can hold decides anything", async () => {
+    const expected = await (await make({ time1: thick, time2: shifted }, "volume")).read(0);
+    const largest = Math.max(...thick.data.map(Math.abs));
+    for (const exponent of [20, 60, 126 - Math.ceil(Math.log2(largest)), -20, -60, -100]) {
+      const image = { ...thick, data: thick.data.map((v) => v * 2 ** exponent) };
+      const pair = await make({ time1: image, time2: shifted }, "volume");
+      expect(await pair.read(0), `2^${exponent}`).toEqual(expected);
+      pair.release();
+    }
+    for (const factor of [1e20, 3e35, 1e-25]) {
+      const image = { ...thick, data: thick.data.map((v) => v * factor) };
+      const pair = await make({ time1: image, time2: shifted }, "volume");
+      const values = await pair.read(0);
+      const apart = values.reduce((most, v, i) => Math.max(most, Math.abs(v - expected[i]!)), 0);
+      expect(apart, `${factor}`).toBeLessThan(1e-5);
+      pair.release();
+    }
+  });
+
   test("a constant image, or a missing brain mask, is refused by name", async () => {
-    const flat = { ...thick, data: new Float32Array(thick.data.length).fill(7) };
-    await expect(make({ time1: thick, time2: flat }, "volume")).rejects.toThrow(
-      /b\.nii\.gz: all voxels have the same value/,
+    for (const value of [7, 0.1, -1e-30, 3e38]) {
+      const flat = { ...thick, data: new Float32Array(thick.data.length).fill(value) };
+      await expect(make({ time1: thick, time2: flat }, "volume"), `${value}`).rejects.toThrow(
+        /b\.nii\.gz: all voxels have the same value/,
+      );
+    }
+    const part = { ...thick, data: Float32Array.from(half.data, (m) => 0.1 * m) };
+    for (const mode of ["mask", "nonzero"] as const) {
+      await expect(make({ time1: part, time2: thick, brainMask: half }, mode)).rejects.toThrow(
+        new RegExp(`a\\.nii\\.gz: all voxels of the ${mode} region have the same value`),
+      );
+    }
+    const broken = { ...thick, data: thick.data.with(5, Number.NaN) };
+    await expect(make({ time1: broken, time2: thick }, "volume")).rejects.toThrow(
+      /a\.nii\.gz: its mean is NaN and its standard deviation NaN, so it cannot be normalised/,
     );
     await expect(make({ time1: thick, time2: thick }, "mask")).rejects.toThrow(
       /a\.nii\.gz: --normalisation mask needs a brain mask/,

@@ -5,6 +5,8 @@ import type { Mask, Size3, Volume } from "./volume";
 
 /** The distance that a mask's voxel may have from 0 or 1: rounding of files that scale their values. */
 const MASK_TOLERANCE = 1e-3;
+/** Share of an image's voxels that may be infinite. */
+const MOST_INFINITE = 0.01;
 
 /** A file's additions to its voxels: its header, and a line for each thing decided by rule. */
 export interface FromFile {
@@ -26,6 +28,7 @@ export function parseNifti(bytes: Uint8Array, name: string): Volume & FromFile {
   const notes: string[] = [];
   const info = parseHeader(bytes, name, notes);
   const data = decodeVoxels(bytes, info, name);
+  refuseInfinite(data, name);
   const bad = zeroNonFinite(data);
   if (bad === data.length) {
     throw new UserError(
@@ -131,6 +134,18 @@ function scaled(stored: ArrayLike<number>, { slope, intercept }: NiftiInfo): Flo
   const data = new Float32Array(stored.length);
   for (let i = 0; i < data.length; i++) data[i] = stored[i]! * slope + intercept;
   return data;
+}
+
+/** Some infinite voxels mean "missing"; many are an image in float64 that float32 cannot hold. */
+function refuseInfinite(data: Float32Array, name: string): void {
+  let count = 0;
+  for (let i = 0; i < data.length; i++)
+    if (Math.abs(data[i]!) === Number.POSITIVE_INFINITY) count++;
+  if (count <= MOST_INFINITE * data.length || count === data.length) return;
+  throw new UserError(
+    `${name}: ${count} of ${data.length} voxels are infinite, or pass 3.4e38, the largest number of ` +
+      "float32; divide the image by a constant, or export it again",
+  );
 }
 
 /** Sets NaN and ±infinity to 0, in place; how many there were. */

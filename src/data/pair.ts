@@ -1,6 +1,7 @@
 /** Two visits and masks on one grid, from images in memory. */
 import { UserError } from "../core/errors";
 import { describeGrid, isIdentity, sameGrid } from "./affine";
+import { withoutHotVoxels } from "./hot_voxels";
 import type { FromFile } from "./nifti_decode";
 import { resampleMaskTo, resampleTo } from "./resample";
 import { type Grid, type Mask, type Volume, voxelSize } from "./volume";
@@ -17,13 +18,14 @@ export interface Pair {
 type ReadVolume = Volume & FromFile;
 
 /**
- * Both visits on the grid of the first: a second one on another grid has its voxels reordered, or is
+ * Both visits without hot voxels and on the grid of the first: a second one on another grid has its voxels reordered, or is
  * resampled (trilinear) by header geometry, and a note says so.
  * @param path1 name of the first image in messages; `path2` of the second
  * @throws UserError when the grids differ and a header has no geometry to resample by, or when the
  *   two do not overlap in space
  */
-export function pairOf(path1: string, time1: ReadVolume, path2: string, time2: ReadVolume): Pair {
+export function pairOf(path1: string, read1: ReadVolume, path2: string, read2: ReadVolume): Pair {
+  const [time1, time2] = [withoutHotVoxels(read1, path1), withoutHotVoxels(read2, path2)];
   const notes = [...time1.notes, ...time2.notes];
   const onGrid = onSameGrid(path2, time2, path1, time1, notes);
   if (onGrid) {

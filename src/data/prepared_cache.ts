@@ -15,7 +15,7 @@ import type { VisitData, VolumeSource } from "./volume_store";
 import { labelOnGrid, lesionVoxels } from "./working_grid";
 
 /** Raise when what lies in the files changes. */
-const FORMAT = 4;
+const FORMAT = 5;
 
 export interface PreparedPatient extends VolumeSource {
   readonly grid: Grid;

@@ -62,7 +62,8 @@ export class DevicePair {
     most?: number,
   ): Promise<DevicePair> {
     const order = workingOrder(pair.time1.affine);
-    const images = [inOrder(pair.time1, order), inOrder(pair.time2, order)] as const;
+    const seen = (image: Volume) => withinFloat32(inOrder(image, order));
+    const images = [seen(pair.time1), seen(pair.time2)] as const;
     const grid = targetGrid(pair.time1, spacing);
     if (normalisation === "mask" && !pair.brainMask) {
       throw new UserError(
@@ -70,6 +71,8 @@ export class DevicePair {
           "it, or use --normalisation volume",
       );
     }
+    refuseConstant(pair.time1, pair.brainMask, names[0], normalisation);
+    refuseConstant(pair.time2, pair.brainMask, names[1], normalisation);
     const mask =
       normalisation === "mask" ? await labelOnGrid(memory, pair.brainMask!, grid) : undefined;
     const options = { most };
@@ -148,6 +151,25 @@ export async function preparePair(
   }
 }
 
+/** Magnitudes between which squares of voxels, and their sums over a volume, are float32 numbers. */
+const SQUARED = [2 ** -40, 2 ** 50] as const;
+
+/**
+ * The image times a power of two where its squares would leave float32; else the image itself. No
+ * bit of a normalised image depends on such a factor, and the squares of ordinary images need none.
+ */
+function withinFloat32(image: Volume): Volume {
+  let largest = 0;
+  for (let i = 0; i < image.data.length; i++) {
+    const magnitude = Math.abs(image.data[i]!);
+    if (magnitude > largest) largest = magnitude;
+  }
+  const [low, high] = SQUARED;
+  if (largest === 0 || (largest >= low && largest <= high)) return image;
+  const factor = 2 ** -Math.floor(Math.log2(largest));
+  return { ...image, data: image.data.map((value) => value * factor) };
+}
+
 /** Moments of slabs that lie in one tensor after another. */
 class Measure {
   /** By number of planes: the last slab may have fewer. */
@@ -200,9 +222,37 @@ class Measure {
 
 function paramsOf(partials: readonly Float32Array[], name: string, mode: Normalisation): Params {
   const { mean, std } = mergeMoments(partials.flatMap((part) => [...part]));
+  if (!Number.isFinite(mean) || !Number.isFinite(std)) {
+    throw new UserError(
+      `${name}: its mean is ${mean} and its standard deviation ${std}, so it cannot be normalised; ` +
+        "check the image",
+    );
+  }
   if (std > ROUNDING * Math.abs(mean)) return [mean, 1 / std];
-  throw new UserError(
+  throw constantError(name, mode);
+}
+
+function constantError(name: string, mode: Normalisation): UserError {
+  return new UserError(
     `${name}: all voxels ${mode === "volume" ? "" : `of the ${mode} region `}have the same value, ` +
       "so it cannot be normalised; check the image",
   );
+}
+
+/** The device's mean of equal voxels is rounded, so that they would seem to deviate from it. */
+function refuseConstant(
+  { data }: Volume,
+  mask: Mask | undefined,
+  name: string,
+  mode: Normalisation,
+): void {
+  const counts = (i: number) =>
+    mode === "volume" || (mode === "nonzero" ? data[i] !== 0 : mask!.data[i] === 1);
+  let first: number | undefined;
+  for (let i = 0; i < data.length; i++) {
+    if (!counts(i)) continue;
+    first ??= data[i]!;
+    if (data[i] !== first) return;
+  }
+  throw constantError(name, mode);
 }

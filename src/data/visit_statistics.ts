@@ -19,7 +19,10 @@ export interface VisitStatistics {
   readonly histogram: Float64Array;
 }
 
-/** Of every voxel, or of some two million in equal steps. */
+/**
+ * Of every voxel, or of some two million in equal steps.
+ * @throws RangeError where a voxel is NaN or infinite
+ */
 export function visitStatistics(visit: Float32Array): VisitStatistics {
   const values = sampled(visit);
   let [least, most, sum] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
@@ -28,6 +31,7 @@ export function visitStatistics(visit: Float32Array): VisitStatistics {
     if (v > most) most = v;
     sum += v;
   }
+  if (!Number.isFinite(sum)) throw new RangeError("visitStatistics: a voxel is NaN or infinite");
   const mean = sum / values.length;
   const histogram = new Float64Array(BINS);
   const perBin = most > least ? BINS / (most - least) : 0;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Option } from "commander";
 import { UserError } from "../core/errors";
 import { describeGrid, invertAffine, multiplyAffine, sameGrid } from "../data/affine";
+import { withoutHotVoxels } from "../data/hot_voxels";
 import type { FromFile } from "../data/nifti_decode";
 import { readMask, readVolume } from "../data/nifti_read";
 import { writeMask, writeVolume } from "../data/nifti_write";
@@ -132,7 +133,7 @@ async function toCommonSpace(
   interpolation: Interpolation,
   notes: string[],
 ): Promise<Volume> {
-  const scan = await readVolume(path);
+  const scan = withoutHotVoxels(await readVolume(path), path);
   notes.push(...scan.notes);
   if (sameGrid(scan, common)) {
     throw new UserError(

@@ -14,7 +14,7 @@ import type { LesionShape } from "./shape";
 import { type Recipient, readRecipient, type Source, shapesOfMasks } from "./sources";
 
 /** Raise when the same inputs give other pairs. */
-const VERSION = 4;
+const VERSION = 5;
 const MANIFEST = "synthesis.json";
 /** In the folder of a pair, and written last. */
 export const ORIGIN = "synthetic.json";

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
 import type { Patient } from "../data/cohort";
+import { withoutHotVoxels } from "../data/hot_voxels";
 import { readMask, readVolume } from "../data/nifti_read";
 import { maskOnGrid } from "../data/pair";
 import { loadPatient } from "../data/patient";
@@ -123,15 +124,16 @@ async function readPair(source: Source & { kind: "pair" }): Promise<Recipient> {
 }
 
 async function readSingle(source: Source & { kind: "single" }): Promise<Recipient> {
-  const [stored, mask, brain] = await Promise.all([
+  const [read, mask, brain] = await Promise.all([
     readVolume(source.flair),
     readMask(source.lesions),
     source.brainMask === undefined ? undefined : readMask(source.brainMask),
   ]);
+  const stored = withoutHotVoxels(read, source.flair);
   const ordered = inWorkingOrder(stored);
   const image = ordered(stored);
-  const onGrid = (path: string, read: NonNullable<typeof brain>) =>
-    ordered(maskOnGrid(path, read, source.flair, stored, []));
+  const onGrid = (path: string, given: NonNullable<typeof brain>) =>
+    ordered(maskOnGrid(path, given, source.flair, stored, []));
   const lesions = onGrid(source.lesions, mask);
   const brainMask = brain && onGrid(source.brainMask!, brain);
   const tissue = tissueOf(source.flair, image, brainMask, lesions);

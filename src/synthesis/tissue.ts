@@ -47,6 +47,11 @@ export function tissueOf(name: string, image: Volume, brainMask?: Mask, lesions?
   const inside = Float32Array.from(brain);
   const closed = gaussian(inside, size, sigma(6));
   const white = whiteMode(name, data, brain, closed, air);
+  if (!Number.isFinite(white - air) || white === air) {
+    throw new UserError(
+      `${name}: white matter (${white}) cannot be told from air (${air}); check the image`,
+    );
+  }
   const about = (of: (voxel: number) => number, low: number, high: number, mm: number) => {
     const near = inside.map((b, i) => {
       const r = (data[i]! - air) / (of(i) - air);
