@@ -56,14 +56,7 @@ describe("train", () => {
     for (const file of [...files, ...checkpoints]) {
       expect(existsSync(join(whole, file)), file).toBe(true);
     }
-    const lines = readMetrics<{
-      iteration: number;
-      loss?: number;
-      diceMomentum?: number;
-      lesionF1Momentum?: number;
-    }>({
-      path: whole,
-    });
+    const lines = readMetrics({ path: whole });
     expect(lines.filter((l) => l.loss !== undefined).map((l) => l.iteration)).toEqual([
       2, 4, 6, 8, 10, 12,
     ]);

@@ -13,11 +13,10 @@ import {
   truncateMetrics,
 } from "../src/run/run_folder";
 import { type SignalSource, watchInterrupt } from "../src/terminal/interrupt";
-import type { Metrics } from "../src/train/metrics";
 
 const root = mkdtempSync(join(tmpdir(), "voxgrad-run-"));
 const config = { preset: "paper", mu: 0.999 };
-const split = { train: ["p1", "p2"], validation: ["p3"] };
+const split = { train: ["p1", "p2"], val: ["p3"] };
 let made = 0;
 const create = () => createRunFolder(join(root, "runs", String(made++)), config, split);
 
@@ -65,7 +64,7 @@ test("metrics are appended, read, and cut to the resumed iteration", () => {
   }
   // The program was killed while it wrote a line.
   appendFileSync(join(run.path, "metrics.jsonl"), '{"iteration":40,"los');
-  expect(readMetrics<Metrics>(run)).toEqual([
+  expect(readMetrics(run)).toEqual([
     { iteration: 10, seconds: 1.5, loss: 0.1 },
     { iteration: 20, seconds: 1.5 },
     { iteration: 30, seconds: 1.5, loss: 1 / 30 },
@@ -77,10 +76,10 @@ test("metrics are appended, read, and cut to the resumed iteration", () => {
 
 test("a damaged line in the middle of the metrics is named", () => {
   const run = create();
-  appendMetrics(run, { iteration: 1 });
+  appendMetrics(run, { iteration: 1, seconds: 1 });
   appendFileSync(join(run.path, "metrics.jsonl"), "garbage\n");
-  appendMetrics(run, { iteration: 2 });
-  expect(() => readMetrics(run)).toThrow(/metrics.jsonl: line 2 is not a report/);
+  appendMetrics(run, { iteration: 2, seconds: 2 });
+  expect(() => readMetrics(run)).toThrow(/metrics.jsonl: line 2: not valid JSON; remove that line/);
 });
 
 test("the first Ctrl-C asks to save, the second leaves with 130", () => {

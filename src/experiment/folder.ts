@@ -1,8 +1,9 @@
 /** The folder of an experiment: its settings, its runs, and the state of each. */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { readJsonFile } from "../platform/json_file";
 import { writeJson } from "../run/run_folder";
 import { claimFolder } from "../run/run_lock";
 
@@ -15,7 +16,7 @@ const budgetSchema = z.union([
 ]);
 export type Budget = z.infer<typeof budgetSchema>;
 
-const setupSchema = z.object({
+const setupSchema = z.strictObject({
   voxgradExperiment: z.literal(VERSION),
   /** The grid's text: a changed grid is another experiment. */
   grid: z.string(),
@@ -37,16 +38,7 @@ const setupPath = (folder: string) => join(folder, "experiment.json");
 export function readSetup(folder: string): Setup | undefined {
   const path = setupPath(folder);
   if (!existsSync(path)) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(path, "utf8"));
-  } catch {
-    throw new UserError(`${path}: not valid JSON; restore it, or name another --out`);
-  }
-  const parsed = setupSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new UserError(`${path}: ${issue.path.join(".")}: ${issue.message}; name another --out`);
+  return readJsonFile(path, setupSchema, "restore it, or name another --out");
 }
 
 export function newSetup(setup: Omit<Setup, "voxgradExperiment">): Setup {
@@ -71,12 +63,13 @@ export const logPath = (folder: string, id: string): string => join(folder, "log
 const donePath = (folder: string, id: string) => join(folder, "done", `${id}.json`);
 
 /** The end of a run; a failed one is tried again by the next start. */
-const endSchema = z.object({ failed: z.string().optional() });
+const endSchema = z.strictObject({ failed: z.string().optional() });
 export type RunEnd = z.infer<typeof endSchema>;
 
 export function readEnd(folder: string, id: string): RunEnd | undefined {
   const path = donePath(folder, id);
-  return existsSync(path) ? endSchema.parse(JSON.parse(readFileSync(path, "utf8"))) : undefined;
+  if (!existsSync(path)) return undefined;
+  return readJsonFile(path, endSchema, "remove the file: the run then goes on");
 }
 
 /** Whether a run has used up its budget. */

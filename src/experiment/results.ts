@@ -1,9 +1,9 @@
 /** The results of an experiment's runs: curves, final scores, intervals. */
 import { Philox } from "../core/random";
 import { mean, quantile } from "../eval/statistics";
-import { openRunFolder, readMetrics } from "../run/run_folder";
+import { configPath, openRunFolder, readMetrics } from "../run/run_folder";
 import { readValidation, type ValidatedPatient } from "../run/validation_record";
-import type { Metrics } from "../train/metrics";
+import { parseTrainConfig } from "../settings/config";
 import { isDone, readEnd, runPath } from "./folder";
 import { type Figure, type Grid, type PlannedRun, runKey, settingsOf } from "./grid";
 
@@ -80,8 +80,8 @@ export function readResults(
 function readRun(folder: string, run: PlannedRun): RunResult {
   const end = readEnd(folder, run.id);
   const path = runPath(folder, run.id);
-  const metrics = readMetrics<Metrics>({ path });
-  const batch = metrics.length > 0 ? Number(openRunFolder(path).config.batch) : 0;
+  const metrics = readMetrics({ path });
+  const batch = metrics.length > 0 ? batchOf(path) : 0;
   const validated = metrics.filter(({ diceMomentum }) => diceMomentum !== undefined);
   const shares = metrics.flatMap(({ positiveFraction }) => positiveFraction ?? []);
   return {
@@ -95,6 +95,9 @@ function readRun(folder: string, run: PlannedRun): RunResult {
     positiveFraction: mean(shares),
   };
 }
+
+const batchOf = (path: string): number =>
+  parseTrainConfig(openRunFolder(path).config, configPath(path)).batch;
 
 function armResult(
   name: string,

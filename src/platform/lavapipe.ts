@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { copyFile, glob, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { z } from "zod";
+import { parseJson } from "../core/json";
 import { type AptVersion, distribution, PrivateApt, unpackDeb } from "./apt";
 import { cacheDir, cacheOnce, temporarySibling } from "./cache";
 import { DriverUnavailable, type PrepareOptions, type VulkanFiles } from "./driver";
@@ -33,9 +35,22 @@ export async function lavapipe({ mayDownload, quiet }: PrepareOptions): Promise<
     bringing ??= bring(dir, codename, quiet);
     await bringing;
   }
-  const order = JSON.parse(await readFile(join(dir, "libraries.json"), "utf8")) as string[];
-  const libraries = order.map((name) => join(dir, name));
+  const libraries = (await librariesIn(dir)).map((name) => join(dir, name));
   return { loader: join(dir, LOADER), icd: join(dir, "icd.json"), libraries };
+}
+
+/** Names of files in the folder, and of nothing elsewhere: they are loaded. */
+const librariesSchema = z.array(z.string().regex(/^[\w.+-]+$/)).min(1);
+
+async function librariesIn(dir: string): Promise<readonly string[]> {
+  const file = join(dir, "libraries.json");
+  const text = await readFile(file, "utf8").catch(() => "");
+  const remedy = "bring it anew after `bun run cache --clear lavapipe`";
+  try {
+    return parseJson(text, librariesSchema, file, remedy);
+  } catch (error) {
+    throw new DriverUnavailable((error as Error).message);
+  }
 }
 
 let bringing: Promise<void> | undefined; // one attempt per process

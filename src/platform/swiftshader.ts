@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
+import { z } from "zod";
+import { parseJson } from "../core/json";
 import { cacheDir, cacheOnce } from "./cache";
 import { DriverUnavailable, type VulkanFiles } from "./driver";
 
@@ -43,8 +45,11 @@ async function packagedArchive(): Promise<{ archive: string; version: string }> 
   }
   const archive = join(root, "bin", "swiftshader.tar.br");
   if (!existsSync(archive)) throw new DriverUnavailable(`${archive} is missing`);
-  const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
-  return { archive, version: String(version) };
+  const manifest = join(root, "package.json");
+  const schema = z.looseObject({ version: z.string().regex(/^[\w.+-]+$/) });
+  const text = await readFile(manifest, "utf8");
+  const { version } = parseJson(text, schema, manifest, "install the package again");
+  return { archive, version };
 }
 
 /** Regular files of a ustar archive with short names, all that the package holds. */

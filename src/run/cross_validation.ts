@@ -1,17 +1,19 @@
 /** The folder of a cross-validation: a run folder per fold, made together and trained apart. */
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { writeAtomically } from "../platform/atomic_file";
+import { readJsonFile } from "../platform/json_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { parseTrainConfig, type TrainConfig } from "../settings/config";
 import { configPath, createRunFolder, openRunFolder } from "./run_folder";
+import type { SavedSplit } from "./saved_split";
 
 /** The start of a fold: its settings, and its split into training and validation. */
 export interface FoldStart {
   readonly config: TrainConfig;
-  readonly split: Readonly<Record<string, unknown>>;
+  readonly split: SavedSplit;
 }
 
 export interface CrossValidation {
@@ -86,7 +88,8 @@ function difference(a: FoldStart, b: FoldStart): string | undefined {
   return [...names].find((name) => JSON.stringify(one[name]) !== JSON.stringify(two[name]));
 }
 
-const markerSchema = z.object({ folds: z.number().int().positive() });
+/** More would be a typing error: every fold is a training. */
+const markerSchema = z.strictObject({ folds: z.number().int().min(1).max(1000) });
 
 /** Undefined where the folder is no cross-validation. */
 export function openCrossValidation(path: string): CrossValidation | undefined {
@@ -96,9 +99,5 @@ export function openCrossValidation(path: string): CrossValidation | undefined {
 }
 
 function readMarker(path: string): z.infer<typeof markerSchema> {
-  try {
-    return markerSchema.parse(JSON.parse(readFileSync(marker(path), "utf8")));
-  } catch {
-    throw new UserError(`${marker(path)}: damaged; it should hold {"folds": <number of folds>}`);
-  }
+  return readJsonFile(marker(path), markerSchema, 'it should hold {"folds": <number>}');
 }

@@ -162,7 +162,7 @@ class Run {
   private isValidated(): boolean {
     const { trainer, start, folder } = this.o;
     if (trainer.iteration > start.iteration) return false;
-    return readMetrics<Metrics & { perPatient?: unknown }>(folder).some(
+    return readMetrics(folder).some(
       ({ iteration, perPatient }) => iteration === start.iteration && perPatient !== undefined,
     );
   }
@@ -279,7 +279,7 @@ class Run {
   private drawCurves(): void {
     const { folder } = this.o;
     const title = `${this.config.preset} · ${this.config.sampler} · seed ${this.config.seed}`;
-    drawCurves(readMetrics<Metrics>(folder), join(folder.path, "curves.png"), title);
+    drawCurves(readMetrics(folder), join(folder.path, "curves.png"), title);
   }
 
   /** For each validation patient the slice with most lesion. */

@@ -1,8 +1,13 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../core/errors";
+import { parseJson, type Schema } from "../core/json";
 import { writeAtomically, writeProblem } from "../platform/atomic_file";
+import { readJsonFile, readTextFile } from "../platform/json_file";
 import { finiteOnly } from "../train/metrics";
+import { type MetricsLine, metricsSchema } from "./metrics_line";
+import { type SavedSplit, splitSchema } from "./saved_split";
 
 /** Version of the layout of a run folder; an older program refuses a newer folder. */
 export const RUN_VERSION = 1;
@@ -22,7 +27,7 @@ export interface RunFolder {
   /** Settings of the run, as given to `createRunFolder`. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Which patients train and which validate, as given to `createRunFolder`. */
-  readonly split: Readonly<Record<string, unknown>>;
+  readonly split: SavedSplit;
 }
 
 /** A new folder's name: `runs/2025-11-23_15-04-05-<name>`, in local time. */
@@ -54,7 +59,7 @@ const metricsPath = (path: string) => join(path, "metrics.jsonl");
 export function createRunFolder(
   path: string,
   config: Readonly<Record<string, unknown>>,
-  split: Readonly<Record<string, unknown>>,
+  split: SavedSplit,
 ): RunFolder {
   refuseExistingRun(path);
   try {
@@ -69,27 +74,35 @@ export function createRunFolder(
   return { path, config, split };
 }
 
-/** The variants of kernels of a run; a resumed run keeps them, for the same bits. */
-export interface RunChoices {
+/** Windows of a prediction per run of the network are kept beside the variants, as text. */
+const WINDOW_BATCH = /^window_batch\b/;
+
+const choicesSchema = z.strictObject({
   /** Adapter and driver that they were chosen for. */
-  readonly adapter: string;
+  adapter: z.string(),
   /** By op and sizes (`problemKey`). */
-  readonly variants: Readonly<Record<string, string>>;
-}
+  variants: z.record(z.string(), z.string()).superRefine((variants, context) => {
+    const wrong = Object.entries(variants).find(
+      ([key, value]) => WINDOW_BATCH.test(key) && !/^[1-9]\d{0,3}$/.test(value),
+    );
+    if (wrong) context.addIssue(`${wrong[0]} must be a number from 1 to 9999, not "${wrong[1]}"`);
+  }),
+});
+
+/** The variants of kernels of a run; a resumed run keeps them, for the same bits. */
+export type RunChoices = Readonly<z.output<typeof choicesSchema>>;
 
 export function writeChoices(run: { path: string }, choices: RunChoices): void {
   writeJson(choicesPath(run.path), choices);
 }
 
-/** Undefined where the run has none for this adapter. */
+/** Undefined where the run has none for this adapter. @throws UserError when they are damaged */
 export function readChoices(run: { path: string }, adapter: string): RunChoices | undefined {
   const file = choicesPath(run.path);
   if (!existsSync(file)) return undefined;
-  const value = readJson(run.path, file);
-  const { variants } = value;
-  return value.adapter === adapter && typeof variants === "object" && variants !== null
-    ? (value as unknown as RunChoices)
-    : undefined;
+  const remedy = "remove the file: the run then goes on with kernels that are chosen anew";
+  const choices = readJsonFile(file, choicesSchema, remedy);
+  return choices.adapter === adapter ? choices : undefined;
 }
 
 /** The thresholds that were tuned on the validation patients, for people to read. */
@@ -107,16 +120,19 @@ export function refuseExistingRun(path: string): void {
   }
 }
 
+const versionSchema = z.looseObject({ voxgradRun: z.number().int().min(1) });
+
 /** Opens the folder of an earlier run. @throws UserError if there is no readable run in it. */
 export function openRunFolder(path: string): RunFolder {
-  const { voxgradRun, ...config } = readJson(path, configPath(path));
-  if (typeof voxgradRun !== "number" || voxgradRun > RUN_VERSION) {
+  const file = configPath(path);
+  const { voxgradRun, ...config } = readRunFile(path, file, versionSchema);
+  if (voxgradRun > RUN_VERSION) {
     throw new UserError(
-      `${configPath(path)}: run version ${voxgradRun}, this program knows up to ${RUN_VERSION}; ` +
+      `${file}: run version ${voxgradRun}, this program knows up to ${RUN_VERSION}; ` +
         "use the program that made it, or start a new run",
     );
   }
-  return { path, config, split: readJson(path, splitPath(path)) };
+  return { path, config, split: readRunFile(path, splitPath(path), splitSchema) };
 }
 
 /**
@@ -135,48 +151,34 @@ export function appendMetrics(run: { path: string }, metrics: object): void {
 /**
  * The lines of `metrics.jsonl`, oldest first; empty if there are none. A last line that a crash cut
  * off is left out.
- * @throws UserError if another line is not an object with a number `iteration`.
+ * @throws UserError if another line is no report
  */
-export function readMetrics<T extends { iteration: number }>(run: { path: string }): T[] {
-  const path = metricsPath(run.path);
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, "utf8").split("\n");
-  // Text after the last line break is a line that was not finished.
-  return lines.slice(0, -1).map((line, i) => {
-    const value = parseObject(line);
-    if (typeof value?.iteration !== "number") {
-      throw new UserError(`${path}: line ${i + 1} is not a report; remove that line`);
-    }
-    return value as T;
-  });
+export function readMetrics(run: { path: string }): MetricsLine[] {
+  return metricsLines(run).map(({ metrics }) => metrics);
 }
 
 /** Drops the reports after `iteration`, for a run that is resumed from there. */
 export function truncateMetrics(run: { path: string }, iteration: number): void {
-  const kept = readMetrics(run).filter((metrics) => metrics.iteration <= iteration);
-  const text = kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join("");
-  writeAtomically(metricsPath(run.path), text);
+  const kept = metricsLines(run).filter(({ metrics }) => metrics.iteration <= iteration);
+  writeAtomically(metricsPath(run.path), kept.map(({ line }) => `${line}\n`).join(""));
 }
 
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-    return value as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
+function metricsLines(run: { path: string }): { line: string; metrics: MetricsLine }[] {
+  const path = metricsPath(run.path);
+  if (!existsSync(path)) return [];
+  // Text after the last line break is a line that was not finished.
+  const lines = readTextFile(path).split("\n").slice(0, -1);
+  return lines.map((line, i) => {
+    const what = `${path}: line ${i + 1}`;
+    return { line, metrics: parseJson(line, metricsSchema, what, "remove that line") };
+  });
 }
 
-function readJson(folder: string, file: string): Record<string, unknown> {
-  if (!existsSync(file)) {
-    throw new UserError(
-      `${folder}: holds no training run (${file} is missing); name the folder of a run`,
-    );
-  }
-  const value = parseObject(readFileSync(file, "utf8"));
-  if (!value) throw new UserError(`${file}: not valid JSON; restore it, or start a new run`);
-  return value;
+function readRunFile<T>(folder: string, file: string, schema: Schema<T>): T {
+  if (existsSync(file)) return readJsonFile(file, schema, "restore it, or start a new run");
+  throw new UserError(
+    `${folder}: holds no training run (${file} is missing); name the folder of a run`,
+  );
 }
 
 /** Indented, whole or not at all. */

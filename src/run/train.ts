@@ -1,4 +1,5 @@
 /** A training run as a function: from its settings to a run folder that is trained, or saved. */
+
 import { existsSync } from "node:fs";
 import type { TuneFlags } from "../choose/tune_options";
 import type { PreparedPatient } from "../data/prepared_cache";
@@ -23,13 +24,13 @@ import {
   truncateMetrics,
 } from "./run_folder";
 import { lockRunFolder } from "./run_lock";
+import type { SavedSplit } from "./saved_split";
 import {
   checkTwins,
   type DataRequest,
   newSplit,
   openData,
   prepare,
-  type SavedSplit,
   savedSplit,
   splitOf,
 } from "./training_data";
@@ -68,7 +69,7 @@ export async function train(
   if (out !== undefined) refuseExistingRun(out);
   const inputs = await inputsOf(task);
   const path = out ?? defaultRunPath(config.preset);
-  const folder = createRunFolder(path, config, { ...inputs.split });
+  const folder = createRunFolder(path, config, inputs.split);
   return locked(path, () => trainIn(folder, task, inputs));
 }
 
@@ -103,7 +104,7 @@ async function inputsOf({ memory, request, observer, signal }: TrainTask): Promi
   const { device } = memory;
   checkPrecision(device, config.precision);
   observer.note(device.describe(config.precision));
-  const saved = resumed?.split as SavedSplit | undefined;
+  const saved = resumed?.split;
   const cohort = await openData(config, request.data ?? saved?.data, observer);
   const arms = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, request);
   checkTwins(config, arms);

@@ -8,20 +8,11 @@ import type { Memory } from "../gpu/memory";
 import type { TrainConfig } from "../settings/config";
 import type { Observer } from "./observer";
 import type { RunFolder } from "./run_folder";
+import type { SavedSplit } from "./saved_split";
 import { type ValidationPatient, validationPatient } from "./validate";
 
 /** Between two lines that say how far the preparation is. */
 const PREPARATION_LINE_MS = 5000;
-
-/** `split.json` of a run folder. */
-export interface SavedSplit {
-  /** Folder of the cohort; absent for the phantom. */
-  readonly data?: string;
-  readonly train: readonly string[];
-  readonly val: readonly string[];
-  /** Folders of further pairs that only train. */
-  readonly trainData?: readonly string[];
-}
 
 /** The data that a new run is to use. */
 export interface DataRequest {
@@ -72,7 +63,7 @@ export function newSplit(
 }
 
 export function savedSplit(folder: RunFolder, cohort: Cohort): Arms {
-  const split = folder.split as unknown as SavedSplit;
+  const { split } = folder;
   const find = (id: string) => {
     const patient = cohort.patients.find((p) => p.id === id);
     if (patient) return patient;

@@ -1,9 +1,11 @@
 /** `validation.json` of a run folder: the scores of the trained weights on its validation patients. */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { writeMask } from "../data/nifti_write";
 import type { Mask } from "../data/volume";
-import { type Evaluation, evaluateMasks } from "../eval/scores";
+import { type Evaluation, evaluateMasks, METRICS } from "../eval/scores";
+import { readJsonFile } from "../platform/json_file";
 import { writeJson } from "./run_folder";
 import type { ValidationPatient } from "./validate";
 
@@ -22,6 +24,37 @@ export interface ValidationRecord {
   readonly seconds: number;
   readonly patients: readonly ValidatedPatient[];
 }
+
+const number = z.number();
+const share = number.nullable();
+
+const lesions = z.array(
+  z.strictObject({
+    id: number,
+    overlap: number,
+    verdict: z.enum(["detected", "overlap", "outside"]),
+    ...{ voxels: number, volumeMm3: number },
+    centreMm: z.tuple([number, number, number]),
+  }),
+);
+const small = z.strictObject({ components: number, volumeMm3: number });
+
+const recordSchema = z.strictObject({
+  iteration: z.number().int().min(0),
+  seconds: z.number().min(0),
+  patients: z.array(
+    z.strictObject({
+      ...{ id: z.string().min(1), reference: z.string(), prediction: z.string() },
+      scores: z.record(z.enum(METRICS), share),
+      ...{ lesionFree: z.boolean(), voxelVolumeMm3: number },
+      ...{ truePositives: number, falsePositives: number, falseNegatives: number },
+      ...{ trueNegatives: number, dice: number },
+      ...{ sensL: share, ppvL: number, f1: share },
+      ...{ referenceLesions: lesions, predictedLesions: lesions },
+      ...{ smallInReference: small, smallInPrediction: small },
+    }),
+  ),
+}) satisfies z.ZodType<ValidationRecord>;
 
 /** Scores a prediction and keeps its mask in `validation/` of the run folder. */
 export async function recordPatient(
@@ -46,10 +79,12 @@ export function writeValidation(run: { path: string }, record: ValidationRecord)
   writeJson(path(run), record);
 }
 
-/** Undefined before the run has used up its budget. */
+/** Undefined before the run has used up its budget. @throws UserError when the file is damaged */
 export function readValidation(run: { path: string }): ValidationRecord | undefined {
-  if (!existsSync(path(run))) return undefined;
-  return JSON.parse(readFileSync(path(run), "utf8")) as ValidationRecord;
+  const file = path(run);
+  if (!existsSync(file)) return undefined;
+  const remedy = `remove the file, and write it again by --resume ${run.path}`;
+  return readJsonFile(file, recordSchema, remedy);
 }
 
 /** Whether the run has used up this budget and was validated then. */

@@ -1,5 +1,6 @@
 /** Settings of a run's length, and of the pace of its reports and validations. */
 import { z } from "zod";
+import { UserError } from "../core/errors";
 import { DURATION, NUMBER } from "./notation";
 import { setting, theme } from "./setting";
 import { positive, share, whole } from "./values";
@@ -20,3 +21,15 @@ export const budgetSettings = theme("The run", {
   validateEvery: setting(NUMBER, share, "<share>", "share of the budget between validations"),
   reportEvery: setting(NUMBER, whole, "<n>", "iterations between reports"),
 });
+
+interface Budget {
+  readonly seconds?: number;
+  readonly iterations?: number;
+}
+
+export function checkBudget({ seconds, iterations }: Budget): void {
+  if ((seconds === undefined) !== (iterations === undefined)) return;
+  throw new UserError(
+    `--budget and --iterations are both ${seconds === undefined ? "absent" : "given"}; a run has one of them`,
+  );
+}

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { augmentationSettings } from "./augmentation";
-import { budgetSettings } from "./budget";
+import { budgetSettings, checkBudget } from "./budget";
 import { deviceSettings } from "./device";
 import { checkInference, inferenceSettings } from "./inference";
 import { checkWeights, lossSettings } from "./loss";
@@ -38,6 +38,8 @@ function settingOf(name: string): Setting | undefined {
   return Object.hasOwn(all, name) ? all[name] : undefined;
 }
 
+const CHECKS = [checkBudget, checkNetwork, checkMining, checkWeights, checkInference];
+
 /**
  * @param file that the settings were read from, for messages
  * @throws UserError naming the setting, its value and what it may be
@@ -52,7 +54,12 @@ export function parseTrainConfig(
     throw new UserError(file === undefined ? message : `${file}: ${message}`);
   }
   const config = parsed.data;
-  for (const check of [checkNetwork, checkMining, checkWeights, checkInference]) check(config);
+  try {
+    for (const check of CHECKS) check(config);
+  } catch (error) {
+    if (file === undefined || !(error instanceof UserError)) throw error;
+    throw new UserError(`${file}: ${error.message}`);
+  }
   return config;
 }
 

@@ -1,6 +1,6 @@
 /** A folder of synthetic pairs in the MSSEG-2 layout; what is there already stays as it is. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
@@ -8,6 +8,7 @@ import { Philox } from "../core/random";
 import { hashImage } from "../data/nifti_read";
 import { writeMask, writeVolume } from "../data/nifti_write";
 import { writeAtomically } from "../platform/atomic_file";
+import { readJsonFile, readTextFile } from "../platform/json_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { makeSyntheticPair, type SyntheticPair } from "./pair";
 import type { LesionShape } from "./shape";
@@ -38,11 +39,11 @@ export interface SynthesisHooks {
   readonly signal?: AbortSignal;
 }
 
-const originSchema = z.object({
+const originSchema = z.strictObject({
   recipient: z.string(),
   donors: z.array(z.string()),
   made: z.array(
-    z.object({
+    z.strictObject({
       kind: z.enum(["pasted", "filled", "old"]),
       donor: z.string(),
       voxels: z.number(),
@@ -56,9 +57,7 @@ export type Origin = z.infer<typeof originSchema>;
 export function originOf(folder: string): Origin | undefined {
   const path = join(folder, ORIGIN);
   if (!existsSync(path)) return undefined;
-  const parsed = originSchema.safeParse(JSON.parse(readFileSync(path, "utf8")));
-  if (parsed.success) return parsed.data;
-  throw new UserError(`${path}: is not what \`synthesise\` writes; remove the folder`);
+  return readJsonFile(path, originSchema, "`synthesise` did not write this: remove the folder");
 }
 
 /** The key of everything that the pairs follow from: contents of all files, seed, version. */
@@ -231,7 +230,7 @@ function claim(out: string, manifest: Readonly<Record<string, unknown>>): void {
     if (error instanceof UserError) throw error;
     throw new UserError(`${out}: cannot be written to (${(error as Error).message})`);
   }
-  if (readFileSync(path, "utf8") !== text) {
+  if (readTextFile(path) !== text) {
     throw new UserError(
       `${out}: holds synthetic pairs of other data, another seed or another version; name a new folder`,
     );
