@@ -54,7 +54,6 @@ export async function trainingStep(
   });
   const trainer = await Trainer.create(memory, store, config, { kernels });
   const runs = new Map([[trainer.program, 1]]);
-  const { student, momentum, gradient, m, v, step, coords, log } = trainer.state;
   return {
     memory,
     patches: config.batch + (config.sampler === "ohem" ? sampleCount(config) : 0),
@@ -63,10 +62,8 @@ export async function trainingStep(
     keepsPrograms: true,
     allocatedBytes: () => memory.allocatedBytes,
     release() {
-      trainer.program.destroy();
+      trainer.release();
       store.release();
-      const flats = [student.flat, momentum.flat, gradient.flat, m, v, step, coords, log];
-      for (const t of flats) memory.release(t);
     },
   };
 }

@@ -50,7 +50,7 @@ export async function trainingCurve(device: Device): Promise<TrainingCurve> {
   const log = await memory.readF32(trainer.state.log);
   const column = (c: number) =>
     Array.from({ length: ITERATIONS }, (_, i) => log[i * LOG_COLUMNS + c]!);
-  trainer.program.destroy();
+  trainer.release();
   store.release();
   return {
     losses: column(0),

@@ -207,10 +207,7 @@ async function iteration({ pool, batch }: IterationWork, precision: Precision): 
     run,
     memory: () => ({ peak: memory.allocatedBytes }),
     release() {
-      trainer.program.destroy();
-      const { student, momentum, gradient, ...others } = trainer.state;
-      for (const { flat } of [student, momentum, gradient]) memory.release(flat);
-      for (const t of Object.values(others)) if (t) memory.release(t);
+      trainer.release();
       store.release();
     },
   };
