@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { EventEmitter } from "node:events";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +11,6 @@ import {
   readMetrics,
   truncateMetrics,
 } from "../src/run/run_folder";
-import { type SignalSource, watchInterrupt } from "../src/terminal/interrupt";
 
 const root = mkdtempSync(join(tmpdir(), "voxgrad-run-"));
 const config = { preset: "paper", mu: 0.999 };
@@ -80,22 +78,4 @@ test("a damaged line in the middle of the metrics is named", () => {
   appendFileSync(join(run.path, "metrics.jsonl"), "garbage\n");
   appendMetrics(run, { iteration: 2, seconds: 2 });
   expect(() => readMetrics(run)).toThrow(/metrics.jsonl: line 2: not valid JSON; remove that line/);
-});
-
-test("the first Ctrl-C asks to save, the second leaves with 130", () => {
-  const exits: number[] = [];
-  const source: SignalSource & EventEmitter = Object.assign(new EventEmitter(), {
-    exit: (code: number) => exits.push(code),
-  });
-  const lines: string[] = [];
-  const interrupt = watchInterrupt((line) => lines.push(line), source);
-  expect(interrupt.signal.aborted).toBe(false);
-  source.emit("SIGINT");
-  expect(interrupt.signal.aborted).toBe(true);
-  expect(lines).toEqual(["interrupted: saving… (once more to leave without saving)"]);
-  expect(exits).toEqual([]);
-  source.emit("SIGTERM");
-  expect(exits).toEqual([130]);
-  interrupt.dispose();
-  expect(source.listenerCount("SIGINT") + source.listenerCount("SIGTERM")).toBe(0);
 });

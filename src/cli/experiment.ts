@@ -28,7 +28,7 @@ import { readResults } from "../experiment/results";
 import { shareDone } from "../experiment/watch";
 import { openDevice } from "../hosts/bun";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
-import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
+import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import {
   countOption,
@@ -92,10 +92,10 @@ async function experiment(name: string, options: Options): Promise<void> {
   const seeds = options.seeds ?? grid.seeds;
   const runs = plannedRuns(grid, seeds);
   say(`${runs.length} runs in ${folder}, ${options.processes} at a time`);
-  const interrupted = await execute(folder, setup, runs, options.processes);
+  const signal = await execute(folder, setup, runs, options.processes);
   const results = readResults(folder, grid, runs);
   const report = writeReport({ folder, grid, setup, results });
-  sayEnd(folder, runs, report, interrupted);
+  sayEnd(folder, runs, report, signal);
 }
 
 function gridPath(name: string): string {
@@ -216,13 +216,13 @@ async function adapterName({ adapter }: Options): Promise<string> {
   return device.info.name;
 }
 
-/** @returns whether Ctrl-C ended it */
+/** @returns a signal that is aborted where Ctrl-C ended it */
 async function execute(
   folder: string,
   setup: Setup,
   runs: readonly PlannedRun[],
   processes: number,
-): Promise<boolean> {
+): Promise<AbortSignal> {
   const going = new Map<string, PlannedRun>();
   const progress = runsProgress(runs.length);
   const interrupt = watchInterrupt((line) => progress.note(line));
@@ -252,14 +252,14 @@ async function execute(
     progress.stop();
     interrupt.dispose();
   }
-  return interrupt.signal.aborted;
+  return interrupt.signal;
 }
 
 function sayEnd(
   folder: string,
   runs: readonly PlannedRun[],
   report: string,
-  interrupted: boolean,
+  signal: AbortSignal,
 ): void {
   const ends = runs.map((run) => ({ run, end: readEnd(folder, run.id) }));
   const failed = ends.filter(({ end }) => end?.failed !== undefined);
@@ -268,10 +268,10 @@ function sayEnd(
     say(`failed: ${run.id}: ${end!.failed} (${runPath(folder, run.id)})`);
   }
   if (open.length > 0) {
-    const how = interrupted ? "interrupted" : "left to other processes";
+    const how = signal.aborted ? "interrupted" : "left to other processes";
     say(`${open.length} of ${runs.length} runs are not done (${how}); repeat the command to go on`);
   }
   say(`report: ${report}`);
-  if (interrupted) process.exitCode = INTERRUPTED;
+  if (signal.aborted) setInterruptedCode(signal);
   else if (failed.length > 0) process.exitCode = 1;
 }

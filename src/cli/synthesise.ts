@@ -8,7 +8,7 @@ import { drawSamples, type Sample } from "../pictures/samples";
 import { originOf, writeSynthetic } from "../synthesis/cohort";
 import { findMasks, findSources } from "../synthesis/sources";
 import { makeCommand, say } from "../terminal/command";
-import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
+import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { countOption, listOption, numberOption } from "../terminal/options";
 import { checkFolderOf } from "../terminal/output_file";
@@ -70,7 +70,7 @@ async function synthesise(data: string, out: string, options: Options): Promise<
     bar.stop();
     if (!interrupt.signal.aborted) throw error;
     say("interrupted; repeat the command to go on from here");
-    process.exitCode = INTERRUPTED;
+    setInterruptedCode(interrupt.signal);
   } finally {
     interrupt.dispose();
   }

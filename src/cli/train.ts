@@ -4,7 +4,7 @@ import { openRunFolder } from "../run/run_folder";
 import { TerminalObserver } from "../run/terminal_observer";
 import { type TrainResult, train } from "../run/train";
 import { makeCommand, say } from "../terminal/command";
-import { INTERRUPTED, untilInterrupted } from "../terminal/interrupt";
+import { setInterruptedCode, untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { duration } from "../terminal/progress";
 import { crossValidate, isCrossValidation } from "./train/folds";
@@ -26,13 +26,12 @@ async function trainOne(options: TrainFlags): Promise<void> {
   const { signal } = observer;
   await untilInterrupted(signal, async () => {
     sayEnd(await train(device, { ...options, config, resumed }, observer, signal));
+    if (signal.aborted) setInterruptedCode(signal);
   });
 }
 
 function sayEnd({ path, iteration, seconds, bestDice, interrupted }: TrainResult): void {
   const dice = bestDice >= 0 ? `, best validation Dice ${bestDice.toFixed(3)}` : "";
   say(`${iteration} iterations in ${duration(seconds)} of training${dice}; see ${path}`);
-  if (!interrupted) return;
-  say(`interrupted; go on with: bun run train --resume ${path}`);
-  process.exitCode = INTERRUPTED;
+  if (interrupted) say(`interrupted; go on with: bun run train --resume ${path}`);
 }

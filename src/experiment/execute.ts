@@ -2,8 +2,8 @@
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
+import { isInterruption } from "../platform/interruption";
 import { trainInProcess } from "../run/training_process";
-import { INTERRUPTED } from "../terminal/interrupt";
 import { claimRun, isDone, logPath, readEnd, runPath, type Setup, writeEnd } from "./folder";
 import { type PlannedRun, trainArguments } from "./grid";
 
@@ -51,7 +51,7 @@ async function executeRun(run: PlannedRun, options: ExecuteOptions): Promise<voi
     if (isDone(readEnd(folder, run.id))) return;
     onStart(run);
     const code = await train(run, options);
-    if (code === INTERRUPTED || options.signal.aborted) return;
+    if (isInterruption(code) || options.signal.aborted) return;
     const failed = code === 0 ? undefined : lastLine(logPath(folder, run.id));
     if (failed !== undefined && !hasBegun(folder, run))
       throw new UserError(failedText(run, failed));

@@ -4,7 +4,7 @@ import { Option } from "commander";
 import { UserError } from "../core/errors";
 import { writeAtomically } from "../platform/atomic_file";
 import { makeCommand, say } from "../terminal/command";
-import { INTERRUPTED, watchInterrupt } from "../terminal/interrupt";
+import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { countOption, listOption, positiveOption, repeatedOption } from "../terminal/options";
 import { checkFolderOf } from "../terminal/output_file";
@@ -126,6 +126,6 @@ async function runSuite(options: Options): Promise<void> {
   for (const line of matrixLines(report)) console.log(line);
   if (aborted) {
     if (json) say(`go on with --resume ${json}`);
-    process.exitCode = INTERRUPTED;
+    setInterruptedCode(interrupt.signal);
   } else if (empty || countsOf(report).failed > 0) process.exitCode = 1;
 }

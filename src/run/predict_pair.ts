@@ -76,9 +76,12 @@ export async function predictFiles(
     onProgress: (done: number, total: number) => observer.onWindows?.(done, total),
     onStage: (stage: string) => observer.onStage?.(stage),
   };
-  return during(observer, "predicting", () =>
-    answerPair(new Memory(device), models, pair, [t1, t2], options),
-  );
+  return during(observer, "predicting", async () => {
+    const answer = await answerPair(new Memory(device), models, pair, [t1, t2], options);
+    // The signal may come after the last window: its observer has said that nothing is written.
+    signal?.throwIfAborted();
+    return answer;
+  });
 }
 
 async function choicesFor(

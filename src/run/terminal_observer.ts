@@ -5,7 +5,7 @@ import type { TuneFlags } from "../choose/tune_options";
 import { type Needs, type Tuned, tuneDevice } from "../choose/tuning";
 import type { Device } from "../gpu/device";
 import { say } from "../terminal/command";
-import { INTERRUPTED, type Interrupt, watchInterrupt } from "../terminal/interrupt";
+import { type Interrupt, setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import type { Stages } from "../terminal/stages";
 import type { Metrics } from "../train/metrics";
 import type { Observer, Phase } from "./observer";
@@ -86,6 +86,6 @@ export async function tuneAtTerminal(
 ): Promise<Tuned> {
   const observer = new TerminalObserver();
   const tuned = await tuneDevice(device, needs, flags, observer, observer.signal);
-  if (tuned.interrupted) process.exitCode = INTERRUPTED;
+  if (tuned.interrupted) setInterruptedCode(observer.signal);
   return tuned;
 }

@@ -2,7 +2,7 @@
 import type { StdioOptions } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { runChild } from "../platform/child";
-import { INTERRUPTED } from "../terminal/interrupt";
+import { endSignalOf, exitCodeOf } from "../platform/interruption";
 
 const TRAIN = fileURLToPath(new URL("../cli/train.ts", import.meta.url));
 
@@ -17,6 +17,6 @@ export async function trainInProcess(
   stdio: StdioOptions,
   signal: AbortSignal,
 ): Promise<number> {
-  if (signal.aborted) return INTERRUPTED;
+  if (signal.aborted) return exitCodeOf(endSignalOf(signal));
   return runChild([TRAIN, ...args], stdio, signal);
 }

@@ -9,6 +9,7 @@ import { sizeText } from "./read";
  * keeps its stack and becomes exit code 1. Devices that are still open are destroyed at the end.
  */
 export async function runMain(main: () => Promise<void>): Promise<void> {
+  ignoreClosedReader();
   try {
     sayOldScans();
     await main();
@@ -34,4 +35,12 @@ function sayOldScans(): void {
     `cache: removed ${removed.length} prepared scans and synthetic cohorts (${sizeText(bytes)}) that were ` +
       `not used for ${daysOfScans()} days`,
   );
+}
+
+/**
+ * A line that nobody reads is no failure of the work: the reader of `2>&1 | head` is gone after some
+ * lines, and so is a terminal that was closed.
+ */
+function ignoreClosedReader(): void {
+  process.stderr.on("error", () => {});
 }

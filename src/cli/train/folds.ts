@@ -2,11 +2,12 @@
 import type { Command } from "commander";
 import { destroyDevices } from "../../gpu/device";
 import { openDevice } from "../../hosts/bun";
+import { endSignalOf, exitCodeOf, isInterruption } from "../../platform/interruption";
 import { type CrossValidation, openCrossValidation } from "../../run/cross_validation";
 import { createFolds, trainFolds } from "../../run/folds";
 import { trainInProcess } from "../../run/training_process";
 import { say } from "../../terminal/command";
-import { INTERRUPTED } from "../../terminal/interrupt";
+import { watchInterrupt } from "../../terminal/interrupt";
 import { budgetOf, newConfig, refuseSettings, type TrainFlags } from "./settings";
 
 /** Whether the options ask for a cross-validation, new or to go on with. */
@@ -18,15 +19,16 @@ export function isCrossValidation({ folds, resume }: TrainFlags): boolean {
 export async function crossValidate(command: Command): Promise<void> {
   const options = command.opts<TrainFlags>();
   const all = options.resume === undefined ? await begin(command) : resumed(command, options);
+  const { signal, dispose } = watchInterrupt(() => {});
   const request = {
     fold: options.fold,
     budget: budgetOf(options),
-    trainFold: (folder: string) => trainFold(folder, options),
+    trainFold: (folder: string) => trainFold(folder, options, signal),
   };
-  const ended = await trainFolds(all, request, { note: say });
+  const ended = await trainFolds(all, request, { note: say }).finally(dispose);
   const goOn = `bun run train --resume ${all.path}`;
   if ("code" in ended) {
-    if (ended.code === INTERRUPTED) say(`all folds: ${goOn}`);
+    if (isInterruption(ended.code)) say(`all folds: ${goOn}`);
     process.exitCode = ended.code;
   } else if ("missing" in ended) {
     const folders = ended.missing.join(", ");
@@ -59,15 +61,14 @@ function passedOn({ adapter, budget, iterations, tune, tuneSeconds, data }: Trai
   );
 }
 
-/** Ctrl-C ends the fold's process, which says so itself. */
-async function trainFold(folder: string, options: TrainFlags): Promise<number> {
-  const stop = new AbortController();
-  const abort = () => stop.abort();
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) process.on(signal, abort);
-  try {
-    return await trainInProcess(["--resume", folder, ...passedOn(options)], "inherit", stop.signal);
-  } finally {
-    for (const signal of signals) process.off(signal, abort);
-  }
+/** Trains a fold in a process of its own, which says itself that a signal ended it; the exit code. */
+async function trainFold(
+  folder: string,
+  options: TrainFlags,
+  signal: AbortSignal,
+): Promise<number> {
+  const args = ["--resume", folder, ...passedOn(options)];
+  const code = await trainInProcess(args, "inherit", signal);
+  // The fold may have ended just before the signal: the next one is not begun.
+  return code === 0 && signal.aborted ? exitCodeOf(endSignalOf(signal)) : code;
 }
