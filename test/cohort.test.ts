@@ -44,7 +44,8 @@ test("a cohort: patients by id, optional files, .nii too, and what is left aside
     });
     expect(patients[1]!.time1).toBe(join(root, "p03", `${T1}.nii`));
     expect(notes).toEqual([
-      `${root}: ignored .git (hidden), README.md (a file), figures (no visit in it)`,
+      `${root}: ignored .git (hidden), README.md (a file), figures (it holds plot.png); looked for ${T1}, ${T2}, ground_truth, each ` +
+        ".nii.gz or .nii",
     ]);
     expect(patients[2]!.resolved).toBeUndefined();
   });

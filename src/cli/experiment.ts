@@ -33,7 +33,7 @@ import { runMain } from "../terminal/main";
 import {
   countOption,
   durationOption,
-  listOption,
+  idsOption,
   numberOption,
   numbersOption,
 } from "../terminal/options";
@@ -64,7 +64,7 @@ const program = makeCommand("experiment", "Trains and compares the arms of an ex
   .option("--iterations-each <n>", "iterations of every run instead of a time", countOption)
   .option("--seeds <a,b,…>", "seeds instead of the grid's", numbersOption)
   .option("--preset <name>", "preset of `bun run train` (default: as the adapter has)")
-  .option("--val <ids>", "patients that validate in every run, separated by commas", listOption)
+  .option("--val <ids>", "patients that validate in every run, separated by commas", idsOption)
   .option("--folds <n>", "a share of 1/n validates (default: 4)", numberOption)
   .option("--out <dir>", "folder of the experiment (default: runs/<grid>); goes on with one there")
   .option("--processes <n>", "trainings at a time in this process", countOption, 1)

@@ -13,9 +13,9 @@ import { untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import {
   countOption,
-  listOption,
   nonNegativeOption,
   optionParser,
+  pathsOption,
   probabilityOption,
 } from "../terminal/options";
 import { Stages } from "../terminal/stages";
@@ -39,7 +39,7 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
     "-w, --weights <files>",
     "weights files, or folders of runs or of a cross-validation, separated by commas: the mean " +
       "of their probabilities (default: the best of the newest run in runs/)",
-    (text: string, before: readonly string[] = []) => [...before, ...listOption(text)],
+    pathsOption,
   )
   .option("--probability <file>", "also write the probability map")
   .option("--report <file>", "also write the findings as JSON")

@@ -10,7 +10,7 @@ import { findMasks, findSources } from "../synthesis/sources";
 import { makeCommand, say } from "../terminal/command";
 import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
-import { countOption, listOption, numberOption } from "../terminal/options";
+import { countOption, idsOption, numberOption } from "../terminal/options";
 import { checkFolderOf } from "../terminal/output_file";
 
 interface Options {
@@ -35,7 +35,7 @@ const program = makeCommand(
   .option("--seed <n>", "the same seed and data give the same pairs", numberOption, 0)
   .option("--masks <dir>", "lesion masks in MNI space: more shapes to paste")
   .option("--picture <file>", `PNG of the first ${SHOWN} pairs with new lesions`)
-  .option("--patients <ids>", "only these patients of the folder", listOption);
+  .option("--patients <ids>", "only these patients of the folder", idsOption);
 program.parse();
 await runMain(() => synthesise(program.args[0]!, program.args[1]!, program.opts<Options>()));
 

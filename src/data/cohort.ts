@@ -2,8 +2,9 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
 import { Philox } from "../core/random";
+import { composed, idsNamed, imagesOf } from "./file_names";
 
-/** The files of one patient; the id is the name of the folder. */
+/** The files of one patient; the id is the name of the folder, composed (file_names.ts). */
 export interface Patient {
   readonly id: string;
   readonly time1: string;
@@ -43,19 +44,23 @@ export async function openCohort(root: string): Promise<Cohort> {
   const patients: Patient[] = [];
   const incomplete: string[] = [];
   const ignored: string[] = [];
+  let lookedInside = false;
   const names = await folderNames(root);
-  for (const id of names) {
-    const folder = join(root, id);
-    const inside = id.startsWith(".") ? "hidden" : await filesIn(folder);
+  for (const name of names) {
+    const folder = join(root, name);
+    const inside = name.startsWith(".") ? "hidden" : await filesIn(folder);
     if (typeof inside === "string") {
-      ignored.push(`${id} (${inside})`);
+      ignored.push(`${name} (${inside})`);
       continue;
     }
-    const { patient, missing } = findPatient(id, folder, inside);
-    if (missing.length === Object.keys(REQUIRED).length) ignored.push(`${id} (no visit in it)`);
-    else if (missing.length > 0) incomplete.push(`${id} lacks ${missing.join(" and ")}`);
+    const { patient, missing } = findPatient(composed(name), folder, inside);
+    if (missing.length === Object.keys(REQUIRED).length) {
+      ignored.push(`${name} (${contents(inside)})`);
+      lookedInside = true;
+    } else if (missing.length > 0) incomplete.push(`${name} lacks ${missing.join(" and ")}`);
     else patients.push(patient);
   }
+  refuseTwins(root, patients);
   if (incomplete.length > 0) {
     throw new UserError(
       `${root}: incomplete: ${incomplete.join("; ")}; ${LAYOUT}; add the files or move the folders away`,
@@ -65,8 +70,32 @@ export async function openCohort(root: string): Promise<Cohort> {
   return {
     root,
     patients,
-    notes: ignored.length ? [`${root}: ignored ${ignored.join(", ")}`] : [],
+    notes: ignored.length ? [ignoredNote(root, ignored, lookedInside)] : [],
   };
+}
+
+function ignoredNote(root: string, ignored: readonly string[], lookedInside: boolean): string {
+  const looked = lookedInside
+    ? `; looked for ${Object.values(REQUIRED).join(", ")}, each .nii.gz or .nii`
+    : "";
+  return `${root}: ignored ${ignored.join(", ")}${looked}`;
+}
+
+/** Two folders whose names look the same are stored in two forms of Unicode. */
+function refuseTwins(root: string, patients: readonly Patient[]): void {
+  const ids = patients.map(({ id }) => id);
+  const twin = ids.find((id, i) => ids.indexOf(id) < i);
+  if (twin === undefined) return;
+  throw new UserError(
+    `${root}: two folders are called ${twin}, their letters stored in two ways; rename one of them`,
+  );
+}
+
+/** What a folder holds, in a few words. */
+function contents(names: readonly string[]): string {
+  if (names.length === 0) return "it is empty";
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
+  return `it holds ${names.toSorted().slice(0, 5).join(", ")}${more}`;
 }
 
 async function folderNames(root: string): Promise<string[]> {
@@ -92,7 +121,7 @@ async function filesIn(path: string): Promise<readonly string[] | "a file" | "a 
 
 function findPatient(id: string, folder: string, inside: readonly string[]) {
   const find = (stem: string) => {
-    const found = [`${stem}.nii.gz`, `${stem}.nii`].filter((name) => inside.includes(name));
+    const found = imagesOf(inside, stem);
     if (found.length > 1) {
       throw new UserError(`${folder}: holds both ${found.join(" and ")}; keep one of them`);
     }
@@ -108,8 +137,6 @@ function findPatient(id: string, folder: string, inside: readonly string[]) {
 }
 
 async function nothingFound(root: string, names: readonly string[]): Promise<string> {
-  const found = names.length === 0 ? "it is empty" : `it holds ${names.slice(0, 5).join(", ")}`;
-  const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
   const isPatient = names.some((name) => name.startsWith(REQUIRED.time1));
   let hint = "";
   if (isPatient) hint = "; this is one patient's folder: give the folder above it";
@@ -123,11 +150,11 @@ async function nothingFound(root: string, names: readonly string[]): Promise<str
       }
     }
   }
-  return `${root}: no patient found (${found}${more}); ${LAYOUT}${hint}`;
+  return `${root}: no patient found (${contents(names)}); ${LAYOUT}${hint}`;
 }
 
 export interface SplitOptions {
-  /** Ids of the patients that validate. */
+  /** Ids of the patients that validate; one with commas may come in parts. */
   readonly val?: readonly string[];
   /** Or: the number of folds (default 4: the paper's 30 to 10), and which one validates. */
   readonly folds?: number;
@@ -171,11 +198,12 @@ function chosen(
   if (folds !== undefined || fold !== undefined) {
     throw new UserError("--val excludes --folds and --fold: give the ids or the folds, not both");
   }
-  const unknown = val.filter((id) => !patients.some((patient) => patient.id === id));
+  const ids = patients.map(({ id }) => id);
+  const { found, unknown } = idsNamed(val, ids);
   if (unknown.length > 0) {
     throw new UserError(`--val: no patient ${unknown.join(", ")}; there are ${idList(patients)}`);
   }
-  return new Set(val);
+  return new Set(found);
 }
 
 function inFold(

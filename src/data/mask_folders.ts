@@ -1,6 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
+import { composed, imagesOf, niftiStem } from "./file_names";
 
 /** A patient's two masks, one from each folder. */
 export interface MaskPair {
@@ -67,10 +68,10 @@ async function findMasks(folder: MaskFolder): Promise<Map<string, string>> {
   for (const name of (await list(folder.root)).sort()) {
     if (name.startsWith(".")) continue;
     const path = join(folder.root, name);
-    const patient = stem(name);
+    const patient = niftiStem(name);
     const mask = patient === undefined ? await maskInside(path, folder) : path;
     if (mask === undefined) continue;
-    const key = patient ?? name;
+    const key = patient ?? composed(name);
     const other = masks.get(key);
     if (other !== undefined) {
       throw new UserError(`${folder.root}: two masks of ${key}: ${other} and ${mask}; keep one`);
@@ -80,18 +81,15 @@ async function findMasks(folder: MaskFolder): Promise<Map<string, string>> {
   return masks;
 }
 
-/** The name without .nii or .nii.gz, or undefined where it is no NIfTI file's. */
-const stem = (name: string): string | undefined => /^(.+)\.nii(\.gz)?$/i.exec(name)?.[1];
-
 async function maskInside(
   path: string,
   { fileName, option }: MaskFolder,
 ): Promise<string | undefined> {
   const status = await stat(path).catch(() => undefined);
   if (!status?.isDirectory()) return undefined;
-  const images = (await list(path)).filter((name) => !name.startsWith(".") && stem(name)).sort();
-  const named = images.filter((name) => stem(name) === fileName);
-  const chosen = named.length > 0 ? named : images;
+  const images = (await list(path)).filter((name) => !name.startsWith(".") && niftiStem(name));
+  const named = imagesOf(images, fileName);
+  const chosen = named.length > 0 ? named : images.sort();
   if (chosen.length > 1) {
     throw new UserError(
       `${path}: ${named.length > 0 ? "holds" : `no ${fileName}.nii.gz among`} ` +

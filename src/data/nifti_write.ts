@@ -1,8 +1,10 @@
 /** Writes NIfTI files, whole or not at all. */
+import { basename } from "node:path";
 import { promisify } from "node:util";
 import { gzip, type ZlibOptions } from "node:zlib";
 import { UserError } from "../core/errors";
 import { writeAtomically } from "../platform/atomic_file";
+import { niftiStem } from "./file_names";
 import { encodeNifti } from "./nifti_encode";
 import type { Grid, Mask, Volume } from "./volume";
 
@@ -29,7 +31,7 @@ export async function writeVolume(path: string, volume: Volume): Promise<void> {
 
 /** Checks, before long work, that a path is one that `writeMask` and `writeVolume` accept. */
 export function checkNiftiPath(path: string): void {
-  if (!/\.nii(\.gz)?$/i.test(path)) {
+  if (niftiStem(basename(path)) === undefined) {
     throw new UserError(`${path}: unknown extension for an image; end it in .nii.gz or .nii`);
   }
 }

@@ -12,7 +12,7 @@ import { resampleCubicTo } from "../data/resample_cubic";
 import type { Grid, Mask, Volume } from "../data/volume";
 import { cornersApart } from "../data/voxel_order";
 import { inputFileSize } from "../platform/input_file";
-import { readList } from "../terminal/read";
+import { idsOption } from "../terminal/options";
 import { importInto } from "./imported_folder";
 import { type Imported, type Importer, importPatients } from "./importer";
 import { parseItkTransform } from "./itk_transform";
@@ -38,7 +38,7 @@ export const LJUBLJANA: Importer = {
     new Option("--interpolation <kind>", "how the scans are resampled to the common space")
       .choices(["cubic", "linear"])
       .default("cubic"),
-    new Option("--patients <ids>", "only these, e.g. patient01,patient03").argParser(readList),
+    new Option("--patients <ids>", "only these, e.g. patient01,patient03").argParser(idsOption),
   ],
   async run(dir, out, options, say) {
     const { interpolation, patients: only }: Options = options as Options;

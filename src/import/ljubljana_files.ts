@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
+import { imagesOf } from "../data/file_names";
 
 /** The published files of one patient of the longitudinal data set of Ljubljana. */
 export interface LjubljanaPatient {
@@ -70,32 +71,36 @@ async function findPatient(root: string, id: string): Promise<LjubljanaPatient |
   const raw = [join(root, RAW, id), join(own, RAW)];
   const registered = [join(root, REGISTERED, id), own];
   const missing: string[] = [];
-  const find = async (name: string, extensions: readonly string[], folders: readonly string[]) => {
+  const find = async (name: string, extension: Extension, folders: readonly string[]) => {
     for (const folder of folders) {
       const inside = await list(folder, true);
-      for (const extension of extensions) {
-        const file = [name, `${id}_${name}`].find((stem) => inside.includes(stem + extension));
-        if (file !== undefined) return join(folder, file + extension);
-      }
+      const [file] = [name, `${id}_${name}`].flatMap((stem) => FILES[extension](inside, stem));
+      if (file !== undefined) return join(folder, file);
     }
-    missing.push(name + extensions[0]);
+    missing.push(name + extension);
     return "";
   };
   // Where there is a folder `raw`, a FLAIR beside it is the registered one.
-  const flair = (study: number) => find(`study${study}_FLAIR`, NIFTI, [...raw, own]);
+  const flair = (study: number) => find(`study${study}_FLAIR`, ".nii.gz", [...raw, own]);
   const transform = (study: number) =>
-    find(`study${study}_FLAIR_to_common_space`, [".txt"], [...registered, ...raw]);
+    find(`study${study}_FLAIR_to_common_space`, ".txt", [...registered, ...raw]);
   const patient: LjubljanaPatient = {
     id,
     flair: [await flair(1), await flair(2)],
     transform: [await transform(1), await transform(2)],
-    change: await find("gt", NIFTI, [...registered, ...raw]),
-    brain: await find("brainmask", NIFTI, [...registered, ...raw]),
+    change: await find("gt", ".nii.gz", [...registered, ...raw]),
+    brain: await find("brainmask", ".nii.gz", [...registered, ...raw]),
   };
   return missing.length === 0 ? patient : `${id} lacks ${missing.join(", ")}`;
 }
 
-const NIFTI = [".nii.gz", ".nii"];
+type Extension = ".nii.gz" | ".txt";
+
+/** The names in a folder that are the file of a stem. */
+const FILES: Readonly<Record<Extension, typeof imagesOf>> = {
+  ".nii.gz": imagesOf,
+  ".txt": (inside, stem) => inside.filter((name) => name === `${stem}.txt`),
+};
 
 async function list(path: string, optional = false): Promise<string[]> {
   return readdir(path).catch(({ code, message }: NodeJS.ErrnoException) => {

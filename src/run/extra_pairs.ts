@@ -3,6 +3,7 @@ import { basename, dirname } from "node:path";
 import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
 import { openCohort, type Patient } from "../data/cohort";
+import { composed } from "../data/file_names";
 import { privateCacheDir } from "../platform/cache";
 import { touchEntry } from "../platform/cache_entries";
 import type { TrainConfig } from "../settings/config";
@@ -74,7 +75,7 @@ async function pairsOfFolders(
     const kept = patients.filter(({ time1 }) => {
       const origin = originOf(dirname(time1));
       const used = origin ? [origin.recipient, ...origin.donors] : [basename(dirname(time1))];
-      return !used.some((id) => validates.has(id));
+      return !used.some((id) => validates.has(composed(id)));
     });
     const left = patients.length - kept.length;
     const why = left === 0 ? "" : `; ${left} left out: of, or made of, validation patients`;

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { UserError } from "../core/errors";
 import { type Cohort, openCohort, type Patient, splitCohort } from "../data/cohort";
+import { composed } from "../data/file_names";
 import { ensurePhantom } from "../data/phantom/cohort";
 import { type PreparedPatient, preparePatient } from "../data/prepared_cache";
 import type { Memory } from "../gpu/memory";
@@ -65,7 +66,7 @@ export function newSplit(
 export function savedSplit(folder: RunFolder, cohort: Cohort): Arms {
   const { split } = folder;
   const find = (id: string) => {
-    const patient = cohort.patients.find((p) => p.id === id);
+    const patient = cohort.patients.find((p) => p.id === composed(id));
     if (patient) return patient;
     throw new UserError(
       `${folder.path}: patient ${id} of its split is no longer in ${cohort.root}`,

@@ -1,8 +1,9 @@
 /** The sources of synthetic pairs: pairs in the MSSEG-2 layout, and single scans with lesion masks. */
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { UserError } from "../core/errors";
 import type { Patient } from "../data/cohort";
+import { composed, idsNamed, imagesOf, niftiStem } from "../data/file_names";
 import { withoutHotVoxels } from "../data/hot_voxels";
 import { readMask, readVolume } from "../data/nifti_read";
 import { maskOnGrid } from "../data/pair";
@@ -47,13 +48,15 @@ export function findSources(root: string, ids?: readonly string[]): Source[] {
   }
   const sources = readdirSync(root)
     .sort()
-    .flatMap((id) => sourceIn(join(root, id), id) ?? []);
-  const unknown = ids?.find((id) => !sources.some((source) => source.id === id));
-  if (unknown !== undefined) {
-    const there = sources.map(({ id }) => id).join(", ");
-    throw new UserError(`--patients: no patient ${unknown} in ${root}; there are ${there}`);
+    .flatMap((name) => sourceIn(join(root, name), composed(name)) ?? []);
+  const there = sources.map(({ id }) => id);
+  const { found, unknown } = idsNamed(ids ?? [], there);
+  if (unknown.length > 0) {
+    throw new UserError(
+      `--patients: no patient ${unknown.join(", ")} in ${root}; there are ${there.join(", ")}`,
+    );
   }
-  const wanted = sources.filter(({ id }) => ids === undefined || ids.includes(id));
+  const wanted = sources.filter(({ id }) => ids === undefined || found.includes(id));
   if (wanted.length > 0) return wanted;
   throw new UserError(
     `${root}: no patient found; expected <patient>/ with both visits and ground_truth (the layout ` +
@@ -63,10 +66,10 @@ export function findSources(root: string, ids?: readonly string[]): Source[] {
 
 function sourceIn(folder: string, id: string): Source | undefined {
   if (id.startsWith(".") || !statSync(folder).isDirectory()) return undefined;
-  const names = new Set(readdirSync(folder));
+  const inside = readdirSync(folder);
   const paths: { -readonly [K in keyof typeof FILES]?: string } = {};
   for (const [key, stem] of Object.entries(FILES)) {
-    const name = [`${stem}.nii.gz`, `${stem}.nii`].find((n) => names.has(n));
+    const [name] = imagesOf(inside, stem);
     if (name) paths[key as keyof typeof FILES] = join(folder, name);
   }
   const { time1, time2, truth, resolved, flair, lesions, brainMask } = paths;
@@ -80,7 +83,7 @@ function sourceIn(folder: string, id: string): Source | undefined {
 /** Lesion masks without images: `*.nii.gz` in a folder. */
 export function findMasks(folder: string): string[] {
   if (!existsSync(folder)) throw new UserError(`${folder}: no such folder of lesion masks`);
-  const found = readdirSync(folder).filter((name) => /\.nii(\.gz)?$/.test(name));
+  const found = readdirSync(folder).filter((name) => niftiStem(name));
   if (found.length === 0) throw new UserError(`${folder}: holds no .nii or .nii.gz lesion mask`);
   return found.sort().map((name) => join(folder, name));
 }
@@ -162,7 +165,6 @@ export async function shapesOfMasks(paths: readonly string[]): Promise<LesionSha
   const masks = await Promise.all(paths.map((path) => readMask(path)));
   return masks.flatMap((stored, i) => {
     const mask = inWorkingOrder(stored)(stored);
-    const name = paths[i]!.split(/[/\\]/).at(-1)!;
-    return lesionShapes(`mask:${name.replace(/\.nii(\.gz)?$/, "")}`, mask, MNI_BRAIN);
+    return lesionShapes(`mask:${niftiStem(basename(paths[i]!))}`, mask, MNI_BRAIN);
   });
 }

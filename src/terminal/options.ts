@@ -1,6 +1,7 @@
 /** Parsers for command-line values: each names the option in its message. */
 import { InvalidArgumentError } from "commander";
 import { UserError } from "../core/errors";
+import { readPaths } from "./paths";
 import { readDuration, readList, readNumber, readNumbers } from "./read";
 
 /** A reader as a parser of an option: the message of what it refuses names the option. */
@@ -19,6 +20,14 @@ export const durationOption = optionParser(readDuration);
 export const numberOption = optionParser(readNumber);
 export const numbersOption = optionParser(readNumbers);
 export const listOption = readList;
+
+/** A list that may also be given in parts, by repeating the option; it has no default. */
+export const repeatedList =
+  (read: (text: string) => string[]) =>
+  (text: string, before: readonly string[] = []): string[] => [...before, ...read(text)];
+
+export const idsOption = repeatedList(readList);
+export const pathsOption = repeatedList(readPaths);
 
 /** A number above 0. */
 export function positiveOption(text: string): number {

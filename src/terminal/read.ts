@@ -23,8 +23,10 @@ export function readNumbers(text: string): number[] {
   return text.split(",").map(readNumber);
 }
 
+/** `a, b` → ["a", "b"]. */
 export function readList(text: string): string[] {
-  return text.split(",").filter((part) => part !== "");
+  const parts = text.split(",").map((part) => part.trim());
+  return parts.filter((part) => part !== "");
 }
 
 /** `8G`, `500M` → bytes. @throws UserError */

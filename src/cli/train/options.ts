@@ -4,19 +4,19 @@ import { SETTING_NAMES, SETTINGS, type SettingName } from "../../settings/config
 import { PRESET_NAMES, SOFTWARE_PRESETS, sharedDefault } from "../../settings/presets";
 import { ABSENT } from "../../settings/setting";
 import { ADAPTER_OPTION } from "../../terminal/command";
-import { listOption, numberOption, optionParser } from "../../terminal/options";
+import { idsOption, numberOption, optionParser, pathsOption } from "../../terminal/options";
 
 function withRunOptions(command: Command): void {
   const gpu = PRESET_NAMES.filter((name) => !SOFTWARE_PRESETS.includes(name));
   command
     .optionsGroup(`${SETTINGS.seconds.group}:`)
     .option("--data <dir>", "cohort in the MSSEG-2 layout; without it a phantom cohort is made")
-    .option("--train-data <dirs>", "more pairs that only train, e.g. of `synthesise`", listOption)
+    .option("--train-data <dirs>", "more pairs that only train, e.g. of `synthesise`", pathsOption)
     .option(
       "--preset <name>",
       `${gpu.join(" or ")}, for software adapters ${SOFTWARE_PRESETS.join(" or ")} (default: paper or small)`,
     )
-    .option("--val <ids>", "patients that validate, by id, separated by commas", listOption)
+    .option("--val <ids>", "patients that validate, by id, separated by commas", idsOption)
     .option(
       "--folds <n>",
       "cross-validation: train n times, a run folder each in --out",
