@@ -1,13 +1,16 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../src/core/errors";
 import { type AdapterDescription, startLine } from "../src/gpu/adapter";
 import { matches, mayMeanLavapipe } from "../src/gpu/adapter_search";
+import { indexedFiles, verifiedFiles } from "../src/platform/apt_files";
 import { archiveSources, parseAptSources } from "../src/platform/apt_sources";
 import { cacheOnce, cacheRoot } from "../src/platform/cache";
+import { DriverUnavailable } from "../src/platform/driver";
 import { neededLibraries } from "../src/platform/elf";
 import { nvidiaHint } from "../src/platform/vulkan";
 
@@ -78,6 +81,17 @@ deb https://download.example.org/debian bookworm stable`;
     ]);
   });
 
+  test("a source that needs no signature needs one here", () => {
+    const line =
+      "deb [trusted=yes allow-insecure=yes signed-by=/k.gpg] http://mirror bookworm main";
+    const text = `Types: deb\nURIs: http://mirror\nSuites: bookworm\nComponents: main\nTrusted: yes\nAllow-Weak: yes\n`;
+    for (const found of [archive("sources.list", line), archive("debian.sources", text)]) {
+      expect(found).toContain("uris: http://mirror");
+      expect(found.filter((field) => /trusted|allow/.test(field))).toEqual([]);
+    }
+    expect(archive("sources.list", line)).toContain("signed-by: /k.gpg");
+  });
+
   test("deb822 format: comments, continuation lines, disabled and present backports", () => {
     const text = `Types: deb deb-src
 # a comment within
@@ -101,6 +115,47 @@ Components: main
       ...["suites: bookworm bookworm-updates bookworm-backports", "components: main"],
       ...["signed-by: -----BEGIN PGP PUBLIC KEY BLOCK-----", " .", " abc", "targets: Packages"],
     ]);
+  });
+});
+
+describe("package files against the archive's signed index", () => {
+  const folder = join(scratch, "debs");
+  const name = "libx_1%3a2.0-1~bpo12+1_amd64.deb";
+  const sha256 = createHash("sha256").update("package").digest("hex");
+  const line = (hash: string, file = name) => `'http://m/pool/x.deb' ${file} 7 ${hash}\n`;
+  const put = (text: string) => {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, name), text);
+  };
+
+  test("the lines of apt-get --print-uris", () => {
+    const files = indexedFiles(`Reading package lists...\n${line(`SHA256:${sha256}`)}`);
+    expect(files).toEqual([{ name, bytes: 7, sha256 }]);
+    for (const hash of ["", `MD5Sum:${sha256.slice(32)}`, `SHA256:${sha256.slice(1)}`]) {
+      expect(() => indexedFiles(line(hash)), hash).toThrow(/index has no SHA-256 of libx/);
+    }
+    expect(() => indexedFiles(line(`SHA256:${sha256}`, "../x.deb"))).toThrow(/no SHA-256/);
+  });
+
+  test("the right file passes; a changed, a cut-off and a missing one are refused", async () => {
+    const files = indexedFiles(line(`SHA256:${sha256}`));
+    put("package");
+    expect(await verifiedFiles(folder, files)).toEqual([join(folder, name)]);
+    for (const text of ["packagE", "packag", ""]) {
+      put(text);
+      const verify = verifiedFiles(folder, files);
+      await expect(verify, text).rejects.toThrow(DriverUnavailable);
+      await expect(verify, text).rejects.toThrow(/is not the file of the archive's signed index/);
+    }
+    rmSync(join(folder, name));
+    await expect(verifiedFiles(folder, files)).rejects.toThrow(/apt did not bring libx/);
+  });
+
+  test("other files in the folder are left alone", async () => {
+    put("package");
+    writeFileSync(join(folder, "planted_1_amd64.deb"), "package");
+    const files = indexedFiles(line(`SHA256:${sha256}`));
+    expect(await verifiedFiles(folder, files)).toEqual([join(folder, name)]);
   });
 });
 

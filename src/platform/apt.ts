@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { indexedFiles, verifiedFiles } from "./apt_files";
 import { archiveSources, parseAptSources } from "./apt_sources";
 import { DriverUnavailable } from "./driver";
 
@@ -38,6 +39,11 @@ export class PrivateApt {
       "APT::Install-Recommends": "false",
       "APT::Get::Assume-Yes": "true",
       "APT::Get::allow-change-held-packages": "true",
+      // The archive's signature counts, whatever the machine allows elsewhere.
+      "APT::Get::AllowUnauthenticated": "false",
+      "Acquire::AllowInsecureRepositories": "false",
+      "Acquire::AllowWeakRepositories": "false",
+      "Acquire::AllowDowngradeToInsecureRepositories": "false",
       "Acquire::Languages": "none",
       "Acquire::Retries": "1",
       "Acquire::http::Timeout": "10",
@@ -79,15 +85,20 @@ export class PrivateApt {
     );
   }
 
-  /** Fetches packages with everything they depend on that this machine lacks: paths of .deb files. */
+  /**
+   * Fetches packages with everything they depend on that this machine lacks: paths of .deb files, each
+   * with the SHA-256 of the archive's index, whose signature apt has checked.
+   * @throws DriverUnavailable where apt cannot, or a file is another
+   */
   async download(names: readonly string[], suite: string): Promise<string[]> {
     const what = ["--reinstall", "--target-release", suite, ...names];
-    const command = ["apt-get", ...this.#options, "install", "--download-only", ...what];
-    const answer = await run(command, DOWNLOAD_TIMEOUT_MS);
+    const install = ["apt-get", ...this.#options, "install", "--download-only", ...what];
+    const planned = await run([...install, "--print-uris", "-o", "Acquire::ForceHash=SHA256"]);
+    if (planned.code !== 0) throw new DriverUnavailable(`apt-get install: ${firstError(planned)}`);
+    const files = indexedFiles(planned.output);
+    const answer = await run(install, DOWNLOAD_TIMEOUT_MS);
     if (answer.code !== 0) throw new DriverUnavailable(`apt-get install: ${firstError(answer)}`);
-    const archives = join(this.#dir, "cache", "archives");
-    const debs = readdirSync(archives).filter((file) => file.endsWith(".deb"));
-    return debs.map((file) => join(archives, file));
+    return verifiedFiles(join(this.#dir, "cache", "archives"), files);
   }
 }
 

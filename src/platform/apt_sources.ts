@@ -40,10 +40,13 @@ function parseLine(line: string): AptSource[] {
   return [source];
 }
 
+/** Fields by which a source may go without a signature: not where a driver comes from. */
+const UNSIGNED = ["trusted", "allow-insecure", "allow-weak", "allow-downgrade-to-insecure"];
+
 /**
  * The distribution's own archive, and its backports, out of a machine's apt sources, as the text of
  * a `.sources` file. Sources of others and of other releases are left out: they cost time and may
- * want credentials. Returns "" when there is none.
+ * want credentials. Fields that do without a signature are dropped. Returns "" when there is none.
  */
 export function archiveSources(sources: readonly AptSource[], codename: string): string {
   const aliases = [codename, "stable", "oldstable", "oldoldstable", "testing"];
@@ -55,7 +58,7 @@ export function archiveSources(sources: readonly AptSource[], codename: string):
     const isOff = /^(no|false|off|0|without|disable)$/i.test(source.get("enabled") ?? "");
     const usable = words("types").includes("deb") && words("components").includes("main");
     if (!usable || isOff || suites.length === 0) continue;
-    const fields = new Map(source);
+    const fields = new Map([...source].filter(([field]) => !UNSIGNED.includes(field)));
     fields.set("types", "deb").set("targets", "Packages").set("suites", suites.join(" "));
     stanzas.push(stanza(fields));
     const backports = `${codename}-backports`;
