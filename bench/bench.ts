@@ -9,6 +9,7 @@ import { type DeviceChoices, windowBatch } from "../src/infer/window_batch";
 import { modelInfo } from "../src/run/checkpoint";
 import type { TrainConfig } from "../src/settings/config";
 import { makeTrainConfig, PRESETS, type PresetName } from "../src/settings/presets";
+import { printResult } from "../src/terminal/result";
 import { chunksFor } from "../src/train/chunk";
 import { Controls, measureCeilings } from "./ceilings";
 import { RecordingMemory } from "./record";
@@ -60,7 +61,7 @@ export class Bench {
   static async open(settings: Settings): Promise<Bench> {
     const device = await openDevice({ adapter: settings.adapter });
     checkPrecision(device, settings.precision);
-    console.log(device.describe(settings.precision));
+    printResult(device.describe(settings.precision));
     const memory = new RecordingMemory(device);
     const stopwatch = await Stopwatch.create(device);
     const ceilings = await measureCeilings(memory, stopwatch, settings.repetitions);

@@ -20,6 +20,7 @@ import { ADAPTER_OPTION, makeCommand } from "../src/terminal/command";
 import { runMain } from "../src/terminal/main";
 import { listOption, numberOption, repeatedOption } from "../src/terminal/options";
 import { checkFolderOf } from "../src/terminal/output_file";
+import { printResult } from "../src/terminal/result";
 import { Bench, parseVariant, type Settings } from "./bench";
 import { measureKernels } from "./kernels";
 import { measureLatency } from "./latency";
@@ -164,7 +165,7 @@ function emptyReport(bench: Bench, options: Options): Report {
 }
 
 function print(lines: readonly string[]): void {
-  console.log(lines.join("\n"));
+  printResult(lines.join("\n"));
 }
 
 async function measure(bench: Bench, report: Report, wanted: ReadonlySet<Part>): Promise<void> {

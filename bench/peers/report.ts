@@ -4,6 +4,7 @@ import { arch, availableParallelism, cpus, platform } from "node:os";
 import { dirname } from "node:path";
 import { writeAtomically } from "../../src/platform/atomic_file";
 import { replaceBetween } from "../../src/terminal/marked_part";
+import { printResult } from "../../src/terminal/result";
 import { bestRows, markdown, memoryMarkdown, notes, type Row, rates, reasons } from "./table";
 
 export interface Machine {
@@ -68,7 +69,7 @@ export function writeReport(
   { json, doc }: { readonly json?: string; readonly doc?: string },
 ): void {
   const text = reportText(report);
-  console.log(text);
+  printResult(text);
   if (json) writeJson(report, json);
   if (doc) writeAtomically(doc, replaceMeasured(readFileSync(doc, "utf8"), text, doc));
 }

@@ -3,6 +3,7 @@ import { noAdapter } from "../gpu/adapter_search";
 import { surveyAdapters } from "../hosts/bun";
 import { makeCommand } from "../terminal/command";
 import { runMain } from "../terminal/main";
+import { printResult } from "../terminal/result";
 
 /** Limits that decide what fits, with the unit they are shown in. */
 const MAIN_LIMITS = [
@@ -27,15 +28,15 @@ async function adapters(json: boolean): Promise<void> {
   const { adapters: list, reasons } = await surveyAdapters();
   if (list.length === 0) throw noAdapter("", [], reasons);
   if (json) {
-    console.log(JSON.stringify(list.map(plain), null, 2));
+    printResult(JSON.stringify(list.map(plain), null, 2));
     return;
   }
   for (const [index, adapter] of list.entries()) {
-    console.log(`${index === 0 ? "* " : "  "}${adapter.name}`);
-    for (const [label, value] of rows(adapter)) console.log(`    ${label.padEnd(34)}${value}`);
+    printResult(`${index === 0 ? "* " : "  "}${adapter.name}`);
+    for (const [label, value] of rows(adapter)) printResult(`    ${label.padEnd(34)}${value}`);
   }
-  for (const reason of reasons) console.log(`none from ${reason}`);
-  console.log("* is the default; --adapter NAME or VOXGRAD_ADAPTER=NAME picks another.");
+  for (const reason of reasons) printResult(`none from ${reason}`);
+  printResult("* is the default; --adapter NAME or VOXGRAD_ADAPTER=NAME picks another.");
 }
 
 function rows(adapter: AdapterDescription): [string, string][] {

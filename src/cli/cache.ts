@@ -18,6 +18,7 @@ import { runMain } from "../terminal/main";
 import { durationOption, optionParser } from "../terminal/options";
 import { duration } from "../terminal/progress";
 import { readBytes, readList, sizeText } from "../terminal/read";
+import { printResult } from "../terminal/result";
 import { table } from "../terminal/text_table";
 
 interface Options {
@@ -61,7 +62,7 @@ function main(options: Options): void {
   }
   const rows = ALL_KINDS.map((kind) => rowOf(kind, cacheEntries([kind])));
   const shown = rows.filter(({ entries }) => entries > 0);
-  console.log(options.json ? jsonOf(shown) : listOf(shown));
+  printResult(options.json ? jsonOf(shown) : listOf(shown));
 }
 
 function kindsOf(clear: true | string | undefined): readonly CacheKind[] {

@@ -14,6 +14,7 @@ import { cohortTables, pairTables } from "../run/score_tables";
 import { makeCommand, say } from "../terminal/command";
 import { runMain } from "../terminal/main";
 import { checkFolderOf } from "../terminal/output_file";
+import { printResult } from "../terminal/result";
 
 interface Options {
   readonly reference?: string;
@@ -153,7 +154,7 @@ function report(
   toJson: () => string,
   toCsv: () => string,
 ): void {
-  console.log(json === true ? toJson() : tables);
+  printResult(json === true ? toJson() : tables);
   if (typeof json === "string") writeAtomically(json, `${toJson()}\n`);
   if (csv !== undefined) writeAtomically(csv, toCsv());
 }

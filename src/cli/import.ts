@@ -3,6 +3,7 @@ import { IMPORTERS } from "../import";
 import type { Importer } from "../import/importer";
 import { makeCommand, say } from "../terminal/command";
 import { runMain } from "../terminal/main";
+import { printResult } from "../terminal/result";
 
 const program = makeCommand("import", "Brings a public data set into the layout of MSSEG-2.");
 for (const importer of IMPORTERS) {
@@ -25,5 +26,5 @@ async function importAll(
   options: OptionValues,
 ): Promise<void> {
   const { written, alreadyThere } = await importer.run(dir, out, options, say);
-  console.log(`${written} patients written to ${out}, ${alreadyThere} already there`);
+  printResult(`${written} patients written to ${out}, ${alreadyThere} already there`);
 }

@@ -10,6 +10,7 @@ import {
 import { makeCommand } from "../terminal/command";
 import { runMain } from "../terminal/main";
 import { numberOption, numbersOption } from "../terminal/options";
+import { printResult } from "../terminal/result";
 
 const { patients, seed, spacing, fieldOfView } = DEFAULT_PHANTOM;
 const program = makeCommand(
@@ -39,7 +40,7 @@ async function phantom(out: string, settings: PhantomSettings): Promise<void> {
   } finally {
     bar.stop();
   }
-  console.log(`${settings.patients} patients written to ${out}`);
+  printResult(`${settings.patients} patients written to ${out}`);
 }
 
 async function makeEmptyFolder(path: string): Promise<void> {

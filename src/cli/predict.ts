@@ -18,6 +18,7 @@ import {
   pathsOption,
   probabilityOption,
 } from "../terminal/options";
+import { printResult } from "../terminal/result";
 import { Stages } from "../terminal/stages";
 import { findingsText, ruleText } from "./predict/report";
 
@@ -96,6 +97,6 @@ async function predict(options: Options): Promise<void> {
     stages.ended("writing");
     say(stages.table());
     say(ruleText(answer.findings, answer.decision, options, models.length));
-    console.log(findingsText(answer.findings));
+    printResult(findingsText(answer.findings));
   });
 }

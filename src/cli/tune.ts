@@ -11,6 +11,7 @@ import { makeTrainConfig, PRESET_NAMES, presetOf } from "../settings/presets";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
 import { runMain } from "../terminal/main";
 import { listOption } from "../terminal/options";
+import { printResult } from "../terminal/result";
 import { tuneTable } from "./tune/table";
 
 interface Options {
@@ -40,6 +41,6 @@ async function main({ adapter, preset, force, tuneSeconds }: Options): Promise<v
   const picks = configs.flatMap((config) => iterationPicks(caps, config));
   const flags = { tune: force ? "force" : "on", tuneSeconds } as const;
   const { tasks } = await tuneAtTerminal(device, { picks, models: configs.map(modelInfo) }, flags);
-  console.log(tuneTable(tasks));
+  printResult(tuneTable(tasks));
   say(`kept in ${cacheDir("tune")}`);
 }

@@ -8,6 +8,7 @@ import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { countOption, listOption, positiveOption, repeatedOption } from "../terminal/options";
 import { checkFolderOf } from "../terminal/output_file";
+import { printResult } from "../terminal/result";
 import { seedOf } from "./case";
 import { chooseColumns } from "./columns";
 import { SEED } from "./op_run";
@@ -85,7 +86,7 @@ function compare(files: readonly string[]): void {
   if (!before || !after || more.length > 0) {
     throw new UserError(`--compare ${files.join(" ")}: expected two files that --json wrote`);
   }
-  for (const line of comparisonLines(readReport(before), readReport(after))) console.log(line);
+  for (const line of comparisonLines(readReport(before), readReport(after))) printResult(line);
 }
 
 /** The seed that the ids carry, if they carry one. */
@@ -123,7 +124,7 @@ async function runSuite(options: Options): Promise<void> {
     throw new UserError(`--case ${settings.cases.join(" ")}: matches no case on these columns`);
   }
   if (options.html) writeAtomically(options.html, htmlReport(report));
-  for (const line of matrixLines(report)) console.log(line);
+  for (const line of matrixLines(report)) printResult(line);
   if (aborted) {
     if (json) say(`go on with --resume ${json}`);
     setInterruptedCode(interrupt.signal);

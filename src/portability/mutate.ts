@@ -11,6 +11,7 @@ import { watchInterrupt } from "../terminal/interrupt";
 import { listOption, positiveOption } from "../terminal/options";
 import { duration, ProgressLine } from "../terminal/progress";
 import { Rate } from "../terminal/rate";
+import { printResult } from "../terminal/result";
 import { chooseColumns } from "./columns";
 import type { ListedCase } from "./messages";
 import { DEFECTS, type Defect } from "./mutants";
@@ -65,10 +66,10 @@ export async function main(args: string[]): Promise<void> {
   const column = new Column(host, adapter, { worker: WORKER, timeout: options.seconds });
   const name = `${host.name} × ${adapter.name}`;
   const verdicts = await tryAll(column, name, defects, options);
-  for (const line of tableLines(verdicts)) console.log(line);
+  for (const line of tableLines(verdicts)) printResult(line);
   const survivors = verdicts.filter(({ noticed }) => !noticed);
   const count = verdicts.length - survivors.length;
-  console.log(`${count} of ${verdicts.length} defects noticed on ${name}`);
+  printResult(`${count} of ${verdicts.length} defects noticed on ${name}`);
   if (survivors.length > MAY_SURVIVE || verdicts.length < defects.length) process.exitCode = 1;
 }
 

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { UserError } from "../core/errors";
 import { makeCommand, say } from "../terminal/command";
 import { listOption, positiveOption } from "../terminal/options";
+import { printResult } from "../terminal/result";
 import { seedOf } from "./case";
 import { type Chosen, chooseColumns } from "./columns";
 import type { ListedCase } from "./messages";
@@ -64,7 +65,7 @@ export async function main(args: string[]): Promise<void> {
     const finding = await reduce(failing, judges, id, mutant);
     writeFolder(folder, id, failing, finding);
     say(`${finding.summary}`);
-    console.log(folder);
+    printResult(folder);
   } finally {
     for (const column of [failing, ...judges]) await column.stop();
   }

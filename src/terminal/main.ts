@@ -3,6 +3,7 @@ import { destroyDevices } from "../gpu/device";
 import { daysOfScans, removeOldScans } from "../platform/cache_entries";
 import { say } from "./command";
 import { sizeText } from "./read";
+import { resultsWritten } from "./result";
 
 /**
  * Runs a command: a {@link UserError} becomes one line on stderr and exit code 2, any other error
@@ -13,6 +14,7 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
   try {
     sayOldScans();
     await main();
+    await resultsWritten();
   } catch (error) {
     if (error instanceof UserError) {
       console.error(`voxgrad: ${error.message}`);

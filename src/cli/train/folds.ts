@@ -8,6 +8,7 @@ import { createFolds, trainFolds } from "../../run/folds";
 import { trainInProcess } from "../../run/training_process";
 import { say } from "../../terminal/command";
 import { watchInterrupt } from "../../terminal/interrupt";
+import { printResult } from "../../terminal/result";
 import { budgetOf, newConfig, refuseSettings, type TrainFlags } from "./settings";
 
 /** Whether the options ask for a cross-validation, new or to go on with. */
@@ -35,7 +36,7 @@ export async function crossValidate(command: Command): Promise<void> {
     say(
       `not finished: ${folders}; the last fold to finish writes the table; to train them: ${goOn}`,
     );
-  } else console.log(ended.table);
+  } else printResult(ended.table);
 }
 
 function resumed(command: Command, { resume }: TrainFlags): CrossValidation {

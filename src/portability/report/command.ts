@@ -2,6 +2,7 @@
 import { writeAtomically } from "../../platform/atomic_file";
 import { makeCommand } from "../../terminal/command";
 import { checkFolderOf } from "../../terminal/output_file";
+import { printResult } from "../../terminal/result";
 import { readReport } from "./file";
 import { htmlReport } from "./html";
 import { matrixLines } from "./matrix";
@@ -17,6 +18,6 @@ export async function main(args: string[]): Promise<void> {
   const { html } = command.opts<{ readonly html?: string }>();
   if (html) checkFolderOf(html);
   const report = readReport(command.args[0]!);
-  for (const line of matrixLines(report)) console.log(line);
+  for (const line of matrixLines(report)) printResult(line);
   if (html) writeAtomically(html, htmlReport(report));
 }
