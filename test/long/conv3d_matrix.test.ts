@@ -3,25 +3,25 @@
  * with its matrices spelt out as arrays it computes the right thing.
  */
 import { describe, expect, test } from "bun:test";
-import type { ConvVariant, WeightGradientVariant } from "../kernels/conv3d/contract";
-import { geometryOf } from "../kernels/conv3d/contract";
-import { matrixVariant, matrixVariants } from "../kernels/conv3d/matrix";
-import { matrixGradient, matrixGradients } from "../kernels/conv3d/matrix_dw";
-import { groupNorm } from "../kernels/norm/group_norm";
-import type { Dispatch } from "../src/core/graph";
-import { Graph, storagesOf } from "../src/core/graph";
-import type { Capabilities } from "../src/core/kernel";
-import { Philox } from "../src/core/random";
-import { channelsOf, elements, type Shape, state, type Tensor } from "../src/core/tensor";
-import { capabilities } from "../src/gpu/capabilities";
-import { Memory } from "../src/gpu/memory";
-import { Program } from "../src/gpu/program";
-import { specialise } from "../src/gpu/shader";
-import { conv3dReference } from "../src/reference/conv3d";
-import { groupNormReference } from "../src/reference/group_norm";
-import { writeRepeated } from "../src/tune/noise";
-import { speltOut } from "./matrices_spelt_out";
-import { testDevice } from "./test_devices";
+import type { ConvVariant, WeightGradientVariant } from "../../kernels/conv3d/contract";
+import { geometryOf } from "../../kernels/conv3d/contract";
+import { matrixVariant, matrixVariants } from "../../kernels/conv3d/matrix";
+import { matrixGradient, matrixGradients } from "../../kernels/conv3d/matrix_dw";
+import { groupNorm } from "../../kernels/norm/group_norm";
+import type { Dispatch } from "../../src/core/graph";
+import { Graph, storagesOf } from "../../src/core/graph";
+import type { Capabilities } from "../../src/core/kernel";
+import { Philox } from "../../src/core/random";
+import { channelsOf, elements, type Shape, state, type Tensor } from "../../src/core/tensor";
+import { capabilities } from "../../src/gpu/capabilities";
+import { Memory } from "../../src/gpu/memory";
+import { Program } from "../../src/gpu/program";
+import { specialise } from "../../src/gpu/shader";
+import { conv3dReference } from "../../src/reference/conv3d";
+import { groupNormReference } from "../../src/reference/group_norm";
+import { writeRepeated } from "../../src/tune/noise";
+import { speltOut } from "../matrices_spelt_out";
+import { testDevice } from "../test_devices";
 
 const WITH_MATRICES: Pick<Capabilities, "subgroupSize" | "subgroupMatrices" | "shaderF16"> = {
   subgroupSize: 32,
