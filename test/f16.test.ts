@@ -16,6 +16,7 @@ import { checkpointPaths } from "../src/run/run_folder";
 import type { TrainConfig } from "../src/settings/config";
 import { LOG_COLUMNS } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
+import { quickKernels } from "./adapters";
 import { testDevice } from "./test_devices";
 
 const swiftshader = await testDevice("swiftshader");
@@ -33,8 +34,11 @@ for (const adapter of ["lavapipe", "hardware"]) {
   if (!device || !capabilities(device).shaderF16) continue;
   const memory = new Memory(device);
 
-  const trainer = (precision: Precision, changes: Partial<TrainConfig> = {}) =>
-    Trainer.create(memory, tinyStore(memory), tinyConfig({ precision, ...changes }));
+  const kernels = (precision: Precision) => quickKernels(capabilities(device).kind, precision);
+  const trainer = (precision: Precision, changes: Partial<TrainConfig> = {}) => {
+    const config = tinyConfig({ precision, ...changes });
+    return Trainer.create(memory, tinyStore(memory), config, { kernels: kernels(precision) });
+  };
 
   const steps = async (t: Trainer, count: number) => {
     for (let i = 0; i < count; i++) await t.step(0);
@@ -139,7 +143,9 @@ for (const adapter of ["lavapipe", "hardware"]) {
       const source = noiseSources()[0]!;
       const [full, half] = await Promise.all(
         (["f32", "f16"] as const).map((precision) =>
-          predictVolume(memory, network, source, { ...options, precision }),
+          predictVolume(memory, network, source, {
+            ...{ ...options, precision, kernels: kernels(precision) },
+          }),
         ),
       );
       const apart = full!.map((p, i) => Math.abs(p - half![i]!));

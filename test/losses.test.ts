@@ -11,6 +11,7 @@ import { checkUse, type TrainSettings } from "../src/settings/config";
 import { LOSSES } from "../src/settings/loss";
 import { LOG_COLUMNS } from "../src/train/state";
 import { Trainer } from "../src/train/trainer";
+import { quickKernels } from "./adapters";
 import { defaultDevice } from "./test_devices";
 
 const device = await defaultDevice();
@@ -18,7 +19,9 @@ const memory = new Memory(device);
 afterAll(() => device.destroy());
 
 async function trained(changes: Partial<TrainSettings>, steps: number) {
-  const trainer = await Trainer.create(memory, tinyStore(memory), tinyConfig(changes));
+  const config = tinyConfig(changes);
+  const kernels = quickKernels(capabilities(device).kind, config.precision);
+  const trainer = await Trainer.create(memory, tinyStore(memory), config, { kernels });
   for (let i = 0; i < steps; i++) await trainer.step(0);
   await trainer.drain();
   const student = await memory.readF32(trainer.state.student.flat);
