@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { applyAffine, type Point3 } from "../src/data/affine";
-import { parseItkTransform } from "../src/import/itk_transform";
+import { parseItkTransform } from "../src/data/itk_transform";
 import { expectUserError } from "./nifti_fixture";
 
 function file(kind: string, parameters: readonly number[], fixed: readonly number[]): string {

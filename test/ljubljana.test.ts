@@ -11,12 +11,12 @@ import {
 import { dirname, join } from "node:path";
 import { applyAffine, multiplyAffine } from "../src/data/affine";
 import { openCohort } from "../src/data/cohort";
+import { parseItkTransform } from "../src/data/itk_transform";
 import { readMask, readVolume } from "../src/data/nifti_read";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
 import type { Affine, Grid, Mask } from "../src/data/volume";
 import { overlap } from "../src/eval/dice";
 import { IMPORTERS } from "../src/import";
-import { parseItkTransform } from "../src/import/itk_transform";
 import { splitChange } from "../src/import/lesion_change";
 import { inTemporaryFolder } from "./nifti_fixture";
 

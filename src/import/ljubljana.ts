@@ -4,6 +4,7 @@ import { Option } from "commander";
 import { UserError } from "../core/errors";
 import { describeGrid, invertAffine, multiplyAffine, sameGrid } from "../data/affine";
 import { withoutHotVoxels } from "../data/hot_voxels";
+import { parseItkTransform } from "../data/itk_transform";
 import type { FromFile } from "../data/nifti_decode";
 import { readMask, readVolume } from "../data/nifti_read";
 import { writeMask, writeVolume } from "../data/nifti_write";
@@ -15,7 +16,6 @@ import { inputFileSize } from "../platform/input_file";
 import { idsOption } from "../terminal/options";
 import { importInto } from "./imported_folder";
 import { type Imported, type Importer, importPatients } from "./importer";
-import { parseItkTransform } from "./itk_transform";
 import { CHANGE_RULE, type LesionChange, splitChange } from "./lesion_change";
 import { findLjubljana, type LjubljanaPatient } from "./ljubljana_files";
 

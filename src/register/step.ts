@@ -40,7 +40,7 @@ export interface Fit {
 }
 
 /** Residuals beyond this many robust standard deviations have no weight. */
-const SATURATION = 6;
+export const SATURATION = 6;
 const INNER_ROUNDS = 4;
 /** Unit of places in the equations, mm: about the radius of a head. */
 export const PLACE_UNIT = 50;

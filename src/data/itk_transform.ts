@@ -1,6 +1,6 @@
 import { UserError } from "../core/errors";
-import { isInvertible, multiplyAffine } from "../data/affine";
-import type { Affine } from "../data/volume";
+import { isInvertible, multiplyAffine } from "./affine";
+import type { Affine } from "./volume";
 
 /** ITK's world axes point left, posterior, superior; NIfTI's right, anterior, superior. */
 const LPS_TO_RAS: Affine = [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
@@ -119,4 +119,22 @@ function versor(x: number, y: number, z: number): Matrix3 {
     ...[2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
     ...[2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
   ];
+}
+
+/**
+ * An affine (mm, RAS+) as an ITK text transform of 3 × 4 numbers about the origin, in LPS coordinates,
+ * with all digits of float64: what {@link parseItkTransform}, ITK and ANTs read.
+ */
+export function itkTransformText(affine: Affine): string {
+  const m = multiplyAffine(multiplyAffine(LPS_TO_RAS, affine), LPS_TO_RAS);
+  const linear = [0, 1, 2].flatMap((r) => m.slice(4 * r, 4 * r + 3));
+  const offset = [m[3]!, m[7]!, m[11]!];
+  return [
+    "#Insight Transform File V1.0",
+    "#Transform 0",
+    "Transform: AffineTransform_double_3_3",
+    `Parameters: ${[...linear, ...offset].join(" ")}`,
+    "FixedParameters: 0 0 0",
+    "",
+  ].join("\n");
 }
