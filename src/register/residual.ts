@@ -1,4 +1,4 @@
-/** What two registered visits leave unexplained, as volumes to look at. */
+/** The part of two registered visits that stays unexplained, as volumes to look at. */
 import type { Volume } from "../data/volume";
 import { findHead } from "./head";
 import type { Registration } from "./register";

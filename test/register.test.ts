@@ -1,0 +1,299 @@
+/** Registration of made-up heads by known motions; of published scans where they are at hand. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { findBrain } from "../src/brain/brain_mask";
+import { Philox } from "../src/core/random";
+import { applyAffine, IDENTITY, invertAffine, multiplyAffine } from "../src/data/affine";
+import { itkTransformText, parseItkTransform } from "../src/data/itk_transform";
+import { readMask, readVolume } from "../src/data/nifti_read";
+import { writeVolume } from "../src/data/nifti_write";
+import { makePatient } from "../src/data/phantom/patient";
+import { resampleTo } from "../src/data/resample";
+import { resampleCubicTo } from "../src/data/resample_cubic";
+import type { Affine, Size3, Volume } from "../src/data/volume";
+import { Memory } from "../src/gpu/memory";
+import { openDevice } from "../src/hosts/bun";
+import { align, LEAST_SIMILARITY, middleGrid } from "../src/register/align";
+import { affineHalf, rigidHalf } from "../src/register/half";
+import { findHead } from "../src/register/head";
+import { register, rmsDistance } from "../src/register/register";
+import { about, exponential, logarithm, rotationDegrees, translation } from "../src/register/rigid";
+import { robustScale } from "../src/register/robust_scale";
+import { solveNormal } from "../src/register/solve";
+import { warpTo } from "../src/register/warp";
+import { expectRefusalOf, runDocumented } from "./cli_rig";
+
+const device = await openDevice({ quiet: true });
+const memory = new Memory(device);
+const folder = mkdtempSync(join(tmpdir(), "voxgrad-register-"));
+afterAll(() => {
+  device.destroy();
+  rmSync(folder, { recursive: true });
+});
+
+/** Heads of adult size, coarse so that they are made fast. */
+const SETTINGS = { seed: 3, spacing: 1.5, fieldOfView: [160, 190, 160] as const };
+const [person, other] = [0, 1].map((index) => makePatient(SETTINGS, index).visits[0]) as [
+  Volume,
+  Volume,
+];
+const head = findHead(person)!;
+const brain = findBrain(person);
+
+/** A turn by degrees about a fixed, oblique axis, and a shift of so many mm. */
+function motion(degrees: number, mm: number): Affine {
+  const turn = exponential([
+    ...[0.36, 0.48, 0.8].map((v) => (v * degrees * Math.PI) / 180),
+    ...[0, 0, 0],
+  ]);
+  const shift = translation([0.6, -0.64, 0.48].map((v) => v * mm));
+  return multiplyAffine(shift, about(head.centre, turn));
+}
+
+interface Scanner {
+  /** Thickness of a slice, mm. */
+  readonly slice: number;
+  readonly lesions?: number;
+}
+
+/** A head that was moved and scanned again: another grid, gain 1.15, 2 % noise, lesions. */
+function scannedAgain(image: Volume, moved: Affine, { slice, lesions = 0 }: Scanner): Volume {
+  const random = new Philox(9, lesions);
+  const data = image.data.slice();
+  const inside = [...brain.mask.data.keys()].filter((i) => brain.mask.data[i]);
+  const [bx, by] = brain.mask.size;
+  for (let lesion = 0; lesion < lesions; lesion++) {
+    const i = inside[random.int(inside.length)]!;
+    const at = [i % bx, Math.floor(i / bx) % by, Math.floor(i / (bx * by))] as const;
+    const centre = applyAffine(invertAffine(image.affine), applyAffine(brain.mask.affine, at));
+    const radius = 3 + 3 * random.uniform();
+    const [nx, ny] = image.size;
+    data.forEach((_, k) => {
+      const p = [k % nx, Math.floor(k / nx) % ny, Math.floor(k / (nx * ny))];
+      const distance = SETTINGS.spacing * Math.hypot(...p.map((v, axis) => v - centre[axis]!));
+      if (distance < radius) data[k]! += 0.6 * head.median;
+    });
+  }
+  const edges = [1.2, 1.2, slice];
+  const size: Size3 = [150, 170, Math.round(170 / slice)];
+  const tilt = exponential([0.1, -0.05, 0.07, 0, 0, 0]);
+  const linear = [0, 1, 2].map((r) => [0, 1, 2].map((c) => tilt[4 * r + c]! * edges[c]!));
+  const middle = applyAffine(moved, head.centre);
+  const rows = linear.map((row, r) => [
+    ...row,
+    middle[r]! - row.reduce((sum, v, c) => sum + (v * (size[c]! - 1)) / 2, 0),
+  ]);
+  const affine = [...rows.flat(), 0, 0, 0, 1];
+  const grid = { size, affine: multiplyAffine(invertAffine(moved), affine) };
+  const seen = resampleCubicTo({ ...image, data }, grid).data;
+  const noise = 0.02 * head.median;
+  const scanned = seen.map((v) => Math.max(0, 1.15 * v + noise * random.normal()));
+  return { size, affine, data: scanned };
+}
+
+const error = (found: Affine, wanted: Affine) => rmsDistance(found, wanted, head.points);
+
+describe("known motions", () => {
+  for (const [degrees, mm, slice] of [
+    [3, 5, 1.5],
+    [20, 75, 4],
+  ] as const) {
+    test(`${degrees}° and ${mm} mm, slices of ${slice} mm, with and without lesions`, async () => {
+      const wanted = motion(degrees, mm);
+      const found: Affine[] = [];
+      for (const lesions of [0, 10]) {
+        const visit2 = scannedAgain(person, wanted, { slice, lesions });
+        const brains = [brain.mask, findBrain(visit2).mask] as const;
+        const result = await register(memory, person, visit2, { brains });
+        expect(error(result!.transform, wanted)).toBeLessThan(0.03);
+        expect(result!.similarity).toBeGreaterThan(0.9);
+        found.push(result!.transform);
+      }
+      expect(error(found[0]!, found[1]!)).toBeLessThan(0.01);
+    });
+  }
+
+  test("visits swapped give the inverse, twice the same bits", async () => {
+    const visit2 = scannedAgain(person, motion(7, 20), { slice: 3 });
+    const there = await register(memory, person, visit2);
+    const back = await register(memory, visit2, person);
+    expect(error(multiplyAffine(back!.transform, there!.transform), IDENTITY)).toBeLessThan(0.002);
+    expect((await register(memory, person, visit2))!.transform).toEqual(there!.transform);
+  });
+
+  test("an affine motion, by 12 numbers", async () => {
+    const scaled: Affine = [1.02, 0.01, 0, 0, 0, 0.985, 0.01, 0, 0, 0, 1.01, 0, 0, 0, 0, 1];
+    const wanted = multiplyAffine(motion(6, 15), about(head.centre, scaled));
+    const visit2 = scannedAgain(person, wanted, { slice: 1.5 });
+    const found = await register(memory, person, visit2, { kind: "affine" });
+    expect(error(found!.transform, wanted)).toBeLessThan(0.06);
+  });
+});
+
+describe("what cannot be aligned is told", () => {
+  const look = (visit2: Volume) => align(memory, person, visit2, { mode: "auto" });
+
+  test("an aligned pair is left alone, a moved one is not", async () => {
+    const still = await look(scannedAgain(person, motion(0, 0), { slice: 1.5 }));
+    expect([still.aligned, still.trusted]).toEqual([true, true]);
+    const moved = await look(scannedAgain(person, motion(0, 0.6), { slice: 1.5 }));
+    expect([moved.aligned, moved.trusted]).toEqual([false, true]);
+    expect(moved.registration!.moved).toBeCloseTo(0.6, 1);
+  });
+
+  test("another person, left and right swapped, another contrast, an empty scan", async () => {
+    const stranger = await look(scannedAgain(other, motion(5, 10), { slice: 1.5 }));
+    expect([stranger.trusted, stranger.mirrored]).toEqual([false, false]);
+    const visit2 = scannedAgain(person, motion(5, 10), { slice: 1.5 });
+    const swapped = await look({
+      ...visit2,
+      affine: visit2.affine.map((v, i) => (i < 4 ? -v : v)),
+    });
+    expect(swapped.trusted).toBe(false);
+    const most = Math.max(...visit2.data.slice(0, 100_000), 2 * head.median);
+    const data = visit2.data.map((v) => (v > 0.3 * head.median ? most - v : v));
+    const inverted = await look({ ...visit2, data });
+    expect(inverted.trusted).toBe(false);
+    expect(inverted.registration!.similarity).toBeLessThan(LEAST_SIMILARITY);
+    const empty = await look({ ...visit2, data: visit2.data.map(() => 7) });
+    expect([empty.trusted, empty.registration]).toEqual([false, undefined]);
+  });
+});
+
+test("motions: half done twice is the whole, logarithm inverts exponential", () => {
+  const random = new Philox(1, 1);
+  const draws = [0, 1e-9, 0.3, 2.9].map((angle) => {
+    const axis = [random.normal(), random.normal(), random.normal()];
+    const norm = Math.hypot(...axis);
+    return [...axis.map((v) => (v * angle) / norm), 30 * random.normal(), random.normal(), 1];
+  });
+  for (const twist of draws) {
+    const m = exponential(twist);
+    logarithm(m).forEach((v, i) => {
+      expect(v).toBeCloseTo(twist[i]!, 9);
+    });
+    expect(rotationDegrees(m)).toBeCloseTo((Math.hypot(...twist.slice(0, 3)) * 180) / Math.PI, 6);
+    for (const half of [rigidHalf(m), affineHalf(m)]) {
+      multiplyAffine(half, half).forEach((v, i) => {
+        expect(v).toBeCloseTo(m[i]!, 6);
+      });
+    }
+  }
+});
+
+test("robust scale of a histogram, and small systems", () => {
+  const random = new Philox(2, 2);
+  const counts = new Float64Array(2048);
+  for (let i = 0; i < 200_000; i++) {
+    const e = i % 10 === 0 ? 3 * random.uniform() : 0.25 + 0.1 * random.normal();
+    counts[Math.floor((e / 4 + 1) * 1024)]!++;
+  }
+  // A tenth of outliers on one side raises the median absolute deviation by a seventh at most.
+  expect(robustScale(counts, 4)!).toBeGreaterThan(0.1);
+  expect(robustScale(counts, 4)!).toBeLessThan(0.115);
+  expect(robustScale(new Float64Array(2048), 4)).toBeUndefined();
+  expect(solveNormal([4, 1, 1, 3], [1, 2])!.map((v) => v * 11)).toEqual([
+    expect.closeTo(1, 10),
+    expect.closeTo(7, 10),
+  ]);
+  expect(solveNormal([1, 1, 1, 1], [1, 2])).toBeUndefined();
+});
+
+test("a warped volume is that of the host, in one box or in many", async () => {
+  const grid = { ...middleGrid(person, other, poseOf(motion(4, 9))), size: [41, 37, 29] as Size3 };
+  const turned = motion(12, 6);
+  const wanted = resampleTo(person, { ...grid, affine: multiplyAffine(turned, grid.affine) });
+  const scale = Math.max(...person.data.slice(0, 200_000));
+  for (const most of [2 ** 23, 20_000]) {
+    const found = await warpTo(memory, person, turned, grid, { order: "trilinear", most });
+    const differs = found.data.filter((v, i) => Math.abs(v - wanted.data[i]!) > 1e-3 * scale);
+    expect(differs.length).toBeLessThanOrEqual(found.data.length * 1e-4);
+  }
+});
+
+const poseOf = (m: Affine) => ({ toVisit1: invertAffine(m), toVisit2: m, logScale: 0 });
+
+test("transforms for ITK are read back as they were", () => {
+  const m = motion(11, 40);
+  parseItkTransform(itkTransformText(m), "own").forEach((v, i) => {
+    expect(v).toBeCloseTo(m[i]!, 10);
+  });
+});
+
+describe("bun run register", () => {
+  test("writes both visits half-way, transforms, residual, weights, report and picture", async () => {
+    const [a, b, out] = ["a.nii.gz", "b.nii.gz", "out"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const wanted = motion(8, 25);
+    await writeVolume(a, person);
+    await writeVolume(b, scannedAgain(person, wanted, { slice: 3 }));
+    const { code, stdout } = await runDocumented("register", a, b, "--out", out);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/visit 2 turned by 8\.0° and moved by/);
+    const [one, two] = await Promise.all(
+      [1, 2].map((k) => readVolume(join(out, `visit${k}.nii.gz`))),
+    );
+    expect(two!.size).toEqual(one!.size);
+    const transforms = [1, 2].map((k) => {
+      const name = `middle_to_visit${k}.txt`;
+      return parseItkTransform(readFileSync(join(out, name), "utf8"), name);
+    });
+    const found = multiplyAffine(transforms[1]!, invertAffine(transforms[0]!));
+    expect(error(found, wanted)).toBeLessThan(0.03);
+    for (const name of ["residual.nii.gz", "weights.nii.gz", "registration.png"]) {
+      expect(existsSync(join(out, name)), name).toBe(true);
+    }
+    const report = JSON.parse(readFileSync(join(out, "registration.json"), "utf8"));
+    expect(report).toMatchObject({ trusted: true, mirrored: false, motion: "rigid" });
+  });
+
+  test("two people: files to look at, exit code 2 and one line", async () => {
+    const [a, b] = [join(folder, "a.nii.gz"), join(folder, "stranger.nii.gz")];
+    await writeVolume(a, person);
+    await writeVolume(b, other);
+    const out = join(folder, "strangers");
+    await expectRefusalOf(/not to be trusted \(similarity/, "register", a, b, "--out", out);
+    expect(existsSync(join(out, "registration.png"))).toBe(true);
+  });
+});
+
+const SHARED = [process.env.VOXGRAD_DATA, join(dirname(import.meta.dir), "..", "shared", "data")]
+  .filter((path) => path !== undefined)
+  .map((path) => join(path, "ljubljana_raw"))
+  .find((path) => existsSync(path));
+
+describe.skipIf(!SHARED)("published raw pairs (skipped without shared data)", () => {
+  for (const [patient, most] of [
+    ["01", 0.35],
+    ["03", 0.75],
+    ["19", 0.75],
+  ] as const) {
+    test(`patient ${patient} lies within ${most} mm of the published transforms`, async () => {
+      const [visit1, visit2] = (await Promise.all(
+        [1, 2].map((k) =>
+          readVolume(join(SHARED!, `raw/patient${patient}/study${k}_FLAIR.nii.gz`)),
+        ),
+      )) as unknown as [Volume, Volume];
+      const published = join(SHARED!, `coregistered/patient${patient}`);
+      const [to1, to2] = [1, 2].map((k) => {
+        const name = `study${k}_FLAIR_to_common_space.txt`;
+        return parseItkTransform(readFileSync(join(published, name), "utf8"), name);
+      }) as [Affine, Affine];
+      const mask = await readMask(join(published, "brainmask.nii.gz"));
+      const [nx, ny] = mask.size;
+      const points = [...mask.data.keys()]
+        .filter((i) => mask.data[i] && i % 29 === 0)
+        .map((i) => [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))] as const)
+        .map((at) => applyAffine(to1, applyAffine(mask.affine, at)));
+      const found = await align(memory, visit1, visit2, { mode: "auto" });
+      const wanted = multiplyAffine(to2, invertAffine(to1));
+      expect(rmsDistance(found.registration!.transform, wanted, points)).toBeLessThan(most);
+      expect([found.trusted, found.aligned]).toEqual([true, false]);
+    });
+  }
+});
