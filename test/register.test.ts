@@ -232,9 +232,9 @@ describe("bun run register", () => {
     const wanted = motion(8, 25);
     await writeVolume(a, person);
     await writeVolume(b, scannedAgain(person, wanted, { slice: 3 }));
-    const { code, stdout } = await runDocumented("register", a, b, "--out", out);
+    const { code, out: text } = await runDocumented("register", a, b, "--out", out);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/visit 2 turned by 8\.0° and moved by/);
+    expect(text).toMatch(/visit 2 turned by 8\.0° and moved by/);
     const [one, two] = await Promise.all(
       [1, 2].map((k) => readVolume(join(out, `visit${k}.nii.gz`))),
     );
