@@ -7,6 +7,7 @@ import { writeMask } from "../src/data/nifti_write";
 import type { Affine, Mask } from "../src/data/volume";
 import { inOrder, orderTo } from "../src/data/voxel_order";
 import { METRICS } from "../src/eval/scores";
+import { runDocumented } from "./cli_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-evaluate-"));
 // Voxels of 2×2×3 mm.
@@ -243,6 +244,39 @@ test("grids that read the same are told apart by the distance of their corners",
     const { err, code } = await evaluate("--reference", reference, "--prediction", path);
     expect(code).toBe(2);
     expect(err).toMatch(/lies on another grid .*, corners up to 0.07 mm apart; compare masks/);
+  }
+});
+
+test("bun run evaluate tells of a header that contradicts itself, and refuses one it cannot use", async () => {
+  const plain = await write("plain.nii", [1, 2, 3]);
+  const bytes = Buffer.from(await Bun.file(plain).arrayBuffer());
+  const score = (path: string) =>
+    runDocumented("evaluate", "--reference", reference, "--prediction", path, "--json");
+  const store = async (name: string, change: (file: Buffer) => void) => {
+    const file = Buffer.from(bytes);
+    change(file);
+    await Bun.write(join(folder, name), file);
+    return score(join(folder, name));
+  };
+  // The qform's place: 3 mm further right than the sform's.
+  const moved = await store("moved-qform.nii", (file) => file.writeFloatLE(13, 268));
+  expect(moved.code).toBe(0);
+  expect(moved.err).toContain(
+    "contradict each other (corners up to 3 mm apart); its sform is used",
+  );
+  expect(JSON.parse(moved.out).truePositives).toBe(3);
+  const zero = await store("offset0.nii", (file) => file.writeFloatLE(0, 108));
+  expect([zero.code, JSON.parse(zero.out).truePositives]).toEqual([0, 3]);
+  for (const [change, message] of [
+    [(file: Buffer) => file.writeInt16LE(16, 72), /bitpix 16, but datatype 2 \(uint8\) has 8 bits/],
+    [
+      (file: Buffer) => file.write("n+2", 344),
+      /header of 348 bytes is NIfTI-1's, its magic "n\+2"/,
+    ],
+  ] as const) {
+    const { out, err, code } = await store("bad.nii", change);
+    expect({ out, code }).toEqual({ out: "", code: 2 });
+    expect(err).toMatch(message);
   }
 });
 

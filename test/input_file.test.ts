@@ -23,25 +23,25 @@ await writeMask(mask, {
 });
 const posix = process.platform !== "win32";
 
-/** A file of a few megabytes that inflates to gigabytes: an image, then zeros. */
-async function bomb(path: string, gibibytes: number): Promise<void> {
+/** A small file that inflates to half a gibibyte: an image, then zeros. */
+async function bomb(path: string): Promise<void> {
   const gzip = createGzip({ level: 9 });
   const written = Bun.write(path, new Response(gzip as unknown as ReadableStream));
   gzip.write(image);
   const zeros = Buffer.alloc(2 ** 24);
-  for (let i = 0; i < gibibytes * 64; i++) {
+  for (let i = 0; i < 32; i++) {
     if (!gzip.write(zeros)) await new Promise((resolve) => gzip.once("drain", resolve));
   }
   gzip.end();
   await written;
 }
 
-test("no more is inflated than the header promises: 1 GiB of zeros after an image", async () => {
+test("no more is inflated than the header promises: 512 MiB of zeros after an image", async () => {
   const path = join(folder, "bomb.nii.gz");
-  await bomb(path, 1);
+  await bomb(path);
   const before = process.memoryUsage().rss;
   const { data, notes } = await readVolume(path);
-  expect(process.memoryUsage().rss - before).toBeLessThan(200 * 2 ** 20);
+  expect(process.memoryUsage().rss - before).toBeLessThan(150 * 2 ** 20);
   expect([...data]).toEqual(ramp(24));
   expect(notes.length).toBe(1);
   expect(notes[0]).toMatch(
