@@ -1,5 +1,5 @@
 /** The cache: listed, cleared, and no place where scans of patients stay for ever. */
-import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import {
   chmodSync,
   copyFileSync,
@@ -196,29 +196,59 @@ test("the default cache is its owner's alone; a folder that the user names stays
   ]);
 });
 
-test.if(isRoot && Bun.which("setpriv") !== null)(
-  "a user without a home folder: VOXGRAD_CACHE, or a refusal; evaluate needs no cache",
-  () => {
-    const bun = join(scratch, "bun"); // The user may not enter the folder of ours.
+test("a file where a folder of the cache should be is a refusal", () => {
+  put("prepared", 1);
+  expect(() => privateCacheDir("prepared")).toThrow(
+    /cannot write the cache in .*set VOXGRAD_CACHE/,
+  );
+});
+
+describe.if(isRoot && Bun.which("setpriv") !== null)("a user with a number alone", () => {
+  const bun = join(scratch, "bun"); // The user may not enter the folder of ours.
+  const root = join(import.meta.dir, "..");
+
+  beforeAll(() => {
     chmodSync(scratch, 0o755);
     copyFileSync(process.execPath, bun);
     chmodSync(bun, 0o755);
-    const named = join(scratch, "named");
-    mkdirSync(named);
-    chmodSync(named, 0o777);
-    const root = join(import.meta.dir, "..");
-    const run = (script: string, ...env: string[]) => {
-      const user = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"];
-      const empty = ["env", "-i", "PATH=/usr/bin:/bin", "VOXGRAD_NO_DOWNLOAD=1", ...env];
-      const command = [...user, ...empty, bun, join(root, "src/cli", script)];
-      const { stderr, exitCode } = Bun.spawnSync(command);
-      return { err: stderr.toString(), code: exitCode };
-    };
-    const without = run("cache.ts");
+  });
+
+  function run(args: readonly string[], ...env: string[]) {
+    const user = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"];
+    const empty = ["env", "-i", "PATH=/usr/bin:/bin", "VOXGRAD_NO_DOWNLOAD=1", ...env];
+    const { stderr, exitCode } = Bun.spawnSync([...user, ...empty, bun, ...args]);
+    return { err: stderr.toString(), code: exitCode };
+  }
+
+  /** A folder that all may write to, as /tmp. */
+  function shared(name: string): string {
+    const path = join(scratch, name);
+    mkdirSync(path);
+    chmodSync(path, 0o1777);
+    return path;
+  }
+
+  test("no home folder: VOXGRAD_CACHE, or a refusal; evaluate needs no cache", () => {
+    const command = (name: string) => [join(root, "src/cli", `${name}.ts`)];
+    const without = run(command("cache"));
     expect(without.err).toMatch(/no folder for the cache.*set VOXGRAD_CACHE/);
     expect(without.err).not.toMatch(/^\s+at /m);
     expect(without.code).toBe(2);
-    expect(run("cache.ts", `VOXGRAD_CACHE=${named}`)).toEqual({ err: "", code: 0 });
-    expect(run("evaluate.ts").err).toContain("evaluate needs either");
-  },
-);
+    const named = `VOXGRAD_CACHE=${shared("named")}`;
+    expect(run(command("cache"), named)).toEqual({ err: "", code: 0 });
+    expect(run(command("evaluate")).err).toContain("evaluate needs either");
+  });
+
+  test("another user's old folder in the temporary folder does not stop portability", () => {
+    const temporary = shared("tmp");
+    const old = join(temporary, "voxgrad-portability-old");
+    mkdirSync(join(old, "inside"), { recursive: true, mode: 0o700 });
+    const lastWeek = new Date(Date.now() - 7 * 86_400_000);
+    utimesSync(old, lastWeek, lastWeek);
+    const module = JSON.stringify(join(root, "src/portability/hosts/bundle.ts"));
+    const code = `import { workerProgram } from ${module};
+      await workerProgram({ place: "bun", worker: "/nowhere.ts" });`;
+    expect(run(["-e", code], `TMPDIR=${temporary}`)).toEqual({ err: "", code: 0 });
+    expect(readdirSync(temporary)).toEqual(["voxgrad-portability-old"]);
+  });
+});
