@@ -1,6 +1,6 @@
-/** NaN and infinity are never read, saved, written or judged: "no new lesion" is not their answer. */
+/** Checkpoints and maps that hold NaN or damage are never used: "no new lesion" is not their answer. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StoredTensor } from "../src/data/safetensors";
@@ -128,5 +128,38 @@ test("a checkpoint with NaN is not resumed from", async () => {
     data[0] = first!;
     writeSafetensors({ path, ...whole });
   }
+  expect(load().iteration).toBe(21);
+});
+
+test("a checkpoint with a flipped bit in any of its files, or damaged progress, is not resumed from", async () => {
+  await save(stateWith());
+  const load = () => loadCheckpoint(memory, makeTrainState(specs, config), specs, paths);
+  for (const path of Object.values(paths)) {
+    const bytes = readFileSync(path);
+    for (const share of [0.5, 0.9]) {
+      const at = Math.floor(share * bytes.length);
+      bytes[at]! ^= 4;
+      writeFileSync(path, bytes);
+      expect(load, path).toThrow(/damaged|not a usable safetensors file/);
+      bytes[at]! ^= 4;
+      writeFileSync(path, bytes);
+    }
+  }
+  const whole = readSafetensors(paths.state);
+  for (const [bad, message] of [
+    [undefined, /how far the run has come: iteration is missing; the file is damaged/],
+    ["garbage", /not valid JSON/],
+    [{ ...progress, iteration: -5 }, /iteration is -5/],
+    [{ ...progress, iteration: 1.5 }, /iteration is 1\.5/],
+    [{ ...progress, iteration: "21" }, /iteration is "21"/],
+    [{ ...progress, bestDice: 2 }, /bestDice is 2/],
+  ] as const) {
+    const { progress: _, ...others } = whole.metadata;
+    const text = typeof bad === "string" ? bad : JSON.stringify(bad);
+    const metadata = text === undefined ? others : { ...others, progress: text };
+    writeSafetensors({ path: paths.state, ...whole, metadata });
+    expect(load).toThrow(message);
+  }
+  writeSafetensors({ path: paths.state, ...whole });
   expect(load().iteration).toBe(21);
 });
