@@ -23,6 +23,8 @@ interface Ended {
   readonly counts: Counts;
   readonly output: string;
   readonly seconds: number;
+  /** Seconds of all processors that it took, with the processes that it started and waited for. */
+  readonly processor: number;
   readonly ok: boolean;
 }
 
@@ -61,7 +63,8 @@ async function runFile(file: string): Promise<Ended> {
   const fail = code === 0 ? counts.fail : Math.max(1, counts.fail);
   const ok = code === 0 && fail === 0;
   const seconds = (performance.now() - start) / 1000;
-  return { file, counts: { ...counts, fail }, output, seconds, ok };
+  const processor = Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6;
+  return { file, counts: { ...counts, fail }, output, seconds, processor, ok };
 }
 
 async function runAll(): Promise<number> {
@@ -115,9 +118,9 @@ function summarise(ended: readonly Ended[]): number {
   return failed.length > 0 ? 1 : 0;
 }
 
-/** Keeps the seconds of these files, and of those that did not run. */
+/** Keeps the processor seconds of these files, and those of the ones that did not run. */
 async function record(before: Recorded, ended: readonly Ended[]): Promise<void> {
-  const now = ended.map(({ file, seconds }) => [file, Math.round(seconds)] as const);
+  const now = ended.map(({ file, processor }) => [file, Math.ceil(processor)] as const);
   const there = Object.entries(before).filter(([file]) => existsSync(join(ROOT, file)));
   const all = [...new Map([...there, ...now])].sort(([a], [b]) => (a < b ? -1 : 1));
   await Bun.write(RECORD, `${JSON.stringify(Object.fromEntries(all), null, 2)}\n`);

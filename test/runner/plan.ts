@@ -1,6 +1,6 @@
 /** The files of tests that run, their order, and the time that the rest will take. */
 
-/** Seconds that a file took when they were recorded (`--record`), by its path. */
+/** Processor seconds that a file took when they were recorded (`--record`), by its path. */
 export type Recorded = Readonly<Record<string, number>>;
 
 /** Files that nothing is recorded of are taken for short. */
