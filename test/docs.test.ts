@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { Glob } from "bun";
 import { scripts } from "../package.json";
+import { LOSSES } from "../src/settings/loss";
 
 const ROOT = join(import.meta.dir, "..");
 const INDEX = "docs/README.md";
@@ -122,6 +123,16 @@ test("every command that a page names is a script of package.json", () => {
       .map((name) => `${page}: bun run ${name}`),
   );
   expect(wrong).toEqual([]);
+});
+
+test("the README names every command, and the page of losses has a row for each", () => {
+  const names = Object.keys(scripts).filter(
+    (name) => !name.startsWith("pre") || name === "predict",
+  );
+  const commands: readonly string[] = TEXT.get("README.md")!.match(/\bbun run [a-z][\w:-]*/g) ?? [];
+  expect(names.filter((name) => !commands.includes(`bun run ${name}`))).toEqual([]);
+  const losses = TEXT.get("docs/guides/losses.md")!;
+  expect(LOSSES.filter((name) => !losses.includes(`\n| \`${name}\` |`))).toEqual([]);
 });
 
 test("every page of the documentation that a source names is there", () => {
