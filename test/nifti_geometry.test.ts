@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { Philox } from "../src/core/random";
 import {
+  AXIS_ORDERS,
   applyAffine,
   determinant,
   gridDistance,
@@ -167,15 +168,7 @@ test("orientation codes of all 48 axis-aligned grids, and of oblique ones", () =
     ["A", "P"],
     ["S", "I"],
   ] as const;
-  const orders = [
-    [0, 1, 2],
-    [0, 2, 1],
-    [1, 0, 2],
-    [1, 2, 0],
-    [2, 0, 1],
-    [2, 1, 0],
-  ] as const;
-  for (const order of orders) {
+  for (const order of AXIS_ORDERS) {
     for (let flips = 0; flips < 8; flips++) {
       const affine = Array(16).fill(0);
       const code = order.map((world, axis) => {

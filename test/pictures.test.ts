@@ -3,7 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCanvas, loadImage } from "@napi-rs/canvas";
-import { applyAffine } from "../src/data/affine";
+import { AXIS_ORDERS, applyAffine } from "../src/data/affine";
 import type { Affine, Grid, Mask, Size3, Volume } from "../src/data/volume";
 import { drawCurves } from "../src/pictures/curves";
 import { drawPatient } from "../src/pictures/patient";
@@ -45,15 +45,7 @@ async function readPng(path: string) {
 
 /** The 48 ways to store an image along the anatomical axes, with voxels of 1, 2 and 3 mm. */
 function* orientations(): Generator<{ name: string; affine: Affine }> {
-  const orders = [
-    [0, 1, 2],
-    [0, 2, 1],
-    [1, 0, 2],
-    [1, 2, 0],
-    [2, 0, 1],
-    [2, 1, 0],
-  ];
-  for (const order of orders) {
+  for (const order of AXIS_ORDERS) {
     for (let flips = 0; flips < 8; flips++) {
       const affine = Array.from({ length: 16 }, () => 0);
       order.forEach((world, axis) => {

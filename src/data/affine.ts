@@ -83,7 +83,8 @@ export function gridDistance(a: Grid, b: Grid): number {
   return largest;
 }
 
-const AXIS_ORDERS = [
+/** The orders in which an image may store the axes of the world. */
+export const AXIS_ORDERS = [
   [0, 1, 2],
   [0, 2, 1],
   [1, 0, 2],

@@ -1,6 +1,6 @@
 import type { GatherAttrs } from "../../kernels/volume/gather_patches";
 import { gatherPatches } from "../../kernels/volume/gather_patches";
-import { forEachPatchVoxel, pagedShapes, pagedVolumes } from "./paged_volumes";
+import { forEachPatchVoxel, pagedShapes, pagedVolumes, patchSizes } from "./paged_volumes";
 import type { Values } from "./reference";
 import { defineReference } from "./reference";
 
@@ -9,17 +9,7 @@ const big: [number, number, number] = [10, 9, 11];
 
 export const gatherPatchesReference = defineReference<GatherAttrs>({
   op: gatherPatches,
-  sized: [
-    {
-      base: { COUNT: 5, PD: 3, PH: 4, PW: 5 },
-      large: { COUNT: 16, PD: 32, PH: 32, PW: 32 },
-      edges: { COUNT: [2, 8], PD: [4, 8], PH: [4, 8], PW: [4, 16, 64] },
-      make: ({ COUNT = 0, PD = 0, PH = 0, PW = 0 }) => ({
-        inputs: pagedShapes(COUNT),
-        attrs: { size: [PD, PH, PW], half: PD % 2 === 0, label: true },
-      }),
-    },
-  ],
+  sized: patchSizes((size) => ({ size, half: size[0] % 2 === 0, label: true })),
   f16: { inputs: [], attrs: (attrs) => ({ ...attrs, dtype: "f16" }) },
   cases: [
     { id: "f32", inputs: pagedShapes(11), attrs: { size: odd, half: false, label: true } },

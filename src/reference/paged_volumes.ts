@@ -3,7 +3,7 @@
 import { halfBits, halfValue } from "../core/half";
 import type { Philox } from "../core/random";
 import type { Shape } from "../core/tensor";
-import type { Values } from "./reference";
+import type { Sized, Values } from "./reference";
 
 type Size = readonly [number, number, number];
 
@@ -103,4 +103,19 @@ export function forEachPatchVoxel(
       visit(n, s, voxelAt(inputs, volume, half, [cz + z, cy + y, cx + x]));
     }
   }
+}
+
+/** Sizes of ops that read patches, by the attributes that a patch of this size has. */
+export function patchSizes<A>(attrs: (size: [number, number, number]) => A): Sized<A>[] {
+  return [
+    {
+      base: { COUNT: 5, PD: 3, PH: 4, PW: 5 },
+      large: { COUNT: 16, PD: 32, PH: 32, PW: 32 },
+      edges: { COUNT: [2, 8], PD: [4, 8], PH: [4, 8], PW: [4, 16, 64] },
+      make: ({ COUNT = 0, PD = 0, PH = 0, PW = 0 }) => ({
+        inputs: pagedShapes(COUNT),
+        attrs: attrs([PD, PH, PW]),
+      }),
+    },
+  ];
 }

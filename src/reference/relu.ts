@@ -1,17 +1,11 @@
 import { relu } from "../../kernels/elementwise/relu";
+import { ELEMENTWISE } from "./elementwise";
 import { defineReference, type Values } from "./reference";
 
 export const reluReference = defineReference({
   op: relu,
   scalable: ["x"],
-  sized: [
-    {
-      base: { S: 7 },
-      large: { S: 2 ** 22 },
-      edges: { S: [4, 64, 256, 1024, 4096] },
-      make: ({ S = 0 }) => ({ inputs: { x: [S] }, attrs: {} }),
-    },
-  ],
+  sized: ELEMENTWISE,
   cases: [
     { id: "odd", inputs: { x: [3, 5, 7, 3, 3] }, attrs: {} },
     { id: "vectors", inputs: { x: [3, 7, 5, 4, 3] }, attrs: {} },

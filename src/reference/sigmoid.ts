@@ -1,4 +1,5 @@
 import { sigmoid } from "../../kernels/elementwise/sigmoid";
+import { ELEMENTWISE } from "./elementwise";
 import { defineReference } from "./reference";
 
 const U = 2 ** -24;
@@ -8,14 +9,7 @@ const slope = (x: number) => probability(x) * probability(-x);
 
 export const sigmoidReference = defineReference({
   op: sigmoid,
-  sized: [
-    {
-      base: { S: 7 },
-      large: { S: 2 ** 22 },
-      edges: { S: [4, 64, 256, 1024, 4096] },
-      make: ({ S = 0 }) => ({ inputs: { x: [S] }, attrs: {} }),
-    },
-  ],
+  sized: ELEMENTWISE,
   cases: [
     { id: "odd", inputs: { x: [3, 5, 7, 3, 3] }, attrs: {} },
     { id: "vectors", inputs: { x: [3, 7, 5, 4, 3] }, attrs: {} },

@@ -1,21 +1,11 @@
 import type { PatchAttrs } from "../../kernels/volume/gather_patches";
 import { windowRange } from "../../kernels/windows/window_range";
-import { forEachPatchVoxel, pagedShapes, pagedVolumes } from "./paged_volumes";
+import { forEachPatchVoxel, pagedShapes, pagedVolumes, patchSizes } from "./paged_volumes";
 import { defineReference } from "./reference";
 
 export const windowRangeReference = defineReference<PatchAttrs>({
   op: windowRange,
-  sized: [
-    {
-      base: { COUNT: 5, PD: 3, PH: 4, PW: 5 },
-      large: { COUNT: 16, PD: 32, PH: 32, PW: 32 },
-      edges: { COUNT: [2, 8], PD: [4, 8], PH: [4, 8], PW: [4, 16, 64] },
-      make: ({ COUNT = 0, PD = 0, PH = 0, PW = 0 }) => ({
-        inputs: pagedShapes(COUNT),
-        attrs: { size: [PD, PH, PW], half: PD % 2 === 0 },
-      }),
-    },
-  ],
+  sized: patchSizes((size) => ({ size, half: size[0] % 2 === 0 })),
   cases: [
     { id: "f32", inputs: pagedShapes(11), attrs: { size: [4, 5, 6], half: false } },
     { id: "f16", inputs: pagedShapes(11), attrs: { size: [4, 5, 6], half: true } },
