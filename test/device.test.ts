@@ -95,7 +95,7 @@ test("bun run adapters --json lists them; a command ends with 2 for a UserError,
   const failing = (error: string) =>
     run(
       "-e",
-      `import { runMain } from "./src/cli/main";
+      `import { runMain } from "./src/terminal/main";
       import { UserError } from "./src/core/errors";
       await runMain(async () => { throw ${error}; });`,
     );
