@@ -42,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/run": [
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/data", "src/eval"],
+    "src/register",
     ...["src/decision", "src/synthesis", "src/infer", "src/settings", "src/train"],
     ...["src/choose", "src/terminal", "src/pictures"],
   ],

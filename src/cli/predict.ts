@@ -4,6 +4,13 @@ import type { Precision } from "../core/tensor";
 import type { LesionRule } from "../decision/found_lesions";
 import { openDevice } from "../hosts/bun";
 import { loadModels, type ModelChanges } from "../run/models";
+import {
+  ANSWER_GRIDS,
+  type AnswerGrid,
+  doubtOf,
+  REGISTER_MODES,
+  type RegisterMode,
+} from "../run/placed_pair";
 import { type AnswerFiles, checkAnswerFiles, predictFiles, writeAnswer } from "../run/predict_pair";
 import { TerminalObserver } from "../run/terminal_observer";
 import { MIRROR } from "../settings/inference";
@@ -29,13 +36,19 @@ interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, AnswerFi
   readonly mask?: string;
   readonly precision: Precision;
   readonly batch?: number;
+  readonly register: RegisterMode;
+  readonly grid: AnswerGrid;
+  readonly strict: boolean;
   readonly adapter?: string;
 }
+
+/** Exit code of --strict where the visits are not fit to be compared. */
+const NOT_FIT = 3;
 
 const program = makeCommand("predict", "Segments the lesions that are new at the second visit.")
   .requiredOption("--t1 <file>", "FLAIR of the first visit (also: -t1 FILE)")
   .requiredOption("--t2 <file>", "FLAIR of the second visit (also: -t2 FILE)")
-  .requiredOption("-o, --output <file>", "mask to write, on the grid of the first visit")
+  .requiredOption("-o, --output <file>", "mask to write")
   .option(
     "-w, --weights <files>",
     "weights files, or folders of runs or of a cross-validation, separated by commas: the mean " +
@@ -76,6 +89,23 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
       .choices(["f32", "f16"])
       .default("f32"),
   )
+  .addOption(
+    new Option(
+      "--register <when>",
+      "put the visits on each other: auto (where they are not), always, or off (as the headers say)",
+    )
+      .choices(REGISTER_MODES)
+      .default("auto" satisfies RegisterMode),
+  )
+  .addOption(
+    new Option(
+      "--grid <which>",
+      "grid of the mask: of the first visit, the second, or between them",
+    )
+      .choices(ANSWER_GRIDS)
+      .default("t1" satisfies AnswerGrid),
+  )
+  .option("--strict", "exit code 3 where the two visits are not fit to be compared", false)
   .option("--batch <n>", "most windows per run of a network (default: as tuned)", countOption)
   .option(...ADAPTER_OPTION);
 withTuneOptions(program);
@@ -97,6 +127,10 @@ async function predict(options: Options): Promise<void> {
     stages.ended("writing");
     say(stages.table());
     say(ruleText(answer.findings, answer.decision, options, models.length));
+    const { alignment } = answer.placed;
+    const fit = !alignment || alignment.trusted;
+    if (!fit) printResult(doubtOf(alignment));
     printResult(findingsText(answer.findings));
+    if (!fit && options.strict) process.exitCode = NOT_FIT;
   });
 }

@@ -12,7 +12,7 @@ import { type EnsembleOptions, predictPair } from "./ensemble";
 import { type LoadedWeights, unetNetwork } from "./model";
 
 export interface PairAnswer {
-  /** Probability of new lesion, on the grid of the first visit. */
+  /** Probability of new lesion, on the grid of the first visit or where `place` puts it. */
   readonly map: Volume;
   /** Thresholds, as they were tuned on the validation patients of all models. */
   readonly decision: Decision;
@@ -23,6 +23,8 @@ export interface PairAnswer {
 export interface AnswerOptions extends EnsembleOptions {
   /** Thresholds in place of the tuned ones. */
   readonly rule?: Partial<LesionRule>;
+  /** Puts the map on another grid before lesions are looked for, such as that of a visit. */
+  readonly place?: (map: Volume) => Promise<Volume>;
 }
 
 /**
@@ -45,7 +47,8 @@ export async function answerPair(
     return { params, model: info, network: unetNetwork(params.named, info.unet) };
   });
   try {
-    const map = await predictPair(memory, weights, pair, names, options);
+    const predicted = await predictPair(memory, weights, pair, names, options);
+    const map = (await options.place?.(predicted)) ?? predicted;
     const decision = tuneDecision(models.flatMap(({ sweeps }) => sweeps ?? []));
     const findings = findingsOf(map, decision, options.rule);
     options.onStage?.("lesions");

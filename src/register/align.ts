@@ -26,6 +26,15 @@ const ALIGNED_MM = 0.2;
 /** Resolutions of that refinement, mm. */
 const REFINEMENT = [4, 2.5];
 
+/** A field of view that is smaller along an axis holds no whole head, mm. */
+const LEAST_FIELD_MM = 110;
+
+/** Whether an image can show a whole head. */
+export function isHeadSized({ size, affine }: Grid): boolean {
+  const edges = voxelSize(affine);
+  return size.every((n, axis) => n * edges[axis]! >= LEAST_FIELD_MM);
+}
+
 export interface AlignOptions extends Pick<RegisterOptions, "kind" | "onStep"> {
   /** "auto": only where the pair is not aligned. */
   readonly mode: "auto" | "always";

@@ -5,12 +5,9 @@ import type { TuneFlags } from "../choose/tune_options";
 import { tuneDevice } from "../choose/tuning";
 import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
-import type { FromFile } from "../data/nifti_decode";
-import { readMask } from "../data/nifti_read";
+import { readMask, readVolume } from "../data/nifti_read";
 import { checkNiftiPath, writeMask, writeVolume } from "../data/nifti_write";
 import { maskOnGrid } from "../data/pair";
-import { loadPair } from "../data/patient";
-import type { ImagePair } from "../data/preprocess";
 import type { Mask, Volume } from "../data/volume";
 import { findingsJson } from "../decision/findings_json";
 import type { LesionRule } from "../decision/found_lesions";
@@ -21,9 +18,19 @@ import { answerPair, type PairAnswer } from "../infer/answer";
 import { grouped } from "../infer/grouped";
 import type { DeviceChoices } from "../infer/window_batch";
 import { writeAtomically } from "../platform/atomic_file";
+import { rotationDegrees } from "../register/rigid";
 import { checkFolderOf } from "../terminal/output_file";
 import { modelText, type NamedWeights } from "./models";
 import type { Observer } from "./observer";
+import {
+  type AnswerGrid,
+  maskOnPair,
+  onAnswerGrid,
+  type PlacedPair,
+  placePair,
+  type ReadImage,
+  type RegisterMode,
+} from "./placed_pair";
 
 export interface PredictRequest extends TuneFlags, Partial<LesionRule> {
   /** FLAIR of the two visits, NIfTI files. */
@@ -37,11 +44,20 @@ export interface PredictRequest extends TuneFlags, Partial<LesionRule> {
   readonly precision: Precision;
   /** Most windows per run of a network: as tuned if absent. */
   readonly batch?: number;
+  /** Whether the visits are registered: by default where they do not lie on each other. */
+  readonly register?: RegisterMode;
+  /** The grid of mask and map: by default that of visit 1. */
+  readonly grid?: AnswerGrid;
+}
+
+/** An answer, and how the visits were put on each other for it. */
+export interface PredictedPair extends PairAnswer {
+  readonly placed: PlacedPair;
 }
 
 /** Files of an answer. */
 export interface AnswerFiles {
-  /** The mask, on the grid of the first visit. */
+  /** The mask. */
   readonly output: string;
   /** The probability map. */
   readonly probability?: string;
@@ -59,10 +75,10 @@ export async function predictFiles(
   openDevice: () => Promise<Device>,
   observer: Observer,
   signal?: AbortSignal,
-): Promise<PairAnswer> {
+): Promise<PredictedPair> {
   const { t1, t2, models, precision, batch } = request;
   for (const note of models.flatMap(({ notes }) => notes)) observer.note(note);
-  const pair = await readImages(request, observer);
+  const images = await readImages(request);
   observer.onStage?.("reading images");
   const device = await openDevice();
   checkPrecision(device, precision);
@@ -71,16 +87,23 @@ export async function predictFiles(
   observer.onStage?.("opening the adapter");
   const choices = await choicesFor(device, request, observer, signal);
   observer.onStage?.("tuning");
+  const memory = new Memory(device);
+  const placed = await placePair(memory, ...images, request.register ?? "auto");
+  for (const note of placed.pair.notes) observer.note(note);
+  const brainMask = await brainMaskOf(memory, request, images[0], placed, observer);
+  observer.onStage?.("registration");
   const options = {
     ...{ choices, batch, precision, signal, rule: request },
+    place: (map: Volume) => onAnswerGrid(memory, placed, map, request.grid ?? "t1"),
     onProgress: (done: number, total: number) => observer.onWindows?.(done, total),
     onStage: (stage: string) => observer.onStage?.(stage),
   };
   return during(observer, "predicting", async () => {
-    const answer = await answerPair(new Memory(device), models, pair, [t1, t2], options);
+    const pair = { ...placed.pair, brainMask };
+    const answer = await answerPair(memory, models, pair, [t1, t2], options);
     // The signal may come after the last window: its observer has said that nothing is written.
     signal?.throwIfAborted();
-    return answer;
+    return { ...answer, placed };
   });
 }
 
@@ -99,20 +122,23 @@ async function choicesFor(
   return choices;
 }
 
-async function readImages(request: PredictRequest, observer: Observer): Promise<ImagePair> {
-  const { t1, t2 } = request;
+async function readImages({ t1, t2 }: PredictRequest): Promise<[ReadImage, ReadImage]> {
   for (const path of [t1, t2]) {
     if (!existsSync(path)) throw new UserError(`${path}: no such file; give a NIfTI image`);
   }
-  const pair = await loadPair(t1, t2);
-  for (const note of pair.notes) observer.note(note);
-  return { ...pair, brainMask: await brainMaskOf(request, pair.time1, observer) };
+  const [image1, image2] = await Promise.all([readVolume(t1), readVolume(t2)]);
+  return [
+    { path: t1, image: image1 },
+    { path: t2, image: image2 },
+  ];
 }
 
-/** The brain mask on the grid of the first visit, where a network needs one. */
+/** The brain mask on the pair's grid, where a network needs one. */
 async function brainMaskOf(
-  { t1, mask, models }: PredictRequest,
-  image: Volume & FromFile,
+  memory: Memory,
+  { mask, models }: PredictRequest,
+  { path, image }: ReadImage,
+  placed: PlacedPair,
   observer: Observer,
 ): Promise<Mask | undefined> {
   const masked = models.find(({ info }) => info.normalisation === "mask");
@@ -121,9 +147,9 @@ async function brainMaskOf(
     throw new UserError(`${masked.path} was trained with --normalisation mask: give --mask FILE`);
   }
   const notes: string[] = [];
-  const onGrid = maskOnGrid(mask, await readMask(mask), t1, image, notes);
+  const onGrid = maskOnGrid(mask, await readMask(mask), path, image, notes);
   for (const note of notes) observer.note(note);
-  return onGrid;
+  return maskOnPair(memory, placed, onGrid);
 }
 
 /** Before long work. @throws UserError for a file that cannot be written */
@@ -134,7 +160,7 @@ export function checkAnswerFiles({ output, probability, report }: AnswerFiles): 
 
 /** @param models that gave the answer, for the report */
 export async function writeAnswer(
-  { map, findings }: PairAnswer,
+  { map, findings, placed }: PredictedPair,
   models: readonly NamedWeights[],
   { output, probability, report }: AnswerFiles,
 ): Promise<void> {
@@ -143,5 +169,23 @@ export async function writeAnswer(
     probability && writeVolume(probability, map),
   ]);
   const paths = models.map(({ path }) => path);
-  if (report) writeAtomically(report, findingsJson(findings, paths));
+  if (report) writeAtomically(report, findingsJson(findings, paths, registrationOf(placed)));
+}
+
+/** What registration did, for the report. */
+function registrationOf({ alignment, pose }: PlacedPair) {
+  if (!alignment?.registration) return undefined;
+  const { registration, aligned, trusted, mirrored } = alignment;
+  const { transform, moved, similarity, similarityBefore } = registration;
+  return {
+    aligned,
+    trusted,
+    mirrored,
+    applied: pose !== undefined,
+    visit1ToVisit2: transform,
+    rotationDegrees: rotationDegrees(transform),
+    movedMm: moved,
+    similarityBefore,
+    similarity,
+  };
 }

@@ -3,27 +3,23 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { findBrain } from "../src/brain/brain_mask";
-import { Philox } from "../src/core/random";
-import { applyAffine, IDENTITY, invertAffine, multiplyAffine } from "../src/data/affine";
-import { itkTransformText, parseItkTransform } from "../src/data/itk_transform";
-import { readMask, readVolume } from "../src/data/nifti_read";
-import { writeVolume } from "../src/data/nifti_write";
-import { makePatient } from "../src/data/phantom/patient";
-import { resampleTo } from "../src/data/resample";
-import { resampleCubicTo } from "../src/data/resample_cubic";
-import type { Affine, Size3, Volume } from "../src/data/volume";
-import { Memory } from "../src/gpu/memory";
-import { openDevice } from "../src/hosts/bun";
-import { align, LEAST_SIMILARITY, middleGrid } from "../src/register/align";
-import { affineHalf, rigidHalf } from "../src/register/half";
-import { findHead } from "../src/register/head";
-import { register, rmsDistance } from "../src/register/register";
-import { about, exponential, logarithm, rotationDegrees, translation } from "../src/register/rigid";
-import { robustScale } from "../src/register/robust_scale";
-import { solveNormal } from "../src/register/solve";
-import { warpTo } from "../src/register/warp";
-import { expectRefusalOf, runDocumented } from "./cli_rig";
+import { findBrain } from "../../src/brain/brain_mask";
+import { Philox } from "../../src/core/random";
+import { applyAffine, IDENTITY, invertAffine, multiplyAffine } from "../../src/data/affine";
+import { parseItkTransform } from "../../src/data/itk_transform";
+import { readMask, readVolume } from "../../src/data/nifti_read";
+import { writeVolume } from "../../src/data/nifti_write";
+import { makePatient } from "../../src/data/phantom/patient";
+import { resampleCubicTo } from "../../src/data/resample_cubic";
+import type { Affine, Size3, Volume } from "../../src/data/volume";
+import { Memory } from "../../src/gpu/memory";
+import { openDevice } from "../../src/hosts/bun";
+import { align, LEAST_SIMILARITY } from "../../src/register/align";
+import { findHead } from "../../src/register/head";
+import { register, rmsDistance } from "../../src/register/register";
+import { about, exponential, translation } from "../../src/register/rigid";
+import { onAnswerGrid, placePair, type ReadImage } from "../../src/run/placed_pair";
+import { expectRefusalOf, runDocumented } from "../cli_rig";
 
 const device = await openDevice({ quiet: true });
 const memory = new Memory(device);
@@ -162,65 +158,63 @@ describe("what cannot be aligned is told", () => {
   });
 });
 
-test("motions: half done twice is the whole, logarithm inverts exponential", () => {
-  const random = new Philox(1, 1);
-  const draws = [0, 1e-9, 0.3, 2.9].map((angle) => {
-    const axis = [random.normal(), random.normal(), random.normal()];
-    const norm = Math.hypot(...axis);
-    return [...axis.map((v) => (v * angle) / norm), 30 * random.normal(), random.normal(), 1];
+describe("a pair for predict", () => {
+  const visit = (path: string, image: Volume): ReadImage => ({
+    path,
+    image: { ...image, info: INFO, notes: [] },
   });
-  for (const twist of draws) {
-    const m = exponential(twist);
-    logarithm(m).forEach((v, i) => {
-      expect(v).toBeCloseTo(twist[i]!, 9);
-    });
-    expect(rotationDegrees(m)).toBeCloseTo((Math.hypot(...twist.slice(0, 3)) * 180) / Math.PI, 6);
-    for (const half of [rigidHalf(m), affineHalf(m)]) {
-      multiplyAffine(half, half).forEach((v, i) => {
-        expect(v).toBeCloseTo(m[i]!, 6);
-      });
+
+  test("is put between both visits, and an answer goes back to the grid of either", async () => {
+    const wanted = motion(9, 30);
+    const [one, two] = [
+      visit("one.nii", person),
+      visit("two.nii", scannedAgain(person, wanted, { slice: 3 })),
+    ];
+    const placed = await placePair(memory, one, two, "auto");
+    expect(placed.alignment!.trusted).toBe(true);
+    expect(placed.pair.time1.size).toEqual(placed.pair.time2.size);
+    // Visit 1 itself stands for a map: it must come back where it was, and lie on visit 2 there.
+    const [back1, back2] = [
+      await onAnswerGrid(memory, placed, placed.pair.time1, "t1"),
+      await onAnswerGrid(memory, placed, placed.pair.time1, "t2"),
+    ];
+    expect([back1.size, back2.size]).toEqual([one.image.size, two.image.size]);
+    expect(correlationOf(back1.data, one.image.data)).toBeGreaterThan(0.97);
+    expect(correlationOf(back2.data, two.image.data)).toBeGreaterThan(0.97);
+    const middle = await onAnswerGrid(memory, placed, placed.pair.time1, "middle");
+    expect(middle).toBe(placed.pair.time1);
+  });
+
+  test("stays as its headers say where registration is off, not needed or not to be trusted", async () => {
+    const one = visit("one.nii", person);
+    const still = { ...person, data: person.data.map((v) => 1.1 * v) };
+    for (const [image, mode, note] of [
+      [still, "off", undefined],
+      [still, "auto", /the visits are aligned/],
+      [other, "auto", /NOT FIT: the visits do not look like one head/],
+    ] as const) {
+      const placed = await placePair(memory, one, visit("two.nii", image), mode);
+      expect(placed.pose).toBeUndefined();
+      expect(placed.pair.time1.data).toEqual(person.data);
+      if (note) expect(placed.pair.notes.join("\n")).toMatch(note);
+      else expect(placed.pair.notes).toEqual([]);
     }
-  }
-});
-
-test("robust scale of a histogram, and small systems", () => {
-  const random = new Philox(2, 2);
-  const counts = new Float64Array(2048);
-  for (let i = 0; i < 200_000; i++) {
-    const e = i % 10 === 0 ? 3 * random.uniform() : 0.25 + 0.1 * random.normal();
-    counts[Math.floor((e / 4 + 1) * 1024)]!++;
-  }
-  // A tenth of outliers on one side raises the median absolute deviation by a seventh at most.
-  expect(robustScale(counts, 4)!).toBeGreaterThan(0.1);
-  expect(robustScale(counts, 4)!).toBeLessThan(0.115);
-  expect(robustScale(new Float64Array(2048), 4)).toBeUndefined();
-  expect(solveNormal([4, 1, 1, 3], [1, 2])!.map((v) => v * 11)).toEqual([
-    expect.closeTo(1, 10),
-    expect.closeTo(7, 10),
-  ]);
-  expect(solveNormal([1, 1, 1, 1], [1, 2])).toBeUndefined();
-});
-
-test("a warped volume is that of the host, in one box or in many", async () => {
-  const grid = { ...middleGrid(person, other, poseOf(motion(4, 9))), size: [41, 37, 29] as Size3 };
-  const turned = motion(12, 6);
-  const wanted = resampleTo(person, { ...grid, affine: multiplyAffine(turned, grid.affine) });
-  const scale = Math.max(...person.data.slice(0, 200_000));
-  for (const most of [2 ** 23, 20_000]) {
-    const found = await warpTo(memory, person, turned, grid, { order: "trilinear", most });
-    const differs = found.data.filter((v, i) => Math.abs(v - wanted.data[i]!) > 1e-3 * scale);
-    expect(differs.length).toBeLessThanOrEqual(found.data.length * 1e-4);
-  }
-});
-
-const poseOf = (m: Affine) => ({ toVisit1: invertAffine(m), toVisit2: m, logScale: 0 });
-
-test("transforms for ITK are read back as they were", () => {
-  const m = motion(11, 40);
-  parseItkTransform(itkTransformText(m), "own").forEach((v, i) => {
-    expect(v).toBeCloseTo(m[i]!, 10);
   });
 });
+
+const INFO = { geometry: "sform" } as ReadImage["image"]["info"];
+
+function correlationOf(a: Float32Array, b: Float32Array): number {
+  const mean = (v: Float32Array) => v.reduce((sum, x) => sum + x, 0) / v.length;
+  const [ma, mb] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += (a[i]! - ma) * (b[i]! - mb);
+    aa += (a[i]! - ma) ** 2;
+    bb += (b[i]! - mb) ** 2;
+  }
+  return ab / Math.sqrt(aa * bb);
+}
 
 describe("bun run register", () => {
   test("writes both visits half-way, transforms, residual, weights, report and picture", async () => {
@@ -262,7 +256,10 @@ describe("bun run register", () => {
   });
 });
 
-const SHARED = [process.env.VOXGRAD_DATA, join(dirname(import.meta.dir), "..", "shared", "data")]
+const SHARED = [
+  process.env.VOXGRAD_DATA,
+  join(dirname(dirname(import.meta.dir)), "..", "shared", "data"),
+]
   .filter((path) => path !== undefined)
   .map((path) => join(path, "ljubljana_raw"))
   .find((path) => existsSync(path));

@@ -1,0 +1,114 @@
+/** Two visits put on one grid: as their headers say, or by registration where that does not hold. */
+import { IDENTITY, invertAffine, sameGrid } from "../data/affine";
+import { withoutHotVoxels } from "../data/hot_voxels";
+import type { FromFile } from "../data/nifti_decode";
+import { type Pair, pairOf } from "../data/pair";
+import type { Affine, Grid, Mask, Volume } from "../data/volume";
+import type { Memory } from "../gpu/memory";
+import { type Alignment, align, alignmentText, isHeadSized, onMiddleGrid } from "../register/align";
+import type { Pose } from "../register/step";
+import { warpTo } from "../register/warp";
+
+export const REGISTER_MODES = ["auto", "always", "off"] as const;
+/** "auto": where the visits do not lie on each other already. */
+export type RegisterMode = (typeof REGISTER_MODES)[number];
+
+export const ANSWER_GRIDS = ["t1", "t2", "middle"] as const;
+/** The grid of visit 1, of visit 2, or the one on which both visits were put. */
+export type AnswerGrid = (typeof ANSWER_GRIDS)[number];
+
+/** An image file that was read. */
+export interface ReadImage {
+  readonly path: string;
+  readonly image: Volume & FromFile;
+}
+
+export interface PlacedPair {
+  /** Both visits on one grid: that of visit 1, or the middle one. */
+  readonly pair: Pair;
+  /** Where the visits lie as seen from the middle; absent where they stay as their headers say. */
+  readonly pose?: Pose;
+  /** The grids of the files. */
+  readonly native: readonly [Grid, Grid];
+  /** What registration found; absent with --register off and for what is no whole head. */
+  readonly alignment?: Alignment;
+}
+
+/** @throws UserError as pairOf, where the headers decide */
+export async function placePair(
+  memory: Memory,
+  visit1: ReadImage,
+  visit2: ReadImage,
+  mode: RegisterMode,
+): Promise<PlacedPair> {
+  const native = [visit1.image, visit2.image] as const;
+  const byHeaders = (alignment?: Alignment, ...lines: string[]): PlacedPair => {
+    const pair = pairOf(visit1.path, visit1.image, visit2.path, visit2.image);
+    return { pair: { ...pair, notes: [...pair.notes, ...lines] }, native, alignment };
+  };
+  if (mode === "off") return byHeaders();
+  if (mode === "auto" && !native.every(isHeadSized)) {
+    return byHeaders(undefined, "registration: left out, the images are smaller than a head");
+  }
+  const [one, two] = [visit1, visit2].map(({ image, path }) => withoutHotVoxels(image, path)) as [
+    Volume & FromFile,
+    Volume & FromFile,
+  ];
+  const found = await align(memory, one, two, { mode });
+  const line = alignmentText(found);
+  if (found.aligned) return byHeaders(found, ...found.notes, line);
+  if (!found.trusted || !found.registration) {
+    return byHeaders(
+      found,
+      ...found.notes,
+      line,
+      `${doubtOf(found)}; the visits stay as their headers say`,
+    );
+  }
+  const [time1, time2] = await onMiddleGrid(memory, one, two, found.registration);
+  const notes = [...one.notes, ...two.notes, ...found.notes, line];
+  const pair = { time1: { ...one, ...time1 }, time2, notes };
+  return { pair, pose: found.registration, native, alignment: found };
+}
+
+/** Why a registration is not to be trusted. */
+export function doubtOf({ registration, mirrored }: Alignment): string {
+  if (!registration) return "NOT FIT: one of the visits shows no head";
+  const value = registration.similarity.toFixed(2);
+  return mirrored
+    ? `NOT FIT: left and right of one visit seem to be swapped (similarity ${value}); check the headers`
+    : `NOT FIT: the visits do not look like one head in one contrast (similarity ${value}); check that they are`;
+}
+
+/** The grid of an answer, and the motion from its world to that of the pair. */
+function placeOf({ pose, native }: PlacedPair, grid: "t1" | "t2") {
+  const to = grid === "t1" ? pose?.toVisit1 : pose?.toVisit2;
+  return { to: native[grid === "t1" ? 0 : 1], motion: to ? invertAffine(to) : IDENTITY };
+}
+
+/** A map on the pair's grid, on the grid that was asked for (trilinear). */
+export async function onAnswerGrid(
+  memory: Memory,
+  placed: PlacedPair,
+  map: Volume,
+  grid: AnswerGrid,
+): Promise<Volume> {
+  if (grid === "middle") return map;
+  const { to, motion } = placeOf(placed, grid);
+  if (!placed.pose && sameGrid(map, to)) return map;
+  return warpTo(memory, map, motion, to, { order: "trilinear" });
+}
+
+/** A mask on the grid of visit 1, on the pair's. */
+export async function maskOnPair(
+  memory: Memory,
+  { pose, pair }: PlacedPair,
+  mask: Mask,
+): Promise<Mask> {
+  if (!pose) return mask;
+  const values = { ...mask, data: Float32Array.from(mask.data) };
+  const moved = await warpTo(memory, values, pose.toVisit1 as Affine, pair.time1, {
+    order: "nearest",
+  });
+  return { ...moved, data: Uint8Array.from(moved.data) };
+}

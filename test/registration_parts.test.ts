@@ -1,0 +1,93 @@
+/** The small parts of registration: motions, the robust scale, solving, warping, ITK transforms. */
+import { afterAll, expect, test } from "bun:test";
+import { Philox } from "../src/core/random";
+import { invertAffine, multiplyAffine } from "../src/data/affine";
+import { itkTransformText, parseItkTransform } from "../src/data/itk_transform";
+import { resampleTo } from "../src/data/resample";
+import type { Affine, Size3, Volume } from "../src/data/volume";
+import { Memory } from "../src/gpu/memory";
+import { middleGrid } from "../src/register/align";
+import { affineHalf, rigidHalf } from "../src/register/half";
+import { exponential, logarithm, rotationDegrees } from "../src/register/rigid";
+import { robustScale } from "../src/register/robust_scale";
+import { solveNormal } from "../src/register/solve";
+import { warpTo } from "../src/register/warp";
+import { defaultDevice } from "./test_devices";
+
+const device = await defaultDevice();
+const memory = new Memory(device);
+afterAll(() => device.destroy());
+
+/** Noise that is smooth enough to be interpolated. */
+function volume(size: Size3, seed: number): Volume {
+  const random = new Philox(seed, 1);
+  const data = Float32Array.from({ length: size[0] * size[1] * size[2] }, () => random.normal());
+  return { size, affine: [1.1, 0.1, 0, -20, 0, 0.9, 0.1, -21, 0, 0, 1.4, -23, 0, 0, 0, 1], data };
+}
+const [person, other] = [volume([37, 41, 29], 1), volume([33, 35, 31], 2)];
+
+/** A turn about an oblique axis and a shift. */
+const motion = (degrees: number, mm: number): Affine =>
+  exponential([
+    ...[0.36, 0.48, 0.8].map((v) => (v * degrees * Math.PI) / 180),
+    ...[0.6, -0.64, 0.48].map((v) => v * mm),
+  ]);
+
+test("motions: half done twice is the whole, logarithm inverts exponential", () => {
+  const random = new Philox(1, 1);
+  const draws = [0, 1e-9, 0.3, 2.9].map((angle) => {
+    const axis = [random.normal(), random.normal(), random.normal()];
+    const norm = Math.hypot(...axis);
+    return [...axis.map((v) => (v * angle) / norm), 30 * random.normal(), random.normal(), 1];
+  });
+  for (const twist of draws) {
+    const m = exponential(twist);
+    logarithm(m).forEach((v, i) => {
+      expect(v).toBeCloseTo(twist[i]!, 9);
+    });
+    expect(rotationDegrees(m)).toBeCloseTo((Math.hypot(...twist.slice(0, 3)) * 180) / Math.PI, 6);
+    for (const half of [rigidHalf(m), affineHalf(m)]) {
+      multiplyAffine(half, half).forEach((v, i) => {
+        expect(v).toBeCloseTo(m[i]!, 6);
+      });
+    }
+  }
+});
+
+test("robust scale of a histogram, and small systems", () => {
+  const random = new Philox(2, 2);
+  const counts = new Float64Array(2048);
+  for (let i = 0; i < 200_000; i++) {
+    const e = i % 10 === 0 ? 3 * random.uniform() : 0.25 + 0.1 * random.normal();
+    counts[Math.floor((e / 4 + 1) * 1024)]!++;
+  }
+  // A tenth of outliers on one side raises the median absolute deviation by a seventh at most.
+  expect(robustScale(counts, 4)!).toBeGreaterThan(0.1);
+  expect(robustScale(counts, 4)!).toBeLessThan(0.115);
+  expect(robustScale(new Float64Array(2048), 4)).toBeUndefined();
+  expect(solveNormal([4, 1, 1, 3], [1, 2])!.map((v) => v * 11)).toEqual([
+    expect.closeTo(1, 10),
+    expect.closeTo(7, 10),
+  ]);
+  expect(solveNormal([1, 1, 1, 1], [1, 2])).toBeUndefined();
+});
+
+test("a warped volume is that of the host, in one box or in many", async () => {
+  const grid = { ...middleGrid(person, other, poseOf(motion(4, 9))), size: [23, 27, 19] as Size3 };
+  const turned = motion(12, 6);
+  const wanted = resampleTo(person, { ...grid, affine: multiplyAffine(turned, grid.affine) });
+  for (const most of [2 ** 23, 3_000]) {
+    const found = await warpTo(memory, person, turned, grid, { order: "trilinear", most });
+    const differs = found.data.filter((v, i) => Math.abs(v - wanted.data[i]!) > 1e-3);
+    expect(differs.length).toBeLessThanOrEqual(found.data.length * 1e-4);
+  }
+});
+
+const poseOf = (m: Affine) => ({ toVisit1: invertAffine(m), toVisit2: m, logScale: 0 });
+
+test("transforms for ITK are read back as they were", () => {
+  const m = motion(11, 40);
+  parseItkTransform(itkTransformText(m), "own").forEach((v, i) => {
+    expect(v).toBeCloseTo(m[i]!, 10);
+  });
+});
