@@ -113,7 +113,7 @@ test("weights files hold the network alone; a checkpoint holds the heads too, bi
   for (let i = 0; i < 2; i++) await saved.step(0);
   await saved.drain();
   const paths = checkpointPaths({ path: folder }, "last");
-  const progress = { iteration: 2, seconds: 1, bestDice: -1 };
+  const progress = { iteration: 2, seconds: 1 };
   const info = modelInfo(saved.config);
   await saveCheckpoint(memory, saved.state, saved.specs, info, progress, paths);
   const network = unetParameters(info.unet).map(({ name }) => name);
@@ -135,7 +135,7 @@ test("a checkpoint without heads is refused by name", async () => {
   afterAll(() => rmSync(folder, { recursive: true }));
   const plain = await Trainer.create(memory, tinyStore(memory), tinyConfig());
   const paths = checkpointPaths({ path: folder }, "last");
-  const progress = { iteration: 0, seconds: 0, bestDice: -1 };
+  const progress = { iteration: 0, seconds: 0 };
   await saveCheckpoint(memory, plain.state, plain.specs, modelInfo(plain.config), progress, paths);
   const supervised = await Trainer.create(memory, tinyStore(memory), config);
   expect(() => loadCheckpoint(memory, supervised.state, supervised.specs, paths)).toThrow(

@@ -124,7 +124,7 @@ for (const adapter of ["lavapipe", "hardware"]) {
       const kept = Float32Array.of(256, 1 / 256, 7, 0);
       memory.write(saved.state.scale!, kept);
       const paths = checkpointPaths({ path: folder }, "last");
-      const progress = { iteration: 2, seconds: 1, bestDice: -1 };
+      const progress = { iteration: 2, seconds: 1 };
       const info = modelInfo(saved.config);
       await saveCheckpoint(memory, saved.state, saved.specs, info, progress, paths);
       loadCheckpoint(memory, other.state, other.specs, paths);

@@ -111,11 +111,11 @@ test("drawn selections go on bit for bit after a checkpoint", async () => {
   const whole = await steps(await trainer(changes), 6);
   const first = await steps(await trainer(changes), 3);
   const paths = checkpointPaths({ path: folder }, "last");
-  const progress = { iteration: 3, seconds: 1, bestDice: -1 };
+  const progress = { iteration: 3, seconds: 1 };
   const info = modelInfo(first.config);
   await saveCheckpoint(memory, first.state, first.specs, info, progress, paths);
   const resumed = await Trainer.create(memory, tinyStore(memory), tinyConfig(changes), {
-    restore: (state, specs) => loadCheckpoint(memory, state, specs, paths).iteration,
+    restore: (state, specs) => loadCheckpoint(memory, state, specs, paths),
   });
   await steps(resumed, 3);
   for (const which of ["student", "momentum"] as const) {

@@ -77,7 +77,7 @@ test("predict: the same with usual weights answers", async () => {
 const config = tinyConfig({ sampler: "uniform", batch: 2, deepSupervision: true });
 const specs = trainedParameters(config);
 const paths = checkpointPaths({ path: folder }, "last");
-const progress = { iteration: 21, seconds: 1, bestDice: -1 };
+const progress = { iteration: 21, seconds: 1 };
 
 /** All state of a training, with NaN at the end of one of its tensors. */
 function stateWith(bad?: "student" | "momentum" | "m" | "v") {
@@ -112,12 +112,8 @@ test("a checkpoint with NaN is not resumed from", async () => {
   await save(stateWith());
   const load = () => loadCheckpoint(memory, makeTrainState(specs, config), specs, paths);
   expect(load().iteration).toBe(21);
-  for (const [path, name] of [
-    [paths.weights, "enc1.conv1.weight"],
-    [paths.student, "head.bias"],
-    [paths.state, "m"],
-    [paths.state, "w.dec2.head.bias"],
-  ] as const) {
+  const path = paths.state;
+  for (const name of ["w_momentum.enc1.conv1.weight", "w.head.bias", "m", "w.dec2.head.bias"]) {
     const whole = readSafetensors(path);
     const data = whole.tensors.get(name)?.data as Float32Array;
     expect(data, name).toBeDefined();
@@ -131,19 +127,17 @@ test("a checkpoint with NaN is not resumed from", async () => {
   expect(load().iteration).toBe(21);
 });
 
-test("a checkpoint with a flipped bit in any of its files, or damaged progress, is not resumed from", async () => {
+test("a checkpoint with a flipped bit, or damaged progress, is not resumed from", async () => {
   await save(stateWith());
   const load = () => loadCheckpoint(memory, makeTrainState(specs, config), specs, paths);
-  for (const path of Object.values(paths)) {
-    const bytes = readFileSync(path);
-    for (const share of [0.5, 0.9]) {
-      const at = Math.floor(share * bytes.length);
-      bytes[at]! ^= 4;
-      writeFileSync(path, bytes);
-      expect(load, path).toThrow(/damaged|not a usable safetensors file/);
-      bytes[at]! ^= 4;
-      writeFileSync(path, bytes);
-    }
+  const bytes = readFileSync(paths.state);
+  for (const share of [0.01, 0.2, 0.5, 0.9]) {
+    const at = Math.floor(share * bytes.length);
+    bytes[at]! ^= 4;
+    writeFileSync(paths.state, bytes);
+    expect(load, `byte ${at}`).toThrow(/damaged|not a usable safetensors file/);
+    bytes[at]! ^= 4;
+    writeFileSync(paths.state, bytes);
   }
   const whole = readSafetensors(paths.state);
   for (const [bad, message] of [

@@ -1,21 +1,23 @@
 /**
- * Checkpoints: a weights file with w̄ and one with w (exactly the model's tensors, names as in a
- * plain torch.nn.Module), and a state file with what else a resumed run needs.
+ * Checkpoints: a state file with all that a resumed run needs, and for inference and other programs a
+ * weights file with w̄ and one with w (exactly the model's tensors, names as in a plain
+ * torch.nn.Module).
  */
+import { existsSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { countNotFinite } from "../core/finite";
 import { parseJson } from "../core/json";
-import type { Tensor } from "../core/tensor";
-import type { StoredTensor } from "../data/safetensors";
+import { elements, type Tensor } from "../core/tensor";
+import type { Safetensors, StoredTensor } from "../data/safetensors";
 import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
 import type { Memory } from "../gpu/memory";
 import { type ModelInfo, modelOf, notesOf, versionOf, weightsMetadata } from "../infer/model_info";
-import { fromNamed, layout, type ParameterSpec, toNamed } from "../nn/parameters";
+import { fromNamed, type ParameterSpec, toNamed } from "../nn/parameters";
 import type { FlatParameters } from "../nn/weights";
 import type { TrainConfig } from "../settings/config";
 import { type TrainState, unetConfig } from "../train/state";
-import type { CheckpointPaths } from "./run_folder";
+import { type CheckpointPaths, checkpointPaths } from "./run_folder";
 
 /** The settings that a weights file of this run carries. */
 export function modelInfo(config: TrainConfig): ModelInfo {
@@ -24,20 +26,43 @@ export function modelInfo(config: TrainConfig): ModelInfo {
   return { unet: unetConfig(config), spacing, normalisation, difference, ...windows };
 }
 
+/** Names in the state file beside m, v and scale, and the prefixes of both networks' parameters. */
+const LOG = "log";
+const EARLIER = "w_earlier";
+const [MOMENTUM, STUDENT] = ["w_momentum.", "w."] as const;
+
+const iteration = z
+  .number()
+  .int()
+  .min(0)
+  .max(2 ** 32);
+const dice = z.number().min(0).max(1).optional();
+
 const progressSchema = z.strictObject({
   /** Iterations finished. */
-  iteration: z.number().int().min(0),
+  iteration,
   /** Training time, seconds. */
   seconds: z.number().min(0),
-  /** Best validation Dice so far (w̄); −1 before the first validation. */
-  bestDice: z.number().min(-1).max(1),
+  /** The iteration of the last report: the next one averages from there on. Absent: this one. */
+  reported: iteration.optional(),
+  /** Validation Dice of w̄, where this is the best checkpoint and patients have lesions. */
+  dice,
+  /** In runs of earlier versions, whose best weights do not hold their own; −1: none yet. */
+  bestDice: z.number().min(-1).max(1).optional(),
 });
 
 /** The progress of a run. */
 export type Progress = Readonly<z.output<typeof progressSchema>>;
 
+/** The moment and the score of a checkpoint, in the metadata of each of its files. */
+const markSchema = z.strictObject({ iteration, dice });
+export type CheckpointMark = Readonly<z.output<typeof markSchema>>;
+/** Its name there. */
+const MARK = "checkpoint";
+
 /**
- * Writes all three files of a checkpoint, each atomically.
+ * Writes a checkpoint. It is there at the moment at which its state file gets its name: a run goes on
+ * from that one alone. A crash after that moment leaves weights files that are one checkpoint older.
  * @throws UserError when a value is not finite, before anything is written over a good checkpoint
  */
 export async function saveCheckpoint(
@@ -48,31 +73,36 @@ export async function saveCheckpoint(
   progress: Progress,
   paths: CheckpointPaths,
 ): Promise<void> {
-  const metadata = weightsMetadata(info);
-  const { network, heads, end } = parts(specs);
+  const state = new Map<string, StoredTensor>();
   const read = async (t: Tensor) => finite(await memory.readF32(t), t.name, progress, paths);
-  const flat = async (t: Tensor): Promise<StoredTensor> => ({
-    shape: t.shape,
-    data: await read(t),
-  });
-  const state = new Map([
-    ["m", await flat(train.m)],
-    ["v", await flat(train.v)],
-  ]);
-  if (train.scale) state.set("scale", await flat(train.scale));
+  for (const [name, t] of kept(train)) {
+    // Where a step of f16 was skipped, its loss may be infinite.
+    const data = name === LOG ? await memory.readF32(t) : await read(t);
+    state.set(name, { shape: t.shape, data });
+  }
+  const network = specs.filter((spec) => !spec.trainingOnly);
   const named = async (prefix: string, { flat }: FlatParameters) => {
-    const data = await read(flat);
-    for (const [name, t] of toNamed(heads, data.subarray(end))) state.set(`${prefix}.${name}`, t);
-    return toNamed(network, data.subarray(0, end));
+    const all = toNamed(specs, await read(flat));
+    for (const [name, t] of all) state.set(`${prefix}${name}`, t);
+    return new Map(network.map(({ name }) => [name, all.get(name)!]));
   };
-  const weights = { path: paths.weights, tensors: await named("w_momentum", train.momentum) };
-  const student = { path: paths.student, tensors: await named("w", train.student) };
+  const weights = await named(MOMENTUM, train.momentum);
+  const student = await named(STUDENT, train.student);
+  const { iteration, dice } = progress;
+  const mark: CheckpointMark = { iteration, dice };
+  const metadata = { ...weightsMetadata(info), [MARK]: JSON.stringify(mark) };
   const about = { ...metadata, progress: JSON.stringify(progress) };
   writeSafetensors(
-    { ...weights, metadata },
-    { ...student, metadata },
     { path: paths.state, tensors: state, metadata: about },
+    { path: paths.weights, tensors: weights, metadata },
+    { path: paths.student, tensors: student, metadata },
   );
+}
+
+/** By name in the state file: what training keeps beside the parameters of its two networks. */
+function kept({ m, v, scale, log, earlier }: TrainState): [name: string, t: Tensor][] {
+  const all = { m, v, scale, [LOG]: log, [EARLIER]: earlier?.flat };
+  return Object.entries(all).flatMap(([name, t]) => (t ? [[name, t]] : []));
 }
 
 /** The kernels' ReLU hides NaN: weights may be lost while the loss is a number still. */
@@ -90,10 +120,28 @@ function finite(
   );
 }
 
-/** The tensors of a weights file, those of the state file, and their start in the flat buffer. */
-function parts(specs: readonly ParameterSpec[]) {
-  const network = specs.filter((spec) => !spec.trainingOnly);
-  return { network, heads: specs.slice(network.length), end: layout(network).total };
+/**
+ * The last checkpoint of a run; undefined before its first.
+ * @throws UserError where there was one, and what a run goes on from is gone
+ */
+export function lastCheckpoint(run: { path: string }): CheckpointPaths | undefined {
+  const [last, best] = [checkpointPaths(run, "last"), checkpointPaths(run, "best")];
+  if (existsSync(last.state)) return last;
+  const left = [last.weights, last.student, best.state, best.weights].find((f) => existsSync(f));
+  if (left === undefined) return undefined;
+  throw new UserError(
+    `${last.state}: is missing, though the run has saved ${left}; restore it, or start a new run by ` +
+      "another --out",
+  );
+}
+
+/** The moment and the score of a run's best weights; undefined where there are none. */
+export function bestMark(run: { path: string }): CheckpointMark | undefined {
+  const { weights: path } = checkpointPaths(run, "best");
+  if (!existsSync(path)) return undefined;
+  const mark = readSafetensors(path).metadata[MARK];
+  if (mark === undefined) return undefined; // an earlier version wrote it
+  return parseJson(mark, markSchema, `${path}: its ${MARK}`, "the file is damaged: restore it");
 }
 
 /**
@@ -110,36 +158,59 @@ export function loadCheckpoint(
 ): Progress {
   const contents = readSafetensors(paths.state);
   const { tensors, metadata } = contents;
-  for (const note of notesOf(versionOf(contents, paths.state), paths.state)) onNote?.(note);
-  const remedy = "the file is damaged: start a new run";
-  const what = `${paths.state}: how far the run has come`;
-  const progress = parseJson(metadata.progress ?? "{}", progressSchema, what, remedy);
-  const { network, heads, end } = parts(specs);
-  for (const [path, prefix, { flat }] of [
-    [paths.weights, "w_momentum", train.momentum],
-    [paths.student, "w", train.student],
-  ] as const) {
-    const values = new Float32Array(flat.shape[0]!);
-    const weights = readSafetensors(path);
-    modelOf(weights.metadata, versionOf(weights, path), path);
-    values.set(fromNamed(network, weights.tensors, path));
-    const stored = heads.flatMap(({ name }) => {
-      const t = tensors.get(`${prefix}.${name}`);
-      return t ? [[name, t] as const] : [];
-    });
-    values.set(fromNamed(heads, new Map(stored), paths.state), end);
-    memory.write(flat, values);
-  }
-  for (const name of ["m", "v", "scale"] as const) {
-    const t = train[name];
-    if (!t) continue;
+  const version = versionOf(contents, paths.state);
+  for (const note of notesOf(version, paths.state)) onNote?.(note);
+  modelOf(metadata, version, paths.state);
+  const progress = progressOf(metadata, paths.state);
+  const momentum = parametersOf(contents, MOMENTUM, specs, paths.state, paths.weights);
+  memory.write(train.momentum.flat, momentum);
+  memory.write(
+    train.student.flat,
+    parametersOf(contents, STUDENT, specs, paths.state, paths.student),
+  );
+  for (const [name, t] of kept(train)) {
+    const isNew = name === LOG || name === EARLIER; // later than the first versions
+    if (isNew && !tensors.has(name)) continue;
     const data = tensors.get(name)?.data;
-    if (!(data instanceof Float32Array) || data.length !== t.shape[0] || countNotFinite(data) > 0) {
+    const fits = data instanceof Float32Array && data.length === elements(t.shape);
+    if (!fits || (name !== LOG && countNotFinite(data) > 0)) {
       throw new UserError(
         `${paths.state}: tensor ${name} does not fit this model, or is not finite; start a new run`,
       );
     }
     memory.write(t, data);
   }
-  return progress;
+  if (train.earlier && !tensors.has(EARLIER)) memory.write(train.earlier.flat, momentum);
+  // Without the log, what came before cannot be reported.
+  return { ...progress, reported: tensors.has(LOG) ? progress.reported : progress.iteration };
+}
+
+function progressOf({ progress }: Safetensors["metadata"], file: string): Progress {
+  const what = `${file}: how far the run has come`;
+  const remedy = "the file is damaged: start a new run";
+  const found = parseJson(progress ?? "{}", progressSchema, what, remedy);
+  const { iteration, reported = iteration } = found;
+  if (reported <= iteration) return found;
+  throw new UserError(`${what}: its report ${reported} is after iteration ${iteration}; ${remedy}`);
+}
+
+/**
+ * The parameters of one network, in the flat layout. In checkpoints of earlier versions the network's
+ * own lie in the weights file alone.
+ */
+function parametersOf(
+  { tensors }: Safetensors,
+  prefix: string,
+  specs: readonly ParameterSpec[],
+  state: string,
+  weights: string,
+): Float32Array {
+  const stored = new Map<string, StoredTensor>();
+  for (const [name, t] of tensors) {
+    if (name.startsWith(prefix)) stored.set(name.slice(prefix.length), t);
+  }
+  if (stored.has(specs[0]!.name)) return fromNamed(specs, stored, state);
+  const contents = readSafetensors(weights);
+  modelOf(contents.metadata, versionOf(contents, weights), weights);
+  return fromNamed(specs, new Map([...contents.tensors, ...stored]), weights);
 }

@@ -1,23 +1,27 @@
 /** A whole training run: budget, reports, validations, checkpoints and pictures in its folder. */
-import { join } from "node:path";
 import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
-import { loadPatient } from "../data/patient";
 import type { Mask } from "../data/volume";
 import { decisionText } from "../decision/decision_text";
 import { type PatientSweep, sweepPatient } from "../decision/threshold_table";
 import type { DeviceChoices } from "../infer/window_batch";
-import { drawCurves } from "../pictures/curves";
-import { drawPatient } from "../pictures/patient";
 import type { TrainConfig } from "../settings/config";
 import type { Metrics } from "../train/metrics";
 import type { Statistics, Trainer } from "../train/trainer";
-import { modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
+import { bestMark, modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
 import { decide, type Sweeps, sweepBest } from "./decide";
 import type { Observer } from "./observer";
-import { appendMetrics, checkpointPaths, type RunFolder, readMetrics } from "./run_folder";
+import {
+  appendMetrics,
+  checkpointPaths,
+  flushMetrics,
+  type RunFolder,
+  readMetrics,
+} from "./run_folder";
+import { drawRunCurves, drawRunPatients } from "./run_pictures";
 import { type Budget, TrainingRates } from "./training_rates";
 import { type OnPatient, type ValidationHooks, type ValidationPatient, validate } from "./validate";
+import { validationsDue } from "./validation_plan";
 import { recordPatient, type ValidatedPatient, writeValidation } from "./validation_record";
 
 export interface RunOptions {
@@ -49,7 +53,11 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
 
 class Run {
   private seconds: number;
+  /** Of the best weights; −1 without any score. */
   private bestDice: number;
+  /** The last iteration that metrics.jsonl has a validation of. */
+  private validated: number | undefined;
+  /** Validations that were due by then. */
   private validations: number;
   /** Whether the newest weights are the best. */
   private bestIsLast = false;
@@ -65,8 +73,11 @@ class Run {
     this.budget = iterations === undefined ? { seconds: seconds! } : { iterations };
     this.rates = new TrainingRates(this.budget, batch);
     this.seconds = o.start.seconds;
-    this.bestDice = o.start.bestDice;
-    this.validations = Math.floor(this.done / this.config.validateEvery);
+    const best = o.start.iteration > 0 ? bestMark(o.folder) : undefined;
+    this.bestDice = best?.dice ?? o.start.bestDice ?? -1;
+    const last = readMetrics(o.folder).findLast(({ perPatient }) => perPatient !== undefined);
+    this.validated = last?.iteration;
+    this.validations = validationsDue(this.config, last ?? { iteration: 0, seconds: 0 });
   }
 
   private get config(): TrainConfig {
@@ -93,8 +104,16 @@ class Run {
       : this.o.trainer.iteration / iterations;
   }
 
+  /** Whether a validation is due that has not been made; the one at the end is not counted. */
+  private get isDue(): boolean {
+    const reached = { iteration: this.o.trainer.iteration, seconds: this.seconds };
+    return this.done < 1 && validationsDue(this.config, reached) > this.validations;
+  }
+
   async train(): Promise<RunResult> {
     const { trainer, signal } = this.o;
+    // An earlier session may have ended while it validated.
+    if (this.isDue && !signal.aborted) await this.validateAndSave();
     let clock = performance.now();
     // Drivers compile a kernel when it first runs, which takes a while and is no training time.
     let compiling = true;
@@ -110,7 +129,7 @@ class Run {
       if (trainer.iteration % this.config.reportEvery === 0) {
         await this.requestReport();
       }
-      if (Math.floor(this.done / this.config.validateEvery) > this.validations && this.done < 1) {
+      if (this.isDue) {
         await trainer.drain();
         this.refuseDivergence();
         this.seconds += (performance.now() - clock) / 1000;
@@ -118,12 +137,13 @@ class Run {
         clock = performance.now();
       }
     }
-    await this.requestReport();
+    // Interrupted, it reports when it goes on: as if nothing had been.
+    if (!signal.aborted) await this.requestReport();
     await trainer.drain();
     this.refuseDivergence();
     if (signal.aborted) await this.save("last");
     else await this.finish();
-    this.drawCurves();
+    await this.drawCurves();
     const { seconds, bestDice } = this;
     return { iteration: trainer.iteration, seconds, bestDice, interrupted: signal.aborted };
   }
@@ -158,18 +178,8 @@ class Run {
     });
   }
 
-  /** Whether an earlier session has told of this validation: the run was complete, or nearly. */
-  private isValidated(): boolean {
-    const { trainer, start, folder } = this.o;
-    if (trainer.iteration > start.iteration) return false;
-    return readMetrics(folder).some(
-      ({ iteration, perPatient }) => iteration === start.iteration && perPatient !== undefined,
-    );
-  }
-
   /** The masks of w̄ by patient; not all where interrupted. */
   private async validateAndSave(): Promise<ReadonlyMap<string, Mask>> {
-    this.validations = Math.floor(this.done / this.config.validateEvery);
     await this.save("last");
     const { trainer, patients, folder, signal } = this.o;
     // Mirroring would cost two to eight times as much.
@@ -187,9 +197,9 @@ class Run {
         ...hooks,
         onPatient,
       });
+      const reached = { iteration: trainer.iteration, seconds: this.seconds };
       const metrics: Metrics = {
-        iteration: trainer.iteration,
-        seconds: this.seconds,
+        ...reached,
         diceStudent: student.dice,
         diceMomentum: momentum.dice,
         lesionF1Student: student.lesionF1,
@@ -201,15 +211,18 @@ class Run {
         momentum: momentum.lesionF1PerPatient,
       };
       const shown = this.show(metrics);
-      if (!this.isValidated()) {
+      await this.keepBest(momentum.dice ?? student.dice);
+      // Its line comes last: a validation without one is made again.
+      if (this.validated !== trainer.iteration) {
         appendMetrics(folder, { ...shown, perPatient, lesionF1PerPatient });
       }
-      await this.keepBest(momentum.dice ?? student.dice);
+      this.validated = trainer.iteration;
+      this.validations = validationsDue(this.config, reached);
     } catch (error) {
       if (!signal.aborted) throw error;
     }
-    this.drawCurves();
-    await this.drawPatients(predictions);
+    await this.drawCurves();
+    await drawRunPatients(folder, patients, predictions, trainer.iteration, this.o.observer);
     return predictions;
   }
 
@@ -260,38 +273,19 @@ class Run {
     this.bestIsLast = dice === undefined || dice >= this.bestDice;
     if (!this.bestIsLast) return;
     this.bestDice = dice ?? this.bestDice;
-    await this.save("best");
-    await this.save("last");
+    await this.save("best", dice);
   }
 
-  private async save(kind: "last" | "best"): Promise<void> {
+  private async save(kind: "last" | "best", dice?: number): Promise<void> {
     const { trainer, folder } = this.o;
-    const progress: Progress = {
-      iteration: trainer.iteration,
-      seconds: this.seconds,
-      bestDice: this.bestDice,
-    };
-    const { memory, state, specs } = trainer;
+    const { memory, state, specs, iteration, reported } = trainer;
+    const progress: Progress = { iteration, seconds: this.seconds, reported, dice };
     const paths = checkpointPaths(folder, kind);
+    flushMetrics(folder);
     await saveCheckpoint(memory, state, specs, modelInfo(this.config), progress, paths);
   }
 
-  private drawCurves(): void {
-    const { folder } = this.o;
-    const title = `${this.config.preset} · ${this.config.sampler} · seed ${this.config.seed}`;
-    drawCurves(readMetrics(folder), join(folder.path, "curves.png"), title);
-  }
-
-  /** For each validation patient the slice with most lesion. */
-  private async drawPatients(predictions: ReadonlyMap<string, Mask>): Promise<void> {
-    const { folder, patients, trainer } = this.o;
-    for (const { patient, truth } of patients) {
-      const prediction = predictions.get(patient.id);
-      if (!prediction) continue;
-      const { time1: visit1, time2: visit2 } = await loadPatient(patient);
-      const title = `${patient.id}, iteration ${trainer.iteration}`;
-      const path = join(folder.path, `${patient.id}.png`);
-      drawPatient({ visit1, visit2, truth, prediction, title, path });
-    }
+  private drawCurves(): Promise<void> {
+    return drawRunCurves(this.o.folder, this.config, this.o.observer);
   }
 }

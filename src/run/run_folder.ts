@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
@@ -12,14 +12,14 @@ import { type SavedSplit, splitSchema } from "./saved_split";
 /** Version of the layout of a run folder; an older program refuses a newer folder. */
 export const RUN_VERSION = 1;
 
-/** The three files of one checkpoint. Write `state` last: a checkpoint is complete with it. */
+/** The three files of one checkpoint. */
 export interface CheckpointPaths {
-  /** Momentum weights w̄, exactly the model's tensors. */
-  readonly weights: string;
-  /** Student weights w, exactly the model's tensors. */
-  readonly student: string;
-  /** Everything else that a resumed run needs. */
+  /** Everything that a resumed run needs: the checkpoint itself. */
   readonly state: string;
+  /** Its momentum weights w̄, exactly the model's tensors. */
+  readonly weights: string;
+  /** Its student weights w, exactly the model's tensors. */
+  readonly student: string;
 }
 
 export interface RunFolder {
@@ -40,9 +40,9 @@ export function defaultRunPath(name: string, now: Date = new Date()): string {
 
 export function checkpointPaths(run: { path: string }, kind: "last" | "best"): CheckpointPaths {
   return {
+    state: join(run.path, `${kind}.state.safetensors`),
     weights: join(run.path, `${kind}.safetensors`),
     student: join(run.path, `${kind}.student.safetensors`),
-    state: join(run.path, `${kind}.state.safetensors`),
   };
 }
 
@@ -148,6 +148,18 @@ export function appendMetrics(run: { path: string }, metrics: object): void {
   }
 }
 
+/** Before a checkpoint: after a power cut, no report is missing that came before it. */
+export function flushMetrics(run: { path: string }): void {
+  try {
+    const descriptor = openSync(metricsPath(run.path), "r+");
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {} // No report yet, or a file system that cannot: the checkpoint is worth more.
+}
+
 /**
  * The lines of `metrics.jsonl`, oldest first; empty if there are none. A last line that a crash cut
  * off is left out.
@@ -157,10 +169,14 @@ export function readMetrics(run: { path: string }): MetricsLine[] {
   return metricsLines(run).map(({ metrics }) => metrics);
 }
 
-/** Drops the reports after `iteration`, for a run that is resumed from there. */
-export function truncateMetrics(run: { path: string }, iteration: number): void {
+/**
+ * Drops the reports after `iteration`, for a run that is resumed from there.
+ * @returns the iteration of the last one that is left, 0 without any
+ */
+export function truncateMetrics(run: { path: string }, iteration: number): number {
   const kept = metricsLines(run).filter(({ metrics }) => metrics.iteration <= iteration);
   writeAtomically(metricsPath(run.path), kept.map(({ line }) => `${line}\n`).join(""));
+  return kept.at(-1)?.metrics.iteration ?? 0;
 }
 
 function metricsLines(run: { path: string }): { line: string; metrics: MetricsLine }[] {

@@ -1,6 +1,4 @@
 /** A training run as a function: from its settings to a run folder that is trained, or saved. */
-
-import { existsSync } from "node:fs";
 import type { TuneFlags } from "../choose/tune_options";
 import type { PreparedPatient } from "../data/prepared_cache";
 import { VolumeStore } from "../data/volume_store";
@@ -10,13 +8,12 @@ import { Memory } from "../gpu/memory";
 import type { DeviceChoices } from "../infer/window_batch";
 import type { TrainConfig } from "../settings/config";
 import { Trainer } from "../train/trainer";
-import { loadCheckpoint, type Progress } from "./checkpoint";
+import { lastCheckpoint, loadCheckpoint, type Progress } from "./checkpoint";
 import { extraPairs } from "./extra_pairs";
 import type { Observer } from "./observer";
 import { type RunResult, runTraining } from "./run";
 import { chooseForRun, keepChoices } from "./run_choices";
 import {
-  checkpointPaths,
   createRunFolder,
   defaultRunPath,
   type RunFolder,
@@ -128,20 +125,19 @@ async function trainIn(
     statistics: config.augment.length > 0,
   });
   // Interrupted before its first checkpoint, a run starts again from its seed.
-  const last = checkpointPaths(folder, "last");
-  const checkpoint = resumed && existsSync(last.state) ? last : undefined;
-  let start: Progress = { iteration: 0, seconds: 0, bestDice: -1 };
+  const checkpoint = resumed && lastCheckpoint(resumed);
+  let start: Progress = { iteration: 0, seconds: 0 };
   const trainer = await Trainer.create(memory, store, config, {
     kernels: choices.kernels,
     restore:
       checkpoint &&
       ((state, specs) => {
         start = loadCheckpoint(memory, state, specs, checkpoint, (line) => observer.note(line));
-        return start.iteration;
+        return start;
       }),
   });
   try {
-    if (resumed) truncateMetrics(resumed, start.iteration);
+    if (resumed) resumeMetrics(resumed, start, observer);
     for (const line of planLines(trainer, store, folder, start)) observer.note(line);
     const run = { trainer, folder, patients, choices, start, observer, signal };
     return { path: folder.path, ...(await runTraining(run)) };
@@ -149,6 +145,17 @@ async function trainIn(
     trainer.release();
     store.release();
   }
+}
+
+/** Reports that came after the checkpoint are made again; those before it may be gone. */
+function resumeMetrics(folder: RunFolder, start: Progress, observer: Observer): void {
+  const last = truncateMetrics(folder, start.iteration);
+  const { iteration, reported = iteration } = start;
+  if (last >= reported) return;
+  observer.note(
+    `${folder.path}: metrics.jsonl ends at iteration ${last}; its reports up to iteration ${reported} ` +
+      "are lost",
+  );
 }
 
 /** What will be trained, and where it goes. */

@@ -32,6 +32,8 @@ export interface TrainState {
   readonly coords: Tensor;
   /** (LOG_ROWS, LOG_COLUMNS). */
   readonly log: Tensor;
+  /** w̄ at the report before, with the full telemetry of mining. */
+  readonly earlier?: FlatParameters;
   /** The loss scale, where activations are f16 (kernels/loss/loss_scale.ts). */
   readonly scale?: Tensor;
 }
@@ -48,9 +50,14 @@ export function makeTrainState(specs: readonly ParameterSpec[], config: TrainCon
     step: state("step", [STEP_SIZE]),
     coords: state("coords", [sampleCount(config), rowWords(config.augment)], "u32"),
     log: state("log", [LOG_ROWS, LOG_COLUMNS]),
+    earlier: hasFullTelemetry(config) ? flatParameters("w_earlier", specs) : undefined,
     scale: config.precision === "f16" ? state("loss_scale", [SCALE_SIZE]) : undefined,
   };
 }
+
+/** Whether a report ranks the pool under three networks: only mining has ranks. */
+export const hasFullTelemetry = ({ telemetry, sampler }: TrainConfig): boolean =>
+  telemetry === "full" && sampler === "ohem";
 
 /** Patches sampled per iteration: B̄, or B where nothing is ranked. */
 export function sampleCount(config: TrainConfig): number {

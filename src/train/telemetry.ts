@@ -9,26 +9,25 @@ import { sharedIndices } from "../../kernels/mining/shared_indices";
 import { logValues } from "../../kernels/rows/log_values";
 import { writeSlice } from "../../kernels/rows/write_slice";
 import type { Graph } from "../core/graph";
-import type { ParameterSpec } from "../nn/parameters";
-import { type FlatParameters, flatParameters } from "../nn/weights";
+import type { FlatParameters } from "../nn/weights";
 import type { TrainConfig } from "../settings/config";
 import type { MiningTelemetry } from "./metrics";
 import { selectPatches } from "./mining";
 import { Recorder, type RecordingMemory, type RecordingStore } from "./recorder";
-import { LOG_COLUMNS, LOG_ROWS, TELEMETRY_COLUMN, type TrainState } from "./state";
+import {
+  hasFullTelemetry,
+  LOG_COLUMNS,
+  LOG_ROWS,
+  TELEMETRY_COLUMN,
+  type TrainState,
+} from "./state";
 
 const FULL_COLUMN = TELEMETRY_COLUMN + 1;
 
 const hasRanks = ({ sampler }: TrainConfig) => sampler === "ohem";
-export const isFull = (config: TrainConfig) => config.telemetry === "full" && hasRanks(config);
 
 /** Whether the full telemetry belongs to iteration `t` (from 0). */
 export const isDue = (t: number, { reportEvery }: TrainConfig) => (t + 1) % reportEvery === 0;
-
-/** w̄ of the report before. */
-export function earlierParameters(specs: readonly ParameterSpec[]): FlatParameters {
-  return flatParameters("w_earlier", specs);
-}
 
 /** Records what --telemetry full adds: it goes before an iteration, with its positions and scalars. */
 export function recordTelemetry(
@@ -75,7 +74,7 @@ export function miningTelemetry(
   if (!hasRanks(config)) return gradients;
   const ranked = { ...gradients, selectedAgreement: mean(TELEMETRY_COLUMN) };
   const due = iteration - (iteration % config.reportEvery);
-  if (!isFull(config) || due <= iteration - count) return ranked;
+  if (!hasFullTelemetry(config) || due <= iteration - count) return ranked;
   const full = (column: number) => at(due - 1, FULL_COLUMN + column);
   const correlation = full(0);
   return {

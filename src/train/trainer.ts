@@ -25,7 +25,7 @@ import {
   type TrainState,
   trainedParameters,
 } from "./state";
-import { earlierParameters, isDue, isFull, miningTelemetry, recordTelemetry } from "./telemetry";
+import { isDue, miningTelemetry, recordTelemetry } from "./telemetry";
 
 /** Statistics of the iterations since the last report, averaged. */
 export interface Statistics extends MiningTelemetry {
@@ -43,10 +43,18 @@ export interface TrainerOptions {
   /** Variants of kernels: by default if absent. */
   readonly kernels?: Choices;
   /**
-   * Loads a checkpoint into the state and says how many iterations it has; without it both networks
-   * start from the same random weights.
+   * Loads a checkpoint into the state and says of which moment it is; without it both networks start
+   * from the same random weights.
    */
-  readonly restore?: (state: TrainState, specs: readonly ParameterSpec[]) => number;
+  readonly restore?: (state: TrainState, specs: readonly ParameterSpec[]) => Moment;
+}
+
+/** How far a training has come. */
+export interface Moment {
+  /** Iterations finished. */
+  readonly iteration: number;
+  /** Those that the last report has reached: all, if absent. */
+  readonly reported?: number;
 }
 
 /** Iterations that a rotation of the resident patients lasts, where not all fit. */
@@ -55,7 +63,6 @@ const ROTATE_EVERY = 50;
 export class Trainer {
   private readonly inFlight: InFlight;
   private readonly ring: ReadbackRing;
-  private reported: number;
 
   private constructor(
     readonly memory: Memory,
@@ -64,11 +71,11 @@ export class Trainer {
     readonly program: Program,
     readonly state: TrainState,
     readonly specs: readonly ParameterSpec[],
-    /** Iterations finished. */
+    /** Iterations finished, and those that the last report has reached. */
     public iteration: number,
+    public reported: number,
     private readonly telemetry: Program | undefined,
   ) {
-    this.reported = iteration;
     this.inFlight = new InFlight(memory.device);
     this.ring = new ReadbackRing(memory, state.log);
   }
@@ -85,19 +92,21 @@ export class Trainer {
     const g = graphFor(memory.device, { choices });
     recordIteration(g, memory, store, state, config);
     const program = await Program.compile(memory, g, "iteration");
-    let iteration = 0;
-    if (restore) iteration = restore(state, specs);
+    let moment: Moment = { iteration: 0 };
+    if (restore) moment = restore(state, specs);
     else {
       const start = initialise(specs, config.seed);
       if (config.headPrior !== undefined) setHeadPrior(specs, start, config.headPrior);
       memory.write(state.student.flat, start);
       memory.write(state.momentum.flat, start);
+      if (state.earlier) memory.write(state.earlier.flat, start);
       if (state.scale) memory.write(state.scale, Float32Array.of(FIRST_SCALE, 0, 0, 0));
     }
-    const telemetry = isFull(config)
-      ? await Trainer.compileTelemetry(memory, store, config, state, specs, choices)
-      : undefined;
-    return new Trainer(memory, store, config, program, state, specs, iteration, telemetry);
+    const telemetry =
+      state.earlier && (await Trainer.compileTelemetry(memory, store, config, state, choices));
+    const { iteration, reported = iteration } = moment;
+    const recorded = [memory, store, config, program, state, specs] as const;
+    return new Trainer(...recorded, iteration, reported, telemetry);
   }
 
   private static async compileTelemetry(
@@ -105,16 +114,11 @@ export class Trainer {
     store: VolumeStore,
     config: TrainConfig,
     state: TrainState,
-    specs: readonly ParameterSpec[],
     choices: Choices | undefined,
   ): Promise<Program> {
-    const earlier = earlierParameters(specs);
     const g = graphFor(memory.device, { choices });
-    recordTelemetry(g, memory, store, state, earlier, config);
-    const program = await Program.compile(memory, g, "telemetry");
-    // Nothing has been reported yet: w̄ as the run starts, or goes on.
-    memory.write(earlier.flat, await memory.readF32(state.momentum.flat));
-    return program;
+    recordTelemetry(g, memory, store, state, state.earlier!, config);
+    return Program.compile(memory, g, "telemetry");
   }
 
   /**
