@@ -13,6 +13,7 @@ import type { AdapterDescription } from "../src/gpu/adapter";
 import { openDevice } from "../src/hosts/bun";
 import { writeAtomically } from "../src/platform/atomic_file";
 import { ADAPTER_OPTION, makeCommand, say } from "../src/terminal/command";
+import { checkPaths, given } from "../src/terminal/command_paths";
 import { runMain } from "../src/terminal/main";
 import { listOption } from "../src/terminal/options";
 
@@ -124,6 +125,7 @@ async function run(stage: Stage, folder: string, adapter: string, python?: strin
 async function main({ adapter, stages, out, python }: Options): Promise<void> {
   const unknown = stages.find((name) => !NAMES.includes(name));
   if (unknown) throw new UserError(`--stages ${unknown}: there are ${NAMES.join(", ")}`);
+  checkPaths({ fills: [given("--out", out)] });
   const device = await openDevice({ adapter });
   const { info } = device;
   say(device.describe());

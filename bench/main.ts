@@ -17,9 +17,9 @@ import { setNativeEnv } from "../src/platform/native";
 import { tuneAtTerminal } from "../src/run/terminal_observer";
 import { PRESET_NAMES, presetOf } from "../src/settings/presets";
 import { ADAPTER_OPTION, makeCommand } from "../src/terminal/command";
+import { checkPaths, given } from "../src/terminal/command_paths";
 import { runMain } from "../src/terminal/main";
 import { listOption, numberOption, repeatedOption } from "../src/terminal/options";
-import { checkFolderOf } from "../src/terminal/output_file";
 import { printResult } from "../src/terminal/result";
 import { Bench, parseVariant, type Settings } from "./bench";
 import { measureKernels } from "./kernels";
@@ -202,7 +202,10 @@ async function tuned(
 async function main(args: readonly Part[], options: Options): Promise<void> {
   const settings = settingsOf(options);
   checkVariants(settings);
-  if (options.json) checkFolderOf(options.json);
+  checkPaths({
+    reads: [given("--compare", options.compare)],
+    writes: [given("--json", options.json)],
+  });
   const before = options.compare === undefined ? undefined : readReport(options.compare);
   const cache = options.coldCache ? mkdtempSync(join(tmpdir(), "voxgrad-bench-")) : undefined;
   if (cache) setNativeEnv("MESA_SHADER_CACHE_DIR", cache);
@@ -234,7 +237,7 @@ async function finish(report: Report, options: Options, before?: Report): Promis
     throw new UserError(`--filter ${options.filter}: no row matches; try part of a kernel's name`);
   }
   if (before) print(comparisonLines(compareReports(before, report)));
-  if (options.json) {
+  if (options.json !== undefined) {
     writeAtomically(options.json, `${JSON.stringify(reportSchema.parse(report), null, 1)}\n`);
   }
   if (options.docs) {

@@ -333,7 +333,7 @@ describe("cohorts", () => {
     expect(ids.map((id) => bytes(out, id))).toEqual(first);
     expect(readdirSync(out).filter((name) => name.startsWith("."))).toEqual([]);
     await expectRefusal(/another seed/, "synthesise", pairs, out, "--seed", "3");
-    await expectRefusal(/holds other files already/, "synthesise", pairs, pairs);
+    await expectRefusal(/holds other files already/, "synthesise", pairs, singles);
     await expectRefusal(/no patient px .*p0, p1, p2/, "synthesise", pairs, out, "--patients", "px");
     await expectRefusal(/one patient alone/, "synthesise", pairs, `${out}1`, "--patients", "p0");
     await expectRefusal(/no patient found.*MSSEG-2/, "synthesise", folder, `${out}2`);

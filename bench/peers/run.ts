@@ -9,6 +9,7 @@ import { Command } from "commander";
 import { type TuneFlags, withTuneOptions } from "../../src/choose/tune_options";
 import { UserError } from "../../src/core/errors";
 import { removeQuietly } from "../../src/platform/leftovers";
+import { checkPaths, given } from "../../src/terminal/command_paths";
 import { runMain } from "../../src/terminal/main";
 import { listOption, numberOption } from "../../src/terminal/options";
 import { mergeReports, readKept } from "./merge";
@@ -97,6 +98,8 @@ async function measureAll(session: Session, chosen: readonly Peer[], works: Work
 }
 
 await runMain(async () => {
+  const { json, merge, doc } = options;
+  checkPaths({ writes: [given("--json", json), given("--merge", merge), given("--doc", doc)] });
   const chosen = chosenPeers();
   const works = wantedWorks(chosen);
   const before = options.merge ? readKept(options.merge, machine()) : undefined;

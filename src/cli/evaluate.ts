@@ -12,8 +12,8 @@ import { type Evaluation, type EvaluationSettings, evaluateMasks, MSSEG2 } from 
 import { writeAtomically } from "../platform/atomic_file";
 import { cohortTables, pairTables } from "../run/score_tables";
 import { makeCommand, say } from "../terminal/command";
+import { checkPaths, type GivenPaths, given } from "../terminal/command_paths";
 import { runMain } from "../terminal/main";
-import { checkFolderOf } from "../terminal/output_file";
 import { printResult } from "../terminal/result";
 
 interface Options {
@@ -52,7 +52,6 @@ program.parse();
 await runMain(() => evaluate(program.opts<Options>()));
 
 async function evaluate(options: Options): Promise<void> {
-  for (const path of [options.csv, options.json]) if (typeof path === "string") checkFolderOf(path);
   const settings: EvaluationSettings = {
     ...MSSEG2,
     connectivity: Number(options.connectivity) as Connectivity,
@@ -60,11 +59,26 @@ async function evaluate(options: Options): Promise<void> {
   };
   const { reference, prediction, references, predictions } = options;
   if (reference && prediction && !references && !predictions) {
+    checkFiles([given("--reference", reference), given("--prediction", prediction)], options);
     await evaluatePair({ patient: reference, reference, prediction }, settings, options);
   } else if (references && predictions && !reference && !prediction) {
     const pairs = await pairMasks(
       { root: references, fileName: options.referenceName, option: "--reference-name" },
       { root: predictions, fileName: options.predictionName, option: "--prediction-name" },
+    );
+    const masks = pairs.pairs;
+    checkFiles(
+      [
+        given(
+          "--references",
+          masks.map((pair) => pair.reference),
+        ),
+        given(
+          "--predictions",
+          masks.map((pair) => pair.prediction),
+        ),
+      ],
+      options,
     );
     await evaluateFolders(pairs, settings, options, { references, predictions });
   } else {
@@ -73,6 +87,12 @@ async function evaluate(options: Options): Promise<void> {
         "--predictions DIR",
     );
   }
+}
+
+/** Before the work. @throws UserError for a file that is a mask, or that cannot be written */
+function checkFiles(reads: readonly GivenPaths[], { csv, json }: Options): void {
+  const toFile = json === true ? undefined : json;
+  checkPaths({ reads, writes: [given("--csv", csv), given("--json", toFile)] });
 }
 
 async function evaluatePair(

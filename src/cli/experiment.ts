@@ -28,6 +28,7 @@ import { readResults } from "../experiment/results";
 import { shareDone } from "../experiment/watch";
 import { openDevice } from "../hosts/bun";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
+import { checkPaths, given } from "../terminal/command_paths";
 import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import {
@@ -88,6 +89,10 @@ async function experiment(name: string, options: Options): Promise<void> {
     );
   }
   const folder = options.out ?? join("runs", basename(path).replace(/\.ya?ml$/, ""));
+  checkPaths({
+    reads: [given("<grid>", path), given("--data", options.data)],
+    fills: [given("--out", folder)],
+  });
   const setup = await setUp(folder, path, options);
   const seeds = options.seeds ?? grid.seeds;
   const runs = plannedRuns(grid, seeds);

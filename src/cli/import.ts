@@ -2,6 +2,7 @@ import type { OptionValues } from "commander";
 import { IMPORTERS } from "../import";
 import type { Importer } from "../import/importer";
 import { makeCommand, say } from "../terminal/command";
+import { checkPaths, given } from "../terminal/command_paths";
 import { runMain } from "../terminal/main";
 import { printResult } from "../terminal/result";
 
@@ -25,6 +26,7 @@ async function importAll(
   out: string,
   options: OptionValues,
 ): Promise<void> {
+  checkPaths({ reads: [given("<dir>", dir)], fills: [given("<out>", out)] });
   const { written, alreadyThere } = await importer.run(dir, out, options, say);
   printResult(`${written} patients written to ${out}, ${alreadyThere} already there`);
 }

@@ -8,6 +8,7 @@ import {
   writePhantom,
 } from "../data/phantom/cohort";
 import { makeCommand } from "../terminal/command";
+import { checkPaths, given } from "../terminal/command_paths";
 import { runMain } from "../terminal/main";
 import { numberOption, numbersOption } from "../terminal/options";
 import { printResult } from "../terminal/result";
@@ -27,6 +28,7 @@ await runMain(() => phantom(program.args[0]!, program.opts<PhantomSettings>()));
 
 async function phantom(out: string, settings: PhantomSettings): Promise<void> {
   checkPhantom(settings);
+  checkPaths({ fills: [given("<out>", out)] });
   await makeEmptyFolder(out);
   const bar = new SingleBar({
     format: "{bar} {percentage} %  patient {value}/{total}  {eta_formatted} left",

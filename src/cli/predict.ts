@@ -116,7 +116,7 @@ await runMain(() => predict(program.opts<Options>()));
 async function predict(options: Options): Promise<void> {
   const stages = new Stages();
   const models = loadModels(options.weights ?? [], options);
-  checkAnswerFiles(options);
+  checkAnswerFiles({ ...options, models }, options);
   stages.ended("start");
   const observer = new TerminalObserver(stages);
   await untilInterrupted(observer.signal, async () => {

@@ -1,5 +1,5 @@
 /** `bun run register`: see docs/guides/registration.md. */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Option } from "commander";
 import { MOTION_COLUMNS, type MotionKind } from "../../kernels/registration/motion";
@@ -16,8 +16,17 @@ import { align, alignmentText, onMiddleGrid } from "../register/align";
 import { residualAndWeights } from "../register/residual";
 import { rotationDegrees } from "../register/rigid";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
+import { checkPaths, given } from "../terminal/command_paths";
 import { runMain } from "../terminal/main";
+import { printResult } from "../terminal/result";
 import { Stages } from "../terminal/stages";
+
+/** Written into the folder. */
+const FILES = [
+  ...(["visit1.nii.gz", "visit2.nii.gz", "residual.nii.gz", "weights.nii.gz"] as const),
+  ...(["middle_to_visit1.txt", "middle_to_visit2.txt"] as const),
+  ...(["registration.json", "registration.png"] as const),
+] as const;
 
 interface Options {
   readonly out: string;
@@ -43,6 +52,12 @@ await runMain(() => main(program.args as [string, string], program.opts<Options>
 
 async function main([path1, path2]: [string, string], options: Options): Promise<void> {
   const stages = new Stages();
+  const to = (name: (typeof FILES)[number]) => join(options.out, name);
+  checkPaths({
+    reads: [given("<visit1>", path1), given("<visit2>", path2)],
+    writes: existsSync(options.out) ? [given("--out", FILES.map(to))] : [],
+    fills: [given("--out", options.out)],
+  });
   const [visit1, visit2] = await Promise.all([readVolume(path1), readVolume(path2)]);
   for (const note of [...visit1.notes, ...visit2.notes]) say(note);
   stages.ended("reading images");
@@ -63,7 +78,6 @@ async function main([path1, path2]: [string, string], options: Options): Promise
   const { residual, weights } = residualAndWeights(middle1, middle2, pose);
   stages.ended("resampling");
   mkdirSync(options.out, { recursive: true });
-  const to = (name: string) => join(options.out, name);
   await Promise.all([
     writeVolume(to("visit1.nii.gz"), middle1),
     writeVolume(to("visit2.nii.gz"), middle2),
@@ -93,8 +107,8 @@ async function main([path1, path2]: [string, string], options: Options): Promise
   drawRegistration({ ...picture, path: to("registration.png") });
   stages.ended("writing");
   say(stages.table());
-  console.log(line);
-  console.log(`middle grid: ${describeGrid(middle1)}; written to ${options.out}`);
+  printResult(line);
+  printResult(`middle grid: ${describeGrid(middle1)}; written to ${options.out}`);
   if (trusted) return;
   const why = mirrored
     ? "visit 2 is more like visit 1 when its left and right are swapped: check the headers"

@@ -6,12 +6,12 @@ import type { Mask } from "../data/volume";
 import { connectedComponents } from "../eval/components";
 import { drawSamples, type Sample } from "../pictures/samples";
 import { originOf, writeSynthetic } from "../synthesis/cohort";
-import { findMasks, findSources } from "../synthesis/sources";
+import { filesOf, findMasks, findSources } from "../synthesis/sources";
 import { makeCommand, say } from "../terminal/command";
+import { checkPaths, given } from "../terminal/command_paths";
 import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { countOption, idsOption, numberOption } from "../terminal/options";
-import { checkFolderOf } from "../terminal/output_file";
 
 interface Options {
   readonly pairs: number;
@@ -41,9 +41,16 @@ await runMain(() => synthesise(program.args[0]!, program.args[1]!, program.opts<
 
 async function synthesise(data: string, out: string, options: Options): Promise<void> {
   const { pairs, seed, patients, picture } = options;
-  if (picture !== undefined) checkFolderOf(picture);
   const found = findSources(data, patients);
   const masks = options.masks === undefined ? [] : findMasks(options.masks);
+  checkPaths({
+    reads: [
+      given("<data>", [data, ...found.flatMap(filesOf).filter((file) => file !== undefined)]),
+      given("--masks", masks),
+    ],
+    writes: [given("--picture", picture)],
+    fills: [given("<out>", out)],
+  });
   const bar = new SingleBar({
     format: "{bar} {percentage} %  pair {value}/{total}  {eta_formatted} left",
     stream: process.stderr,

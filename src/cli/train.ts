@@ -9,14 +9,17 @@ import { runMain } from "../terminal/main";
 import { duration } from "../terminal/progress";
 import { crossValidate, isCrossValidation } from "./train/folds";
 import { withTrainOptions } from "./train/options";
-import { newConfig, resumedConfig, type TrainFlags } from "./train/settings";
+import { checkRunPaths, newConfig, resumedConfig, type TrainFlags } from "./train/settings";
 
 const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scans.");
 withTrainOptions(program);
 withTuneOptions(program);
 program.parse();
 const given = program.opts<TrainFlags>();
-await runMain(() => (isCrossValidation(given) ? crossValidate(program) : trainOne(given)));
+await runMain(async () => {
+  checkRunPaths(given);
+  return isCrossValidation(given) ? crossValidate(program) : trainOne(given);
+});
 
 async function trainOne(options: TrainFlags): Promise<void> {
   const device = await openDevice({ adapter: options.adapter });

@@ -7,19 +7,17 @@ import {
   fchmodSync,
   fchownSync,
   fsyncSync,
-  lstatSync,
   openSync,
-  readlinkSync,
-  realpathSync,
   renameSync,
   type Stats,
   statSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { UserError } from "../core/errors";
 import { removeQuietly, sweepOnce, temporaryPath } from "./leftovers";
+import { realPathOf } from "./real_path";
 
 /** Text, bytes, or arrays that follow each other. */
 export type FileData = string | Uint8Array | readonly ArrayBufferView[];
@@ -62,7 +60,7 @@ export function writeAllAtomically(files: readonly NewFile[], options: WriteOpti
         writeFileSync(path, joined(data), { flag: "a" });
         continue;
       }
-      const target = targetOf(path);
+      const target = realPathOf(path);
       const folder = dirname(target);
       sweepOnce(folder);
       const temporary = temporaryPath(folder);
@@ -84,17 +82,6 @@ export function writeAllAtomically(files: readonly NewFile[], options: WriteOpti
 /** A shell's redirection may lie behind /dev/stdout: replacing that file would lose all else in it. */
 function isWrittenInto(path: string, old: Stats | undefined): boolean {
   return old !== undefined && (!old.isFile() || /^\/(dev|proc)\//.test(path));
-}
-
-/** The target of the links, also where nothing is there yet. */
-function targetOf(path: string, depth = 0): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-    if (!isLink || depth > 40) return path;
-    return targetOf(resolve(dirname(path), readlinkSync(path)), depth + 1);
-  }
 }
 
 function writeNew(

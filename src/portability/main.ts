@@ -4,10 +4,10 @@ import { Option } from "commander";
 import { UserError } from "../core/errors";
 import { writeAtomically } from "../platform/atomic_file";
 import { makeCommand, say } from "../terminal/command";
+import { checkPaths, given } from "../terminal/command_paths";
 import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { countOption, listOption, positiveOption, repeatedOption } from "../terminal/options";
-import { checkFolderOf } from "../terminal/output_file";
 import { printResult } from "../terminal/result";
 import { seedOf } from "./case";
 import { chooseColumns } from "./columns";
@@ -99,14 +99,22 @@ function seedFor({ case: cases, seed }: Options): number {
 }
 
 async function runSuite(options: Options): Promise<void> {
+  const { json = options.resume, html } = options;
+  // A report that is gone on with is read and written.
+  const read = options.resume === json ? undefined : options.resume;
+  checkPaths({
+    reads: [given("--resume", read)],
+    writes: [
+      given(options.json === undefined ? "--resume" : "--json", json),
+      given("--html", html),
+    ],
+  });
   const earlier = options.resume === undefined ? undefined : readReport(options.resume);
   const settings = earlier?.options ?? {
     ...{ short: options.short, seed: seedFor(options), cases: options.case },
   };
-  for (const path of [options.json, options.html]) if (path) checkFolderOf(path);
   const chosen = await chooseColumns(options);
   for (const { implementation, reason } of chosen.missing) say(`${implementation}: ${reason}`);
-  const json = options.json ?? options.resume;
   const save = (report: Report) => {
     if (json) writeReport(json, report);
   };
@@ -123,7 +131,7 @@ async function runSuite(options: Options): Promise<void> {
   if (empty && columns.length > 0 && columns.every(({ complete }) => complete)) {
     throw new UserError(`--case ${settings.cases.join(" ")}: matches no case on these columns`);
   }
-  if (options.html) writeAtomically(options.html, htmlReport(report));
+  if (html !== undefined) writeAtomically(html, htmlReport(report));
   for (const line of matrixLines(report)) printResult(line);
   if (aborted) {
     if (json) say(`go on with --resume ${json}`);

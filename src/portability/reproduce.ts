@@ -7,6 +7,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
 import { makeCommand, say } from "../terminal/command";
+import { checkPaths, given } from "../terminal/command_paths";
 import { listOption, positiveOption } from "../terminal/options";
 import { printResult } from "../terminal/result";
 import { seedOf } from "./case";
@@ -44,6 +45,7 @@ export async function main(args: string[]): Promise<void> {
   command.parse(args, { from: "user" });
   const options = command.opts<Options>();
   const wanted = command.args[0]!;
+  checkPaths({ fills: [given("--out", options.out)] });
   const { columns } = await chooseColumns(options);
   const all = (await chooseColumns({})).columns;
   const timeout = options.timeout;

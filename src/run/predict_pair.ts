@@ -19,7 +19,7 @@ import { grouped } from "../infer/grouped";
 import type { DeviceChoices } from "../infer/window_batch";
 import { writeAtomically } from "../platform/atomic_file";
 import { rotationDegrees } from "../register/rigid";
-import { checkFolderOf } from "../terminal/output_file";
+import { checkPaths, given } from "../terminal/command_paths";
 import { modelText, type NamedWeights } from "./models";
 import type { Observer } from "./observer";
 import {
@@ -152,10 +152,20 @@ async function brainMaskOf(
   return maskOnPair(memory, placed, onGrid);
 }
 
-/** Before long work. @throws UserError for a file that cannot be written */
-export function checkAnswerFiles({ output, probability, report }: AnswerFiles): void {
-  for (const path of [output, probability]) if (path) checkNiftiPath(path);
-  for (const path of [output, probability, report]) if (path) checkFolderOf(path);
+/** Before long work. @throws UserError for a file that is read too, or that cannot be written */
+export function checkAnswerFiles(
+  { t1, t2, mask, models }: Pick<PredictRequest, "t1" | "t2" | "mask" | "models">,
+  { output, probability, report }: AnswerFiles,
+): void {
+  const weights = models.map(({ path }) => path);
+  checkPaths({
+    reads: [given("-t1", t1), given("-t2", t2), given("--mask", mask), given("-w", weights)],
+    writes: [
+      ...[given("-o", output), given("--probability", probability)],
+      given("--report", report),
+    ],
+  });
+  for (const path of [output, probability]) if (path !== undefined) checkNiftiPath(path);
 }
 
 /** @param models that gave the answer, for the report */
@@ -166,10 +176,11 @@ export async function writeAnswer(
 ): Promise<void> {
   await Promise.all([
     writeMask(output, findings.mask),
-    probability && writeVolume(probability, map),
+    probability === undefined ? undefined : writeVolume(probability, map),
   ]);
   const paths = models.map(({ path }) => path);
-  if (report) writeAtomically(report, findingsJson(findings, paths, registrationOf(placed)));
+  if (report !== undefined)
+    writeAtomically(report, findingsJson(findings, paths, registrationOf(placed)));
 }
 
 /** What registration did, for the report. */

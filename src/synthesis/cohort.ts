@@ -12,7 +12,7 @@ import { readJsonFile, readTextFile } from "../platform/json_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { makeSyntheticPair, type SyntheticPair } from "./pair";
 import type { LesionShape } from "./shape";
-import { type Recipient, readRecipient, type Source, shapesOfMasks } from "./sources";
+import { filesOf, type Recipient, readRecipient, type Source, shapesOfMasks } from "./sources";
 
 /** Raise when the same inputs give other pairs. */
 const VERSION = 5;
@@ -65,12 +65,7 @@ export async function synthesisKey(options: SynthesisOptions): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify([VERSION, options.seed]));
   for (const source of options.sources) {
     hash.update(source.id);
-    const { kind } = source;
-    const files =
-      kind === "pair"
-        ? [source.time1, source.time2, source.truth, source.resolved, source.brainMask]
-        : [source.flair, source.lesions, source.brainMask];
-    for (const file of files) {
+    for (const file of filesOf(source)) {
       if (file === undefined) hash.update("none");
       else await hashImage(hash, file);
     }

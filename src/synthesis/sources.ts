@@ -80,6 +80,13 @@ function sourceIn(folder: string, id: string): Source | undefined {
   return undefined;
 }
 
+/** Its files, in one order; undefined for those that it may have and has not. */
+export function filesOf(source: Source): readonly (string | undefined)[] {
+  return source.kind === "pair"
+    ? [source.time1, source.time2, source.truth, source.resolved, source.brainMask]
+    : [source.flair, source.lesions, source.brainMask];
+}
+
 /** Lesion masks without images: `*.nii.gz` in a folder. */
 export function findMasks(folder: string): string[] {
   if (!existsSync(folder)) throw new UserError(`${folder}: no such folder of lesion masks`);

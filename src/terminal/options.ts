@@ -19,15 +19,24 @@ export function optionParser<T>(read: (text: string) => T): (text: string) => T 
 export const durationOption = optionParser(readDuration);
 export const numberOption = optionParser(readNumber);
 export const numbersOption = optionParser(readNumbers);
-export const listOption = readList;
+
+/** A reader of lists that refuses those without an entry, as of a shell's variable that is not set. */
+const filled = (read: (text: string) => string[]): ((text: string) => string[]) =>
+  optionParser((text) => {
+    const list = read(text);
+    if (list.length > 0) return list;
+    throw new UserError("expected one or more, separated by commas.");
+  });
+
+export const listOption = filled(readList);
 
 /** A list that may also be given in parts, by repeating the option; it has no default. */
 export const repeatedList =
   (read: (text: string) => string[]) =>
   (text: string, before: readonly string[] = []): string[] => [...before, ...read(text)];
 
-export const idsOption = repeatedList(readList);
-export const pathsOption = repeatedList(readPaths);
+export const idsOption = repeatedList(filled(readList));
+export const pathsOption = repeatedList(filled(readPaths));
 
 /** A number above 0. */
 export function positiveOption(text: string): number {

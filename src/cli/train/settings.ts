@@ -14,6 +14,7 @@ import {
 } from "../../settings/config";
 import { makeTrainConfig, presetOf } from "../../settings/presets";
 import { say } from "../../terminal/command";
+import { checkPaths, given } from "../../terminal/command_paths";
 
 export interface TrainFlags extends TuneFlags {
   readonly data?: string;
@@ -37,6 +38,14 @@ const isGiven = (command: Command, name: string) => command.getOptionValueSource
 const OF_A_RESUMED_RUN = [
   ...["resume", "adapter", "data", "budget", "iterations", "tune", "tuneSeconds"],
 ];
+
+/** Before the work. @throws UserError for a run folder that is the data's, or that cannot be made */
+export function checkRunPaths({ data, trainData, out, resume }: TrainFlags): void {
+  checkPaths({
+    reads: [given("--data", data), given("--train-data", trainData), given("--resume", resume)],
+    fills: [given("--out", out)],
+  });
+}
 
 /** The preset, with what was given on the command line. */
 export function newConfig(device: Device, command: Command): TrainConfig {

@@ -1,7 +1,7 @@
 /** `bun run portability report FILE`: shows a `--json` file once more; runs nothing. */
 import { writeAtomically } from "../../platform/atomic_file";
 import { makeCommand } from "../../terminal/command";
-import { checkFolderOf } from "../../terminal/output_file";
+import { checkPaths, given } from "../../terminal/command_paths";
 import { printResult } from "../../terminal/result";
 import { readReport } from "./file";
 import { htmlReport } from "./html";
@@ -16,8 +16,9 @@ export async function main(args: string[]): Promise<void> {
     .option("--html <file>", "write the report as one page, as the run itself would have");
   command.parse(args, { from: "user" });
   const { html } = command.opts<{ readonly html?: string }>();
-  if (html) checkFolderOf(html);
-  const report = readReport(command.args[0]!);
+  const [file] = command.args;
+  checkPaths({ reads: [given("<file>", file)], writes: [given("--html", html)] });
+  const report = readReport(file!);
   for (const line of matrixLines(report)) printResult(line);
-  if (html) writeAtomically(html, htmlReport(report));
+  if (html !== undefined) writeAtomically(html, htmlReport(report));
 }

@@ -1,0 +1,121 @@
+/**
+ * The paths of a command, checked before its work: nothing that it reads is written over, no file is
+ * written twice, and everything can be written as far as that can be known.
+ */
+import { accessSync, constants, statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import { UserError } from "../core/errors";
+import { writeProblem } from "../platform/atomic_file";
+import { isSamePlace, nearestFolder, realPathOf, statusOf } from "../platform/real_path";
+
+/** Paths of an option. */
+export interface GivenPaths {
+  /** The option, as the user knows it. */
+  readonly option: string;
+  readonly paths: readonly string[];
+}
+
+export interface CommandPaths {
+  /** Files and folders that are read. */
+  readonly reads?: readonly GivenPaths[];
+  /** Files that are written. */
+  readonly writes?: readonly GivenPaths[];
+  /** Folders that are made, or get new files. */
+  readonly fills?: readonly GivenPaths[];
+}
+
+/** The paths of an option that may be absent. */
+export function given(option: string, paths: string | readonly string[] | undefined): GivenPaths {
+  return { option, paths: paths === undefined ? [] : typeof paths === "string" ? [paths] : paths };
+}
+
+interface Named {
+  readonly option: string;
+  readonly path: string;
+}
+
+const named = (all: readonly GivenPaths[] = []): Named[] =>
+  all.flatMap(({ option, paths }) => paths.map((path) => ({ option, path })));
+
+/**
+ * @throws UserError for an empty path, for an output that is an input or another output (by links and
+ * by file systems that ignore case, too), and for one that cannot be written
+ */
+export function checkPaths({ reads, writes, fills }: CommandPaths): void {
+  const [inputs, files, folders] = [named(reads), named(writes), named(fills)];
+  for (const { option, path } of [...inputs, ...files, ...folders]) {
+    if (path === "") throw new UserError(`${option}: an empty path; name one, or leave it out`);
+  }
+  const others = [...inputs];
+  for (const output of [...files, ...folders].filter(({ path }) => !isStream(path))) {
+    for (const other of others) if (isSamePlace(output.path, other.path)) refuse(output, other);
+    others.push(output);
+  }
+  for (const file of files) checkFile(file);
+  for (const folder of folders) checkFolder(folder);
+}
+
+/** Pipes and devices, and names for what a shell has opened: one may be read or written several times. */
+function isStream(path: string): boolean {
+  const status = statusOf(path);
+  return (
+    /^\/(dev|proc)\//.test(path) ||
+    (status !== undefined && !status.isFile() && !status.isDirectory())
+  );
+}
+
+function refuse(output: Named, other: Named): never {
+  const same = output.path === other.path ? "" : `, ${other.path} by another name`;
+  throw new UserError(
+    `${output.option} ${output.path}: is the path of ${other.option} too${same}; name another`,
+  );
+}
+
+function checkFile({ option, path }: Named): void {
+  const name = `${option} ${path}`;
+  const status = statusOf(path);
+  if (status?.isDirectory()) throw writeProblem(name, problem("EISDIR"));
+  if (status !== undefined) checkAccess(name, path);
+  if (isStream(path)) return;
+  // A new file takes the place of an old one: that needs the folder.
+  const folder = dirname(realPathOf(path));
+  if (statusOf(folder) === undefined) {
+    throw writeProblem(name, problem(isFile(nearestFolder(path)) ? "ENOTDIR" : "ENOENT"));
+  }
+  checkRoom(name, folder);
+}
+
+function checkFolder({ option, path }: Named): void {
+  const name = `${option} ${path}`;
+  if (isFile(path)) throw new UserError(`${name}: is a file; name a folder`);
+  checkRoom(name, statusOf(path) === undefined ? nearestFolder(path) : path);
+}
+
+const isFile = (path: string): boolean => statusOf(path)?.isDirectory() === false;
+
+/** @throws UserError where no file can be made in a folder */
+function checkRoom(name: string, folder: string): void {
+  if (isFile(folder)) throw writeProblem(name, problem("ENOTDIR"));
+  checkAccess(name, folder, constants.W_OK | constants.X_OK);
+  if (isFull(folder)) throw writeProblem(name, problem("ENOSPC"));
+}
+
+function checkAccess(name: string, path: string, mode = constants.W_OK): void {
+  try {
+    accessSync(path, mode);
+  } catch (error) {
+    throw writeProblem(name, error);
+  }
+}
+
+function isFull(folder: string): boolean {
+  try {
+    const { blocks, bavail, bfree } = statfsSync(folder);
+    return blocks > 0 && (process.getuid?.() === 0 ? bfree : bavail) === 0;
+  } catch {
+    return false; // a file system that does not tell
+  }
+}
+
+/** An error as the system would give it. */
+const problem = (code: string): Error => Object.assign(new Error(code), { code });
