@@ -24,7 +24,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/brain": ["src/core", "src/data", "src/eval"],
   "src/register": ["src/core", "src/gpu", "kernels", "src/data", "src/brain"],
   "src/synthesis": ["src/core", "src/platform", "src/data", "src/eval", "src/brain"],
-  "src/import": ["src/core", "src/platform", "src/data", "src/eval", "src/terminal"],
+  "src/import": [
+    ...["src/core", "src/gpu", "src/platform", "src/data", "src/eval", "src/register"],
+    ...["src/terminal", "package.json"],
+  ],
   "src/settings": ["src/core", "src/nn", "src/terminal"],
   "src/infer": [
     ...["src/core", "src/gpu", "kernels", "src/nn", "src/data", "src/decision"],

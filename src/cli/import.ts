@@ -1,7 +1,9 @@
 import type { OptionValues } from "commander";
+import { Memory } from "../gpu/memory";
+import { openDevice } from "../hosts/bun";
 import { IMPORTERS } from "../import";
 import type { Importer } from "../import/importer";
-import { makeCommand, say } from "../terminal/command";
+import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
 import { checkPaths, given } from "../terminal/command_paths";
 import { runMain } from "../terminal/main";
 import { printResult } from "../terminal/result";
@@ -17,6 +19,7 @@ for (const importer of IMPORTERS) {
       runMain(() => importAll(importer, dir, out, options)),
     );
   for (const option of importer.options) command.addOption(option);
+  if (importer.usesDevice) command.option(...ADAPTER_OPTION);
 }
 await program.parseAsync();
 
@@ -27,6 +30,16 @@ async function importAll(
   options: OptionValues,
 ): Promise<void> {
   checkPaths({ reads: [given("<dir>", dir)], fills: [given("<out>", out)] });
-  const { written, alreadyThere } = await importer.run(dir, out, options, say);
-  printResult(`${written} patients written to ${out}, ${alreadyThere} already there`);
+  let opened: Promise<Memory> | undefined;
+  const memory = () => (opened ??= openMemory(options.adapter));
+  const counts = await importer.run(dir, out, options, { say, memory });
+  const { written, alreadyThere, leftOut } = counts;
+  const more = leftOut > 0 ? `, ${leftOut} left out` : "";
+  printResult(`${written} patients written to ${out}, ${alreadyThere} already there${more}`);
+}
+
+async function openMemory(adapter?: string): Promise<Memory> {
+  const device = await openDevice({ adapter });
+  say(device.describe());
+  return new Memory(device);
 }

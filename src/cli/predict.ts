@@ -3,11 +3,11 @@ import { type TuneFlags, withTuneOptions } from "../choose/tune_options";
 import type { Precision } from "../core/tensor";
 import type { LesionRule } from "../decision/found_lesions";
 import { openDevice } from "../hosts/bun";
+import { doubtOf } from "../register/align";
 import { loadModels, type ModelChanges } from "../run/models";
 import {
   ANSWER_GRIDS,
   type AnswerGrid,
-  doubtOf,
   REGISTER_MODES,
   type RegisterMode,
 } from "../run/placed_pair";

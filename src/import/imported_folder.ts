@@ -21,7 +21,8 @@ export interface ImportRecord {
 export interface Made {
   /** Lines for the user. */
   readonly notes: readonly string[];
-  write(folder: string): Promise<void>;
+  /** Absent where the patient is left out; the notes say why. */
+  readonly write?: (folder: string) => Promise<void>;
 }
 
 /**
@@ -37,6 +38,7 @@ export async function importInto(
   const folder = join(out, id);
   if (await isThere(folder, settings)) return { outcome: "already there", notes: [] };
   const { notes, write } = await make();
+  if (!write) return { outcome: "left out", notes };
   sweepOnce(out);
   const partial = temporaryPath(out);
   await mkdir(partial, { recursive: true }).catch((error: Error) => {

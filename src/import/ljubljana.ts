@@ -40,7 +40,8 @@ export const LJUBLJANA: Importer = {
       .default("cubic"),
     new Option("--patients <ids>", "only these, e.g. patient01,patient03").argParser(idsOption),
   ],
-  async run(dir, out, options, say) {
+  usesDevice: false,
+  async run(dir, out, options, { say }) {
     const { interpolation, patients: only }: Options = options as Options;
     const patients = await findLjubljana(dir, only);
     return importPatients(patients, out, say, (each) => importPatient(each, out, interpolation));

@@ -1,7 +1,7 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
 import { imagesOf } from "../data/file_names";
+import { byNumber, checkWanted, contentsOf, namesIn } from "./folder";
 
 /** The published files of one patient of the longitudinal data set of Ljubljana. */
 export interface LjubljanaPatient {
@@ -42,18 +42,11 @@ export async function findLjubljana(
   const tops = [root, join(root, RAW), join(root, REGISTERED)];
   const names = (await Promise.all(tops.map((path) => list(path, true)))).flat();
   const ids = [...new Set(names.filter((name) => /^patient\d+$/i.test(name)))];
-  ids.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  ids.sort(byNumber);
   if (ids.length === 0) {
-    const found =
-      top.length === 0 ? "it is empty" : `it holds ${top.sort().slice(0, 5).join(", ")}`;
-    throw new UserError(`${dir}: no folder patientNN (${found}); ${LAYOUT}`);
+    throw new UserError(`${dir}: no folder patientNN (${contentsOf(top)}); ${LAYOUT}`);
   }
-  const unknown = only?.filter((id) => !ids.includes(id)) ?? [];
-  if (unknown.length > 0) {
-    throw new UserError(
-      `--patients: no ${unknown.join(", ")} in ${dir}; there are ${ids.join(", ")}`,
-    );
-  }
+  checkWanted(dir, ids, only);
   const found = await Promise.all((only ?? ids).map((id) => findPatient(root, id)));
   const incomplete = found.filter((each) => typeof each === "string");
   if (incomplete.length > 0) {
@@ -102,11 +95,4 @@ const FILES: Readonly<Record<Extension, typeof imagesOf>> = {
   ".txt": (inside, stem) => inside.filter((name) => name === `${stem}.txt`),
 };
 
-async function list(path: string, optional = false): Promise<string[]> {
-  return readdir(path).catch(({ code, message }: NodeJS.ErrnoException) => {
-    if (optional && (code === "ENOENT" || code === "ENOTDIR")) return [];
-    const problem =
-      code === "ENOENT" ? "no such folder" : code === "ENOTDIR" ? "is not a folder" : message;
-    throw new UserError(`${path}: ${problem}; ${LAYOUT}`);
-  });
-}
+const list = (path: string, optional = false) => namesIn(path, LAYOUT, optional);

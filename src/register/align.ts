@@ -171,3 +171,12 @@ export function alignmentText({ registration, aligned }: Alignment): string {
     `${moved.toFixed(1)} mm, ${alike}`
   );
 }
+
+/** Why a registration is not to be trusted. */
+export function doubtOf({ registration, mirrored }: Alignment): string {
+  if (!registration) return "NOT FIT: one of the visits shows no head";
+  const value = registration.similarity.toFixed(2);
+  return mirrored
+    ? `NOT FIT: left and right of one visit seem to be swapped (similarity ${value}); check the headers`
+    : `NOT FIT: the visits do not look like one head in one contrast (similarity ${value}); check that they are`;
+}

@@ -5,7 +5,14 @@ import type { FromFile } from "../data/nifti_decode";
 import { type Pair, pairOf } from "../data/pair";
 import type { Affine, Grid, Mask, Volume } from "../data/volume";
 import type { Memory } from "../gpu/memory";
-import { type Alignment, align, alignmentText, isHeadSized, onMiddleGrid } from "../register/align";
+import {
+  type Alignment,
+  align,
+  alignmentText,
+  doubtOf,
+  isHeadSized,
+  onMiddleGrid,
+} from "../register/align";
 import type { Pose } from "../register/step";
 import { warpTo } from "../register/warp";
 
@@ -69,15 +76,6 @@ export async function placePair(
   const notes = [...one.notes, ...two.notes, ...found.notes, line];
   const pair = { time1: { ...one, ...time1 }, time2, notes };
   return { pair, pose: found.registration, native, alignment: found };
-}
-
-/** Why a registration is not to be trusted. */
-export function doubtOf({ registration, mirrored }: Alignment): string {
-  if (!registration) return "NOT FIT: one of the visits shows no head";
-  const value = registration.similarity.toFixed(2);
-  return mirrored
-    ? `NOT FIT: left and right of one visit seem to be swapped (similarity ${value}); check the headers`
-    : `NOT FIT: the visits do not look like one head in one contrast (similarity ${value}); check that they are`;
 }
 
 /** The grid of an answer, and the motion from its world to that of the pair. */
