@@ -1,5 +1,6 @@
 /** Every importer; `bun run import` has a subcommand for each. */
 import type { Importer } from "./importer";
 import { LJUBLJANA } from "./ljubljana";
+import { MSLESSEG } from "./mslesseg";
 
-export const IMPORTERS: readonly Importer[] = [LJUBLJANA];
+export const IMPORTERS: readonly Importer[] = [LJUBLJANA, MSLESSEG];
