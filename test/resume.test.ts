@@ -126,7 +126,7 @@ test("best weights of an interrupted validation are saved; a worse one does not 
 test("reports after the checkpoint are made again; lost ones before it cost a line", async () => {
   const saved = await interruptAt(18);
   const path = join(run, "metrics.jsonl");
-  appendFileSync(path, `{"iteration":${saved + 1},"loss":7}\n{"iteration":${saved + 2},"lo`);
+  appendFileSync(path, `{"iteration":${saved + 1},"seconds":1}\n{"iteration":${saved + 2},"lo`);
   await goOn();
   expect(differences(whole, run)).toEqual([]);
   rmSync(run, { recursive: true });
