@@ -126,7 +126,7 @@ describe("train", () => {
   test("a run of a newer version is refused by the name of the setting", async () => {
     const newer = join(folder, "newer");
     const config = { ...makeTrainConfig("small", {}), activation: "gelu" };
-    createRunFolder(newer, config, { train: ["patient002"], val: ["patient001"] });
+    createRunFolder(newer, config, { data, train: ["patient002"], val: ["patient001"] });
     const line = /newer\/config\.json: there is no setting activation in this version of voxgrad/;
     await expectRefusal(line, "train", "--resume", newer);
   });

@@ -24,7 +24,7 @@ const root = mkdtempSync(join(tmpdir(), "voxgrad-json-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const config = makeTrainConfig("small", { iterations: 10 });
-const split = { train: ["p1", "p2"], val: ["p3"] };
+const split = { data: null, train: ["p1", "p2"], val: ["p3"] };
 const run = createRunFolder(join(root, "run"), config, split);
 const folds = join(root, "folds");
 mkdirSync(folds);
@@ -56,11 +56,15 @@ const files: Record<string, File> = {
     path: join(run.path, "split.json"),
     read: () => openRunFolder(run.path),
     bad: [
-      ["{}", /split\.json: train is missing; restore it, or start a new run/],
-      [json({ train: "p1", val: [] }), /train is "p1": expected array/],
-      [json({ train: [], val: ["p3"] }), /train is \[\]: expected array to have >=1 items/],
-      [json({ train: ["p1", 7], val: [] }), /train\.1 is 7: expected string/],
-      [json({ train: ["p1", "p3"], val: ["p3"] }), /names patient p3 twice/],
+      ["{}", /split\.json: data is missing; restore it, or start a new run/],
+      [json({ data: null, train: "p1", val: [] }), /train is "p1": expected array/],
+      [
+        json({ data: null, train: [], val: ["p3"] }),
+        /train is \[\]: expected array to have >=1 items/,
+      ],
+      [json({ data: null, train: ["p1", 7], val: [] }), /train\.1 is 7: expected string/],
+      [json({ data: null, train: ["p1", "p3"], val: ["p3"] }), /names patient p3 twice/],
+      [json({ train: ["p1"], val: ["p3"] }), /split\.json: data is missing/],
       [json({ ...split, data: 7 }), /data is 7/],
       [json({ ...split, test: [] }), /holds test, which this version of voxgrad does not know/],
     ],
@@ -71,7 +75,7 @@ const files: Record<string, File> = {
     bad: [
       ["{}", /config\.json: voxgradRun is missing/],
       [json({ ...config, voxgradRun: -1 }), /voxgradRun is -1/],
-      [json({ ...config, voxgradRun: 2 }), /run version 2, this program knows up to 1/],
+      [json({ ...config, voxgradRun: 3 }), /run version 3, this program knows up to 2/],
       [json({ ...config, voxgradRun: "1" }), /voxgradRun is "1"/],
     ],
   },
@@ -190,7 +194,7 @@ test("train --resume and predict: one line each", async () => {
     writeFileSync(join(run.path, name), before);
   };
   const { iterations: _, ...endless } = config;
-  await refused("split.json", { train: "p1" }, /run\/split\.json: train is "p1"/);
+  await refused("split.json", { data: null, train: "p1" }, /run\/split\.json: train is "p1"/);
   await refused("config.json", { voxgradRun: 1, ...endless }, /config\.json: .*are both absent/);
   const gaps = { voxgradRun: 1, ...config, stride: 1000 };
   await refused("config.json", gaps, /config\.json: --stride 1000 leaves gaps/);

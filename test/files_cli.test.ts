@@ -106,7 +106,7 @@ describe.if(mayMount)("a file system that is read-only, or full", () => {
 
   test("ro: the cache, and the folder of a run that is resumed", () => {
     const config = makeTrainConfig("small", { iterations: 1 });
-    const run = createRunFolder(join(folder, "run"), config, { train: ["a"], val: [] });
+    const run = createRunFolder(join(folder, "run"), config, { data: null, train: ["a"], val: [] });
     const bind = `mount --bind "$0" "$0" && mount -o remount,ro,bind "$0"; exec "$@"`;
     const resume = [process.execPath, "run", "train", "--resume", run.path];
     const { stderr, exitCode } = Bun.spawnSync(

@@ -14,7 +14,7 @@ import {
 
 const root = mkdtempSync(join(tmpdir(), "voxgrad-run-"));
 const config = { preset: "paper", mu: 0.999 };
-const split = { train: ["p1", "p2"], val: ["p3"] };
+const split = { data: null, train: ["p1", "p2"], val: ["p3"] };
 let made = 0;
 const create = () => createRunFolder(join(root, "runs", String(made++)), config, split);
 
@@ -27,7 +27,7 @@ test("a run is made and opened again", () => {
   const run = create();
   expect(openRunFolder(run.path)).toEqual({ path: run.path, config, split });
   const text = readFileSync(join(run.path, "config.json"), "utf8");
-  expect(text).toBe('{\n  "voxgradRun": 1,\n  "preset": "paper",\n  "mu": 0.999\n}\n');
+  expect(text).toBe('{\n  "voxgradRun": 2,\n  "preset": "paper",\n  "mu": 0.999\n}\n');
   expect(checkpointPaths(run, "best").student).toBe(join(run.path, "best.student.safetensors"));
 });
 
@@ -46,11 +46,19 @@ test("what is not a run, a damaged run and a newer run are refused", () => {
   const run = create();
   writeFileSync(join(run.path, "split.json"), "{");
   expect(() => openRunFolder(run.path)).toThrow(/split.json: not valid JSON/);
-  writeFileSync(join(run.path, "config.json"), '{"voxgradRun": 2}');
-  expect(() => openRunFolder(run.path)).toThrow(/run version 2, this program knows up to 1/);
+  writeFileSync(join(run.path, "config.json"), '{"voxgradRun": 3}');
+  expect(() => openRunFolder(run.path)).toThrow(/run version 3, this program knows up to 2/);
   const file = join(root, "file");
   writeFileSync(file, "");
   expect(() => createRunFolder(file, config, split)).toThrow(/cannot be made/);
+});
+
+test("a run of version 1 on the phantom, which names no data, is opened", () => {
+  const run = create();
+  writeFileSync(join(run.path, "config.json"), JSON.stringify({ voxgradRun: 1, ...config }));
+  const { data: _, ...first } = split;
+  writeFileSync(join(run.path, "split.json"), JSON.stringify(first));
+  expect(openRunFolder(run.path)).toEqual({ path: run.path, config, split });
 });
 
 test("metrics are appended, read, and cut to the resumed iteration", () => {

@@ -194,7 +194,7 @@ describe("files", () => {
 
   test("a run folder keeps the variants of one adapter", () => {
     const path = join(mkdtempSync(join(tmpdir(), "voxgrad-run-")), "run");
-    const run = createRunFolder(path, {}, { train: ["a"], val: [] });
+    const run = createRunFolder(path, {}, { data: null, train: ["a"], val: [] });
     expect(readChoices(run, "gpu")).toBeUndefined();
     const choices = { adapter: "gpu", variants: { "conv3d K=3": "tiled" } };
     writeChoices(run, choices);

@@ -162,8 +162,11 @@ async function setUp(folder: string, path: string, options: Options): Promise<Se
   const trained = arms.train.length;
   const data = resolve(root);
   const setup = newSetup({ grid, data, validation, lesionFree, trained, preset, budget, adapter });
-  writeSetup(folder, setup);
-  return setup;
+  if (writeSetup(folder, setup)) return setup;
+  // Another process was first.
+  const first = readSetup(folder)!;
+  await refuseChanges(folder, first, grid, options);
+  return first;
 }
 
 function budgetOf({ budgetEach, iterationsEach }: Options): Budget {

@@ -3,6 +3,7 @@ import { SingleBar } from "cli-progress";
 import { UserError } from "../core/errors";
 import {
   checkPhantom,
+  claimPhantom,
   DEFAULT_PHANTOM,
   type PhantomSettings,
   writePhantom,
@@ -54,5 +55,7 @@ async function makeEmptyFolder(path: string): Promise<void> {
     const problem = (error as Error).message;
     throw new UserError(`${path}: cannot be used as a folder (${problem}); choose another path`);
   }
-  if (entries.length > 0) throw new UserError(`${path}: is not empty; choose a new folder`);
+  if (entries.length > 0 || !claimPhantom(path)) {
+    throw new UserError(`${path}: is not empty; choose a new folder`);
+  }
 }

@@ -3,8 +3,9 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { writeNewFile } from "../platform/atomic_file";
 import { readJsonFile } from "../platform/json_file";
-import { writeJson } from "../run/run_folder";
+import { jsonText, writeJson } from "../run/run_folder";
 import { claimFolder } from "../run/run_lock";
 
 /** Version of the folder's layout. */
@@ -45,12 +46,16 @@ export function newSetup(setup: Omit<Setup, "voxgradExperiment">): Setup {
   return { voxgradExperiment: VERSION, ...setup };
 }
 
-export function writeSetup(folder: string, setup: Setup): void {
+/**
+ * Writes the record of a new experiment, unless another process has written one in this moment.
+ * @returns whether it was written
+ */
+export function writeSetup(folder: string, setup: Setup): boolean {
   try {
     for (const part of ["runs", "logs", "done", "claims"]) {
       mkdirSync(join(folder, part), { recursive: true });
     }
-    writeJson(setupPath(folder), setup);
+    return writeNewFile(setupPath(folder), jsonText(setup));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;

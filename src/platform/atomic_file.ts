@@ -4,9 +4,12 @@
  */
 import {
   closeSync,
+  constants,
+  copyFileSync,
   fchmodSync,
   fchownSync,
   fsyncSync,
+  linkSync,
   openSync,
   renameSync,
   type Stats,
@@ -77,6 +80,50 @@ export function writeAllAtomically(files: readonly NewFile[], options: WriteOpti
   }
   if (!flush) return;
   for (const folder of new Set(written.map(({ target }) => dirname(target)))) flushFolder(folder);
+}
+
+/**
+ * Writes a file where there is none: whole, and once, though several processes try in one moment.
+ * @returns whether it was written; false where there is one
+ * @throws UserError as above
+ */
+export function writeNewFile(path: string, data: FileData, options: WriteOptions = {}): boolean {
+  const folder = dirname(path);
+  sweepOnce(folder);
+  const temporary = temporaryPath(folder);
+  try {
+    writeNew(temporary, data, undefined, options);
+    if (!nameNew(temporary, path)) return false;
+  } catch (error) {
+    throw writeProblem(path, error);
+  } finally {
+    removeQuietly(temporary);
+  }
+  if (options.flush !== false) flushFolder(folder);
+  return true;
+}
+
+/**
+ * Gives a file a second name where there is no file of that name.
+ * @returns whether it has it; false where there is one
+ */
+export function nameNew(from: string, to: string): boolean {
+  try {
+    return unlessThere(() => linkSync(from, to));
+  } catch {
+    // No hard links on this file system.
+    return unlessThere(() => copyFileSync(from, to, constants.COPYFILE_EXCL));
+  }
+}
+
+function unlessThere(put: () => void): boolean {
+  try {
+    put();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
 }
 
 /** A shell's redirection may lie behind /dev/stdout: replacing that file would lose all else in it. */

@@ -1,8 +1,8 @@
 /** Names for what is being written, and the removal of what a crash left under such a name. */
 import { createHash, randomUUID } from "node:crypto";
-import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
-import { hostname } from "node:os";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { isRunning, thisPlace } from "./process_identity";
 
 /** `.voxgrad-<where process numbers count>-<process>-<random>.tmp` */
 const NAME = /^\.voxgrad-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp$/;
@@ -11,13 +11,8 @@ const DAY_MS = 86_400_000;
 
 /** Tells machines, starts of a machine and containers apart: a process number says nothing elsewhere. */
 const here = (() => {
-  const parts = [
-    () => hostname(),
-    () => readFileSync("/proc/sys/kernel/random/boot_id", "utf8"),
-    () => readlinkSync("/proc/self/ns/pid"),
-  ];
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(`${orUndefined(part) ?? ""}\n`);
+  const { host, boot = "", space = "" } = thisPlace();
+  const hash = createHash("sha256").update(`${host}\n${boot}\n${space}\n`);
   return hash.digest("hex").slice(0, 8);
 })();
 
@@ -43,7 +38,7 @@ export function sweepLeftovers(folder: string): void {
     const [, place, pid] = NAME.exec(name) ?? [];
     if (place === undefined) continue;
     const path = join(folder, name);
-    const isGone = place === here && !isAlive(Number(pid));
+    const isGone = place === here && !isRunning(Number(pid));
     if (isGone || ageMs(path) > DAY_MS) removeQuietly(path);
   }
 }
@@ -55,15 +50,6 @@ export function sweepOnce(folder: string): void {
   if (swept.has(folder)) return;
   swept.add(folder);
   sweepLeftovers(folder);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 const ageMs = (path: string): number =>

@@ -7,7 +7,7 @@ import { writeAtomically } from "../platform/atomic_file";
 import { readJsonFile } from "../platform/json_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { parseTrainConfig, type TrainConfig } from "../settings/config";
-import { configPath, createRunFolder, openRunFolder } from "./run_folder";
+import { configPath, createRunFolder, foldsPath, openRunFolder, takeRunPath } from "./run_folder";
 import type { SavedSplit } from "./saved_split";
 
 /** The start of a fold: its settings, and its split into training and validation. */
@@ -22,7 +22,6 @@ export interface CrossValidation {
   readonly folds: readonly string[];
 }
 
-const marker = (path: string) => join(path, "folds.json");
 export const foldPath = (path: string, fold: number): string => join(path, `fold${fold}`);
 
 /**
@@ -31,30 +30,39 @@ export const foldPath = (path: string, fold: number): string => join(path, `fold
  * @throws UserError when something else lies there, or folds of other settings
  */
 export function createCrossValidation(path: string, starts: readonly FoldStart[]): CrossValidation {
-  const temporary = temporaryPath(dirname(path));
-  try {
-    if (!existsSync(path)) place(temporary, path, starts);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    // Another process may have been first.
-    if (!existsSync(path)) {
-      throw new UserError(`${path}: cannot be made (${code}); name another --out`);
-    }
-  } finally {
-    removeQuietly(temporary);
-  }
+  place(path, starts);
   return joined(path, starts);
 }
 
-function place(temporary: string, path: string, starts: readonly FoldStart[]): void {
-  mkdirSync(dirname(path), { recursive: true });
-  sweepOnce(dirname(path));
-  starts.forEach(({ config, split }, fold) => {
-    createRunFolder(foldPath(temporary, fold), config, split);
-  });
-  writeAtomically(marker(temporary), `${JSON.stringify({ folds: starts.length })}\n`);
-  renameSync(temporary, path);
+/** Makes the folder in `runs/`, under a name of its own. @throws UserError when it cannot be made */
+export function newCrossValidation(name: string, starts: readonly FoldStart[]): CrossValidation {
+  return joined(
+    takeRunPath(name, (path) => place(path, starts)),
+    starts,
+  );
+}
+
+/** False where something lies there, also if another process made it in this moment. */
+function place(path: string, starts: readonly FoldStart[]): boolean {
+  if (existsSync(path)) return false;
+  const temporary = temporaryPath(dirname(path));
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    sweepOnce(dirname(path));
+    starts.forEach(({ config, split }, fold) => {
+      createRunFolder(foldPath(temporary, fold), config, split);
+    });
+    writeAtomically(foldsPath(temporary), `${JSON.stringify({ folds: starts.length })}\n`);
+    renameSync(temporary, path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    if (existsSync(path)) return false;
+    throw new UserError(`${path}: cannot be made (${code}); name another --out`);
+  } finally {
+    removeQuietly(temporary);
+  }
 }
 
 function joined(path: string, starts: readonly FoldStart[]): CrossValidation {
@@ -93,11 +101,11 @@ const markerSchema = z.strictObject({ folds: z.number().int().min(1).max(1000) }
 
 /** Undefined where the folder is no cross-validation. */
 export function openCrossValidation(path: string): CrossValidation | undefined {
-  if (!existsSync(marker(path))) return undefined;
+  if (!existsSync(foldsPath(path))) return undefined;
   const { folds } = readMarker(path);
   return { path, folds: Array.from({ length: folds }, (_, fold) => foldPath(path, fold)) };
 }
 
 function readMarker(path: string): z.infer<typeof markerSchema> {
-  return readJsonFile(marker(path), markerSchema, 'it should hold {"folds": <number>}');
+  return readJsonFile(foldsPath(path), markerSchema, 'it should hold {"folds": <number>}');
 }

@@ -2,9 +2,14 @@
 import { UserError } from "../core/errors";
 import { parseTrainConfig, type TrainConfig } from "../settings/config";
 import { writeCrossValidated } from "./cross_validated";
-import { type CrossValidation, createCrossValidation, foldPath } from "./cross_validation";
+import {
+  type CrossValidation,
+  createCrossValidation,
+  foldPath,
+  newCrossValidation,
+} from "./cross_validation";
 import type { Observer } from "./observer";
-import { configPath, defaultRunPath, openRunFolder } from "./run_folder";
+import { configPath, openRunFolder } from "./run_folder";
 import { claimFolder, isLocked } from "./run_lock";
 import { type DataRequest, newSplit, openData, splitOf } from "./training_data";
 import { isFinished } from "./validation_record";
@@ -31,7 +36,9 @@ export async function createFolds(
     const split = splitOf(cohort, newSplit(cohort, config, { ...request, fold }), request);
     return { config, split: { ...split } };
   });
-  return createCrossValidation(out ?? defaultRunPath(`${config.preset}-${folds}-folds`), starts);
+  return out === undefined
+    ? newCrossValidation(`${config.preset}-${folds}-folds`, starts)
+    : createCrossValidation(out, starts);
 }
 
 export interface FoldsRequest {

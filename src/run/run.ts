@@ -18,6 +18,7 @@ import {
   type RunFolder,
   readMetrics,
 } from "./run_folder";
+import type { FolderLock } from "./run_lock";
 import { drawRunCurves, drawRunPatients } from "./run_pictures";
 import { type Budget, TrainingRates } from "./training_rates";
 import { type OnPatient, type ValidationHooks, type ValidationPatient, validate } from "./validate";
@@ -27,6 +28,8 @@ import { recordPatient, type ValidatedPatient, writeValidation } from "./validat
 export interface RunOptions {
   readonly trainer: Trainer;
   readonly folder: RunFolder;
+  /** Of the folder: asked before something is written into it. */
+  readonly lock: Pick<FolderLock, "check">;
   readonly patients: readonly ValidationPatient[];
   /** For validation: the kernels and window batches that the run uses. */
   readonly choices: DeviceChoices;
@@ -174,6 +177,7 @@ class Run {
       if (!Number.isFinite(rest.loss)) this.diverged ??= rest.iteration;
       const metrics = { seconds, learningRate, ...rest };
       const kept = { poolError, lossScale, skippedSteps };
+      this.o.lock.check();
       appendMetrics(this.o.folder, { ...this.show(metrics), ...kept });
     });
   }
@@ -281,6 +285,7 @@ class Run {
     const { memory, state, specs, iteration, reported } = trainer;
     const progress: Progress = { iteration, seconds: this.seconds, reported, dice };
     const paths = checkpointPaths(folder, kind);
+    this.o.lock.check();
     flushMetrics(folder);
     await saveCheckpoint(memory, state, specs, modelInfo(this.config), progress, paths);
   }

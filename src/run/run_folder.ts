@@ -7,10 +7,10 @@ import { writeAtomically, writeProblem } from "../platform/atomic_file";
 import { readJsonFile, readTextFile } from "../platform/json_file";
 import { finiteOnly } from "../train/metrics";
 import { type MetricsLine, metricsSchema } from "./metrics_line";
-import { type SavedSplit, splitSchema } from "./saved_split";
+import { firstSplitSchema, type SavedSplit, splitSchema } from "./saved_split";
 
 /** Version of the layout of a run folder; an older program refuses a newer folder. */
-export const RUN_VERSION = 1;
+export const RUN_VERSION = 2;
 
 /** The three files of one checkpoint. */
 export interface CheckpointPaths {
@@ -30,12 +30,28 @@ export interface RunFolder {
   readonly split: SavedSplit;
 }
 
-/** A new folder's name: `runs/2025-11-23_15-04-05-<name>`, in local time. */
+/** The folder of runs that are given none. */
+const RUNS = "runs";
+
+/**
+ * Makes something under a name of its own in `runs/`: by time and name, and by a number where another
+ * process has taken that name.
+ * @param make false where something lies at its path already
+ */
+export function takeRunPath(name: string, make: (path: string) => boolean): string {
+  const path = defaultRunPath(name);
+  for (let n = 1; ; n++) {
+    const free = n === 1 ? path : `${path}-${n}`;
+    if (make(free)) return free;
+  }
+}
+
+/** `runs/2025-11-23_15-04-05-<name>`, in local time. */
 export function defaultRunPath(name: string, now: Date = new Date()): string {
   const two = (n: number) => String(n).padStart(2, "0");
   const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join("-");
   const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join("-");
-  return join("runs", `${day}_${time}-${name.replaceAll(/[^\w.-]+/g, "-")}`);
+  return join(RUNS, `${day}_${time}-${name.replaceAll(/[^\w.-]+/g, "-")}`);
 }
 
 export function checkpointPaths(run: { path: string }, kind: "last" | "best"): CheckpointPaths {
@@ -47,6 +63,8 @@ export function checkpointPaths(run: { path: string }, kind: "last" | "best"): C
 }
 
 export const configPath = (path: string): string => join(path, "config.json");
+/** Of a cross-validation. */
+export const foldsPath = (path: string): string => join(path, "folds.json");
 const splitPath = (path: string) => join(path, "split.json");
 const choicesPath = (path: string) => join(path, "choices.json");
 const decisionPath = (path: string) => join(path, "decision.json");
@@ -110,10 +128,11 @@ export function writeDecision(run: { path: string }, decision: object): void {
   writeJson(decisionPath(run.path), decision);
 }
 
-/** Before long work for a new run. @throws UserError if a run lies in the folder already */
+/** Before long work for a new run. @throws UserError if a run, or folds, lie in the folder already */
 export function refuseExistingRun(path: string): void {
   const { weights, state } = checkpointPaths({ path }, "last");
-  if ([configPath(path), metricsPath(path), weights, state].some((file) => existsSync(file))) {
+  const files = [configPath(path), metricsPath(path), foldsPath(path), weights, state];
+  if (files.some((file) => existsSync(file))) {
     throw new UserError(
       `${path}: holds a training run already; go on with it by --resume ${path}, or name another --out`,
     );
@@ -132,7 +151,8 @@ export function openRunFolder(path: string): RunFolder {
         "use the program that made it, or start a new run",
     );
   }
-  return { path, config, split: readRunFile(path, splitPath(path), splitSchema) };
+  const schema = voxgradRun < 2 ? firstSplitSchema : splitSchema;
+  return { path, config, split: readRunFile(path, splitPath(path), schema) };
 }
 
 /**
@@ -197,7 +217,10 @@ function readRunFile<T>(folder: string, file: string, schema: Schema<T>): T {
   );
 }
 
-/** Indented, whole or not at all. */
+/** Indented, as files for people are. */
+export const jsonText = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
+
+/** Whole or not at all. */
 export function writeJson(path: string, value: object): void {
-  writeAtomically(path, `${JSON.stringify(value, null, 2)}\n`);
+  writeAtomically(path, jsonText(value));
 }

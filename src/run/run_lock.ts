@@ -1,45 +1,97 @@
 /** Keeps two processes from training in one run folder. */
-import {
-  constants,
-  copyFileSync,
-  linkSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
-import { hostname } from "node:os";
-import { dirname, join } from "node:path";
+import { randomUUID } from "node:crypto";
+import { readFileSync, renameSync, statSync, utimesSync } from "node:fs";
+import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
+import { nameNew, writeNewFile } from "../platform/atomic_file";
+import { removeQuietly, temporaryPath } from "../platform/leftovers";
+import { bootTime, isRunning, startOf, thisPlace } from "../platform/process_identity";
 
 const ownerSchema = z.object({
   pid: z.number().int().positive(),
   host: z.string(),
   since: z.string(),
+  /** The owner's place, and its start; some systems do not tell, nor did earlier versions. */
+  boot: z.string().optional(),
+  space: z.string().optional(),
+  started: z.string().optional(),
+  /** Seconds after which the owner touches its lock, again and again; earlier versions never did. */
+  touches: z.number().positive().optional(),
 });
+type Owner = z.infer<typeof ownerSchema>;
 
 const TRAIN_LOCK = "train.lock";
 const CLAIM = "claim.lock";
+/** Seconds between two touches. */
+const TOUCH_EVERY = 30;
+/** Touches that an owner may miss before it counts as gone, where it cannot be asked. */
+const MISSED = 10;
+
+export interface FolderLock {
+  /** @throws UserError when another process has taken the folder over */
+  check(): void;
+  /** Gives the folder back; without it, that happens when the process ends. */
+  release(): void;
+}
+
+/** The texts of the locks that this process holds. */
+const held = new Set<string>();
 
 /**
- * Takes the folder until the process ends or the result is called. The lock of a process that is
- * gone from this machine is taken over.
+ * Takes the folder. The lock of a process that is gone is taken over: of this machine and container it
+ * is asked by its number and its start, of others it counts as gone when it no longer touches its lock.
+ * @param touchEvery seconds
  * @throws UserError when another process holds it
  */
-export function lockRunFolder(folder: string, name = TRAIN_LOCK): () => void {
+export function lockRunFolder(
+  folder: string,
+  name = TRAIN_LOCK,
+  touchEvery = TOUCH_EVERY,
+): FolderLock {
   const path = join(folder, name);
-  const owner = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
-  const text = `${JSON.stringify(owner)}\n`;
+  const { pid } = process;
+  const about = { pid, since: new Date().toISOString(), ...thisPlace(), started: startOf(pid) };
+  const owner: Owner = { ...about, touches: touchEvery };
+  const text = `${JSON.stringify({ ...owner, id: randomUUID() })}\n`;
   while (!create(path, text)) removeStale(path, folder);
-  const release = () => {
-    process.off("exit", release);
+  held.add(text);
+  const isOurs = () => {
     try {
-      if (read(path) === text) removeQuietly(path);
-    } catch {} // The run is over: a lock that cannot be read is left to the next one.
+      return read(path) === text;
+    } catch {
+      return false; // It cannot be read now: it is left as it is.
+    }
+  };
+  const timer = setInterval(() => isOurs() && touch(path), 1000 * touchEvery);
+  timer.unref();
+  const release = () => {
+    clearInterval(timer);
+    process.off("exit", release);
+    held.delete(text);
+    if (isOurs()) removeQuietly(path);
   };
   process.on("exit", release);
-  return release;
+  return { release, check: () => refuseOther(path, folder, text) };
+}
+
+/** The computer may have slept while another one took its place. */
+function refuseOther(path: string, folder: string, text: string): void {
+  const now = read(path);
+  if (now === undefined || now === text) return;
+  const other = ownerOf(now);
+  const who = other ? `process ${other.pid} on ${other.host}` : "another process";
+  throw new UserError(
+    `${folder}: ${who} has taken this folder over while this one stood still; nothing more is saved ` +
+      "from here",
+  );
+}
+
+function touch(path: string): void {
+  const now = new Date();
+  try {
+    utimesSync(path, now, now);
+  } catch {} // The next one may succeed.
 }
 
 /**
@@ -48,7 +100,7 @@ export function lockRunFolder(folder: string, name = TRAIN_LOCK): () => void {
  */
 export function claimFolder(folder: string): (() => void) | undefined {
   try {
-    return lockRunFolder(folder, CLAIM);
+    return lockRunFolder(folder, CLAIM).release;
   } catch (error) {
     if (error instanceof UserError && isLocked(folder, CLAIM)) return undefined;
     throw error;
@@ -57,44 +109,18 @@ export function claimFolder(folder: string): (() => void) | undefined {
 
 /** Whether a process trains in the folder now. */
 export function isLocked(folder: string, name = TRAIN_LOCK): boolean {
-  const text = read(join(folder, name));
-  const owner = text === undefined ? undefined : ownerOf(text);
-  return owner !== undefined && isAlive(owner);
+  const path = join(folder, name);
+  const text = read(path);
+  return text !== undefined && livingOwner(path, text) !== undefined;
 }
 
-/** False when there is one. A lock appears with its text: it is written beside it first. */
+/** False when there is one. */
 function create(path: string, text: string): boolean {
-  sweepOnce(dirname(path));
-  const temporary = temporaryPath(dirname(path));
   try {
-    writeFileSync(temporary, text);
-    return place(temporary, path);
+    return writeNewFile(path, text, { flush: false });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new UserError(`${path}: cannot be written (${code}); name a folder that can, by --out`);
-  } finally {
-    removeQuietly(temporary);
-  }
-}
-
-/** Puts a file where there is none, else gives false. */
-function place(from: string, to: string): boolean {
-  try {
-    return unlessThere(() => linkSync(from, to));
-  } catch {
-    // No hard links on this file system.
-    return unlessThere(() => copyFileSync(from, to, constants.COPYFILE_EXCL));
-  }
-}
-
-function unlessThere(put: () => void): boolean {
-  try {
-    put();
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${error.message}; name a folder that can be written, by --out`);
   }
 }
 
@@ -110,18 +136,13 @@ function read(path: string): string | undefined {
 function removeStale(path: string, folder: string): void {
   const text = read(path);
   if (text === undefined) return;
-  const owner = ownerOf(text);
-  if (owner && isAlive(owner)) {
-    throw new UserError(
-      `${folder}: process ${owner.pid} on ${owner.host} trains in this folder since ` +
-        `${owner.since}; end it first (delete ${path} if it is gone), or name another --out`,
-    );
-  }
+  const owner = livingOwner(path, text);
+  if (owner) throw new UserError(refusal(folder, path, owner));
   // Whoever renames it first has it; a lock made in the meantime goes back.
   const taken = temporaryPath(folder);
   try {
     renameSync(path, taken);
-    if (read(taken) !== text) place(taken, path);
+    if (read(taken) !== text) nameNew(taken, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   } finally {
@@ -129,8 +150,22 @@ function removeStale(path: string, folder: string): void {
   }
 }
 
-/** Undefined for a file that is no lock: cut off by a crash of the machine, say. */
-function ownerOf(text: string): z.infer<typeof ownerSchema> | undefined {
+function refusal(folder: string, path: string, owner: Owner): string {
+  const { pid, host, since, touches } = owner;
+  const wait = touches && !isHere(owner) ? `wait ${(touches * MISSED) / 60} min, or ` : "";
+  return (
+    `${folder}: process ${pid} on ${host} trains in this folder since ${since}; end it first (where ` +
+    `it is gone: ${wait}delete ${path}), or name another --out`
+  );
+}
+
+/** Undefined where the owner is gone, and for a file that is no lock: cut off by a power cut, say. */
+function livingOwner(path: string, text: string): Owner | undefined {
+  const owner = ownerOf(text);
+  return owner && (held.has(text) || isAlive(owner, path)) ? owner : undefined;
+}
+
+function ownerOf(text: string): Owner | undefined {
   try {
     return ownerSchema.parse(JSON.parse(text));
   } catch {
@@ -138,14 +173,22 @@ function ownerOf(text: string): z.infer<typeof ownerSchema> | undefined {
   }
 }
 
-/** A process of another machine cannot be asked and counts as alive. */
-function isAlive({ pid, host }: z.infer<typeof ownerSchema>): boolean {
-  if (host !== hostname()) return true;
-  if (pid === process.pid) return false; // an earlier process with our number
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+/** Whether the owner's number means something here. */
+function isHere({ host, boot, space }: Owner): boolean {
+  const place = thisPlace();
+  if (host !== place.host) return false;
+  return boot === undefined || (boot === place.boot && space === place.space);
+}
+
+function isAlive(owner: Owner, path: string): boolean {
+  const touched = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const { pid, started, touches, host } = owner;
+  if (isHere(owner)) {
+    if (!isRunning(pid)) return false;
+    if (started !== undefined) return started === startOf(pid);
+    return pid !== process.pid && touched > bootTime();
   }
+  // This machine has been started again since: only another one of its name would have touched it.
+  if (host === thisPlace().host && touched < bootTime()) return false;
+  return touches === undefined || Date.now() - touched < 1000 * touches * MISSED;
 }

@@ -10,17 +10,12 @@ import type { TrainConfig } from "../settings/config";
 import { Trainer } from "../train/trainer";
 import { lastCheckpoint, loadCheckpoint, type Progress } from "./checkpoint";
 import { extraPairs } from "./extra_pairs";
+import { NewRun } from "./new_run";
 import type { Observer } from "./observer";
 import { type RunResult, runTraining } from "./run";
 import { chooseForRun, keepChoices } from "./run_choices";
-import {
-  createRunFolder,
-  defaultRunPath,
-  type RunFolder,
-  refuseExistingRun,
-  truncateMetrics,
-} from "./run_folder";
-import { lockRunFolder } from "./run_lock";
+import { type RunFolder, truncateMetrics } from "./run_folder";
+import { type FolderLock, lockRunFolder } from "./run_lock";
 import type { SavedSplit } from "./saved_split";
 import {
   checkTwins,
@@ -61,21 +56,20 @@ export async function train(
   const { config, resumed, out } = request;
   const task = { memory: new Memory(device), request, observer, signal };
   if (resumed) {
-    return locked(resumed.path, async () => trainIn(resumed, task, await inputsOf(task)));
+    const lock = lockRunFolder(resumed.path);
+    try {
+      return await trainIn(resumed, lock, task, await inputsOf(task));
+    } finally {
+      lock.release();
+    }
   }
-  if (out !== undefined) refuseExistingRun(out);
-  const inputs = await inputsOf(task);
-  const path = out ?? defaultRunPath(config.preset);
-  const folder = createRunFolder(path, config, inputs.split);
-  return locked(path, () => trainIn(folder, task, inputs));
-}
-
-async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
-  const unlock = lockRunFolder(path);
+  let run = out === undefined ? undefined : NewRun.in(out);
   try {
-    return await work();
+    const inputs = await inputsOf(task);
+    run ??= NewRun.named(config.preset);
+    return await trainIn(run.begin(config, inputs.split), run.lock, task, inputs);
   } finally {
-    unlock();
+    run?.release();
   }
 }
 
@@ -102,7 +96,7 @@ async function inputsOf({ memory, request, observer, signal }: TrainTask): Promi
   checkPrecision(device, config.precision);
   observer.note(device.describe(config.precision));
   const saved = resumed?.split;
-  const cohort = await openData(config, request.data ?? saved?.data, observer);
+  const cohort = await openData(config, request.data ?? saved?.data ?? undefined, observer);
   const arms = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, request);
   checkTwins(config, arms);
   const folders = saved?.trainData ?? request.trainData ?? [];
@@ -114,6 +108,7 @@ async function inputsOf({ memory, request, observer, signal }: TrainTask): Promi
 
 async function trainIn(
   folder: RunFolder,
+  lock: FolderLock,
   { memory, request: { config, resumed }, observer, signal }: TrainTask,
   { sources, patients, choices }: Inputs,
 ): Promise<TrainResult> {
@@ -139,7 +134,7 @@ async function trainIn(
   try {
     if (resumed) resumeMetrics(resumed, start, observer);
     for (const line of planLines(trainer, store, folder, start)) observer.note(line);
-    const run = { trainer, folder, patients, choices, start, observer, signal };
+    const run = { trainer, folder, lock, patients, choices, start, observer, signal };
     return { path: folder.path, ...(await runTraining(run)) };
   } finally {
     trainer.release();

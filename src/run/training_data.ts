@@ -78,7 +78,7 @@ export function savedSplit(folder: RunFolder, cohort: Cohort): Arms {
 /** The contents of `split.json`. */
 export function splitOf(cohort: Cohort, arms: Arms, { data, trainData }: DataRequest): SavedSplit {
   return {
-    data: data === undefined ? undefined : resolve(cohort.root),
+    data: data === undefined ? null : resolve(cohort.root),
     train: arms.train.map(({ id }) => id),
     val: arms.val.map(({ id }) => id),
     trainData: trainData?.map((folder) => resolve(folder)),

@@ -7,7 +7,7 @@ import { UserError } from "../core/errors";
 import { Philox } from "../core/random";
 import { hashImage } from "../data/nifti_read";
 import { writeMask, writeVolume } from "../data/nifti_write";
-import { writeAtomically } from "../platform/atomic_file";
+import { writeAtomically, writeNewFile } from "../platform/atomic_file";
 import { readJsonFile, readTextFile } from "../platform/json_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { makeSyntheticPair, type SyntheticPair } from "./pair";
@@ -215,12 +215,13 @@ function claim(out: string, manifest: Readonly<Record<string, unknown>>): void {
   try {
     mkdirSync(out, { recursive: true });
     sweepOnce(out);
-    if (!existsSync(path)) {
-      if (readdirSync(out).some((name) => !name.startsWith(".") && !name.startsWith(MANIFEST))) {
-        throw new UserError(`${out}: holds other files already; name a new folder`);
-      }
-      writeAtomically(path, text);
+    const holdsMore = readdirSync(out).some(
+      (name) => !name.startsWith(".") && !name.startsWith(MANIFEST),
+    );
+    if (holdsMore && !existsSync(path)) {
+      throw new UserError(`${out}: holds other files already; name a new folder`);
     }
+    writeNewFile(path, text);
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`${out}: cannot be written to (${(error as Error).message})`);

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { UserError } from "../../core/errors";
-import { writeAtomically } from "../../platform/atomic_file";
+import { writeAtomically, writeNewFile } from "../../platform/atomic_file";
 import { cacheDir, cacheOnce } from "../../platform/cache";
 import { REFERENCE_EXTENT } from "./anatomy";
 import type { PatientSettings } from "./patient";
@@ -62,6 +62,9 @@ export async function writePhantom(
   const manifest = { generator: GENERATOR_VERSION, settings: all, patients };
   writeAtomically(join(root, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
 }
+
+/** Takes an empty folder for `writePhantom`; false where another process did. */
+export const claimPhantom = (root: string): boolean => writeNewFile(join(root, MANIFEST), "{}\n");
 
 function identity({ seed, spacing, fieldOfView }: PatientSettings): PatientSettings {
   return { seed, spacing, fieldOfView };
