@@ -1,3 +1,4 @@
+import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
 import { type AdapterDescription, limitsOf, startLine } from "./adapter";
 import type { Candidate } from "./adapter_search";
@@ -43,6 +44,33 @@ export async function createDevice(candidate: Candidate, host: DeviceHost): Prom
   return new Device(device, adapter, info, host);
 }
 
+/** The device is gone, by a reset of its driver say: nothing that it held can be read any more. */
+export class DeviceLost extends UserError {
+  /**
+   * @param adapter its name
+   * @param what was lost, and when
+   */
+  constructor(
+    readonly adapter: string,
+    readonly what: string,
+  ) {
+    super(`${what}; start the command again`);
+  }
+}
+
+/** @param what did not fit */
+export function outOfMemory(what: string): UserError {
+  return new UserError(
+    `${what}: take less at a time, by a smaller --chunk, --volume-budget, --batch or --patch, or by ` +
+      "--precision f16 and --volume-precision f16",
+  );
+}
+
+/** A lost device may reject what is pending a moment before it says that it is lost. */
+const LOSS_MS = 100;
+/** Names of the errors with which it does. */
+const MAYBE_LOST = ["AbortError", "OperationError"];
+
 const openDevices = new Set<Device>();
 
 /** Destroys every device that is open; for the end of the process. */
@@ -58,11 +86,12 @@ export class Device {
   readonly limits: GPUSupportedLimits;
   readonly features: ReadonlySet<string>;
   readonly subgroupSize: AdapterDescription["subgroupSize"];
-  /** Resolves when the device is lost (not when it is destroyed), naming the last submission. */
-  readonly lost: Promise<Error>;
+  /** Resolves when the device is lost (not by `destroy`), naming the last submission. */
+  readonly lost: Promise<DeviceLost>;
 
   #errors: Error[] = [];
-  #loss: Error | undefined;
+  #loss: DeviceLost | undefined;
+  #isDestroyed = false;
   #lastLabel = "nothing";
 
   /** Use `openDevice` of a file of src/hosts. */
@@ -81,12 +110,22 @@ export class Device {
     device.onuncapturederror = (event) => {
       const { error } = event;
       event.preventDefault(); // else dawn.node prints it as well
-      this.#errors.push(new Error(`${error.constructor.name}: ${error.message}`));
+      const { name } = error.constructor;
+      const isMemory = name === "GPUOutOfMemoryError";
+      this.#errors.push(
+        isMemory
+          ? outOfMemory(`${info.name} is out of memory`)
+          : new Error(`${name}: ${error.message}`),
+      );
     };
     this.lost = new Promise((resolve) => {
-      device.lost.then(({ reason, message }) => {
-        if (reason === "destroyed") return;
-        this.#loss = new Error(`device lost after "${this.#lastLabel}": ${message}`);
+      device.lost.then(({ message }) => {
+        if (this.#isDestroyed) return;
+        const when = `after "${this.#lastLabel}"`;
+        this.#loss = new DeviceLost(
+          info.name,
+          `${info.name}: the device was lost ${when} (${message})`,
+        );
         resolve(this.#loss);
       });
     });
@@ -105,11 +144,25 @@ export class Device {
    * @throws what {@link check} throws, once the promise has settled
    */
   async wait<T>(promise: Promise<T>): Promise<T> {
+    let value: T;
     try {
-      return await (this.host.wait ? this.host.wait(promise) : promise);
-    } finally {
+      value = await (this.host.wait ? this.host.wait(promise) : promise);
+    } catch (error) {
+      const cause = await this.causeOf(error);
       this.check();
+      throw cause;
     }
+    this.check();
+    return value;
+  }
+
+  /** The loss of the device where that is why a promise of it was rejected, else the error itself. */
+  async causeOf(error: unknown): Promise<unknown> {
+    if (!this.#loss && error instanceof Error && MAYBE_LOST.includes(error.name)) {
+      const moment = new Promise((resolve) => setTimeout(resolve, LOSS_MS));
+      await Promise.race([this.lost, moment]);
+    }
+    return this.#loss ?? error;
   }
 
   /** Waits until everything submitted is done. */
@@ -124,10 +177,17 @@ export class Device {
     return errors;
   }
 
-  /** @throws Error for a lost device or for errors that Dawn reported since the last check */
+  /**
+   * @throws DeviceLost
+   * @throws UserError where the device ran out of memory since the last check
+   * @throws Error for other errors that Dawn reported since then
+   */
   check(): void {
     if (this.#loss) throw this.#loss;
     const errors = this.takeErrors();
+    // What is made of a buffer that did not fit is invalid too.
+    const memory = errors.find((error) => error instanceof UserError);
+    if (memory) throw memory;
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1) {
       throw new AggregateError(errors, errors.map(({ message }) => message).join("\n"));
@@ -142,6 +202,7 @@ export class Device {
 
   destroy(): void {
     openDevices.delete(this);
+    this.#isDestroyed = true;
     this.device.destroy();
   }
 }

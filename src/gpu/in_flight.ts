@@ -11,7 +11,10 @@ export class InFlight {
 
   /** Call after each submission: returns once fewer than two others are unfinished. */
   async submitted(): Promise<void> {
-    this.pending.push(this.device.device.queue.onSubmittedWorkDone());
+    const done = this.device.device.queue.onSubmittedWorkDone();
+    // Where an earlier one fails, nobody waits for the later ones any more.
+    done.catch(() => {});
+    this.pending.push(done);
     while (this.pending.length >= MOST) await this.device.wait(this.pending.shift()!);
   }
 

@@ -1,8 +1,7 @@
 /** Buffers of one device: states by tensor, allocation with accounting, upload and read-back. */
-import { UserError } from "../core/errors";
 import type { Tensor } from "../core/tensor";
 import { byteLength, storageOf } from "../core/tensor";
-import type { Device } from "./device";
+import { type Device, outOfMemory } from "./device";
 import { PipelineCache } from "./shader";
 
 export type TensorData = Float32Array | Uint32Array | Int32Array;
@@ -30,8 +29,16 @@ export class Memory {
     return this.bytes;
   }
 
+  /** @throws UserError for more than a buffer of the adapter holds */
   allocate(label: string, bytes: number): GPUBuffer {
     const size = Math.max(16, Math.ceil(bytes / 4) * 4) + this.guardWords * 4;
+    const { maxBufferSize } = this.device.limits;
+    if (size > maxBufferSize) {
+      const [wanted, most] = [size, maxBufferSize].map((n) => `${(n / 2 ** 20).toFixed(0)} MiB`);
+      throw outOfMemory(
+        `${label} takes ${wanted}, a buffer of ${this.device.info.name} holds ${most}`,
+      );
+    }
     this.bytes += size;
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
     return this.device.device.createBuffer({ label, size, usage });
@@ -131,10 +138,8 @@ export class Memory {
     // What is made of a buffer that did not fit is invalid too.
     if (memory) {
       const used = (this.bytes / 2 ** 20).toFixed(0);
-      throw new UserError(
-        `${what}: the adapter is out of memory with ${used} MiB allocated; use a smaller --chunk, ` +
-          "--volume-budget or --volume-precision f16",
-      );
+      const { name } = this.device.info;
+      throw outOfMemory(`${what}: ${name} is out of memory with ${used} MiB allocated`);
     }
     if (invalid) throw new Error(`${what}: ${invalid.message}`);
     return result!;

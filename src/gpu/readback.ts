@@ -25,7 +25,7 @@ export class ReadbackRing {
    */
   async request(handle: (values: Float32Array) => void): Promise<void> {
     if (this.free.length === 0) await this.memory.device.wait(Promise.race(this.pending));
-    this.check();
+    await this.check();
     const buffer = this.free.pop()!;
     const { device } = this.memory.device;
     const encoder = device.createCommandEncoder({ label: "readback" });
@@ -48,14 +48,14 @@ export class ReadbackRing {
   }
 
   /** Throws the first error of a copy or of its handler. */
-  private check(): void {
-    if (this.failure !== undefined) throw this.failure;
+  private async check(): Promise<void> {
+    if (this.failure !== undefined) throw await this.memory.device.causeOf(this.failure);
   }
 
   /** Waits until every requested copy has been handled. */
   async drain(): Promise<void> {
     if (this.pending.size > 0) await this.memory.device.wait(Promise.all(this.pending));
-    this.check();
+    await this.check();
   }
 
   destroy(): void {

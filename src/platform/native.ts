@@ -1,23 +1,33 @@
 import { FFIType, dlopen as ffiOpen } from "bun:ffi";
 import { closeSync, fstatSync, readSync, writeSync } from "node:fs";
+import { UserError } from "../core/errors";
 
 /**
  * The few calls into the C library (Linux, glibc) that make a Vulkan driver visible to Dawn within
  * a running process: assigning to `process.env` does not reach `getenv`, and `LD_LIBRARY_PATH` is
  * read only at process start.
  */
-const libc = once(
-  () =>
-    ffiOpen("libc.so.6", {
-      dlopen: { args: [FFIType.cstring, FFIType.i32], returns: FFIType.ptr },
-      dlerror: { args: [], returns: FFIType.cstring },
-      setenv: { args: [FFIType.cstring, FFIType.cstring, FFIType.i32], returns: FFIType.i32 },
-      unsetenv: { args: [FFIType.cstring], returns: FFIType.i32 },
-      memfd_create: { args: [FFIType.cstring, FFIType.u32], returns: FFIType.i32 },
-      dup: { args: [FFIType.i32], returns: FFIType.i32 },
-      dup2: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
-    }).symbols,
-);
+const libc = once(() => {
+  try {
+    return openLibc();
+  } catch (error) {
+    throw new UserError(
+      `the C library cannot be called (${(error as Error).message}): drivers cannot be loaded; allow this ` +
+        "process more memory, and Bun its JIT",
+    );
+  }
+});
+
+const openLibc = () =>
+  ffiOpen("libc.so.6", {
+    dlopen: { args: [FFIType.cstring, FFIType.i32], returns: FFIType.ptr },
+    dlerror: { args: [], returns: FFIType.cstring },
+    setenv: { args: [FFIType.cstring, FFIType.cstring, FFIType.i32], returns: FFIType.i32 },
+    unsetenv: { args: [FFIType.cstring], returns: FFIType.i32 },
+    memfd_create: { args: [FFIType.cstring, FFIType.u32], returns: FFIType.i32 },
+    dup: { args: [FFIType.i32], returns: FFIType.i32 },
+    dup2: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  }).symbols;
 
 const RTLD_NOW = 2; // with RTLD_LOCAL (0): symbols of LLVM must not leak into the process
 const STDERR = 2;

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { checkAddressSpace } from "./address_space";
 import { DriverUnavailable, type PrepareOptions, type VulkanFiles } from "./driver";
 import { lavapipe } from "./lavapipe";
 import { loadLibrary, setNativeEnv } from "./native";
@@ -22,11 +23,15 @@ export interface DriverSource {
   environment(options: PrepareOptions): Promise<Readonly<Record<string, string>>>;
 }
 
-/** The sources in order of preference. Metal and D3D12 need nothing from us. */
+/**
+ * The sources in order of preference. Metal and D3D12 need nothing from us.
+ * @throws UserError where this process may map too little memory for any of them
+ */
 export function driverSources(): readonly DriverSource[] {
   if (process.platform !== "linux") {
     return [{ name: "system", prepare: async () => () => {}, environment: async () => ({}) }];
   }
+  checkAddressSpace();
   return [
     { name: "system", prepare: systemDrivers, environment: systemEnvironment },
     own("lavapipe", lavapipe),
