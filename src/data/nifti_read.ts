@@ -59,7 +59,8 @@ async function readBytes(path: string): Promise<FileBytes> {
     if (length > wanted + MOST_AFTER) break;
   }
   const bytes = joined(pieces);
-  if (!checked || length <= wanted) return { bytes, notes: [] };
+  if (!checked) wanted = promisedBytes(bytes, path); // A file shorter than the longer header.
+  if (length <= wanted) return { bytes, notes: [] };
   return { bytes: bytes.subarray(0, wanted), notes: [surplusNote(path, length - wanted)] };
 }
 

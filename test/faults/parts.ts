@@ -1,0 +1,9 @@
+/** Every part, in the order of the table. */
+import { headers } from "./headers";
+import { images } from "./images";
+import { metadata } from "./metadata";
+import { options } from "./options";
+import type { Part } from "./part";
+import { weights } from "./weights";
+
+export const PARTS: readonly Part[] = [images, headers, weights, metadata, options];
