@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { BYTES, NAME, NUMBER } from "./notation";
 import { setting, theme, turnedOn } from "./setting";
-import { positive, whole } from "./values";
+import { whole } from "./values";
 
 const PRECISIONS = z.enum(["f32", "f16"]);
 
@@ -26,5 +26,10 @@ export const deviceSettings = theme("Device", {
     "f32, or f16 to store activations in half the memory",
   ),
   volumePrecision: setting(NAME, PRECISIONS, "<p>", "f32, or f16 for half the device memory"),
-  volumeBudget: setting(BYTES, positive, "<bytes>", "device memory for training volumes"),
+  volumeBudget: setting(
+    BYTES,
+    z.number().positive(),
+    "<bytes>",
+    "device memory for training volumes",
+  ),
 });

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { UserError } from "../core/errors";
 import { NAME, NUMBER } from "./notation";
 import { setting, theme } from "./setting";
-import { positive, share } from "./values";
+import { positive, share, weight } from "./values";
 
 export const LOSSES = [
   ...(["dice", "batch-dice", "ce", "dice-ce", "batch-dice-ce"] as const),
@@ -24,7 +24,8 @@ const of = <S extends z.ZodType<number>>(
   help: string,
 ) => setting(NUMBER, schema, argument, help, { loss: losses });
 
-const weight = z.number().min(0);
+/** Squares of it are float32 numbers, too. */
+const epsilon = positive.min(1e-12);
 
 export const lossSettings = theme("Loss", {
   loss: setting(
@@ -33,7 +34,7 @@ export const lossSettings = theme("Loss", {
     "<name>",
     `loss to minimise: ${LOSSES.join(", ")}`,
   ),
-  diceEpsilon: of(WITH_EPSILON, positive, "<e>", "ε of Dice and Tversky, voxels"),
+  diceEpsilon: of(WITH_EPSILON, epsilon, "<e>", "ε of Dice and Tversky, voxels"),
   diceWeight: of(WITH_DICE_AND_CE, weight.default(1), "<w>", "weight of Dice beside cross-entropy"),
   ceWeight: of(WITH_DICE_AND_CE, weight.default(1), "<w>", "weight of cross-entropy beside Dice"),
   /** Another voxel's weight is 1. */

@@ -62,7 +62,7 @@ export function nonNegativeOption(text: string): number {
 /** A whole number of at least 1. */
 export function countOption(text: string): number {
   const value = numberOption(text);
-  if (!Number.isInteger(value) || value < 1) {
+  if (!Number.isSafeInteger(value) || value < 1) {
     throw new InvalidArgumentError("expected a whole number of at least 1.");
   }
   return value;

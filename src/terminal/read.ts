@@ -11,11 +11,13 @@ export function readDuration(text: string): number {
   return seconds;
 }
 
-/** @throws UserError unless it is a finite number */
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** @throws UserError unless it is a finite number in decimals; `0x10` and `1_000` are none */
 export function readNumber(text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new UserError("expected a number.");
-  return value;
+  if (DECIMAL.test(text.trim()) && Number.isFinite(value)) return value;
+  throw new UserError("expected a number.");
 }
 
 /** `16,32,64` → [16, 32, 64]. @throws UserError */
