@@ -1,4 +1,4 @@
-/** A training that is killed at any moment goes on to the same bits (test/faults/kills.ts: many more). */
+/** A training that is killed at any moment goes on to the same bits (`bun run faults --only kills`: many more). */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

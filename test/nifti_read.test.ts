@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { UserError } from "../src/core/errors";
 import { Philox } from "../src/core/random";
 import { parseMask, parseNifti } from "../src/data/nifti_decode";
 import { readMask, readVolume } from "../src/data/nifti_read";
@@ -174,35 +173,6 @@ test("every field that cannot be used is an error that names the file, the findi
     await expectUserError(id, () => parseNifti(bytes, name), `${name}:`, ...parts);
     if (id !== "all NaN") await expectUserError(id, () => parseMask(bytes, name), `${name}:`);
   }
-});
-
-test("3,000 mutated headers: a volume of finite voxels or one line, never a stack", () => {
-  const random = new Philox(23);
-  const seeds = [1, 2].flatMap((version) =>
-    [true, false].map((little) =>
-      fixture({ version: version as 1 | 2, little, sform: SFORM, qform: [0, 0, 0, -10, -20, -30] }),
-    ),
-  );
-  let [read, refused] = [0, 0];
-  for (let trial = 0; trial < 3000; trial++) {
-    const bytes = seeds[trial % 4]!.slice(0, trial % 50 === 0 ? random.int(600) : undefined);
-    const mutations = 1 + random.int(4);
-    for (let m = 0; m < mutations && bytes.length > 0; m++) {
-      const at = random.int(Math.min(bytes.length, 560));
-      bytes[at] = [0, 1, 127, 128, 255, random.int(256)][random.int(6)]!;
-    }
-    try {
-      const { data, size, affine } = (trial % 2 ? parseMask : parseNifti)(bytes, "m.nii");
-      expect(data.length).toBe(size[0] * size[1] * size[2]);
-      expect([...data, ...affine].every(Number.isFinite), `trial ${trial}`).toBe(true);
-      read++;
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      expect(error.message, `trial ${trial}`).toMatch(/^m\.nii: [^\n]+$/);
-      refused++;
-    }
-  }
-  expect(Math.min(read, refused)).toBeGreaterThan(300);
 });
 
 test("vox_offset 0 is the first place after the header; bitpix 0 says nothing", () => {

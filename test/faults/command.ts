@@ -11,7 +11,7 @@ export interface Left {
   readonly err: string;
   /** Null where a signal ended it. */
   readonly code: number | null;
-  readonly signal: string | null;
+  readonly signal: string | number | null;
   readonly isLate: boolean;
   /** Peak memory of its processes. */
   readonly bytes: number;
@@ -73,7 +73,8 @@ export function judgeRefusal(left: Left, expected: RegExp): Tried {
   const { err, code, bytes } = left;
   const bad = crashed(left);
   if (bad) return bad;
-  if (code === 0) return { end: "silent", text: `exit code 0, expected ${expected}\n${err}`, bytes };
+  if (code === 0)
+    return { end: "silent", text: `exit code 0, expected ${expected}\n${err}`, bytes };
   const lines = err.split("\n").filter((line) => line.startsWith("voxgrad: "));
   const isClear = lines.length === 1 && expected.test(lines[0]!);
   return isClear

@@ -19,7 +19,9 @@ function file(header: string, length = BigInt(Buffer.byteLength(header))): Uint8
 }
 
 const tensor = (fields: object, rest: object = {}) =>
-  file(JSON.stringify({ a: { dtype: "F32", shape: [16], data_offsets: [0, 64], ...fields }, ...rest }));
+  file(
+    JSON.stringify({ a: { dtype: "F32", shape: [16], data_offsets: [0, 64], ...fields }, ...rest }),
+  );
 
 /** Bytes that are no weights file; the refusal says the second. */
 const FORMS: readonly (readonly [id: string, bytes: Uint8Array, says: RegExp])[] = [
@@ -39,33 +41,44 @@ const FORMS: readonly (readonly [id: string, bytes: Uint8Array, says: RegExp])[]
   ["2⁶⁰ elements", tensor({ shape: [2 ** 30, 2 ** 30] }), /malformed|bytes, not 64/],
   ["offsets reversed", tensor({ data_offsets: [64, 0] }), /bytes, not -64/],
   ["offsets beyond the data", tensor({ data_offsets: [64, 128] }), /belong to no tensor|only 64/],
-  ["overlapping tensors", tensor({}, { b: { dtype: "F32", shape: [8], data_offsets: [0, 32] } }), /overlaps/],
+  [
+    "overlapping tensors",
+    tensor({}, { b: { dtype: "F32", shape: [8], data_offsets: [0, 32] } }),
+    /overlaps/,
+  ],
   ["data of no tensor", file("{}"), /belong to no tensor/],
 ];
 
 type Contents = ReturnType<typeof weightsContents>;
 
 /** Files in order, whose contents are no network. */
-const CONTENTS: readonly (readonly [id: string, change: (of: Contents) => object, says: RegExp])[] = [
-  ["no tensors", () => ({ tensors: new Map() }), /enc1\.conv1\.weight/],
-  ["a tensor missing", without("mid.conv1.bias"), /mid\.conv1\.bias/],
-  ["a tensor more", ({ tensors }) => ({ tensors: new Map([...tensors, ["more", one()]]) }), /more/],
-  ["a tensor of another shape", changed("head.bias", { shape: [1, 1] }), /head\.bias/],
-  ["a tensor of bytes", changed("head.bias", one()), /head\.bias/],
-  ["a weight NaN", first("mid.conv1.weight", Number.NaN), /1 of 432 weights that are NaN/],
-  ["a weight infinite", first("head.weight", Number.NEGATIVE_INFINITY), /NaN or infinite/],
-  ["a newer format", about({ format: "voxgrad-3" }), /newer version/],
-  ["another program's", about({ format: "pt" }), /names no voxgrad model/],
-  ["results that are a list", about({ validation: "[]" }), /validation results/],
-  ["results without patients", about({ validation: '{"thresholds":7}' }), /validation results/],
-];
+const CONTENTS: readonly (readonly [id: string, change: (of: Contents) => object, says: RegExp])[] =
+  [
+    ["no tensors", () => ({ tensors: new Map() }), /enc1\.conv1\.weight/],
+    ["a tensor missing", without("mid.conv1.bias"), /mid\.conv1\.bias/],
+    [
+      "a tensor more",
+      ({ tensors }) => ({ tensors: new Map([...tensors, ["more", one()]]) }),
+      /more/,
+    ],
+    ["a tensor of another shape", changed("head.bias", { shape: [1, 1] }), /head\.bias/],
+    ["a tensor of bytes", changed("head.bias", one()), /head\.bias/],
+    ["a weight NaN", first("mid.conv1.weight", Number.NaN), /1 of 432 weights that are NaN/],
+    ["a weight infinite", first("head.weight", Number.NEGATIVE_INFINITY), /NaN or infinite/],
+    ["a newer format", about({ format: "voxgrad-3" }), /newer version/],
+    ["another program's", about({ format: "pt" }), /names no voxgrad model/],
+    ["results that are a list", about({ validation: "[]" }), /validation results/],
+    ["results without patients", about({ validation: '{"thresholds":7}' }), /validation results/],
+  ];
 
 function one(): StoredTensor {
   return { shape: [1], data: new Uint8Array(1) };
 }
 
 function without(name: string) {
-  return ({ tensors }: Contents) => ({ tensors: new Map([...tensors].filter(([n]) => n !== name)) });
+  return ({ tensors }: Contents) => ({
+    tensors: new Map([...tensors].filter(([n]) => n !== name)),
+  });
 }
 
 function changed(name: string, change: object) {
@@ -100,7 +113,8 @@ export const metadata: Part = {
         return mustRefuse(() => loadWeights(path), line);
       },
     });
-    const save = (contents: object) => writeSafetensors({ path, ...weightsContents(), ...contents });
+    const save = (contents: object) =>
+      writeSafetensors({ path, ...weightsContents(), ...contents });
     const { metadata: own } = weightsContents();
     const models = CRAFTED_MODELS.map(([id, model, says]) => {
       const { model: _, ...others } = own;

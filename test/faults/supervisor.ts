@@ -1,8 +1,8 @@
 /** Runs the cases of a part in a worker, ends one that hangs, and goes on with the next case. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Context, ENDS, type End, GOOD, type Part } from "./part";
-import type { Line, Task } from "./worker";
+import { type Context, ENDS, type End, GOOD, type Part, type Tried } from "./part";
+import type { Line } from "./run_cases";
 
 const WORKER = join(import.meta.dir, "worker.ts");
 /** Seconds for the things that all cases of a part need. */
@@ -32,7 +32,6 @@ export interface Row {
 }
 
 interface Tally {
-  count: number;
   ids: readonly string[];
   done: number;
   readonly counts: Record<End, number>;
@@ -41,24 +40,31 @@ interface Tally {
   peakOfWorker: number;
 }
 
+type OnCase = (done: number, count: number) => void;
+
 const noCounts = () => Object.fromEntries(ENDS.map((end) => [end, 0])) as Record<End, number>;
 
-/** @param onCase gets the number of cases that have ended, and of all */
+/**
+ * @param onCase gets the number of cases that have ended, and of all
+ * @param worker the program that runs them
+ */
 export async function runPart(
   part: Part,
   context: Context,
-  onCase: (done: number, count: number) => void,
+  onCase: OnCase,
+  worker = WORKER,
 ): Promise<Row> {
   const { name, title } = part;
   const start = performance.now();
   const tally: Tally = {
-    ...{ count: 0, ids: [], done: 0, counts: noCounts(), faults: [] },
-    ...{ peakOfCases: 0, peakOfWorker: 0 },
+    ...{ ids: [], done: 0, counts: noCounts(), faults: [], peakOfCases: 0, peakOfWorker: 0 },
   };
   const skipped = part.missing?.();
   if (skipped === undefined) {
-    do await runWorker(part, { ...context, name, first: tally.done }, tally, onCase);
-    while (tally.done < tally.count);
+    do {
+      const task = { ...context, name, first: tally.done };
+      await runWorker([worker, JSON.stringify(task)], part, tally, onCase);
+    } while (tally.done < tally.ids.length);
   }
   const { counts, faults } = tally;
   return {
@@ -70,58 +76,59 @@ export async function runPart(
 
 /** Until all cases have ended, or one of them hung or took the worker with it. */
 async function runWorker(
+  args: readonly string[],
   part: Part,
-  task: Task,
   tally: Tally,
-  onCase: (done: number, count: number) => void,
+  onCase: OnCase,
 ): Promise<void> {
-  const child = Bun.spawn([process.execPath, WORKER, JSON.stringify(task)], {
+  // A group of its own: with the worker end the commands that a case has started.
+  const child = Bun.spawn([process.execPath, ...args], {
     ...{ stdin: "ignore", stdout: "pipe", stderr: "pipe", detached: true },
   });
-  let deadline = performance.now() + 1000 * PREPARE_SECONDS;
+  const kill = () => killGroup(child.pid);
+  process.on("exit", kill);
   let ended: string | undefined;
-  const end = (why: string) => {
-    ended ??= why;
-    process.kill(-child.pid, "SIGKILL");
-  };
-  const onExit = () => process.kill(-child.pid, "SIGKILL");
-  process.on("exit", onExit);
+  let deadline = performance.now() + 1000 * PREPARE_SECONDS;
   const timer = setInterval(() => {
     const bytes = residentBytes(child.pid);
     tally.peakOfWorker = Math.max(tally.peakOfWorker, bytes);
-    if (bytes > MOST_BYTES) end(`took more than ${MOST_BYTES} bytes of memory`);
-    else if (performance.now() > deadline) end("no end in its time");
+    if (bytes > MOST_BYTES) ended = `took more than ${MOST_BYTES} bytes of memory`;
+    else if (performance.now() > deadline) ended = "no end in its time";
+    if (ended) kill();
   }, POLL_MS);
   const said = new Response(child.stderr).text();
   for await (const text of linesOf(child.stdout)) {
     take(JSON.parse(text) as Line, tally);
     deadline = performance.now() + 1000 * part.seconds;
-    onCase(tally.done, tally.count);
+    onCase(tally.done, tally.ids.length);
   }
   await child.exited;
   clearInterval(timer);
-  process.off("exit", onExit);
+  process.off("exit", kill);
+  kill();
   tally.peakOfWorker = Math.max(tally.peakOfWorker, child.resourceUsage()?.maxRSS ?? 0);
-  if (tally.count > 0 && tally.done >= tally.count) return;
-  const how = `${child.signalCode ?? `exit code ${child.exitCode}`}: ${await said}`;
-  if (tally.count === 0) throw new Error(`${part.name}: its preparation failed: ${ended ?? how}`);
-  record(tally, ended ? "hang" : "stack", ended ?? how);
-  onCase(tally.done, tally.count);
+  if (tally.ids.length > 0 && tally.done >= tally.ids.length) return;
+  const how = ended ?? `${child.signalCode ?? `exit code ${child.exitCode}`}: ${await said}`;
+  if (tally.ids.length === 0) throw new Error(`${part.name}: its preparation failed: ${how}`);
+  record(tally, { end: ended ? "hang" : "stack", text: how });
+  onCase(tally.done, tally.ids.length);
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {} // All of it has ended.
 }
 
 function take(line: Line, tally: Tally): void {
-  if ("count" in line) {
-    tally.count = line.count;
-    tally.ids = line.ids;
-    return;
-  }
-  tally.peakOfCases = Math.max(tally.peakOfCases, line.bytes ?? 0);
-  record(tally, line.end, line.text ?? "");
+  if ("ids" in line) tally.ids = line.ids;
+  else record(tally, line);
 }
 
-function record(tally: Tally, end: End, text: string): void {
+function record(tally: Tally, { end, text = "", bytes = 0 }: Tried): void {
   tally.counts[end]++;
   if (!GOOD.includes(end)) tally.faults.push({ id: tally.ids[tally.done]!, end, text });
+  tally.peakOfCases = Math.max(tally.peakOfCases, bytes);
   tally.done++;
 }
 

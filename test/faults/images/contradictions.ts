@@ -54,6 +54,7 @@ const sizes = [
 ];
 
 const shifted = SFORM.map((v, i) => (i === 3 ? v + 3 : v));
+const sformWith = (at: number, value: number) => SFORM.map((v, i) => (i === at ? value : v));
 const qform = [0, 0, 0, -10, -20, -30];
 const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
 const NOWHERE = /no usable geometry|expected 0\.01 to 100 mm/;
@@ -64,9 +65,9 @@ const geometry: ImageCase[] = [
   refusal("no magic", { magic: "\0\0\0\0" }, /Analyze/),
   refusal("singular sform alone", { sform: Array(12).fill(1) }, NOWHERE),
   refusal("sform of NaN", { sform: Array(12).fill(nan) }, NOWHERE),
-  refusal("sform with an infinity", { sform: SFORM.with(0, infinity) }, NOWHERE),
-  refusal("an origin at infinity", { sform: SFORM.with(3, infinity) }, NOWHERE),
-  refusal("an origin of NaN", { sform: SFORM.with(11, nan) }, NOWHERE),
+  refusal("sform with an infinity", { sform: sformWith(0, infinity) }, NOWHERE),
+  refusal("an origin at infinity", { sform: sformWith(3, infinity) }, NOWHERE),
+  refusal("an origin of NaN", { sform: sformWith(11, nan) }, NOWHERE),
   refusal("qform of NaN", { sform: undefined, qform: [nan, 0, 0, 0, 0, 0] }, NOWHERE),
   refusal("voxels of 0 mm", { sform: undefined, pixdim: [1, 0, 1, 1] }, NOWHERE),
   refusal("voxels of NaN mm", { sform: undefined, pixdim: [1, 1, nan, 1] }, NOWHERE),

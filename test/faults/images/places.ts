@@ -13,7 +13,12 @@ const nothing = () => {};
 const places: ImageCase[] = [
   { id: "nothing", file: nothing, refused: /no such file/ },
   { id: "a named pipe", file: fifo, refused: KIND("a named pipe") },
-  { id: "a named pipe called .nii.gz", name: "p.nii.gz", file: fifo, refused: KIND("a named pipe") },
+  {
+    id: "a named pipe called .nii.gz",
+    name: "p.nii.gz",
+    file: fifo,
+    refused: KIND("a named pipe"),
+  },
   { id: "a folder", file: (path) => mkdirSync(path), refused: KIND("a folder") },
   { id: "a link to nothing", file: (path) => symlinkSync("none", path), refused: /no such file/ },
   { id: "a link to itself", file: (path) => symlinkSync(path, path), refused: /ELOOP|symbolic/ },
@@ -24,8 +29,18 @@ const places: ImageCase[] = [
   { id: "/dev/full", path: "/dev/full", file: nothing, refused: KIND("a device") },
   { id: "/proc/self/mem", path: "/proc/self/mem", file: nothing, refused: /EIO|I\/O error/ },
   { id: "a file as a folder", path: "/etc/passwd/x.nii", file: nothing, refused: /is a file/ },
-  { id: "a name of 300 letters", name: `${"n".repeat(300)}.nii`, file: nothing, refused: /ENAMETOO/ },
-  { id: "a name with a zero byte", path: "/tmp/a\0b.nii", file: nothing, refused: /null byte|ENOENT/ },
+  {
+    id: "a name of 300 letters",
+    name: `${"n".repeat(300)}.nii`,
+    file: nothing,
+    refused: /ENAMETOO/,
+  },
+  {
+    id: "a name with a zero byte",
+    path: "/tmp/a\0b.nii",
+    file: nothing,
+    refused: /null byte|ENOENT/,
+  },
 ];
 
 function linkToPipe(path: string): void {
@@ -74,11 +89,22 @@ const far = fixture({ sform: SFORM, offset: 2 ** 28 });
 const surplus = /more than 1048576 bytes follow its last voxel/;
 const bombs = (mib: number): ImageCase[] => [
   { id: "zeros in gzip", name: gz, file: zerosAfter(new Uint8Array(), mib), refused: /no.*NIfTI/ },
-  { id: "an image, then zeros", name: gz, file: zerosAfter(IMAGE, mib), note: surplus, voxels: VOXELS },
+  {
+    id: "an image, then zeros",
+    name: gz,
+    file: zerosAfter(IMAGE, mib),
+    note: surplus,
+    voxels: VOXELS,
+  },
   { id: "an image, then a hole of 64 GiB", file: sparse, note: surplus, voxels: VOXELS },
   { id: "a promise of 2 GB", name: gz, file: gzipSync(huge), refused: /cut off: 48 bytes/ },
   { id: "a promise of 2 GB, and zeros", name: gz, file: zerosAfter(huge, 64), refused: /cut off/ },
-  { id: "voxels after 256 MiB", name: gz, file: zerosAfter(far, 64), refused: /cut off|vox_offset/ },
+  {
+    id: "voxels after 256 MiB",
+    name: gz,
+    file: zerosAfter(far, 64),
+    refused: /cut off|vox_offset/,
+  },
   { id: "gzip with a name of 4 MiB", name: gz, file: longField(8, 4 * MIB), voxels: VOXELS },
   { id: "gzip with an extra field", name: gz, file: longField(4, 65_535), voxels: VOXELS },
   { id: "gzip of 20,000 empty members", name: gz, file: emptyMembers(), voxels: VOXELS },
