@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { UserError } from "../../src/core/errors";
 import { writeAtomically } from "../../src/platform/atomic_file";
 import { makeCommand } from "../../src/terminal/command";
+import { checkPaths, given } from "../../src/terminal/command_paths";
 import { runMain } from "../../src/terminal/main";
 import { countOption, listOption } from "../../src/terminal/options";
-import { checkFolderOf } from "../../src/terminal/output_file";
 import { ProgressLine } from "../../src/terminal/progress";
 import { printResult } from "../../src/terminal/result";
 import type { Part } from "./part";
@@ -47,7 +47,8 @@ function chosen({ only, short }: Options): readonly Part[] {
 async function main(options: Options): Promise<void> {
   const { json, short, seed } = options;
   const parts = chosen(options);
-  if (typeof json === "string") checkFolderOf(json);
+  const file = json === true ? undefined : json;
+  checkPaths({ writes: [given("--json", file)] });
   const root = mkdtempSync(join(tmpdir(), "voxgrad-faults-"));
   process.on("exit", () => rmSync(root, { recursive: true, force: true }));
   const rows: Row[] = [];
@@ -62,7 +63,7 @@ async function main(options: Options): Promise<void> {
     rows.push(row);
   }
   const text = `${JSON.stringify({ short, seed, rows }, null, 2)}\n`;
-  if (typeof json === "string") writeAtomically(json, text);
+  if (file !== undefined) writeAtomically(file, text);
   printResult(json === true ? text.trimEnd() : tableLines(rows).join("\n"));
   if (rows.some(({ faults }) => faults.length > 0)) process.exitCode = 1;
 }
