@@ -10,6 +10,7 @@ import type { TrainConfig } from "../settings/config";
 import { Trainer } from "../train/trainer";
 import { lastCheckpoint, loadCheckpoint, type Progress } from "./checkpoint";
 import { extraPairs } from "./extra_pairs";
+import { lesionLines } from "./lesion_counts";
 import { NewRun } from "./new_run";
 import type { Observer } from "./observer";
 import { type RunResult, runTraining } from "./run";
@@ -102,6 +103,7 @@ async function inputsOf({ memory, request, observer, signal }: TrainTask): Promi
   const folders = saved?.trainData ?? request.trainData ?? [];
   const extra = await extraPairs(config, arms, folders, observer, signal);
   const prepared = await prepare(memory, config, arms, extra, observer, signal);
+  for (const line of lesionLines(config, prepared, extra.length)) observer.note(line);
   const choices = await chooseForRun(device, config, resumed, request, observer, signal);
   return { split: splitOf(cohort, arms, request), ...prepared, choices };
 }

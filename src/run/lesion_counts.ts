@@ -1,0 +1,53 @@
+/** Who has lesions among the patients of a training, told before it begins. */
+import { UserError } from "../core/errors";
+import type { PreparedPatient } from "../data/prepared_cache";
+import type { TrainConfig } from "../settings/config";
+import type { ValidationPatient } from "./validate";
+
+export interface Prepared {
+  /** Patients that train, then further pairs that train too. */
+  readonly sources: readonly PreparedPatient[];
+  readonly patients: readonly ValidationPatient[];
+}
+
+/** New ones, or in the time-swapped twin. */
+const hasLesion = ({ lesions }: PreparedPatient): boolean =>
+  lesions.some(({ length }) => length > 0);
+
+function counted(kind: string, have: readonly boolean[]): string {
+  const count = have.filter(Boolean).length;
+  return `${have.length} ${kind}, ${count} with lesions and ${have.length - count} without`;
+}
+
+/**
+ * Lines about them for the user.
+ * @param further how many of the pairs that train are no patients of the cohort
+ * @throws UserError when patches around lesions are asked for, and there is no lesion to train on
+ */
+export function lesionLines(
+  { positive }: Pick<TrainConfig, "positive">,
+  { sources, patients }: Prepared,
+  further: number,
+): string[] {
+  const train = sources.map(hasLesion);
+  const val = patients.map(({ truth }) => truth.data.includes(1));
+  if (positive > 0 && !train.includes(true)) {
+    throw new UserError(
+      `--positive ${positive}: none of the ${train.length} pairs that train has a lesion, all of their ` +
+        "masks are empty; check the masks, or give --positive 0",
+    );
+  }
+  const cohort = train.slice(0, train.length - further);
+  const more = train.slice(cohort.length);
+  const arms = [
+    `training: ${counted("patients", cohort)}`,
+    ...(further > 0 ? [counted("further pairs", more)] : []),
+    `validation: ${counted("patients", val)}`,
+  ];
+  if (val.includes(true)) return [arms.join("; ")];
+  return [
+    arms.join("; "),
+    "no validation patient has a lesion: there is no Dice, and the newest weights count as the best; " +
+      "--val names others",
+  ];
+}
