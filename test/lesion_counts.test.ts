@@ -1,4 +1,4 @@
-/** Who has lesions stands in the first lines of a run; without any there is nothing to learn. */
+/** Patients with lesions are counted in the first lines of a run; without any it is refused. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,7 +33,9 @@ test("with --positive 0 it trains, with a note that there is no Dice", async () 
   const args = ["--data", none, "--val", "p01", "--positive", "0", "--out", out];
   const { err, code } = await runDocumented(...settings, ...args);
   expect(code).toBe(0);
-  expect(err).toMatch(/^training: 2 patients, 0 with lesions and 2 without; validation: 1 pat/m);
+  expect(err).toMatch(
+    /^training patients: 2 \(0 with lesions, 2 without\); validation patients: 1/m,
+  );
   expect(err).toMatch(/^no validation patient has a lesion: there is no Dice/m);
 });
 
@@ -43,8 +45,8 @@ test("a run says who has lesions in its first lines", async () => {
   const { err, code } = await runDocumented(...settings, ...args);
   expect(code).toBe(0);
   const line =
-    "training: 2 patients, 1 with lesions and 1 without; 1 further pairs, 0 with lesions and 1 " +
-    "without; validation: 2 patients, 1 with lesions and 1 without";
+    "training patients: 2 (1 with lesions, 1 without); further pairs: 1 (0 with lesions, 1 without); " +
+    "validation patients: 2 (1 with lesions, 1 without)";
   const lines = err.split("\n");
   expect(lines).toContain(line);
   expect(lines.indexOf(line)).toBeLessThan(5);
@@ -53,8 +55,6 @@ test("a run says who has lesions in its first lines", async () => {
 
 test("a lesion of the time-swapped twin counts", () => {
   const source = { lesions: [new Uint32Array(), Uint32Array.of(5)] };
-  const prepared = { sources: [source], patients: [] } as unknown as Parameters<
-    typeof lesionLines
-  >[1];
-  expect(lesionLines({ positive: 0.5 }, prepared, 0)[0]).toMatch(/1 with lesions and 0 without/);
+  const prepared = { sources: [source], patients: [] };
+  expect(lesionLines({ positive: 0.5 }, prepared, 0)[0]).toMatch(/1 with lesions, 0 without/);
 });

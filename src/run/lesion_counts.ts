@@ -1,4 +1,4 @@
-/** Who has lesions among the patients of a training, told before it begins. */
+/** The patients of a training with and without lesions, told before it begins. */
 import { UserError } from "../core/errors";
 import type { PreparedPatient } from "../data/prepared_cache";
 import type { TrainConfig } from "../settings/config";
@@ -6,17 +6,18 @@ import type { ValidationPatient } from "./validate";
 
 export interface Prepared {
   /** Patients that train, then further pairs that train too. */
-  readonly sources: readonly PreparedPatient[];
-  readonly patients: readonly ValidationPatient[];
+  readonly sources: readonly Pick<PreparedPatient, "lesions">[];
+  /** Patients that validate. */
+  readonly patients: readonly Pick<ValidationPatient, "truth">[];
 }
 
 /** New ones, or in the time-swapped twin. */
-const hasLesion = ({ lesions }: PreparedPatient): boolean =>
+const hasLesion = ({ lesions }: Prepared["sources"][number]): boolean =>
   lesions.some(({ length }) => length > 0);
 
 function counted(kind: string, have: readonly boolean[]): string {
   const count = have.filter(Boolean).length;
-  return `${have.length} ${kind}, ${count} with lesions and ${have.length - count} without`;
+  return `${kind}: ${have.length} (${count} with lesions, ${have.length - count} without)`;
 }
 
 /**
@@ -40,9 +41,9 @@ export function lesionLines(
   const cohort = train.slice(0, train.length - further);
   const more = train.slice(cohort.length);
   const arms = [
-    `training: ${counted("patients", cohort)}`,
+    counted("training patients", cohort),
     ...(further > 0 ? [counted("further pairs", more)] : []),
-    `validation: ${counted("patients", val)}`,
+    counted("validation patients", val),
   ];
   if (val.includes(true)) return [arms.join("; ")];
   return [
