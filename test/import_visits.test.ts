@@ -1,6 +1,6 @@
 /** Cohorts of pairs of visits: the derived truth, the files that are found, and bad input. */
 import { expect, test } from "bun:test";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { openCohort } from "../src/data/cohort";
 import { readMask } from "../src/data/nifti_read";
@@ -140,5 +140,128 @@ test("mslesseg: what is wrong is told in one line", async () => {
     await refused(/P1_T2_MASK.nii.gz: lies on another grid .* corners up to 3 mm apart; take both/);
     rmSync(msFile(dir, "P1", "T2", "MASK"));
     await refused(/no pair of visits can be made \(P1_T1_T2: no mask of the lesions at T2/);
+  });
+}, 120_000);
+
+const DESCRIPTION = {
+  Name: "Made up",
+  BIDSVersion: "1.10.0",
+  License: "CC0",
+  HowToAcknowledge: "Cite nobody, 2020",
+};
+
+const bidsFile = (dir: string, subject: string, session: string, rest: string, below = "") =>
+  join(dir, below, subject, session, "anat", `${subject}_${session}_${rest}.nii.gz`);
+
+/** A session with its FLAIR, and masks by the end of their name, below derivatives/raters. */
+async function session(
+  dir: string,
+  subject: string,
+  name: string,
+  masks: Readonly<Record<string, Mask>>,
+): Promise<void> {
+  await writeVisit(bidsFile(dir, subject, name, "FLAIR"), 100);
+  for (const [rest, mask] of Object.entries(masks)) {
+    const path = bidsFile(dir, subject, name, rest, "derivatives/raters");
+    mkdirSync(dirname(path), { recursive: true });
+    await writeMask(path, mask);
+  }
+}
+
+const describeIn = (dir: string, text = JSON.stringify(DESCRIPTION)) => {
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, "dataset_description.json"), text);
+};
+
+test("bids: the data set's own mask of new lesions is the truth, else it is derived; sessions in time", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const [dir, out] = [join(folder, "data"), join(folder, "out")];
+    describeIn(dir);
+    // By name the sessions would come in the other order.
+    await session(dir, "sub-01", "ses-b", { "space-orig_label-lesion_mask": boxes(STAYS, GONE) });
+    await session(dir, "sub-01", "ses-a", {
+      "label-lesions_mask": boxes(STAYS, NEW),
+      "space-MNI_label-lesions_mask": boxes(),
+    });
+    const table =
+      "session_id\tage\tacq_time\nses-a\t31\t2011-02-03T04:05:06\nses-b\t30\t2010-02-03\n";
+    writeFileSync(join(dir, "sub-01", "sub-01_sessions.tsv"), table);
+    await session(dir, "sub-02", "ses-1", {});
+    await session(dir, "sub-02", "ses-2", { "desc-newLesions_mask": boxes(GROWS) });
+    await session(dir, "sub-02", "ses-10", { "label-lesion_mask": boxes(STAYS) });
+    writeFileSync(join(dir, "sub-02", "sub-02_sessions.tsv"), "session_id\tacq_time\nses-1\tn/a\n");
+    await session(dir, "sub-04", "ses-1", { "label-lesion_mask": boxes(STAYS, GONE) });
+    const both = {
+      "label-lesion_mask": boxes(STAYS, NEW),
+      "desc-new_label-lesion_mask": boxes(GROWS),
+    };
+    await session(dir, "sub-04", "ses-2", both);
+    await session(dir, "sub-03", "ses-1", {});
+    await writeVisit(bidsFile(dir, "sub-03", "ses-1", "run-2_FLAIR"), 100);
+    mkdirSync(join(dir, "sub-03", "ses-2"));
+
+    const { code, out: text, err } = await runDocumented("import", "bids", dir, out);
+    expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" });
+    expect(text).toBe(`3 patients written to ${out}, 0 already there, 4 left out\n`);
+    for (const line of [
+      "sub-02: sessions.tsv has no acq_time of ses-1, ses-2, ses-10; its sessions are sorted by name",
+      "sub-02_ses-2_ses-10: no mask of the lesions at ses-2; left out",
+      "sub-03 ses-2: no FLAIR; left out",
+      "sub-03: no visit with a FLAIR; a pair needs two; left out",
+      "sub-02_ses-1_ses-2: the new lesions are those of the published mask",
+    ]) {
+      expect(err).toContain(`${line}\n`);
+    }
+    expect(err).toMatch(
+      /sub-03 ses-1: several FLAIR \(sub-03_ses-1_FLAIR.nii.gz, sub-03_ses-1_run-2_FLAIR/,
+    );
+    const { patients } = await openCohort(out);
+    expect(patients.map(({ id }) => id)).toEqual([
+      ...["sub-01_ses-b_ses-a", "sub-02_ses-1_ses-2", "sub-04_ses-1_ses-2"],
+    ]);
+    expect((await readMask(patients[0]!.truth)).data).toEqual(boxes(NEW).data);
+    expect((await readMask(patients[0]!.resolved!)).data).toEqual(boxes(GONE).data);
+    expect((await readMask(patients[1]!.truth)).data).toEqual(boxes(GROWS).data);
+    expect(patients[1]!.resolved).toBeUndefined();
+    expect((await readMask(patients[2]!.truth)).data).toEqual(boxes(GROWS).data);
+    expect((await readMask(patients[2]!.resolved!)).data).toEqual(boxes(GONE).data);
+    expect(existsSync(join(out, "sub-04_ses-1_ses-2", "grown.nii.gz"))).toBeFalse();
+    const readme = readFileSync(join(out, "README.md"), "utf8");
+    expect(readme).toMatch(/Source: Made up\./);
+    expect(readme).toMatch(/CC0\. Cite: Cite nobody, 2020/);
+    expect(readme).toMatch(/own mask of new lesions[\s\S]*truth is derived/);
+  });
+}, 120_000);
+
+test("bids: what is wrong is told in one line", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const [dir, out] = [join(folder, "data"), join(folder, "out")];
+    const refused = (what: RegExp, ...more: string[]) =>
+      expectRefusalOf(what, "import", "bids", dir, out, ...more);
+    mkdirSync(dir);
+    await refused(/holds no dataset_description.json \(it is empty\); a data set in BIDS has one/);
+    describeIn(dir, "{");
+    await refused(/dataset_description.json: not valid JSON; mend it/);
+    describeIn(dir, "{}");
+    await refused(/dataset_description.json: Name is missing; mend it/);
+    describeIn(dir);
+    await refused(/data: no folder sub-… \(it holds dataset_description.json\); expected sub-01/);
+    await session(dir, "sub-01", "ses-1", { "label-lesion_mask": boxes(STAYS) });
+    await refused(/no pair of visits can be made \(sub-01: one visit only \(ses-1\)/);
+    await refused(/--patients: no sub-2 in .*; there are sub-01/, "--patients", "sub-2");
+    await refused(/--derivatives: no x in .* \(it holds raters\)/, "--derivatives", "x");
+    await session(dir, "sub-01", "ses-2", { "space-MNI_label-lesion_mask": boxes(NEW) });
+    await refused(
+      /ses-2_space-MNI_label-lesion_mask.nii.gz: lies in space MNI, its image .* in space orig/,
+    );
+    await session(dir, "sub-01", "ses-2", { "label-lesion_mask": boxes(NEW) });
+    const again = join(dir, "derivatives", "again");
+    cpSync(join(dir, "derivatives", "raters"), again, { recursive: true });
+    await refused(
+      /several masks of one kind: .*again.*raters.*; choose a folder below derivatives/,
+    );
+    const one = await runDocumented("import", "bids", dir, out, "--derivatives", "again");
+    expect(one.out).toMatch(/^1 patients written/);
+    await refused(/was imported with other settings/, "--derivatives", "raters");
   });
 }, 120_000);

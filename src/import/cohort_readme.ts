@@ -15,6 +15,8 @@ export interface CohortSource {
   readonly licence: string;
   /** What users of the data set must cite. */
   readonly cite: string;
+  /** Options of the importer that decide about a patient's files. */
+  readonly settings?: object;
   /** It may have masks of the new lesions. */
   readonly hasNewLesions: boolean;
 }

@@ -65,7 +65,7 @@ export async function importVisits(
     );
   }
   const { command, cite } = source;
-  const settings = { source: command, motion, truth: TRUTH_RULE, cite };
+  const settings = { source: command, motion, ...source.settings, truth: TRUTH_RULE, cite };
   const counts = await importPatients(pairs, out, say, (pair) =>
     importInto(out, pair.id, { settings, files: pair }, () => makePair(pair, motion, memory)),
   );

@@ -1,6 +1,6 @@
 /** Importers that register: made-up heads, the second visit moved by 1 mm and 1°. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { applyAffine, multiplyAffine, type Point3 } from "../../src/data/affine";
@@ -139,4 +139,32 @@ test("mslesseg: the visits are registered; new found, grown not new, a resolved 
   expect(largest.volume).toBeGreaterThan(0.8 * (4 / 3) * Math.PI * (7 ** 3 - 4 ** 3));
   const rest = grown.reduce((sum, { volume }) => sum + volume, 0) - largest.volume;
   expect(rest).toBeLessThan(0.25 * (4 / 3) * Math.PI * STAYS.radius ** 3);
+}, 600_000);
+
+test("bids: a published mask travels with its session; a pair of two people is left out", async () => {
+  const [data, out] = [join(folder, "bids"), join(folder, "bids_cohort")];
+  const anat = (subject: string, session: string, rest: string, below = "") =>
+    put(join(data, below, subject, session, "anat", `${subject}_${session}_${rest}.nii.gz`));
+  writeFileSync(put(join(data, "dataset_description.json")), '{ "Name": "Made up" }');
+  const settings = { seed: 3, spacing: SPACING, fieldOfView: [160, 190, 160] as const };
+  const stranger = makePatient(settings, 1).visits[0];
+  const fresh = visit([NEW], moved).mask;
+  for (const [subject, flair] of [
+    ["sub-1", second.flair],
+    ["sub-2", stranger],
+  ] as const) {
+    await writeVolume(anat(subject, "ses-1", "FLAIR"), first.flair);
+    await writeVolume(anat(subject, "ses-2", "FLAIR"), flair);
+    await writeMask(anat(subject, "ses-2", "desc-new_mask", "derivatives/raters"), fresh);
+  }
+  const left = await runDocumented("import", "bids", data, out);
+  expect(left.out).toBe(`1 patients written to ${out}, 0 already there, 1 left out\n`);
+  expect(left.err).toMatch(/sub-1_ses-1_ses-2: registration: visit 2 turned by 1\.0° and moved/);
+  expect(left.err).toMatch(/sub-2_ses-1_ses-2: NOT FIT: the visits do not look like one head/);
+  const { patients } = await openCohort(out);
+  expect(patients.map(({ id }) => id)).toEqual(["sub-1_ses-1_ses-2"]);
+  const path = join(out, "sub-1_ses-1_ses-2", "registration.json");
+  const record = JSON.parse(readFileSync(path, "utf8"));
+  expect(record).toMatchObject({ registered: true, motion: "rigid", lesions: "published" });
+  expectIs(await lesionsOf(patients[0]!.truth, record.toVisit1), NEW);
 }, 600_000);
