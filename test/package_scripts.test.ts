@@ -91,6 +91,14 @@ describe("src/platform/installed.ts", () => {
     expect(check()).toEqual({ out: "", installs: false, code: 0 });
   });
 
+  test("an optional package may be missing", async () => {
+    const optionalDependencies = { part: "file:./part" };
+    await write("package.json", { name: "whole", optionalDependencies });
+    spawnSync(process.execPath, ["install"], { cwd: project });
+    rmSync(join(project, "node_modules"), { recursive: true });
+    expect(check()).toEqual({ out: "", installs: false, code: 0 });
+  });
+
   test("notices a package.json that the lockfile does not know, as the installer does", async () => {
     const dependencies = { part: "file:./part", other: "file:./other" };
     await write("other/package.json", { name: "other", version: "1.0.0" });

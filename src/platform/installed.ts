@@ -29,7 +29,9 @@ function isInstalled(): boolean {
   const fields = ["dependencies", "devDependencies", "optionalDependencies"];
   const asked = (of: Record<string, unknown>) => JSON.stringify(fields.map((field) => of[field]));
   if (asked(manifest) !== asked(lock.workspaces[""] ?? {})) return false;
+  const optional = Object.keys(manifest.optionalDependencies ?? {});
   return Object.entries(lock.packages).every(([key, entry]) => {
+    if (optional.includes(key)) return true; // Without it the rest works; it may not be had here.
     const limits = entry.find((part) => typeof part === "object") as Limits | undefined;
     if (limits && !isForThisMachine(limits)) return true;
     const installed = installedVersion(key);
