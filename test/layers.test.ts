@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/eval": ["src/core", "src/data"],
   "src/decision": ["src/core", "src/data", "src/eval"],
   "src/brain": ["src/core", "src/data", "src/eval"],
+  "src/dicom": ["src/core", "src/platform", "src/data", "src/terminal"],
   "src/register": ["src/core", "src/gpu", "kernels", "src/data", "src/brain"],
   "src/synthesis": ["src/core", "src/platform", "src/data", "src/eval", "src/brain"],
   "src/import": [
@@ -45,7 +46,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/run": [
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/data", "src/eval"],
-    "src/register",
+    ...["src/dicom", "src/register"],
     ...["src/decision", "src/synthesis", "src/infer", "src/settings", "src/train"],
     ...["src/choose", "src/terminal", "src/pictures"],
   ],

@@ -42,7 +42,10 @@ const ANALYZE = "it looks like Analyze 7.5; convert it to .nii.gz";
 /** Kinds of file that get a NIfTI name by mistake: how they start, and what to do. */
 const KINDS: readonly (readonly [start: string | RegExp, kind: string])[] = [
   [/^$/, "the file is empty; copy it again from its source"],
-  [/^[\s\S]{128}DICM/, "it is DICOM; convert the series, e.g. with dcm2niix"],
+  [
+    /^[\s\S]{128}DICM/,
+    "it is DICOM; convert its series, e.g. with dcm2niix (predict and register take its folder)",
+  ],
   ["version https://git-lfs", "it is a pointer of git-lfs; fetch the image by git lfs pull"],
   ["/annex/objects/", "it is a pointer of git-annex; fetch the image by git annex get"],
   [/^\s*<(!doctype html|html|head)/i, "it is a web page; download the image again"],

@@ -27,6 +27,11 @@ export const CACHE_KINDS = {
     scans: true,
     names: /^([0-9a-f]{32})$/,
   },
+  dicom: {
+    holds: "scans that a command converts from DICOM while it reads them",
+    scans: true,
+    names: ANY,
+  },
   phantom: { holds: "phantom cohorts", names: /^([0-9a-f]{16})$/ },
   tune: { holds: "the tuner's choices of kernels", names: /^([0-9a-f]{32})\.json$/ },
   compiled: { holds: "marks of what the driver has compiled", names: /^([0-9a-f]{32})$/ },

@@ -1,5 +1,5 @@
 /** Files that a user names. Pipes, devices and sockets are refused before they are opened. */
-import { createReadStream, type Stats, statSync } from "node:fs";
+import { closeSync, createReadStream, openSync, readSync, type Stats, statSync } from "node:fs";
 import { UserError } from "../core/errors";
 
 const PROBLEMS: Readonly<Record<string, string>> = {
@@ -51,6 +51,17 @@ export async function* inputFileChunks(
     throw readProblem(path, error as NodeJS.ErrnoException);
   } finally {
     stream.destroy();
+  }
+}
+
+/** The first bytes of a file, fewer where it is shorter. @throws the system's error */
+export function firstBytesOf(path: string, count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  const file = openSync(path, "r");
+  try {
+    return bytes.slice(0, readSync(file, bytes, 0, count, 0));
+  } finally {
+    closeSync(file);
   }
 }
 
