@@ -2,6 +2,7 @@ import { Option } from "commander";
 import { type TuneFlags, withTuneOptions } from "../choose/tune_options";
 import type { Precision } from "../core/tensor";
 import type { LesionRule } from "../decision/found_lesions";
+import { SCAN_TEXT } from "../dicom/read_visits";
 import { openDevice } from "../hosts/bun";
 import { doubtOf } from "../register/align";
 import { loadModels, type ModelChanges } from "../run/models";
@@ -28,12 +29,14 @@ import {
 import { printResult } from "../terminal/result";
 import { Stages } from "../terminal/stages";
 import { findingsText, ruleText } from "./predict/report";
+import { SERIES_OPTION } from "./predict/series_option";
 
 interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, AnswerFiles {
   readonly t1: string;
   readonly t2: string;
   readonly weights?: string[];
   readonly mask?: string;
+  readonly series?: number[];
   readonly precision: Precision;
   readonly batch?: number;
   readonly register: RegisterMode;
@@ -46,7 +49,7 @@ interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, AnswerFi
 const NOT_FIT = 3;
 
 const program = makeCommand("predict", "Segments the lesions that are new at the second visit.")
-  .requiredOption("--t1 <file>", "FLAIR of the first visit (also: -t1 FILE)")
+  .requiredOption("--t1 <file>", `FLAIR of the first visit, ${SCAN_TEXT} (also: -t1 FILE)`)
   .requiredOption("--t2 <file>", "FLAIR of the second visit (also: -t2 FILE)")
   .requiredOption("-o, --output <file>", "mask to write")
   .option(
@@ -105,6 +108,7 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
       .choices(ANSWER_GRIDS)
       .default("t1" satisfies AnswerGrid),
   )
+  .option(...SERIES_OPTION)
   .option("--strict", "exit code 3 where the two visits are not fit to be compared", false)
   .option("--batch <n>", "most windows per run of a network (default: as tuned)", countOption)
   .option(...ADAPTER_OPTION);

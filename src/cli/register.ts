@@ -6,8 +6,8 @@ import { MOTION_COLUMNS, type MotionKind } from "../../kernels/registration/moti
 import { UserError } from "../core/errors";
 import { describeGrid } from "../data/affine";
 import { itkTransformText } from "../data/itk_transform";
-import { readVolume } from "../data/nifti_read";
 import { writeVolume } from "../data/nifti_write";
+import { readVisits, SCAN_TEXT } from "../dicom/read_visits";
 import { Memory } from "../gpu/memory";
 import { openDevice } from "../hosts/bun";
 import { drawRegistration } from "../pictures/registration";
@@ -20,6 +20,7 @@ import { checkPaths, given } from "../terminal/command_paths";
 import { runMain } from "../terminal/main";
 import { printResult } from "../terminal/result";
 import { Stages } from "../terminal/stages";
+import { SERIES_OPTION } from "./predict/series_option";
 
 /** Written into the folder. */
 const FILES = [
@@ -31,6 +32,7 @@ const FILES = [
 interface Options {
   readonly out: string;
   readonly motion: MotionKind;
+  readonly series?: number[];
   readonly adapter?: string;
 }
 
@@ -38,14 +40,15 @@ const program = makeCommand(
   "register",
   "Aligns two scans of one head half-way between them, and writes both there, with the transforms.",
 )
-  .argument("<visit1>", "FLAIR of the first visit, NIfTI")
-  .argument("<visit2>", "FLAIR of the second visit, NIfTI")
+  .argument("<visit1>", `FLAIR of the first visit, ${SCAN_TEXT}`)
+  .argument("<visit2>", `FLAIR of the second visit, ${SCAN_TEXT}`)
   .requiredOption("--out <dir>", "folder to write into; made if it is not there")
   .addOption(
     new Option("--motion <kind>", "rigid (6 numbers) or affine (12 numbers)")
       .choices(Object.keys(MOTION_COLUMNS))
       .default("rigid" satisfies MotionKind),
   )
+  .option(...SERIES_OPTION)
   .option(...ADAPTER_OPTION);
 program.parse();
 await runMain(() => main(program.args as [string, string], program.opts<Options>()));
@@ -58,7 +61,7 @@ async function main([path1, path2]: [string, string], options: Options): Promise
     writes: existsSync(options.out) ? [given("--out", FILES.map(to))] : [],
     fills: [given("--out", options.out)],
   });
-  const [visit1, visit2] = await Promise.all([readVolume(path1), readVolume(path2)]);
+  const [{ image: visit1 }, { image: visit2 }] = await readVisits([path1, path2], options, say);
   for (const note of [...visit1.notes, ...visit2.notes]) say(note);
   stages.ended("reading images");
   const device = await openDevice({ adapter: options.adapter });

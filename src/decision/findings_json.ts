@@ -1,21 +1,28 @@
 /** The findings in a probability map as JSON, for programs. */
 import type { Findings } from "./findings";
 
+/** Facts about the two visits for the report. */
+export interface VisitFacts {
+  readonly registration?: object;
+  /** Scanner, series and date of each visit that was DICOM. */
+  readonly acquisitions?: readonly (object | null)[];
+}
+
 /**
  * Names and meanings are a contract; `format` rises when one changes.
  * @param weights names of the weights files
- * @param registration of the two visits, where there was one
+ * @param facts about the visits, where they are known
  */
 export function findingsJson(
   findings: Findings,
   weights: readonly string[],
-  registration?: object,
+  facts: VisitFacts = {},
 ): string {
   const { mask, lesions, dropped, rule, newLesions, patient } = findings;
   const report = {
     format: 1,
     weights,
-    registration,
+    ...facts,
     newLesions,
     patientRule: patient && { ...patient.rule, massHere: patient.mass },
     lesionRule: rule,

@@ -1,16 +1,17 @@
 /** A prediction as a function: from two image files and weights to the answer, and to its files. */
-import { existsSync } from "node:fs";
 import { during } from "../choose/observer";
 import type { TuneFlags } from "../choose/tune_options";
 import { tuneDevice } from "../choose/tuning";
 import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
-import { readMask, readVolume } from "../data/nifti_read";
+import { readMask } from "../data/nifti_read";
 import { checkNiftiPath, writeMask, writeVolume } from "../data/nifti_write";
 import { maskOnGrid } from "../data/pair";
 import type { Mask, Volume } from "../data/volume";
 import { findingsJson } from "../decision/findings_json";
 import type { LesionRule } from "../decision/found_lesions";
+import type { Acquisition } from "../dicom/acquisition";
+import { readVisits } from "../dicom/read_visits";
 import { checkPrecision } from "../gpu/capabilities";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
@@ -33,9 +34,11 @@ import {
 } from "./placed_pair";
 
 export interface PredictRequest extends TuneFlags, Partial<LesionRule> {
-  /** FLAIR of the two visits, NIfTI files. */
+  /** FLAIR of the two visits: NIfTI files, or folders or .zip of DICOM. */
   readonly t1: string;
   readonly t2: string;
+  /** Numbers of the series, of DICOM, where the FLAIR is not certain: of both visits, or of each. */
+  readonly series?: readonly number[];
   /** The mean of their probabilities is the answer's. */
   readonly models: readonly NamedWeights[];
   /** Brain mask, for models that were trained with --normalisation mask. */
@@ -53,6 +56,8 @@ export interface PredictRequest extends TuneFlags, Partial<LesionRule> {
 /** An answer, and how the visits were put on each other for it. */
 export interface PredictedPair extends PairAnswer {
   readonly placed: PlacedPair;
+  /** Scanner and date of each visit that was DICOM. */
+  readonly acquisitions: readonly (Acquisition | undefined)[];
 }
 
 /** Files of an answer. */
@@ -78,7 +83,13 @@ export async function predictFiles(
 ): Promise<PredictedPair> {
   const { t1, t2, models, precision, batch } = request;
   for (const note of models.flatMap(({ notes }) => notes)) observer.note(note);
-  const images = await readImages(request);
+  const scans = await readVisits([t1, t2], { series: request.series, signal }, (line) =>
+    observer.note(line),
+  );
+  const images: [ReadImage, ReadImage] = [
+    { path: t1, image: scans[0].image },
+    { path: t2, image: scans[1].image },
+  ];
   observer.onStage?.("reading images");
   const device = await openDevice();
   checkPrecision(device, precision);
@@ -103,7 +114,7 @@ export async function predictFiles(
     const answer = await answerPair(memory, models, pair, [t1, t2], options);
     // The signal may come after the last window: its observer has said that nothing is written.
     signal?.throwIfAborted();
-    return { ...answer, placed };
+    return { ...answer, placed, acquisitions: scans.map(({ acquisition }) => acquisition) };
   });
 }
 
@@ -120,17 +131,6 @@ async function choicesFor(
   const { choices } = await tuneDevice(device, needs, request, observer, signal);
   signal?.throwIfAborted();
   return choices;
-}
-
-async function readImages({ t1, t2 }: PredictRequest): Promise<[ReadImage, ReadImage]> {
-  for (const path of [t1, t2]) {
-    if (!existsSync(path)) throw new UserError(`${path}: no such file; give a NIfTI image`);
-  }
-  const [image1, image2] = await Promise.all([readVolume(t1), readVolume(t2)]);
-  return [
-    { path: t1, image: image1 },
-    { path: t2, image: image2 },
-  ];
 }
 
 /** The brain mask on the pair's grid, where a network needs one. */
@@ -170,7 +170,7 @@ export function checkAnswerFiles(
 
 /** @param models that gave the answer, for the report */
 export async function writeAnswer(
-  { map, findings, placed }: PredictedPair,
+  { map, findings, placed, acquisitions }: PredictedPair,
   models: readonly NamedWeights[],
   { output, probability, report }: AnswerFiles,
 ): Promise<void> {
@@ -179,8 +179,13 @@ export async function writeAnswer(
     probability === undefined ? undefined : writeVolume(probability, map),
   ]);
   const paths = models.map(({ path }) => path);
-  if (report !== undefined)
-    writeAtomically(report, findingsJson(findings, paths, registrationOf(placed)));
+  const facts = { registration: registrationOf(placed), acquisitions: known(acquisitions) };
+  if (report !== undefined) writeAtomically(report, findingsJson(findings, paths, facts));
+}
+
+/** For each visit its facts or null; nothing where no visit has any. */
+function known(acquisitions: readonly (Acquisition | undefined)[]) {
+  return acquisitions.some(Boolean) ? acquisitions.map((facts) => facts ?? null) : undefined;
 }
 
 /** What registration did, for the report. */
