@@ -23,6 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/decision": ["src/core", "src/data", "src/eval"],
   "src/brain": ["src/core", "src/data", "src/eval"],
   "src/dicom": ["src/core", "src/platform", "src/data", "src/terminal"],
+  "src/change": ["src/core", "src/data", "src/eval"],
   "src/register": ["src/core", "src/gpu", "kernels", "src/data", "src/brain"],
   "src/synthesis": ["src/core", "src/platform", "src/data", "src/eval", "src/brain"],
   "src/import": [
@@ -46,7 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/run": [
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/data", "src/eval"],
-    ...["src/dicom", "src/register"],
+    ...["src/brain", "src/change", "src/dicom", "src/register"],
     ...["src/decision", "src/synthesis", "src/infer", "src/settings", "src/train"],
     ...["src/choose", "src/terminal", "src/pictures"],
   ],

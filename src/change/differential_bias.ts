@@ -45,7 +45,10 @@ export function withoutBias(
   { correct = true } = {},
 ): BiasFree {
   const grid: Grid = one;
-  const [m1, m2] = [one, two].map(({ data }) => median(inside(data, brain.data))) as [number, number];
+  const [m1, m2] = [one, two].map(({ data }) => median(inside(data, brain.data))) as [
+    number,
+    number,
+  ];
   const [visit1, visit2] = [one.data.map((v) => v / m1), two.data.map((v) => v / m2)];
   let field: Float32Array = new Float32Array(visit1.length);
   if (!correct) return { visit1, visit2, field };

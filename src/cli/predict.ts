@@ -1,11 +1,14 @@
 import { Option } from "commander";
 import { type TuneFlags, withTuneOptions } from "../choose/tune_options";
+import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
+import { checkNiftiPath } from "../data/nifti_write";
 import type { LesionRule } from "../decision/found_lesions";
 import { SCAN_TEXT } from "../dicom/read_visits";
 import { openDevice } from "../hosts/bun";
 import { doubtOf } from "../register/align";
-import { loadModels, type ModelChanges } from "../run/models";
+import { changeOfFiles, filesBeside, writeChange } from "../run/change_pair";
+import { isTrained, loadModels, type ModelChanges } from "../run/models";
 import {
   ANSWER_GRIDS,
   type AnswerGrid,
@@ -17,6 +20,7 @@ import { TerminalObserver } from "../run/terminal_observer";
 import { MIRROR } from "../settings/inference";
 import { WINDOW_WEIGHTS } from "../settings/names";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
+import { checkPaths, given } from "../terminal/command_paths";
 import { untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import {
@@ -28,6 +32,7 @@ import {
 } from "../terminal/options";
 import { printResult } from "../terminal/result";
 import { Stages } from "../terminal/stages";
+import { changeText, NO_NETWORK } from "./predict/change";
 import { findingsText, ruleText } from "./predict/report";
 import { SERIES_OPTION } from "./predict/series_option";
 
@@ -118,6 +123,7 @@ program.parse(process.argv.map((arg) => arg.replace(/^-(t[12])$/, "--$1")));
 await runMain(() => predict(program.opts<Options>()));
 
 async function predict(options: Options): Promise<void> {
+  if (!options.weights && !isTrained()) return statistic(options);
   const stages = new Stages();
   const models = loadModels(options.weights ?? [], options);
   checkAnswerFiles({ ...options, models }, options);
@@ -135,6 +141,35 @@ async function predict(options: Options): Promise<void> {
     const fit = !alignment || alignment.trusted;
     if (!fit) printResult(doubtOf(alignment));
     printResult(findingsText(answer.findings));
+    if (!fit && options.strict) process.exitCode = NOT_FIT;
+  });
+}
+
+/** Without any network: registration and the change statistic. */
+async function statistic(options: Options): Promise<void> {
+  const stages = new Stages();
+  const beside = filesBeside(options.output);
+  for (const path of [options.output, ...Object.values(beside)]) checkNiftiPath(path);
+  checkPaths({
+    reads: [given("-t1", options.t1), given("-t2", options.t2)],
+    writes: [given("-o", options.output), given("files beside -o", Object.values(beside))],
+  });
+  const only = (["probability", "report", "mask"] as const).find((name) => options[name]);
+  if (only) {
+    throw new UserError(`--${only} is of a network's prediction: name weights with --weights`);
+  }
+  say(NO_NETWORK);
+  const observer = new TerminalObserver(stages);
+  await untilInterrupted(observer.signal, async () => {
+    const open = () => openDevice({ adapter: options.adapter });
+    const change = await changeOfFiles(options, open, observer, observer.signal);
+    await writeChange(change, options.output);
+    stages.ended("writing");
+    say(stages.table());
+    const { alignment } = change.placed;
+    const fit = !alignment || alignment.trusted;
+    if (!fit) printResult(doubtOf(alignment));
+    printResult(changeText(change));
     if (!fit && options.strict) process.exitCode = NOT_FIT;
   });
 }

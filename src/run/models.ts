@@ -74,13 +74,20 @@ function weightsFiles(path: string): string[] {
   });
 }
 
+/** Whether there are weights that nobody has to name: those of a run in runs/. */
+export const isTrained = (): boolean => newestOf() !== undefined;
+
 /** Those of the run folder that was written to last. */
-function newestWeights(): string {
+function newestOf(): string | undefined {
   const names = existsSync("runs") ? readdirSync("runs") : [];
-  const found = names
+  return names
     .flatMap((name) => weightsIn(join("runs", name)) ?? [])
-    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
-  if (found[0]) return found[0];
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+}
+
+function newestWeights(): string {
+  const found = newestOf();
+  if (found) return found;
   throw new UserError(
     "no --weights given and no run in runs/ that has any; train first (bun run train), or name a " +
       "weights file",

@@ -83,13 +83,7 @@ export async function predictFiles(
 ): Promise<PredictedPair> {
   const { t1, t2, models, precision, batch } = request;
   for (const note of models.flatMap(({ notes }) => notes)) observer.note(note);
-  const scans = await readVisits([t1, t2], { series: request.series, signal }, (line) =>
-    observer.note(line),
-  );
-  const images: [ReadImage, ReadImage] = [
-    { path: t1, image: scans[0].image },
-    { path: t2, image: scans[1].image },
-  ];
+  const { images, acquisitions } = await readPair(request, observer, signal);
   observer.onStage?.("reading images");
   const device = await openDevice();
   checkPrecision(device, precision);
@@ -114,8 +108,27 @@ export async function predictFiles(
     const answer = await answerPair(memory, models, pair, [t1, t2], options);
     // The signal may come after the last window: its observer has said that nothing is written.
     signal?.throwIfAborted();
-    return { ...answer, placed, acquisitions: scans.map(({ acquisition }) => acquisition) };
+    return { ...answer, placed, acquisitions };
   });
+}
+
+/** Both visits, NIfTI or DICOM. @throws UserError naming one that is not there or cannot be used */
+export async function readPair(
+  { t1, t2, series }: Pick<PredictRequest, "t1" | "t2" | "series">,
+  observer: Observer,
+  signal?: AbortSignal,
+): Promise<{
+  images: [ReadImage, ReadImage];
+  acquisitions: PredictedPair["acquisitions"];
+}> {
+  const [one, two] = await readVisits([t1, t2], { series, signal }, (line) => observer.note(line));
+  return {
+    images: [
+      { path: t1, image: one.image },
+      { path: t2, image: two.image },
+    ],
+    acquisitions: [one.acquisition, two.acquisition],
+  };
 }
 
 async function choicesFor(

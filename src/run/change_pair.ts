@@ -1,0 +1,103 @@
+/** A pair without a network: registered, and what changed as a statistic; for `predict` without weights. */
+import { findBrain } from "../brain/brain_mask";
+import { type Cluster, changeStatistic, clustersOf } from "../change/change_statistic";
+import { during } from "../choose/observer";
+import { UserError } from "../core/errors";
+import { writeMask, writeVolume } from "../data/nifti_write";
+import { resampleMaskTo } from "../data/resample";
+import type { Mask, Volume } from "../data/volume";
+import type { Device } from "../gpu/device";
+import { Memory } from "../gpu/memory";
+import type { Observer } from "./observer";
+import {
+  type AnswerGrid,
+  onAnswerGrid,
+  type PlacedPair,
+  placePair,
+  type RegisterMode,
+} from "./placed_pair";
+import { readPair } from "./predict_pair";
+
+export interface ChangeRequest {
+  readonly t1: string;
+  readonly t2: string;
+  /** Numbers of DICOM series, where a FLAIR is not certain. */
+  readonly series?: readonly number[];
+  readonly register?: RegisterMode;
+  readonly grid?: AnswerGrid;
+}
+
+export interface PairChange {
+  readonly placed: PlacedPair;
+  /** z of the change, on the grid that was asked for. */
+  readonly z: Volume;
+  /** Clusters that are brighter at visit 2. */
+  readonly mask: Mask;
+  readonly brighter: readonly Cluster[];
+  readonly darker: readonly Cluster[];
+  /** Robust standard deviation of the difference, with and without the correction of the bias. */
+  readonly spread: number;
+  readonly spreadWithBias: number;
+}
+
+/** @throws UserError where the brain cannot be found in both visits */
+export async function changeOfFiles(
+  request: ChangeRequest,
+  openDevice: () => Promise<Device>,
+  observer: Observer,
+  signal?: AbortSignal,
+): Promise<PairChange> {
+  const { images } = await readPair(request, observer, signal);
+  observer.onStage?.("reading images");
+  const device = await openDevice();
+  observer.note(device.describe());
+  const memory = new Memory(device);
+  observer.onStage?.("opening the adapter");
+  return during(observer, "predicting", async () => {
+    const placed = await placePair(memory, ...images, request.register ?? "auto");
+    for (const note of placed.pair.notes) observer.note(note);
+    observer.onStage?.("registration");
+    signal?.throwIfAborted();
+    const { time1, time2 } = placed.pair;
+    const found = changeStatistic(time1, time2, brainOf(placed, [request.t1, request.t2]));
+    observer.onStage?.("statistic");
+    signal?.throwIfAborted();
+    const z = await onAnswerGrid(memory, placed, found.z, request.grid ?? "t1");
+    const { mask, clusters: brighter } = clustersOf(z, 1);
+    const darker = clustersOf(z, -1).clusters;
+    return { ...found, placed, z, mask, brighter, darker };
+  });
+}
+
+/** What is brain at both visits, on the pair's grid. */
+function brainOf({ pair }: PlacedPair, paths: readonly [string, string]): Mask {
+  const { size, affine } = pair.time1;
+  const masks = [pair.time1, pair.time2].map((visit, i) => {
+    const { mask, doubt } = findBrain(visit);
+    if (!doubt) return resampleMaskTo(mask, { size, affine }).data;
+    throw new UserError(
+      `${paths[i]}: ${doubt}; without a network the statistic needs the brain: name a weights file ` +
+        "(--weights), or give whole-head FLAIR images",
+    );
+  });
+  const data = masks[0]!.map((v, i) => v & masks[1]![i]!);
+  return { size, affine, data };
+}
+
+/** Files beside the mask: `x.nii.gz` has `x_change.nii.gz`, `x_visit1.nii.gz` and `x_visit2.nii.gz`. */
+export function filesBeside(output: string): Record<"change" | "visit1" | "visit2", string> {
+  const [, stem = output, ending = ""] = /^(.*?)((?:\.nii)?(?:\.gz)?)$/i.exec(output) ?? [];
+  const named = (name: string) => `${stem}_${name}${ending}`;
+  return { change: named("change"), visit1: named("visit1"), visit2: named("visit2") };
+}
+
+export async function writeChange(change: PairChange, output: string): Promise<void> {
+  const { placed, z, mask } = change;
+  const beside = filesBeside(output);
+  await Promise.all([
+    writeMask(output, mask),
+    writeVolume(beside.change, z),
+    writeVolume(beside.visit1, placed.pair.time1),
+    writeVolume(beside.visit2, placed.pair.time2),
+  ]);
+}
