@@ -92,5 +92,7 @@ test("what does not fit is refused in one line", async () => {
   await expectRefusal(/--folds 9: .*from 2 to 3/, "train", ...folds, "--folds", "9");
   await expectRefusal(/--fold 3: .*0 to 2/, "train", "--resume", out, "--fold", "3");
   await expectRefusal(/keeps its settings.*--seed/, "train", "--resume", out, "--seed", "5");
-  await expectRefusal(/no cross-validation/, "train", ...folds, "--out", data);
+  const other = join(folder, "other");
+  mkdirSync(other);
+  await expectRefusal(/no cross-validation/, "train", ...folds, "--out", other);
 });

@@ -21,7 +21,13 @@ import {
 import type { FolderLock } from "./run_lock";
 import { drawRunCurves, drawRunPatients } from "./run_pictures";
 import { type Budget, TrainingRates } from "./training_rates";
-import { type OnPatient, type ValidationHooks, type ValidationPatient, validate } from "./validate";
+import {
+  type OnPatient,
+  scoreFields,
+  type ValidationHooks,
+  type ValidationPatient,
+  validate,
+} from "./validate";
 import { validationsDue } from "./validation_plan";
 import { recordPatient, type ValidatedPatient, writeValidation } from "./validation_record";
 
@@ -202,19 +208,8 @@ class Run {
         onPatient,
       });
       const reached = { iteration: trainer.iteration, seconds: this.seconds };
-      const metrics: Metrics = {
-        ...reached,
-        diceStudent: student.dice,
-        diceMomentum: momentum.dice,
-        lesionF1Student: student.lesionF1,
-        lesionF1Momentum: momentum.lesionF1,
-      };
-      const perPatient = { student: student.perPatient, momentum: momentum.perPatient };
-      const lesionF1PerPatient = {
-        student: student.lesionF1PerPatient,
-        momentum: momentum.lesionF1PerPatient,
-      };
-      const shown = this.show(metrics);
+      const { perPatient, lesionF1PerPatient, ...means } = scoreFields(student, momentum);
+      const shown = this.show({ ...reached, ...means });
       await this.keepBest(momentum.dice ?? student.dice);
       // Its line comes last: a validation without one is made again.
       if (this.validated !== trainer.iteration) {

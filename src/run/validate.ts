@@ -76,6 +76,21 @@ export async function forEachPrediction(
 /** Gets the mask at 0.5 and the map that it was made of. */
 export type OnPatient = (patient: ValidationPatient, prediction: Mask, map: Volume) => void;
 
+/** The scores of both networks, as a line of `metrics.jsonl` holds them. */
+export function scoreFields(student: Score, momentum: Score) {
+  return {
+    diceStudent: student.dice,
+    diceMomentum: momentum.dice,
+    lesionF1Student: student.lesionF1,
+    lesionF1Momentum: momentum.lesionF1,
+    perPatient: { student: student.perPatient, momentum: momentum.perPatient },
+    lesionF1PerPatient: {
+      student: student.lesionF1PerPatient,
+      momentum: momentum.lesionF1PerPatient,
+    },
+  };
+}
+
 /** Predicts every patient. @throws the signal's reason when interrupted */
 export async function validate(
   memory: Memory,
