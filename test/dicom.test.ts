@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readVolume } from "../src/data/nifti_read";
 import { writeSafetensors } from "../src/data/safetensors_file";
+import type { Volume } from "../src/data/volume";
 import { acquisitionText } from "../src/dicom/acquisition";
 import { type Converter, convert, findConverter } from "../src/dicom/converter";
 import { readScan } from "../src/dicom/read_scan";
@@ -76,7 +77,7 @@ function orNothing(find: () => Converter, name: RegExp): Converter | undefined {
 }
 
 /** Every voxel of the image lies where the DICOM that holds its value lies. */
-function farthest(image: Awaited<ReturnType<typeof readScan>>["image"]): number {
+function farthest(image: Volume, series = FLAIR): number {
   const [nx, ny] = image.size;
   const place = (affine: readonly number[], at: readonly number[]) =>
     [0, 4, 8].map(
@@ -86,7 +87,7 @@ function farthest(image: Awaited<ReturnType<typeof readScan>>["image"]): number 
         affine[row + 2]! * at[2]! +
         affine[row + 3]!,
     );
-  const dicom = affineOf(FLAIR);
+  const dicom = affineOf(series);
   return image.data.reduce((most, value, i) => {
     const here = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
     const there = [
@@ -116,6 +117,17 @@ for (const [name, converter] of converters) {
       expect(acquisitionText(acquisition!)).toBe("Siemens Skyra 3 T, 2015-03-02, slices of 3 mm");
       expect(image.notes.at(-1)).toInclude("series 5");
       expect(readdirSync(join(root, "cache", "dicom"))).toEqual([]);
+    });
+
+    test.each<readonly [string, Partial<MadeSeries>]>([
+      ["sagittal", { acquisition: "3D", orientation: [0, 1, 0, 0, 0, -1] }],
+      ["coronal", { orientation: [1, 0, 0, 0, 0, -1] }],
+      ["in JPEG lossless", { isCompressed: true }],
+    ])("so is one that is %s", async (_, change) => {
+      const series = { ...FLAIR, ...change };
+      const { image } = await read(study(series));
+      expect(new Set(image.data).size).toBe(COLUMNS * ROWS * 12);
+      expect(farthest(image, series)).toBeLessThan(1e-3);
     });
 
     test("a .zip is the same", async () => {

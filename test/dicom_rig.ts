@@ -1,6 +1,7 @@
-/** DICOM files made for tests: MR images, explicit VR, little-endian, uncompressed. */
+/** DICOM files made for tests: MR images, explicit VR, little-endian, plain or JPEG lossless. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { jpegLossless } from "./jpeg_lossless_rig";
 
 /** A series of slices; the patient's axes are left, posterior, superior, in mm. */
 export interface MadeSeries {
@@ -21,6 +22,8 @@ export interface MadeSeries {
   readonly orientation: readonly number[];
   /** Centre of the first voxel of the first slice. */
   readonly origin: readonly [number, number, number];
+  /** Voxels as JPEG lossless. */
+  readonly isCompressed?: boolean;
   /** Values by column, row and slice. */
   readonly value: (column: number, row: number, slice: number) => number;
 }
@@ -29,6 +32,7 @@ type Value = string | number | Uint16Array;
 type Element = readonly [tag: number, vr: string, value: Value];
 
 const EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1";
+const JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70";
 const MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4";
 const ROOT = "1.2.826.0.1.3680043.10.1";
 
@@ -59,19 +63,39 @@ function encoded([tag, vr, value]: Element): Buffer {
   return Buffer.concat([head, bytes]);
 }
 
-function file(elements: readonly Element[], instance: string): Buffer {
+function file(
+  elements: readonly Element[],
+  instance: string,
+  syntax: string,
+  voxels: Buffer,
+): Buffer {
   const meta = Buffer.concat(
     (
       [
         [0x00020002, "UI", MR_IMAGE],
         [0x00020003, "UI", instance],
-        [0x00020010, "UI", EXPLICIT_LITTLE_ENDIAN],
+        [0x00020010, "UI", syntax],
       ] as const
     ).map(encoded),
   );
   const preamble = Buffer.concat([Buffer.alloc(128), Buffer.from("DICM")]);
   const length = encoded([0x00020000, "UL", meta.length]);
-  return Buffer.concat([preamble, length, meta, ...elements.map(encoded)]);
+  return Buffer.concat([preamble, length, meta, ...elements.map(encoded), voxels]);
+}
+
+/** Compressed voxels in one fragment (PS3.5, A.4), after an empty table of offsets. */
+function encapsulated(fragment: Buffer): Buffer {
+  const item = (tag: number, length: number) => {
+    const head = Buffer.alloc(8);
+    head.writeUInt16LE(0xfffe, 0);
+    head.writeUInt16LE(tag, 2);
+    head.writeUInt32LE(length, 4);
+    return head;
+  };
+  const even = Buffer.concat([fragment, Buffer.alloc(fragment.length % 2)]);
+  const start = Buffer.from([0xe0, 0x7f, 0x10, 0, 0x4f, 0x42, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+  const items = [item(0xe000, 0), item(0xe000, even.length), even, item(0xe0dd, 0)];
+  return Buffer.concat([start, ...items]);
 }
 
 const cross = (o: readonly number[]) => [
@@ -153,9 +177,11 @@ export function sliceFile(series: MadeSeries, slice: number): Buffer {
     [0x00280101, "US", 16],
     [0x00280102, "US", 15],
     [0x00280103, "US", 0],
-    [0x7fe00010, "OW", pixels(series, slice)],
   ];
-  return file(elements, instance);
+  const values = pixels(series, slice);
+  return series.isCompressed
+    ? file(elements, instance, JPEG_LOSSLESS, encapsulated(jpegLossless(values, size[0], size[1])))
+    : file(elements, instance, EXPLICIT_LITTLE_ENDIAN, encoded([0x7fe00010, "OW", values]));
 }
 
 /** Writes a series into a folder, a file for each slice. @returns their paths */
