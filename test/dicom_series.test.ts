@@ -1,6 +1,7 @@
-/** The judgement on a series: a FLAIR by its name and its times, or none. */
+/** The judgement on a series, a FLAIR by its name and its times or none, and on two visits. */
 import { describe, expect, test } from "bun:test";
 import { verdictOn } from "../src/dicom/choose_series";
+import { doubtsOf } from "../src/dicom/read_visits";
 import type { Sidecar } from "../src/dicom/sidecar";
 
 describe("a series is a FLAIR", () => {
@@ -37,4 +38,18 @@ describe("a series is a FLAIR", () => {
     expect(verdict({ SeriesDescription: "t1_mprage_sag", EchoTime: 0.003 })).toBe("other");
     expect(verdict({})).toBe("other");
   });
+});
+
+test("two visits: other patients and a wrong order are said, what is unknown is not", () => {
+  const earlier = { patient: "A", acquisition: { date: { year: 2015, month: 3, day: 2 } } };
+  const later = { patient: "A", acquisition: { date: { year: 2016, month: 3, day: 2 } } };
+  expect(doubtsOf(earlier, later)).toEqual([]);
+  expect(doubtsOf(earlier, earlier)).toEqual([]);
+  expect(doubtsOf({}, later)).toEqual([]);
+  expect(doubtsOf(later, earlier)).toEqual([
+    "visit 2 (2015-03-02) is earlier than visit 1 (2016-03-02): check their order",
+  ]);
+  expect(doubtsOf(earlier, { ...later, patient: "B" })).toEqual([
+    "the two visits have different PatientIDs: check that they are of one patient",
+  ]);
 });

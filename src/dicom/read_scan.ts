@@ -17,6 +17,8 @@ export interface Scan {
   readonly image: Volume & FromFile;
   /** Of DICOM only. */
   readonly acquisition?: Acquisition;
+  /** The patient's number, of DICOM: to compare two visits by, and for no file. */
+  readonly patient?: string;
 }
 
 export interface ScanRequest {
@@ -63,7 +65,11 @@ async function readDicom(
   const { seriesNumber = "", description = "" } = acquisition;
   const image = parseNifti(readFileSync(chosen.path), `${path}, series ${seriesNumber}`);
   notes.push(`${path}: series ${seriesNumber} (${description}), converted by ${converter.name}`);
-  return { image: { ...image, notes: [...notes, ...image.notes] }, acquisition };
+  return {
+    image: { ...image, notes: [...notes, ...image.notes] },
+    acquisition,
+    patient: chosen.sidecar.PatientID,
+  };
 }
 
 function kindOf(path: string): "file" | "folder" | "zip" {

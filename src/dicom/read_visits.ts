@@ -1,7 +1,7 @@
 /** The two visits that a user names, each as `readScan` reads it. */
 import { existsSync } from "node:fs";
 import { UserError } from "../core/errors";
-import { acquisitionText } from "./acquisition";
+import { acquisitionText, dateText } from "./acquisition";
 import { readScan, type Scan } from "./read_scan";
 
 /** For --help. */
@@ -38,7 +38,26 @@ export async function readVisits(
   scans.forEach(({ acquisition }, i) => {
     if (acquisition) note(`visit ${i + 1}: ${acquisitionText(acquisition)}`);
   });
+  for (const line of doubtsOf(...scans)) note(line);
   return scans;
+}
+
+type Origin = Pick<Scan, "acquisition" | "patient">;
+
+/** Signs that the two are not the earlier and the later visit of one patient. */
+export function doubtsOf(one: Origin, two: Origin): string[] {
+  const doubts: string[] = [];
+  const [patient1, patient2] = [one.patient, two.patient];
+  if (patient1 !== undefined && patient2 !== undefined && patient1 !== patient2) {
+    doubts.push("the two visits have different PatientIDs: check that they are of one patient");
+  }
+  const [date1, date2] = [one.acquisition?.date, two.acquisition?.date].map(
+    (d) => d && dateText(d),
+  );
+  if (date1 !== undefined && date2 !== undefined && date2 < date1) {
+    doubts.push(`visit 2 (${date2}) is earlier than visit 1 (${date1}): check their order`);
+  }
+  return doubts;
 }
 
 /** Reads the option `--series N` or `--series N,M`. @throws UserError for anything else */
