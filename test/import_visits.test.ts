@@ -138,6 +138,12 @@ test("mslesseg: what is wrong is told in one line", async () => {
     await refused(/--patients: no P3 in .*; there are P1/, "--patients", "P3");
     await msVisit(dir, "P1", 2, { ...boxes(NEW), affine: GRID.affine.with(3, 12) });
     await refused(/P1_T2_MASK.nii.gz: lies on another grid .* corners up to 3 mm apart; take both/);
+    const elsewhere = { ...GRID, affine: GRID.affine.with(3, 12) };
+    const flair = { ...elsewhere, data: Float32Array.from(boxes(STAYS).data) };
+    await writeVolume(msFile(dir, "P1", "T2", "FLAIR"), flair);
+    await refused(
+      /P1_T1_T2: registration: left out, .* two grids\n.*left out\n.*none of 1 pairs of visits/,
+    );
     rmSync(msFile(dir, "P1", "T2", "MASK"));
     await refused(/no pair of visits can be made \(P1_T1_T2: no mask of the lesions at T2/);
   });

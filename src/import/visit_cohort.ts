@@ -69,10 +69,14 @@ export async function importVisits(
   const counts = await importPatients(pairs, out, say, (pair) =>
     importInto(out, pair.id, { settings, files: pair }, () => makePair(pair, motion, memory)),
   );
-  if (counts.written + counts.alreadyThere > 0) {
-    const note = writeCohortReadme(out, source);
-    if (note) say(note);
+  if (counts.written + counts.alreadyThere === 0) {
+    throw new UserError(
+      `${source.dir}: none of ${pairs.length} pairs of visits could be put on one grid; ` +
+        "the lines above say why; nothing was written",
+    );
   }
+  const note = writeCohortReadme(out, source);
+  if (note) say(note);
   return { ...counts, leftOut: counts.leftOut + without.length };
 }
 
