@@ -75,7 +75,7 @@ async function synthesise(data: string, out: string, options: Options): Promise<
     if (picture !== undefined) await drawPairs(out, picture);
   } catch (error) {
     bar.stop();
-    if (!interrupt.signal.aborted) throw error;
+    if (error !== interrupt.signal.reason) throw error;
     say("interrupted; repeat the command to go on from here");
     setInterruptedCode(interrupt.signal);
   } finally {

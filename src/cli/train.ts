@@ -1,5 +1,6 @@
 import { withTuneOptions } from "../choose/tune_options";
 import { openDevice } from "../hosts/bun";
+import { RunLost } from "../run/lost_run";
 import { openRunFolder } from "../run/run_folder";
 import { TerminalObserver } from "../run/terminal_observer";
 import { type TrainResult, train } from "../run/train";
@@ -8,12 +9,14 @@ import { setInterruptedCode, untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { duration } from "../terminal/progress";
 import { crossValidate, isCrossValidation } from "./train/folds";
+import { AFTER_LOSS, afterLoss } from "./train/lost_device";
 import { withTrainOptions } from "./train/options";
 import { checkRunPaths, newConfig, resumedConfig, type TrainFlags } from "./train/settings";
 
 const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scans.");
 withTrainOptions(program);
 withTuneOptions(program);
+program.addOption(AFTER_LOSS);
 program.parse();
 const given = program.opts<TrainFlags>();
 await runMain(async () => {
@@ -28,8 +31,13 @@ async function trainOne(options: TrainFlags): Promise<void> {
   const observer = new TerminalObserver();
   const { signal } = observer;
   await untilInterrupted(signal, async () => {
-    sayEnd(await train(device, { ...options, config, resumed }, observer, signal));
-    if (signal.aborted) setInterruptedCode(signal);
+    try {
+      sayEnd(await train(device, { ...options, config, resumed }, observer, signal));
+      if (signal.aborted) setInterruptedCode(signal);
+    } catch (error) {
+      if (!(error instanceof RunLost)) throw error;
+      await afterLoss(error, options);
+    }
   });
 }
 

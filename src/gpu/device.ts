@@ -122,9 +122,10 @@ export class Device {
       device.lost.then(({ message }) => {
         if (this.#isDestroyed) return;
         const when = `after "${this.#lastLabel}"`;
+        const [reason] = message.split("\n");
         this.#loss = new DeviceLost(
           info.name,
-          `${info.name}: the device was lost ${when} (${message})`,
+          `${info.name}: the device was lost ${when} (${reason})`,
         );
         resolve(this.#loss);
       });

@@ -135,6 +135,13 @@ export function lastCheckpoint(run: { path: string }): CheckpointPaths | undefin
   );
 }
 
+/** Iterations of the last checkpoint of a run; 0 before its first. @throws UserError as above */
+export function savedIteration(run: { path: string }): number {
+  const paths = lastCheckpoint(run);
+  if (!paths) return 0;
+  return progressOf(readSafetensors(paths.state).metadata, paths.state).iteration;
+}
+
 /** The moment and the score of a run's best weights; undefined where there are none. */
 export function bestMark(run: { path: string }): CheckpointMark | undefined {
   const { weights: path } = checkpointPaths(run, "best");

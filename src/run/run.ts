@@ -218,7 +218,7 @@ class Run {
       this.validated = trainer.iteration;
       this.validations = validationsDue(this.config, reached);
     } catch (error) {
-      if (!signal.aborted) throw error;
+      if (error !== signal.reason) throw error;
     }
     await this.drawCurves();
     await drawRunPatients(folder, patients, predictions, trainer.iteration, this.o.observer);
@@ -235,7 +235,7 @@ class Run {
       try {
         await validate(memory, state.momentum, modelInfo(config), patients, hooks);
       } catch (error) {
-        if (!signal.aborted) throw error;
+        if (error !== signal.reason) throw error;
         return;
       }
     }
@@ -260,7 +260,7 @@ class Run {
       try {
         sweeps = await sweepBest(trainer.memory, folder, patients, this.hooks, onMask);
       } catch (error) {
-        if (!signal.aborted) throw error;
+        if (error !== signal.reason) throw error;
         return;
       }
     }

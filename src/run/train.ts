@@ -11,6 +11,7 @@ import { Trainer } from "../train/trainer";
 import { lastCheckpoint, loadCheckpoint, type Progress } from "./checkpoint";
 import { extraPairs } from "./extra_pairs";
 import { lesionLines } from "./lesion_counts";
+import { orRunLost } from "./lost_run";
 import { NewRun } from "./new_run";
 import type { Observer } from "./observer";
 import { type RunResult, runTraining } from "./run";
@@ -46,6 +47,7 @@ export interface TrainResult extends RunResult {
  * Trains a new run, or goes on with one, until its budget is used up or the signal comes.
  * @param signal ends the training with everything saved, as the result's `interrupted` says
  * @throws UserError for data, settings or folders that do not fit
+ * @throws RunLost where the device is lost; with everything saved up to the last validation
  * @throws the signal's reason where it comes before the run has begun
  */
 export async function train(
@@ -59,7 +61,9 @@ export async function train(
   if (resumed) {
     const lock = lockRunFolder(resumed.path);
     try {
-      return await trainIn(resumed, lock, task, await inputsOf(task));
+      return await orRunLost(resumed, async () =>
+        trainIn(resumed, lock, task, await inputsOf(task)),
+      );
     } finally {
       lock.release();
     }
@@ -68,7 +72,9 @@ export async function train(
   try {
     const inputs = await inputsOf(task);
     run ??= NewRun.named(config.preset);
-    return await trainIn(run.begin(config, inputs.split), run.lock, task, inputs);
+    const { lock } = run;
+    const folder = run.begin(config, inputs.split);
+    return await orRunLost(folder, () => trainIn(folder, lock, task, inputs));
   } finally {
     run?.release();
   }

@@ -9,7 +9,7 @@ import { trainInProcess } from "../../run/training_process";
 import { say } from "../../terminal/command";
 import { watchInterrupt } from "../../terminal/interrupt";
 import { printResult } from "../../terminal/result";
-import { budgetOf, newConfig, refuseSettings, type TrainFlags } from "./settings";
+import { budgetOf, newConfig, refuseSettings, resumeArguments, type TrainFlags } from "./settings";
 
 /** Whether the options ask for a cross-validation, new or to go on with. */
 export function isCrossValidation({ folds, resume }: TrainFlags): boolean {
@@ -51,24 +51,13 @@ async function begin(command: Command): Promise<CrossValidation> {
   return createFolds(config, { ...options, folds: options.folds! }, { note: say });
 }
 
-/** The options of a fold's own process, beside its folder. */
-function passedOn({ adapter, budget, iterations, tune, tuneSeconds, data }: TrainFlags): string[] {
-  const given = {
-    ...{ adapter, iterations, tune, data, "tune-seconds": tuneSeconds },
-    budget: budget === undefined ? undefined : `${budget}s`,
-  };
-  return Object.entries(given).flatMap(([name, value]) =>
-    value === undefined ? [] : [`--${name}`, `${value}`],
-  );
-}
-
 /** Trains a fold in a process of its own, which says itself that a signal ended it; the exit code. */
 async function trainFold(
   folder: string,
   options: TrainFlags,
   signal: AbortSignal,
 ): Promise<number> {
-  const args = ["--resume", folder, ...passedOn(options)];
+  const args = resumeArguments(folder, options);
   const code = await trainInProcess(args, "inherit", signal);
   // The fold may have ended just before the signal: the next one is not begun.
   return code === 0 && signal.aborted ? exitCodeOf(endSignalOf(signal)) : code;

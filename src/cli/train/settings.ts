@@ -28,6 +28,8 @@ export interface TrainFlags extends TuneFlags {
   readonly adapter?: string;
   readonly budget?: number;
   readonly iterations?: number;
+  /** Started after the loss of a device (lost_device.ts). */
+  readonly afterLoss?: boolean;
   readonly [setting: string]: unknown;
 }
 
@@ -36,7 +38,7 @@ const isGiven = (command: Command, name: string) => command.getOptionValueSource
 
 /** Options that a resumed run accepts. */
 const OF_A_RESUMED_RUN = [
-  ...["resume", "adapter", "data", "budget", "iterations", "tune", "tuneSeconds"],
+  ...["resume", "adapter", "data", "budget", "iterations", "tune", "tuneSeconds", "afterLoss"],
 ];
 
 /** Before the work. @throws UserError for a run folder that is the data's, or that cannot be made */
@@ -98,4 +100,18 @@ export function resumedConfig(folder: RunFolder, command: Command): TrainConfig 
   const given = budgetOf(command.opts<TrainFlags>());
   const budget = (given.seconds ?? given.iterations) ? given : { seconds, iterations };
   return parseTrainConfig({ ...settings, ...budget }, configPath(folder.path));
+}
+
+/** The arguments of another process that goes on with the run in a folder. */
+export function resumeArguments(
+  folder: string,
+  { adapter, budget, iterations, tune, tuneSeconds, data }: TrainFlags,
+): string[] {
+  const passedOn = {
+    ...{ resume: folder, adapter, iterations, tune, data, "tune-seconds": tuneSeconds },
+    budget: budget === undefined ? undefined : `${budget}s`,
+  };
+  return Object.entries(passedOn).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, `${value}`],
+  );
 }
