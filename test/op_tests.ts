@@ -3,8 +3,9 @@
  * every variant, on every adapter that can be had, and on software adapters once more as a GPU would
  * split the work. Names of tests are `adapter op case variants`.
  *
- * Kernels that are made for GPUs take a software adapter minutes to compile. There they are the part
- * of test/long/ops.test.ts; all else, and everything on a GPU, is that of test/ops.test.ts.
+ * Software adapters take seconds to compile a kernel. The variants that they would not choose by
+ * themselves are the part of test/long/ops.test.ts there; all else, and everything on a GPU, is that of
+ * test/ops.test.ts.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { UserError } from "../src/core/errors";
@@ -103,7 +104,7 @@ interface Run {
   readonly how: readonly string[];
 }
 
-/** What is launched, with everything but tensors, and the variants that were picked. */
+/** The launches, with everything but tensors, and the variants that were picked. */
 function outlined(reference: Reference<unknown>, { c, half, caps, variants }: Omit<Run, "how">) {
   const { graph } = new OpGraph(outlineOf(reference, c, half), caps, variants);
   const launches = graph.dispatches.map(({ kernel, sizes }) => {
@@ -114,33 +115,40 @@ function outlined(reference: Reference<unknown>, { c, half, caps, variants }: Om
 }
 
 /**
- * Every case in every variant, in f32 and f16, and on a software adapter once more with the sizes that
- * a GPU is given: each distinct work once. A variant that cannot do a case leaves it to another one,
- * and many ops split their work alike everywhere: that has run already.
+ * Every case in the adapter's own choice of variants and in every other one, in f32 and f16, and on a
+ * software adapter once more with the sizes that a GPU is given: each distinct work once. A variant that
+ * cannot do a case leaves it to another one, and many ops split their work alike everywhere: that has
+ * run already.
  */
 function runsOf(reference: Reference<unknown>, caps: Capabilities, part: Part): Run[] {
-  const rounds = (half: boolean) => variantRounds(reference.op, caps, half);
   return reference.cases.flatMap((c) => {
-    const wanted = (reference.f16 && caps.shaderF16 ? [false, true] : [false]).flatMap((half) =>
-      rounds(half).map((variants): Run => {
+    const own: Run = { c, half: false, caps, variants: {}, how: [] };
+    const gpu = { ...caps, kind: "hardware" } as const;
+    const { picked } = outlined(reference, own);
+    const split: Run = { ...own, caps: gpu, variants: picked, how: [AS_ON_GPU] };
+    const rounds = (half: boolean) =>
+      variantRounds(reference.op, caps, half).map((variants): Run => {
         const names = Object.entries(variants).map(([pick, name]) => `${pick}=${name}`);
-        return { c, half, caps, variants, how: half ? ["in f16", ...names] : names };
-      }),
-    );
-    if (caps.kind !== "hardware") {
-      const { picked } = outlined(reference, { c, half: false, caps, variants: {} });
-      const gpu = { ...caps, kind: "hardware" } as const;
-      wanted.push({ c, half: false, caps: gpu, variants: picked, how: [AS_ON_GPU] });
-    }
+        return { ...own, half, variants, how: half ? ["in f16", ...names] : names };
+      });
+    const quick = caps.kind === "hardware" ? [own] : [own, split];
     const known = new Set<string>();
-    return wanted.filter((run) => {
-      const { launches, picked } = outlined(reference, run);
-      const isNew = !known.has(launches);
-      known.add(launches);
-      const forGpus = Object.values(picked).some((name) => FOR_GPUS.test(name));
-      return isNew && part === (forGpus && caps.kind !== "hardware" ? "long" : "quick");
-    });
+    return [...quick, ...rounds(false), ...(reference.f16 && caps.shaderF16 ? rounds(true) : [])]
+      .map((run) => ({ run, ...outlined(reference, run) }))
+      .filter(({ launches }) => !known.has(launches) && known.add(launches))
+      .filter(({ run, picked }) => part === (isQuick(run, picked, quick) ? "quick" : "long"))
+      .map(({ run }) => run);
   });
+}
+
+/**
+ * On a GPU everything is quick. Software adapters compile slowly: there it is what they run by
+ * themselves, and in f16 what is not made for GPUs.
+ */
+function isQuick(run: Run, picked: Readonly<Record<string, string>>, quick: readonly Run[]) {
+  if (run.caps.kind === "hardware") return true;
+  const forGpus = Object.values(picked).some((name) => FOR_GPUS.test(name));
+  return quick.includes(run) || (run.half && !forGpus);
 }
 
 async function faultsOfRun(reference: Reference<unknown>, run: Run, rig: Rig) {

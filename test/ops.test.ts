@@ -1,4 +1,4 @@
-/** Every op in the kernels that this machine's adapters would run (test/op_tests.ts). */
+/** Every op in the variants that this machine's adapters choose by themselves (test/op_tests.ts). */
 import { describeOps, describeReferences } from "./op_tests";
 
 describeReferences();
