@@ -115,6 +115,8 @@ describe.if(mayMount)("a file system that is read-only, or full", () => {
     );
     refused({ err: stderr.toString(), code: exitCode }, /run\/train\.lock: cannot be written/);
     const env = { VOXGRAD_CACHE: join(place, "cache"), VOXGRAD_NO_DOWNLOAD: "1" };
-    refused(mounted("ro", place, ["adapters"], env), /cannot write the cache.*set VOXGRAD_CACHE/);
+    for (const options of ["ro", "size=4k"]) {
+      refused(mounted(options, place, ["adapters"], env), /cannot write the cache.*VOXGRAD_CACHE/);
+    }
   });
 });

@@ -90,6 +90,9 @@ function cacheProblem(path: string, error: unknown): UserError {
   return new UserError(`cannot write the cache in ${path}: ${error}; ${remedy}`);
 }
 
+/** Errors of the system that say why nothing can be written. */
+const OF_THE_DISK = ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM"];
+
 /**
  * Makes `dir` exist with what `fill` writes: never half a directory, even when several processes
  * ask at once or one is killed. `fill` gets a temporary sibling that is renamed when complete; the
@@ -109,7 +112,8 @@ export async function cacheOnce(
   } catch (error) {
     removeQuietly(temporary);
     if (existsSync(dir)) return false;
-    throw error;
+    const { code = "" } = error as NodeJS.ErrnoException;
+    throw OF_THE_DISK.includes(code) ? cacheProblem(dirname(dir), error) : error;
   }
 }
 
