@@ -31,7 +31,7 @@ test("bun run faults: a table, or JSON on standard output", async () => {
   expect(rows.map(({ name, counts }) => [name, counts.refused])).toEqual([["metadata", 71]]);
   const unknown = await run("kills,nothing");
   expect([unknown.code, unknown.out]).toEqual([2, ""]);
-  expect(unknown.err).toContain("--only nothing: no part of that name; images, headers,");
+  expect(unknown.err).toContain("--only nothing: no part of that name; images, predict, headers,");
 });
 
 test("a case that hangs or takes the process with it is one fault; the others still run", async () => {

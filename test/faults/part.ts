@@ -17,7 +17,7 @@ export const GOOD: readonly End[] = ["refused", "right"];
 
 export interface Tried {
   readonly end: End;
-  /** What was seen; kept for faults. */
+  /** What was seen. */
   readonly text?: string;
   /** Peak memory of the processes that the case started. */
   readonly bytes?: number;

@@ -11,8 +11,8 @@ const PREPARE_SECONDS = 600;
 const MOST_BYTES = 3 * 2 ** 30;
 const POLL_MS = 200;
 
-/** A case that ended in a fault. */
-export interface Fault {
+/** What was seen of a case. */
+export interface Seen {
   readonly id: string;
   readonly end: End;
   readonly text: string;
@@ -26,7 +26,9 @@ export interface Row {
   readonly skipped?: string;
   readonly cases: number;
   readonly counts: Readonly<Record<End, number>>;
-  readonly faults: readonly Fault[];
+  readonly faults: readonly Seen[];
+  /** What was seen of cases that are no faults. */
+  readonly notes: readonly Seen[];
   readonly peakBytes: number;
   readonly seconds: number;
 }
@@ -35,7 +37,8 @@ interface Tally {
   ids: readonly string[];
   done: number;
   readonly counts: Record<End, number>;
-  readonly faults: Fault[];
+  readonly faults: Seen[];
+  readonly notes: Seen[];
   peakOfCases: number;
   peakOfWorker: number;
 }
@@ -57,7 +60,8 @@ export async function runPart(
   const { name, title } = part;
   const start = performance.now();
   const tally: Tally = {
-    ...{ ids: [], done: 0, counts: noCounts(), faults: [], peakOfCases: 0, peakOfWorker: 0 },
+    ...{ ids: [], done: 0, counts: noCounts(), faults: [], notes: [] },
+    ...{ peakOfCases: 0, peakOfWorker: 0 },
   };
   const skipped = part.missing?.();
   if (skipped === undefined) {
@@ -66,9 +70,9 @@ export async function runPart(
       await runWorker([worker, JSON.stringify(task)], part, tally, onCase);
     } while (tally.done < tally.ids.length);
   }
-  const { counts, faults } = tally;
+  const { counts, faults, notes } = tally;
   return {
-    ...{ name, title, skipped, cases: tally.done, counts, faults },
+    ...{ name, title, skipped, cases: tally.done, counts, faults, notes },
     peakBytes: tally.peakOfCases || tally.peakOfWorker,
     seconds: (performance.now() - start) / 1000,
   };
@@ -127,7 +131,9 @@ function take(line: Line, tally: Tally): void {
 
 function record(tally: Tally, { end, text = "", bytes = 0 }: Tried): void {
   tally.counts[end]++;
-  if (!GOOD.includes(end)) tally.faults.push({ id: tally.ids[tally.done]!, end, text });
+  const seen = { id: tally.ids[tally.done]!, end, text };
+  if (!GOOD.includes(end)) tally.faults.push(seen);
+  else if (text !== "") tally.notes.push(seen);
   tally.peakOfCases = Math.max(tally.peakOfCases, bytes);
   tally.done++;
 }

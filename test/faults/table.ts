@@ -1,7 +1,7 @@
 /** The table at the end. */
 import { duration } from "../../src/terminal/progress";
 import { table } from "../../src/terminal/text_table";
-import type { Row } from "./supervisor";
+import type { Row, Seen } from "./supervisor";
 
 const HEAD = [
   ...["part", "cases", "refused", "right", "unclear", "stack", "hang", "silent"],
@@ -18,10 +18,15 @@ function cells({ name, title, skipped, cases, counts, peakBytes, seconds }: Row)
   return [name, ...shown, mib(peakBytes), duration(seconds), note];
 }
 
-/** A line for each row; then one for each fault. */
+/** A line for each row; then one for each case of which there is something to say. */
 export function tableLines(rows: readonly Row[]): string[] {
-  const faults = rows.flatMap(({ name, faults: of }) =>
-    of.map(({ id, end, text }) => `${name}: ${id}: ${end}: ${text.trim().replace(/\n/g, "\n  ")}`),
-  );
-  return [...table([HEAD, ...rows.map(cells)], [0, 10]), ...faults];
+  const lines = (name: string, seen: readonly Seen[], said: (of: Seen) => string) =>
+    seen.map((of) => `${name}: ${of.id}: ${said(of).trim().replace(/\n/g, "\n  ")}`);
+  return [
+    ...table([HEAD, ...rows.map(cells)], [0, 10]),
+    ...rows.flatMap(({ name, notes }) => lines(name, notes, ({ text }) => text)),
+    ...rows.flatMap(({ name, faults }) =>
+      lines(name, faults, ({ end, text }) => `${end.toUpperCase()}: ${text}`),
+    ),
+  ];
 }
