@@ -163,6 +163,11 @@ test("a run of an earlier version, whose state file holds no weights, goes on", 
   const { reported: _, ...progress } = JSON.parse(metadata.progress!);
   const older = { ...metadata, progress: JSON.stringify({ ...progress, bestDice: 0.1 }) };
   writeSafetensors({ path, tensors: kept, metadata: older });
+  const settings = join(run, "config.json");
+  writeFileSync(
+    settings,
+    readFileSync(settings, "utf8").replace('"voxgradRun": 2', '"voxgradRun": 1'),
+  );
   await goOn();
   // It held no losses: the next report begins after the checkpoint.
   const other = differences(whole, run);

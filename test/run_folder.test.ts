@@ -8,6 +8,7 @@ import {
   createRunFolder,
   defaultRunPath,
   openRunFolder,
+  raiseVersion,
   readMetrics,
   truncateMetrics,
 } from "../src/run/run_folder";
@@ -53,11 +54,14 @@ test("what is not a run, a damaged run and a newer run are refused", () => {
   expect(() => createRunFolder(file, config, split)).toThrow(/cannot be made/);
 });
 
-test("a run of version 1 on the phantom, which names no data, is opened", () => {
+test("a run of version 1 on the phantom, which names no data, is gone on with as of this one", () => {
   const run = create();
   writeFileSync(join(run.path, "config.json"), JSON.stringify({ voxgradRun: 1, ...config }));
   const { data: _, ...first } = split;
   writeFileSync(join(run.path, "split.json"), JSON.stringify(first));
+  expect(openRunFolder(run.path)).toEqual({ path: run.path, config, split });
+  raiseVersion(openRunFolder(run.path));
+  expect(JSON.parse(readFileSync(join(run.path, "config.json"), "utf8")).voxgradRun).toBe(2);
   expect(openRunFolder(run.path)).toEqual({ path: run.path, config, split });
 });
 

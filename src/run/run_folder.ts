@@ -156,6 +156,17 @@ export function openRunFolder(path: string): RunFolder {
 }
 
 /**
+ * Before a run of an earlier version is gone on with: what is written from now on is of this version,
+ * and the earlier program would misread it.
+ */
+export function raiseVersion({ path, config, split }: RunFolder): void {
+  const file = configPath(path);
+  if (readRunFile(path, file, versionSchema).voxgradRun === RUN_VERSION) return;
+  writeJson(splitPath(path), split);
+  writeJson(file, { voxgradRun: RUN_VERSION, ...config });
+}
+
+/**
  * Appends one line to `metrics.jsonl`; entries that are undefined or not finite are left out.
  * @throws UserError when it cannot be written
  */

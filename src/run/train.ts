@@ -16,7 +16,7 @@ import { NewRun } from "./new_run";
 import type { Observer } from "./observer";
 import { type RunResult, runTraining } from "./run";
 import { chooseForRun, keepChoices } from "./run_choices";
-import { type RunFolder, truncateMetrics } from "./run_folder";
+import { type RunFolder, raiseVersion, truncateMetrics } from "./run_folder";
 import { type FolderLock, lockRunFolder } from "./run_lock";
 import type { SavedSplit } from "./saved_split";
 import {
@@ -120,6 +120,7 @@ async function trainIn(
   { memory, request: { config, resumed }, observer, signal }: TrainTask,
   { sources, patients, choices }: Inputs,
 ): Promise<TrainResult> {
+  if (resumed) raiseVersion(resumed);
   keepChoices(memory.device, choices, config, folder, observer);
   const store = VolumeStore.create(memory, sources, {
     half: config.volumePrecision === "f16",
