@@ -57,7 +57,7 @@ export const lossSettings = theme("Loss", {
   /** Focal Tversky is (1 − Tversky index)^(1/γ). */
   tverskyGamma: of(
     ["focal-tversky"],
-    positive.default(4 / 3),
+    positive.min(0.01).default(4 / 3),
     "<g>",
     "focal Tversky: γ of the power 1/γ",
   ),

@@ -11,12 +11,15 @@ export const SELECTIONS = ["top", "proportional"] as const;
 /** What ranks patches. */
 const RANKING = { sampler: ["ohem"] };
 
+/** No selection ranks more (kernels/mining/top_b.ts). */
+const patches = whole.max(65_536);
+
 export const miningSettings = theme("Sampling and mining", {
   /** "ohem": momentum hard-example mining (Algorithm 1); "uniform": the paper's other arm. */
   sampler: setting(NAME, z.enum(["ohem", "uniform"]), "<name>", "ohem (mining) or uniform"),
   positive: setting(NUMBER, share, "<p>", "share of patches with a lesion among the sampled"),
-  pool: setting(NUMBER, whole, "<n>", "B̄: patches ranked per iteration"),
-  batch: setting(NUMBER, whole, "<n>", "B: patches trained on per iteration"),
+  pool: setting(NUMBER, patches, "<n>", "B̄: patches ranked per iteration"),
+  batch: setting(NUMBER, patches, "<n>", "B: patches trained on per iteration"),
   miningError: setting(
     NAME,
     z.enum(MINING_ERRORS).default("loss"),
