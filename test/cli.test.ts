@@ -12,6 +12,7 @@ import { createRunFolder, readMetrics } from "../src/run/run_folder";
 import { loadWeights } from "../src/run/weights_file";
 import { makeTrainConfig } from "../src/settings/presets";
 import { expectRefusal, run, start, succeed } from "./cli_rig";
+import { NO_SUCH_SETTING } from "./no_such_setting";
 import { once } from "./once";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-cli-"));
@@ -125,9 +126,10 @@ describe("train", () => {
 
   test("a run of a newer version is refused by the name of the setting", async () => {
     const newer = join(folder, "newer");
-    const config = { ...makeTrainConfig("small", {}), activation: "gelu" };
+    const config = { ...makeTrainConfig("small", {}), ...NO_SUCH_SETTING };
     createRunFolder(newer, config, { data, train: ["patient002"], val: ["patient001"] });
-    const line = /newer\/config\.json: there is no setting activation in this version of voxgrad/;
+    const line =
+      /newer\/config\.json: there is no setting noSuchSetting in this version of voxgrad/;
     await expectRefusal(line, "train", "--resume", newer);
   });
 });

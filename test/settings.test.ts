@@ -17,6 +17,7 @@ import {
 import { makeTrainConfig, PRESET_NAMES, presetOf } from "../src/settings/presets";
 import { written } from "../src/settings/setting";
 import { makeCommand } from "../src/terminal/command";
+import { NO_SUCH_SETTING } from "./no_such_setting";
 
 const device = { info: { type: "software" } } as Device;
 
@@ -119,7 +120,7 @@ test("bounds are named with the option", () => {
 test("settings of a newer version are refused, those that came later may be absent", () => {
   const { mirror, difference, loss, ...older } = makeTrainConfig("paper", {});
   expect(parseTrainConfig(older)).toEqual({ ...older, mirror, difference, loss });
-  expect(() => parseTrainConfig({ ...older, activation: "gelu" }, "run/config.json")).toThrow(
-    /^run\/config\.json: there is no setting activation in this version [^\n]*$/,
+  expect(() => parseTrainConfig({ ...older, ...NO_SUCH_SETTING }, "run/config.json")).toThrow(
+    /^run\/config\.json: there is no setting noSuchSetting in this version [^\n]*$/,
   );
 });
