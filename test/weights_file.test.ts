@@ -14,6 +14,7 @@ import {
 } from "../src/data/safetensors";
 import { readSafetensors, writeSafetensors } from "../src/data/safetensors_file";
 import { weightsOf } from "../src/infer/model";
+import { modelOf, VERSION, weightsMetadata } from "../src/infer/model_info";
 import { loadWeights } from "../src/run/weights_file";
 import { expectRefusalOf, runDocumented } from "./cli_rig";
 import { CRAFTED_MODELS, modelText } from "./crafted_models";
@@ -32,6 +33,19 @@ const { tensors, metadata } = weightsContents();
 const whole = join(folder, "whole.safetensors");
 writeSafetensors({ path: whole, tensors, metadata });
 const bytes = new Uint8Array(readFileSync(whole));
+const NEWER = `voxgrad-${VERSION + 1}`;
+
+/** The model in the metadata of a file that each version of the format has left, as it stood there. */
+const LEFT: Readonly<Record<number, string>> = {
+  1:
+    '{"unet":{"inChannels":2,"filters":[8,16,32],"groups":8,"epsilon":0.00001,' +
+    '"alignCorners":true,"recompute":false},"spacing":1,"normalisation":"volume",' +
+    '"difference":false,"patch":32,"stride":24,"windowWeights":"uniform","mirror":""}',
+  2:
+    '{"unet":{"inChannels":3,"filters":[8,8,8],"groups":8,"epsilon":0.00001,' +
+    '"alignCorners":true,"recompute":false},"spacing":2,"normalisation":"volume",' +
+    '"difference":true,"patch":16,"stride":12,"windowWeights":"gaussian","mirror":"y"}',
+};
 
 describe("the checksum", () => {
   test("is stable: order, alignment and a rewrite by another program do not count", () => {
@@ -129,29 +143,45 @@ describe("what a file says of its model", () => {
     const about: Record<string, string> = { format: metadata.format! };
     if (text !== undefined) about.model = text;
     writeSafetensors({ path, tensors, metadata: about });
-    const load = () => loadWeights(path);
+    // Without a result: a failure must not print thousands of weights.
+    const load = () => void loadWeights(path);
     expect(load).toThrow(UserError);
     expect(load).toThrow(message);
     expect(load).toThrow(/^[^\n]*crafted\.safetensors: [^\n]*$/);
   });
 
   test("a newer version, another kind of file and a lost checksum are refused", () => {
-    const load = (format: string | undefined, checksum = true) =>
+    const load = (format = metadata.format!, checksum = true) =>
       weightsOf(
         {
           tensors,
-          metadata: { ...metadata, ...(format === undefined ? {} : { format }) },
+          metadata: { ...metadata, format },
           sha256: checksum ? "checked before" : undefined,
         },
         "w.st",
-      );
-    expect(load(undefined).info).toEqual(MODEL);
-    expect(() => load("voxgrad-3")).toThrow(/w\.st: a newer version of voxgrad wrote it.*use that/);
+      ).info;
+    expect(load()).toEqual(MODEL);
+    expect(() => load(NEWER)).toThrow(/w\.st: a newer version of voxgrad wrote it.*use that/);
     expect(() => load("voxgrad-999999999999")).toThrow(/names no voxgrad model/);
-    expect(() => load("pt")).toThrow(/names no voxgrad model \(format pt, expected voxgrad-2\)/);
+    const expected = `names no voxgrad model (format pt, expected voxgrad-${VERSION})`;
+    expect(() => load("pt")).toThrow(expected);
     expect(() => load("voxgrad-2", false)).toThrow(
       /w\.st: holds no checksum, as all files of form/,
     );
+  });
+
+  test("files of every version are read; the newest is what this program writes", () => {
+    const remedy = "freeze the model of a file of it in LEFT";
+    const versions = Array.from({ length: VERSION }, (_, i) => `${i + 1}`);
+    expect(Object.keys(LEFT), `VERSION is ${VERSION}: ${remedy}`).toEqual(versions);
+    for (const [version, model] of Object.entries(LEFT)) {
+      const info = modelOf({ model }, Number(version), `a file of voxgrad-${version}`);
+      expect(info, version).toMatchObject(JSON.parse(model));
+    }
+    // A field more or less in the newest needs a new VERSION: programs that have this one read it too.
+    const newest = JSON.parse(LEFT[VERSION]!);
+    const now = weightsMetadata(modelOf({ model: LEFT[VERSION]! }, VERSION, "the newest"));
+    expect(JSON.parse(now.model!)).toEqual(newest);
   });
 
   test("predict: endless windows, gigabytes of voxels and a newer file end in one line", async () => {
@@ -163,7 +193,7 @@ describe("what a file says of its model", () => {
       ],
       [{ model: modelText({ spacing: 0.001 }) }, /its model: spacing is 0\.001: expected/],
       [{ model: "{" }, /its model: not valid JSON/],
-      [{ format: "voxgrad-3" }, /a newer version of voxgrad wrote it/],
+      [{ format: NEWER }, /a newer version of voxgrad wrote it/],
       [{ validation: "[]" }, /its validation results: it is \[\]: expected object/],
     ] as const) {
       writeSafetensors({ path, tensors, metadata: { ...metadata, ...changed } });

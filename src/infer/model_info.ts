@@ -52,7 +52,7 @@ export type ModelInfo = Readonly<Omit<z.output<typeof modelSchema>, "unet">> & {
 };
 
 /** Version of a weights file's metadata. Files of the second hold a checksum of their contents. */
-const VERSION = 2;
+export const VERSION = 2;
 const FORMAT = /^voxgrad-([1-9]\d{0,8})$/;
 
 /** Metadata of a weights file. */

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { StoredTensor } from "../../src/data/safetensors";
 import { writeSafetensors } from "../../src/data/safetensors_file";
+import { VERSION } from "../../src/infer/model_info";
 import { loadWeights } from "../../src/run/weights_file";
 import { CRAFTED_MODELS } from "../crafted_models";
 import { weightsContents } from "../weights_rig";
@@ -65,7 +66,7 @@ const CONTENTS: readonly (readonly [id: string, change: (of: Contents) => object
     ["a tensor of bytes", changed("head.bias", one()), /head\.bias/],
     ["a weight NaN", first("mid.conv1.weight", Number.NaN), /1 of 432 weights that are NaN/],
     ["a weight infinite", first("head.weight", Number.NEGATIVE_INFINITY), /NaN or infinite/],
-    ["a newer format", about({ format: "voxgrad-3" }), /newer version/],
+    ["a newer format", about({ format: `voxgrad-${VERSION + 1}` }), /newer version/],
     ["another program's", about({ format: "pt" }), /names no voxgrad model/],
     ["results that are a list", about({ validation: "[]" }), /validation results/],
     ["results without patients", about({ validation: '{"thresholds":7}' }), /validation results/],
