@@ -11,6 +11,8 @@ import type { Op } from "../src/core/op";
 import { OpGraph, trialOf } from "../src/portability/op_run";
 import { references } from "../src/reference/index";
 import type { Reference } from "../src/reference/reference";
+import { makeTrainConfig } from "../src/settings/presets";
+import { unetConfig } from "../src/train/state";
 import { trials, trialsOf } from "../src/tune/trials/index";
 import { LAVAPIPE } from "./adapters";
 
@@ -104,6 +106,17 @@ describe("registry", () => {
       expect(new Set(cases.map((c) => c.id)).size, op.name).toBe(cases.length);
     }
   });
+});
+
+test("the float64 network reads every field of the network that decides a value", () => {
+  const source = read("src/reference/unet3d.ts");
+  // The filters stand in the weights' shapes, and recomputed blocks have the same values.
+  const unread = Object.keys(unetConfig(makeTrainConfig("paper", {}))).filter((field) => {
+    if (field === "filters" || field === "recompute") return false;
+    // Once where the field is declared, and once where it is used.
+    return (source.match(new RegExp(`\\b${field}\\b`, "g")) ?? []).length < 2;
+  });
+  expect(unread.map((field) => `src/reference/unet3d.ts does not read ${field}`)).toEqual([]);
 });
 
 /** Ops that files of src/nn apply: what they take and make is stored as f16 with `--precision f16`. */

@@ -15,6 +15,8 @@ import torch
 
 from unet3d import UNet3d
 
+# All that UNet3d is built from; `recompute` changes nothing that a network computes.
+FIELDS = {"inChannels", "filters", "groups", "epsilon", "alignCorners", "recompute"}
 DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "U32": "<u4", "U8": "u1"}
 
 
@@ -39,6 +41,12 @@ def load(path):
     if "model" not in metadata:
         sys.exit(f"FAILED: {path} names no model in its metadata; is it a weights file of voxgrad?")
     unet = json.loads(metadata["model"])["unet"]
+    unknown = sorted(set(unet) - FIELDS)
+    if unknown:
+        sys.exit(
+            f"FAILED: {path}: its network has {', '.join(unknown)}, which unet3d.py does not know;"
+            " use the load_checkpoint.py and unet3d.py of the version that wrote it"
+        )
     print(f"{path}: {unet}")
     model = UNet3d(
         unet["inChannels"], unet["filters"], unet["groups"], unet["alignCorners"], unet["epsilon"]
