@@ -87,7 +87,7 @@ export class Bench {
 
   /** Whether the preset's pool and batch are too large for this adapter. */
   isScaled(preset: PresetName): boolean {
-    return this.isSoftware && !this.settings.full && PRESETS[preset].pool > SMALL_POOL;
+    return this.isSoftware && !this.settings.full && PRESETS[preset].settings.pool > SMALL_POOL;
   }
 
   /** Sizes for a preset: its own on a GPU or with --full, else what takes seconds. */

@@ -10,7 +10,7 @@ import { writePhantom } from "../src/data/phantom/cohort";
 import { readSafetensors } from "../src/data/safetensors_file";
 import { createRunFolder, readMetrics } from "../src/run/run_folder";
 import { loadWeights } from "../src/run/weights_file";
-import { makeTrainConfig } from "../src/settings/presets";
+import { makeTrainConfig, PRESET_NAMES } from "../src/settings/presets";
 import { expectRefusal, run, start, succeed } from "./cli_rig";
 import { NO_SUCH_SETTING } from "./no_such_setting";
 import { once } from "./once";
@@ -106,7 +106,7 @@ describe("train", () => {
     await expectRefusal(/no patient nobody/, "train", "--data", data, "--val", "nobody");
     await expectRefusal(/--augment.*no part twist.*flip/, "train", "--augment", "flip,twist");
     await expectRefusal(
-      /--preset huge.*paper, best, small, best-small/,
+      new RegExp(`--preset huge.*${PRESET_NAMES.join(", ")}`),
       "train",
       "--preset",
       "huge",

@@ -66,7 +66,7 @@ test("stride and patches per dispatch follow the patch, unless they are given", 
     /--patch 50: must be a multiple of 4/,
   );
   for (const name of Object.keys(PRESETS) as PresetName[]) {
-    expect(makeTrainConfig(name, {})).toMatchObject({ ...PRESETS[name] });
+    expect(makeTrainConfig(name, {})).toMatchObject({ ...PRESETS[name].settings });
   }
 });
 

@@ -7,6 +7,7 @@ import { withTrainOptions } from "../src/cli/train/options";
 import { newConfig } from "../src/cli/train/settings";
 import { UserError } from "../src/core/errors";
 import type { Device } from "../src/gpu/device";
+import { modelInfo } from "../src/run/checkpoint";
 import {
   checkUse,
   parseTrainConfig,
@@ -14,9 +15,17 @@ import {
   SETTINGS,
   type TrainConfig,
 } from "../src/settings/config";
-import { makeTrainConfig, PRESET_NAMES, presetOf } from "../src/settings/presets";
+import type { networkSettings } from "../src/settings/network";
+import {
+  makeTrainConfig,
+  PRESET_NAMES,
+  presetHint,
+  presetOf,
+  presetsFor,
+} from "../src/settings/presets";
 import { written } from "../src/settings/setting";
 import { makeCommand } from "../src/terminal/command";
+import { unetConfig } from "../src/train/state";
 import { NO_SUCH_SETTING } from "./no_such_setting";
 
 const device = { info: { type: "software" } } as Device;
@@ -106,6 +115,41 @@ test("a preset that there is not is refused, whatever its name", () => {
     expect(() => presetOf(name)).toThrow(
       `--preset ${name}: there is no such preset; there are ${PRESET_NAMES.join(", ")}`,
     );
+  }
+});
+
+/** Another value than the paper's for every setting of the network; the type checker asks for a new one. */
+const OF_NETWORK: Required<Pick<TrainConfig, keyof typeof networkSettings | "recompute">> = {
+  ...{ spacing: 1, normalisation: "mask", patch: 64, filters: [8, 16, 32], groups: 4 },
+  ...{ alignCorners: false, headPrior: 0.01, difference: true, recompute: true },
+};
+
+test("every setting of the network reaches the model, and every field of it has a setting", () => {
+  const paper = makeTrainConfig("paper", {});
+  const before: Record<string, unknown> = { ...unetConfig(paper) };
+  const changed = new Set<string>();
+  for (const [name, value] of Object.entries(OF_NETWORK)) {
+    const config = makeTrainConfig("paper", { [name]: value });
+    const isSame = Bun.deepEquals(modelInfo(config), modelInfo(paper));
+    // The head's start is no part of the trained network.
+    expect(isSame, `${name}: unetConfig in src/train/state.ts`).toBe(name === "headPrior");
+    for (const [field, now] of Object.entries(unetConfig(config))) {
+      if (!Bun.deepEquals(now, before[field])) changed.add(field);
+    }
+  }
+  // The norm's ε is PyTorch's in every network.
+  expect([...changed, "epsilon"].sort()).toEqual(Object.keys(before).sort());
+});
+
+test("a preset for GPUs names its counterpart for a software adapter, where it has one", () => {
+  expect([presetsFor("gpu"), presetsFor("software")].flat().sort()).toEqual(
+    PRESET_NAMES.toSorted(),
+  );
+  const hint = "preset best is sized for a GPU; best-small is the same for a software adapter";
+  expect(presetHint("best", "software")).toBe(hint);
+  for (const name of PRESET_NAMES) expect(presetHint(name, "gpu"), name).toBeUndefined();
+  for (const name of ["paper", "small", "best-small"] as const) {
+    expect(presetHint(name, "software"), name).toBeUndefined();
   }
 });
 

@@ -110,16 +110,40 @@ const BEST_SMALL: TrainSettings = {
   mirror: "",
 };
 
+/** The adapters that a preset is sized for. */
+export type SizedFor = "gpu" | "software";
+
+interface Preset {
+  readonly sizedFor: SizedFor;
+  readonly settings: TrainSettings;
+}
+
+/** The software adapter's counterpart of a preset, where there is one, has its name and `-small`. */
 export const PRESETS = {
-  paper: PAPER,
-  best: BEST,
-  small: SMALL,
-  "best-small": BEST_SMALL,
-} satisfies Record<string, TrainSettings>;
+  paper: { sizedFor: "gpu", settings: PAPER },
+  best: { sizedFor: "gpu", settings: BEST },
+  small: { sizedFor: "software", settings: SMALL },
+  "best-small": { sizedFor: "software", settings: BEST_SMALL },
+} satisfies Record<string, Preset>;
 export type PresetName = keyof typeof PRESETS;
 export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
-/** Sized for software adapters; the others are for a GPU. */
-export const SOFTWARE_PRESETS: readonly PresetName[] = ["small", "best-small"];
+
+/** A training's preset where none is given. */
+export const DEFAULT_PRESET = { gpu: "paper", software: "small" } as const satisfies Record<
+  SizedFor,
+  PresetName
+>;
+
+export const presetsFor = (adapter: SizedFor): PresetName[] =>
+  PRESET_NAMES.filter((name) => PRESETS[name].sizedFor === adapter);
+
+/** A line that names the counterpart of a preset which is not sized for the adapter, where it has one. */
+export function presetHint(preset: PresetName, adapter: SizedFor): string | undefined {
+  if (adapter === "gpu" || PRESETS[preset].sizedFor === "software") return undefined;
+  const counterpart = presetsFor("software").find((name) => name === `${preset}-small`);
+  if (counterpart === undefined) return undefined;
+  return `preset ${preset} is sized for a GPU; ${counterpart} is the same for a software adapter`;
+}
 
 /** The name of a preset. @throws UserError naming all of them where there is none of that name */
 export function presetOf(name: string): PresetName {
@@ -148,7 +172,7 @@ export function sharedDefault(setting: SettingName): string | undefined {
 export function makeTrainConfig(preset: PresetName, changes: Partial<TrainSettings>): TrainConfig {
   const entries = Object.entries(changes).filter(([, value]) => value !== undefined);
   const given: Partial<TrainSettings> = Object.fromEntries(entries);
-  const base: TrainSettings = PRESETS[preset];
+  const base: TrainSettings = PRESETS[preset].settings;
   const merged: Partial<TrainSettings> = { ...base, ...ofPatch(base, given.patch), ...given };
   if (given.iterations !== undefined) delete merged.seconds;
   return parseTrainConfig(merged);

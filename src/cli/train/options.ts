@@ -1,20 +1,21 @@
 /** The options of `bun run train`: of a run, and every setting as src/settings declares it. */
 import { type Command, Option } from "commander";
 import { SETTING_NAMES, SETTINGS, type SettingName } from "../../settings/config";
-import { PRESET_NAMES, SOFTWARE_PRESETS, sharedDefault } from "../../settings/presets";
+import { DEFAULT_PRESET, presetsFor, sharedDefault } from "../../settings/presets";
 import { ABSENT } from "../../settings/setting";
 import { ADAPTER_OPTION } from "../../terminal/command";
 import { idsOption, numberOption, optionParser, pathsOption } from "../../terminal/options";
 
 function withRunOptions(command: Command): void {
-  const gpu = PRESET_NAMES.filter((name) => !SOFTWARE_PRESETS.includes(name));
+  const [gpu, software] = [presetsFor("gpu").join(" or "), presetsFor("software").join(" or ")];
+  const { gpu: onGpu, software: onSoftware } = DEFAULT_PRESET;
   command
     .optionsGroup(`${SETTINGS.seconds.group}:`)
     .option("--data <dir>", "cohort in the MSSEG-2 layout; without it a phantom cohort is made")
     .option("--train-data <dirs>", "more pairs that only train, e.g. of `synthesise`", pathsOption)
     .option(
       "--preset <name>",
-      `${gpu.join(" or ")}, for software adapters ${SOFTWARE_PRESETS.join(" or ")} (default: paper or small)`,
+      `${gpu}, for software adapters ${software} (default: ${onGpu} or ${onSoftware})`,
     )
     .option("--val <ids>", "patients that validate, by id, separated by commas", idsOption)
     .option(

@@ -12,7 +12,7 @@ import {
   type SettingName,
   type TrainConfig,
 } from "../../settings/config";
-import { makeTrainConfig, presetOf } from "../../settings/presets";
+import { DEFAULT_PRESET, makeTrainConfig, presetHint, presetOf } from "../../settings/presets";
 import { say } from "../../terminal/command";
 import { checkPaths, given } from "../../terminal/command_paths";
 
@@ -52,11 +52,10 @@ export function checkRunPaths({ data, trainData, out, resume }: TrainFlags): voi
 /** The preset, with what was given on the command line. */
 export function newConfig(device: Device, command: Command): TrainConfig {
   const options = command.opts<TrainFlags>();
-  const isSoftware = device.info.type === "software";
-  const preset = presetOf(options.preset ?? (isSoftware ? "small" : "paper"));
-  if (preset === "best" && isSoftware) {
-    say("preset best is sized for a GPU; best-small is the same for a software adapter");
-  }
+  const adapter = device.info.type === "software" ? "software" : "gpu";
+  const preset = presetOf(options.preset ?? DEFAULT_PRESET[adapter]);
+  const hint = presetHint(preset, adapter);
+  if (hint !== undefined) say(hint);
   const given = SETTING_NAMES.filter((name) => isGiven(command, attributeOf(name)));
   const changes = Object.fromEntries(given.map((name) => [name, options[attributeOf(name)]]));
   const config = makeTrainConfig(preset, { ...changes, ...budgetOf(options) });
