@@ -102,11 +102,32 @@ interface Run {
   readonly variants: Readonly<Record<string, string>>;
   /** Words of the test's name, after the case's id. */
   readonly how: readonly string[];
+  /** The op or its reference could not even be recorded: the test fails with it. */
+  readonly fault?: Error;
+}
+
+/** The error of a case that cannot be recorded, with the op, the case and the likely remedy. */
+function recordingFault(op: string, { c, half }: Pick<Run, "c" | "half">, cause: unknown): Error {
+  const { message } = cause as Error;
+  const remedy =
+    half && "out" in ((c.attrs ?? {}) as object)
+      ? "; with an `out`, its reference must say f16: { inputs: […], attrs: halfOut } (src/reference/reference.ts)"
+      : "";
+  return new Error(`${op} ${c.id}${half ? " in f16" : ""}: ${message}${remedy}`, { cause });
+}
+
+function recorded(reference: Reference<unknown>, run: Omit<Run, "how">) {
+  const { c, half, caps, variants } = run;
+  try {
+    return new OpGraph(outlineOf(reference, c, half), caps, variants).graph;
+  } catch (error) {
+    throw recordingFault(reference.op.name, run, error);
+  }
 }
 
 /** The launches, with everything but tensors, and the variants that were picked. */
 function outlined(reference: Reference<unknown>, { c, half, caps, variants }: Omit<Run, "how">) {
-  const { graph } = new OpGraph(outlineOf(reference, c, half), caps, variants);
+  const graph = recorded(reference, { c, half, caps, variants });
   const launches = graph.dispatches.map(({ kernel, sizes }) => {
     return [kernel.name, Bun.hash(kernel.source).toString(36), sizes];
   });
@@ -120,25 +141,39 @@ function outlined(reference: Reference<unknown>, { c, half, caps, variants }: Om
  * cannot do a case leaves it to another one, and many ops split their work alike everywhere: that has
  * run already.
  */
-function runsOf(reference: Reference<unknown>, caps: Capabilities, part: Part): Run[] {
+export function runsOf(reference: Reference<unknown>, caps: Capabilities, part: Part): Run[] {
   return reference.cases.flatMap((c) => {
-    const own: Run = { c, half: false, caps, variants: {}, how: [] };
-    const gpu = { ...caps, kind: "hardware" } as const;
-    const { picked } = outlined(reference, own);
-    const split: Run = { ...own, caps: gpu, variants: picked, how: [AS_ON_GPU] };
-    const rounds = (half: boolean) =>
-      variantRounds(reference.op, caps, half).map((variants): Run => {
-        const names = Object.entries(variants).map(([pick, name]) => `${pick}=${name}`);
-        return { ...own, half, variants, how: half ? ["in f16", ...names] : names };
-      });
-    const quick = caps.kind === "hardware" ? [own] : [own, split];
-    const known = new Set<string>();
-    return [...quick, ...rounds(false), ...(reference.f16 && caps.shaderF16 ? rounds(true) : [])]
-      .map((run) => ({ run, ...outlined(reference, run) }))
-      .filter(({ launches }) => !known.has(launches) && known.add(launches))
-      .filter(({ run, picked }) => part === (isQuick(run, picked, quick) ? "quick" : "long"))
-      .map(({ run }) => run);
+    try {
+      return runsOfCase(reference, c, caps, part);
+    } catch (error) {
+      // The other cases and ops are tested all the same.
+      return [{ c, half: false, caps, variants: {}, how: [], fault: error as Error }];
+    }
   });
+}
+
+function runsOfCase(
+  reference: Reference<unknown>,
+  c: Case<unknown>,
+  caps: Capabilities,
+  part: Part,
+): Run[] {
+  const own: Run = { c, half: false, caps, variants: {}, how: [] };
+  const gpu = { ...caps, kind: "hardware" } as const;
+  const { picked } = outlined(reference, own);
+  const split: Run = { ...own, caps: gpu, variants: picked, how: [AS_ON_GPU] };
+  const rounds = (half: boolean) =>
+    variantRounds(reference.op, caps, half).map((variants): Run => {
+      const names = Object.entries(variants).map(([pick, name]) => `${pick}=${name}`);
+      return { ...own, half, variants, how: half ? ["in f16", ...names] : names };
+    });
+  const quick = caps.kind === "hardware" ? [own] : [own, split];
+  const known = new Set<string>();
+  return [...quick, ...rounds(false), ...(reference.f16 && caps.shaderF16 ? rounds(true) : [])]
+    .map((run) => ({ run, ...outlined(reference, run) }))
+    .filter(({ launches }) => !known.has(launches) && known.add(launches))
+    .filter(({ run, picked }) => part === (isQuick(run, picked, quick) ? "quick" : "long"))
+    .map(({ run }) => run);
 }
 
 /**
@@ -171,7 +206,8 @@ function describeOp(
       const queue = [...runs];
       const work = async (rig: Rig) => {
         for (let next = queue.shift(); next; next = queue.shift()) {
-          const faults = await faultsOfRun(reference, next, rig).catch((error: Error) => error);
+          const faults =
+            next.fault ?? (await faultsOfRun(reference, next, rig).catch((error: Error) => error));
           found.set(next, faults);
         }
       };

@@ -128,10 +128,14 @@ function networkOps(): Found[] {
 }
 
 /** The remedy for an op that a network may not use with `--precision f16`. */
-function remedy({ exported, path }: Found): string {
+function remedy({ exported, path, op }: Found): string {
+  const hasOut = referenceOf(op).some(({ cases }) =>
+    cases.some(({ attrs }) => "out" in ((attrs ?? {}) as object)),
+  );
+  const attrs = hasOut ? ", attrs: halfOut" : "";
   return (
     `${exported} is part of the network, so --precision f16 reaches it. Its reference must say ` +
-    `f16: { inputs: ["x"] } with the inputs that are activations; its kernels in ${path} ` +
+    `f16: { inputs: ["x"]${attrs} } with the inputs that are activations; its kernels in ${path} ` +
     'storage: { T: ["x", "y"] } with `alias T = f32;` in the shader; and its outputs and gradients ' +
     "must be made with the dtype of x (docs/engine/contributing.md)"
   );
@@ -162,7 +166,8 @@ describe("--precision f16", () => {
   for (const found of networkOps()) {
     test(`${found.exported} can be stored as f16 throughout`, () => {
       const [reference] = referenceOf(found.op);
-      if (!reference?.f16) throw new Error(remedy(found));
+      if (!reference) throw new Error(`${found.exported} has no float64 reference`);
+      if (!reference.f16) throw new Error(remedy(found));
       let wide: string[];
       try {
         wide = widened(reference);
