@@ -3,7 +3,9 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { scripts } from "../package.json";
 import { runDocumented } from "./cli_rig";
+import { NONSENSE } from "./faults/options";
 import type { Part } from "./faults/part";
 import { PARTS } from "./faults/parts";
 import { type Row, runPart } from "./faults/supervisor";
@@ -19,6 +21,17 @@ test.each(short.map((part) => [part.name, part] as const))("%s", async (name, pa
   if (row.skipped) console.log(`not tested here: ${name}: ${row.skipped}`);
   expect(row.faults).toEqual([]);
   expect(row.cases > 0 || row.skipped !== undefined).toBe(true);
+});
+
+/** Commands that take no options, pass them on, or are for developers. */
+const WITHOUT_NONSENSE = ["docs", "bench:all", "test", "test:long", "check"];
+
+test("every command has its lines of nonsense", () => {
+  const names = Object.keys(scripts).filter(
+    (name) => !(name.startsWith("pre") && name.slice(3) in scripts),
+  );
+  const tried = new Set(NONSENSE.map(([line]) => line.split(" ")[0]!));
+  expect([...tried, ...WITHOUT_NONSENSE].sort()).toEqual(names.sort());
 });
 
 test("bun run faults: a table, or JSON on standard output", async () => {

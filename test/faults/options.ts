@@ -141,7 +141,12 @@ const OTHERS: readonly Line[] = [
   ["portability --implementation netscape", /netscape/],
   ["portability --timeout 0", /--timeout/],
   ["portability --compare one.json", /--compare/],
+  ["faults --only nothing", /--only nothing/],
+  ["faults --seed -1", /--seed/],
 ];
+
+/** All of them. */
+export const NONSENSE: readonly Line[] = [...TRAIN, ...PREDICT, ...OTHERS];
 
 /** Enough for CI: of every command one, more of train. */
 const FEW = 12;
@@ -156,7 +161,7 @@ export const options: Part = {
   cases: async ({ folder, short }: Context): Promise<Case[]> => {
     const data = join(folder, "data");
     await writeCohort(data, 3);
-    return thinned([...TRAIN, ...PREDICT, ...OTHERS], short, FEW).map(([line, says]) => ({
+    return thinned(NONSENSE, short, FEW).map(([line, says]) => ({
       id: `bun run ${line}`,
       run: async () => judgeRefusal(await bunRun(words(line, data)), says),
     }));

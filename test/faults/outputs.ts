@@ -80,6 +80,10 @@ const OUTPUTS: readonly Output[] = [
     ],
   },
   {
+    ...{ id: "import", old: [] },
+    args: ({ published }, place) => ["import", "ljubljana", published, join(place, "out")],
+  },
+  {
     ...{ id: "train --out", old: [] },
     args: (rig, place) => training(rig, join(place, "run"), 4),
   },

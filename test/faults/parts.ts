@@ -1,4 +1,5 @@
 /** Every part, in the order of the table. */
+import { cache } from "./cache";
 import { endurance } from "./endurance";
 import { filling } from "./filling";
 import { headers } from "./headers";
@@ -14,7 +15,7 @@ import { together } from "./together";
 import { weights } from "./weights";
 
 export const PARTS: readonly Part[] = [
-  ...[images, predict, headers, weights, metadata, options],
+  ...[images, predict, headers, weights, metadata, cache, options],
   ...[disks, filling, rights, stdout, together, kills],
   ...[network, offline, endurance],
 ];
