@@ -65,7 +65,7 @@ const OUTPUTS: readonly Output[] = [
   },
   {
     ...{ id: "register --out", old: ["visit1.nii.gz"] },
-    args: ({ visits }, place) => ["register", ...visits, "--out", place],
+    args: ({ head }, place) => ["register", ...head, "--out", place],
   },
   { ...{ id: "phantom", old: [] }, args: (_, place) => ["phantom", join(place, "out")] },
   {

@@ -20,6 +20,8 @@ export interface Rig {
   readonly published: string;
   /** Two of the phantom, with brains that are found. */
   readonly heads: string;
+  /** The visits of one of them. */
+  readonly head: readonly [string, string];
   /** Of `predict`: both visits, weights, no tuning. */
   readonly pair: readonly string[];
   /** The files of the visits. */
@@ -44,13 +46,11 @@ export async function writeRig(folder: string): Promise<Rig> {
     affine: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
     data: Uint8Array.from({ length: 24 }, (_, i) => +(i < 9)),
   });
-  const visits = [options[1]!, options[3]!] as const;
+  const visit = (n: 1 | 2) => join(heads, "patient001", `flair_time0${n}_on_middle_space.nii.gz`);
   return {
-    data,
-    published: join(folder, "published"),
-    heads,
-    visits,
-    mask,
+    ...{ data, published: join(folder, "published"), heads, mask },
+    head: [visit(1), visit(2)],
+    visits: [options[1]!, options[3]!],
     pair: [...options, "-w", weights, "--tune", "off"],
   };
 }
