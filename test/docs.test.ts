@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { Glob } from "bun";
 import { scripts } from "../package.json";
+import { IMPORTERS } from "../src/import/index";
 import { LOSSES } from "../src/settings/loss";
 
 const ROOT = join(import.meta.dir, "..");
@@ -125,6 +126,30 @@ test("every command that a page names is a script of package.json", () => {
   expect(wrong).toEqual([]);
 });
 
+/** Rows of the page's tables that have more or fewer columns than the table's head. */
+function raggedRows(text: string): string[] {
+  const columns = (row: string) => row.replaceAll("\\|", "").split("|").length - 2;
+  const tables = prose(text).match(/^\|.*\|\n\|[-:| ]+\|\n(?:\|.*\n?)*/gm) ?? [];
+  return tables.flatMap((table) => {
+    const [head, ...rows] = table.trim().split("\n");
+    return rows.filter((row) => columns(row) !== columns(head!));
+  });
+}
+
+test("every row of a table has the columns of its head", () => {
+  const wrong = PAGES.flatMap((page) => raggedRows(TEXT.get(page)!).map((row) => [page, row]));
+  expect(wrong).toEqual([]);
+});
+
+test("the README and the page of data name every importer", () => {
+  const wanting = ["README.md", "docs/guides/data.md"].flatMap((page) =>
+    IMPORTERS.map(({ name }) => `bun run import ${name} `)
+      .filter((command) => !TEXT.get(page)!.includes(command))
+      .map((command) => `${page}: ${command}`),
+  );
+  expect(wanting).toEqual([]);
+});
+
 test("the README names every command, and the page of losses has a row for each", () => {
   const names = Object.keys(scripts).filter(
     (name) => !name.startsWith("pre") || name === "predict",
@@ -166,6 +191,7 @@ test("the checks notice what is wrong", () => {
   expect(linkFault("README.md", "docs/nowhere.md")).toContain("leads to no file");
   expect(linkFault("README.md", "README.md#nowhere")).toContain("has no heading");
   expect([...anchors("# A `b`, c\n## Once\n## Once\n")]).toEqual(["a-b-c", "once", "once-1"]);
+  expect(raggedRows("| a | b |\n|---|---|\n| `c \\| d` | e |\n| f |\n")).toEqual(["| f |"]);
   const text = "`src/nowhere.ts`, `nowhere.wgsl`, `src/core/op.ts`, `op.ts`, `kernels/*/adam.ts`";
   expect(missingPaths(`${text}, src/nowhere/`).sort()).toEqual([
     "nowhere.wgsl",

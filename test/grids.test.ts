@@ -7,6 +7,7 @@ import { newConfig } from "../src/cli/train/settings";
 import { plannedRuns, readGrid, trainArguments } from "../src/experiment/grid";
 import type { Device } from "../src/gpu/device";
 import { PARTS } from "../src/settings/augmentation";
+import { LOSSES } from "../src/settings/loss";
 import { makeCommand } from "../src/terminal/command";
 
 const GRIDS = join(import.meta.dir, "../src/experiment");
@@ -30,3 +31,9 @@ for (const file of readdirSync(GRIDS).filter((name) => name.endsWith(".yaml"))) 
     }
   });
 }
+
+test("losses.yaml compares every loss that there is", () => {
+  const { figures } = readGrid(join(GRIDS, "losses.yaml"));
+  const arms = figures.flatMap((figure) => Object.values(figure.arms));
+  expect(new Set(arms.map(({ loss }) => loss))).toEqual(new Set(LOSSES));
+});
