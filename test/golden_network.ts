@@ -14,6 +14,7 @@ import { Program } from "../src/gpu/program";
 import { fromNamed, layout, toNamed, unetParameters } from "../src/nn/parameters";
 import { type UNetConfig, unet3d } from "../src/nn/unet3d";
 import { type FlatParameters, flatParameters } from "../src/nn/weights";
+import { TEST_UNET } from "../src/portability/test_unet";
 import { ADAM, emaMomentum, STEP_SIZE, stepValues } from "../src/train/schedule";
 import { testDevice } from "./test_devices";
 
@@ -61,8 +62,7 @@ async function network(
   { set, filters, alignCorners }: (typeof SETS)[number],
   { recompute = false, ...options }: GoldenOptions,
 ): Promise<Network> {
-  const sizes = { inChannels: 2, filters, groups: 8, epsilon: 1e-5, alignCorners };
-  const config: UNetConfig = { ...sizes, recompute };
+  const config: UNetConfig = { ...TEST_UNET, filters, alignCorners, recompute };
   const specs = unetParameters(config);
   const [params, gradient] = [flatParameters("w", specs), flatParameters("g", specs)];
   const weights = new Map(

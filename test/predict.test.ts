@@ -12,6 +12,7 @@ import type { PageRange } from "../src/data/volume_store";
 import { Memory } from "../src/gpu/memory";
 import { predictPair } from "../src/infer/ensemble";
 import { type Member, predictProbability } from "../src/infer/predict";
+import { TEST_UNET } from "../src/portability/test_unet";
 import { defaultDevice } from "./test_devices";
 import { edgy } from "./window_rig";
 
@@ -26,10 +27,7 @@ const image = (): Volume => ({
   data: Float32Array.from({ length: 23 * 19 * 8 }, () => 100 + 30 * random.normal()),
 });
 const pair = { time1: image(), time2: image() };
-const unet = {
-  ...{ inChannels: 2, filters: [8, 8, 8] as const, groups: 8, epsilon: 1e-5 },
-  ...{ alignCorners: true, recompute: false },
-};
+const unet = TEST_UNET;
 
 /** Gives back half the first visit. */
 function half(g: Graph, x: Tensor): Tensor {

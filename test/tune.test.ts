@@ -1,4 +1,5 @@
 /** The tuner on a device: wrong candidates are refused, and graphs record what was found. */
+
 import { afterAll, describe, expect, test } from "bun:test";
 import type { ConvVariant } from "../kernels/conv3d/contract";
 import { conv3d } from "../kernels/conv3d/conv3d";
@@ -8,6 +9,7 @@ import { Graph } from "../src/core/graph";
 import { state } from "../src/core/tensor";
 import { capabilities, graphFor } from "../src/gpu/capabilities";
 import { windowBatch } from "../src/infer/window_batch";
+import { TEST_UNET } from "../src/portability/test_unet";
 import { choicesOf } from "../src/tune/choices";
 import { opTasks } from "../src/tune/op_tasks";
 import { tune } from "../src/tune/tuner";
@@ -84,11 +86,7 @@ describe("choices", () => {
   });
 
   test("windows per run of the network are tuned too", async () => {
-    const unet = {
-      ...{ inChannels: 2, filters: [8, 8, 8] as const, groups: 8 },
-      ...{ epsilon: 1e-5, alignCorners: true, recompute: false },
-    };
-    const model = { unet, patch: 8 };
+    const model = { unet: TEST_UNET, patch: 8 };
     const before = windowBatch(device, model);
     const task = (await windowBatchTask(device, model))!;
     expect(task.candidates[0]).toBe(`${before}`);

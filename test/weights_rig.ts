@@ -5,12 +5,10 @@ import { writeVolume } from "../src/data/nifti_write";
 import type { StoredTensor } from "../src/data/safetensors";
 import { type ModelInfo, weightsMetadata } from "../src/infer/model_info";
 import { initialise, toNamed, unetParameters } from "../src/nn/parameters";
+import { TEST_UNET } from "../src/portability/test_unet";
 
 export const MODEL: ModelInfo = {
-  unet: {
-    ...{ inChannels: 2, filters: [4, 4, 4], groups: 2, epsilon: 1e-5 },
-    ...{ alignCorners: true, recompute: false },
-  },
+  unet: { ...TEST_UNET, filters: [4, 4, 4], groups: 2 },
   ...{ spacing: 2, patch: 8, stride: 6, normalisation: "volume", difference: false },
   ...{ windowWeights: "uniform", mirror: "" },
 };

@@ -22,6 +22,7 @@ import { ADAM, STEP_SIZE, stepValues } from "../../train/schedule";
 import type { Outcome, PortabilityCase } from "../case";
 import { type Comparison, compare } from "../op_checks";
 import type { Rig } from "../op_run";
+import { TEST_UNET } from "../test_unet";
 
 const PATCH = 8;
 const EPSILON = 1;
@@ -37,7 +38,8 @@ const AFTER_STEPS = 5e-6;
 const STEPS = 20;
 
 const unet = (...filters: [number, number, number]): UNetConfig => ({
-  ...{ inChannels: 2, filters, groups: 2, epsilon: 1e-5, alignCorners: true, recompute: false },
+  ...TEST_UNET,
+  ...{ filters, groups: 2 },
 });
 
 /** The adapter's own choice, and what other adapters run where it can run it. */
