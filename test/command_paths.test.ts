@@ -16,10 +16,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeMask } from "../src/data/nifti_write";
 import { writeSafetensors } from "../src/data/safetensors_file";
+import { unetParameters } from "../src/nn/parameters";
+import { freeBytes } from "../src/platform/disk_room";
 import { isSamePlace, realPathOf } from "../src/platform/real_path";
+import { checkRoom } from "../src/run/checkpoint_room";
+import type { RunFolder } from "../src/run/run_folder";
 import { checkPaths, given } from "../src/terminal/command_paths";
 import { expectRefusalOf } from "./cli_rig";
-import { weightsContents, writeVisits } from "./weights_rig";
+import { MODEL, weightsContents, writeVisits } from "./weights_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-paths-"));
 const linked = mkdtempSync(join(tmpdir(), "voxgrad-links-"));
@@ -101,6 +105,18 @@ describe("checkPaths", () => {
     const belowFile = { fills: [given("--out", inLinked("hard", "run"))] };
     expect(() => checkPaths(belowFile)).toThrow(/--out .*: its folder is a file/);
   });
+});
+
+test("a training asks for the room of its checkpoints before it begins", () => {
+  const specs = unetParameters(MODEL.unet);
+  const run = { path: linked } as RunFolder;
+  const parameters = specs.reduce((sum, { shape }) => sum + shape.reduce((n, m) => n * m, 1), 0);
+  for (const free of [undefined, 48 * parameters]) checkRoom(run, specs, 2, free);
+  expect(() => checkRoom(run, specs, 2, 48 * parameters - 1)).toThrow(
+    /links.*: checkpoints cannot be written: the disk is full but for \d+ KiB, they take \d+ KiB; free/,
+  );
+  expect(freeBytes(linked)).toBeGreaterThan(0);
+  expect(freeBytes(inLinked("nothing"))).toBeUndefined();
 });
 
 describe("the commands refuse it before the work", () => {

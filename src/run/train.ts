@@ -9,6 +9,7 @@ import type { DeviceChoices } from "../infer/window_batch";
 import type { TrainConfig } from "../settings/config";
 import { Trainer } from "../train/trainer";
 import { lastCheckpoint, loadCheckpoint, type Progress } from "./checkpoint";
+import { checkRoom } from "./checkpoint_room";
 import { extraPairs } from "./extra_pairs";
 import { lesionLines } from "./lesion_counts";
 import { orRunLost } from "./lost_run";
@@ -141,6 +142,7 @@ async function trainIn(
       }),
   });
   try {
+    checkRoom(folder, trainer.specs, checkpoint ? 1 : 2);
     if (resumed) resumeMetrics(resumed, start, observer);
     for (const line of planLines(trainer, store, folder, start)) observer.note(line);
     const run = { trainer, folder, lock, patients, choices, start, observer, signal };

@@ -2,10 +2,11 @@
  * The paths of a command, checked before its work: nothing that it reads is written over, no file is
  * written twice, and everything can be written as far as that can be known.
  */
-import { accessSync, constants, statfsSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { dirname } from "node:path";
 import { UserError } from "../core/errors";
 import { writeProblem } from "../platform/atomic_file";
+import { freeBytes } from "../platform/disk_room";
 import { isSamePlace, nearestFolder, realPathOf, statusOf } from "../platform/real_path";
 
 /** Paths of an option. */
@@ -97,7 +98,7 @@ const isFile = (path: string): boolean => statusOf(path)?.isDirectory() === fals
 function checkRoom(name: string, folder: string): void {
   if (isFile(folder)) throw writeProblem(name, problem("ENOTDIR"));
   checkAccess(name, folder, constants.W_OK | constants.X_OK);
-  if (isFull(folder)) throw writeProblem(name, problem("ENOSPC"));
+  if (freeBytes(folder) === 0) throw writeProblem(name, problem("ENOSPC"));
 }
 
 function checkAccess(name: string, path: string, mode = constants.W_OK): void {
@@ -105,15 +106,6 @@ function checkAccess(name: string, path: string, mode = constants.W_OK): void {
     accessSync(path, mode);
   } catch (error) {
     throw writeProblem(name, error);
-  }
-}
-
-function isFull(folder: string): boolean {
-  try {
-    const { blocks, bavail, bfree } = statfsSync(folder);
-    return blocks > 0 && (process.getuid?.() === 0 ? bfree : bavail) === 0;
-  } catch {
-    return false; // a file system that does not tell
   }
 }
 
