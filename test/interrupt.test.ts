@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { EventEmitter } from "node:events";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Interruption, isInterruption } from "../src/platform/interruption";
 import { type SignalSource, untilInterrupted, watchInterrupt } from "../src/terminal/interrupt";
@@ -88,3 +90,39 @@ test.skipIf(!LINUX)("a process that was started by nohup is to outlive its termi
   expect(await new Response(asks("").stdout).text()).toBe("false\n");
   expect(await new Response(asks("trap '' HUP;").stdout).text()).toBe("true\n");
 });
+
+test.skipIf(process.platform === "win32")(
+  "a child gets each press once, and the second with its parent's end",
+  async () => {
+    const source = (path: string) => JSON.stringify(join(import.meta.dir, "..", "src", path));
+    const log = join(mkdtempSync(join(tmpdir(), "voxgrad-child-")), "log");
+    // The child saves for ever; a second press ends it.
+    const child = `
+    import { appendFileSync } from "node:fs";
+    const say = (text) => appendFileSync(${JSON.stringify(log)}, text + "\\n");
+    let count = 0;
+    process.on("SIGTERM", () => { say("SIGTERM"); if (++count === 2) process.exit(3); });
+    say("ready");
+    setInterval(() => {}, 1000);`;
+    const parent = `
+    import { watchInterrupt } from ${source("terminal/interrupt.ts")};
+    import { runChild } from ${source("platform/child.ts")};
+    const { signal } = watchInterrupt();
+    await runChild(["-e", ${JSON.stringify(child)}], "inherit", signal);`;
+    const started = Bun.spawn([process.execPath, "-e", parent], { stderr: "ignore" });
+    const logged = async (lines: number) => {
+      const text = () => (existsSync(log) ? readFileSync(log, "utf8") : "");
+      while (text().split("\n").length <= lines) await Bun.sleep(20);
+      return text();
+    };
+    await logged(1);
+    started.kill("SIGTERM");
+    await logged(2);
+    started.kill("SIGTERM"); // a copy
+    await Bun.sleep(1200);
+    expect(started.exitCode).toBe(null);
+    started.kill("SIGTERM");
+    expect(await started.exited).toBe(143);
+    expect(await logged(3)).toBe("ready\nSIGTERM\nSIGTERM\n");
+  },
+);
