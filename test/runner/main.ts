@@ -13,7 +13,8 @@ import { Status } from "./status";
 
 const ROOT = join(import.meta.dir, "../..");
 const RECORD = join(import.meta.dir, "seconds.json");
-const BUN_TEST = [process.execPath, "test", "--timeout", "600000"];
+/** A process ends with this one, however that ends, and takes along what it started. */
+const BUN_TEST = [process.execPath, "test", "--no-orphans", "--timeout", "600000"];
 /** More at a time would take memory rather than save time. */
 const MOST_PROCESSES = 4;
 
