@@ -4,17 +4,18 @@
  */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Glob } from "bun";
 import { ops } from "../kernels/index";
 import type { Op } from "../src/core/op";
 import { OpGraph, trialOf } from "../src/portability/op_run";
+import { outlineOf } from "../src/portability/outline";
 import { references } from "../src/reference/index";
 import type { Reference } from "../src/reference/reference";
 import { makeTrainConfig } from "../src/settings/presets";
 import { unetConfig } from "../src/train/state";
 import { trials, trialsOf } from "../src/tune/trials/index";
-import { LAVAPIPE } from "./adapters";
+import { GPU, LAVAPIPE } from "./adapters";
 
 const root = join(import.meta.dir, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -99,6 +100,23 @@ describe("registry", () => {
       return Object.keys(named).filter((pick) => !op?.variants?.[pick]);
     });
     expect(strangers.map((pick) => `no op chooses between variants of ${pick}`)).toEqual([]);
+  });
+
+  test("a kernel has the name of its shader's file", () => {
+    const shaders = new Map(
+      [...new Glob("shaders/**/*.wgsl").scanSync(root)].map((path) => [
+        basename(path, ".wgsl"),
+        path,
+      ]),
+    );
+    const wrong = references.flatMap((reference) => {
+      const { graph } = new OpGraph(outlineOf(reference, reference.cases[0]!), GPU, {});
+      const names = new Set(graph.dispatches.map(({ kernel }) => kernel.name));
+      return [...names].flatMap((name) =>
+        shaders.has(name) ? [] : [`${reference.op.name}: no shaders/**/${name}.wgsl`],
+      );
+    });
+    expect(wrong).toEqual([]);
   });
 
   test("the cases of a reference have distinct ids", () => {

@@ -5,7 +5,7 @@ import { defineOp } from "../../src/core/op";
 import { elements, showShape } from "../../src/core/tensor";
 
 const kernel = defineKernel({
-  name: "gaussianAxis",
+  name: "gaussian_axis",
   source: wgsl,
   bindings: { x: "read", taps: "read", y: "read_write" },
   args: ["TOTAL", "N", "N2", "INNER", "STRIDE", "R"],

@@ -5,7 +5,7 @@ import { defineOp } from "../../src/core/op";
 import { elements, type Shape, showShape, type Tensor } from "../../src/core/tensor";
 
 const kernel = defineKernel({
-  name: "halfwaySamples",
+  name: "halfway_samples",
   source: wgsl,
   bindings: { visit1: "read", visit2: "read", pose: "read", mask: "read", samples: "read_write" },
   args: ["D", "H", "W", "D1", "H1", "W1", "D2", "H2", "W2"],

@@ -5,7 +5,7 @@ import { defineOp } from "../../src/core/op";
 import { MOTION_COLUMNS, type MotionAttrs, type MotionKind, motionSizes } from "./motion";
 
 const kernel = defineKernel({
-  name: "normalEquations",
+  name: "normal_equations",
   source: wgsl,
   bindings: { samples: "read", motion: "read", sums: "read_write" },
   args: ["D", "H", "W", "PIECES"],

@@ -5,7 +5,7 @@ import { defineOp } from "../../src/core/op";
 import { MOTION_COLUMNS, type MotionAttrs, motionSizes } from "./motion";
 
 const kernel = defineKernel({
-  name: "residualHistogram",
+  name: "residual_histogram",
   source: wgsl,
   bindings: { samples: "read", motion: "read", counts: "read_write" },
   args: ["D", "H", "W", "PIECES"],

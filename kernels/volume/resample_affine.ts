@@ -5,7 +5,7 @@ import { defineOp } from "../../src/core/op";
 import { elements, showShape, type Tensor } from "../../src/core/tensor";
 
 const kernel = defineKernel({
-  name: "resampleAffine",
+  name: "resample_affine",
   source: wgsl,
   bindings: { x: "read", matrix: "read", y: "read_write" },
   args: ["D", "H", "W", "D2", "H2", "W2"],
