@@ -58,10 +58,12 @@ async function runFile(file: string): Promise<Ended> {
     new Response(child.stderr).text(),
   ]);
   const code = await child.exited;
-  const output = parts.join("");
-  const counts = countsOf(output);
+  const counts = countsOf(parts.join(""));
   // A process that died without counting a failure is one.
-  const fail = code === 0 ? counts.fail : Math.max(1, counts.fail);
+  const died = code !== 0 && counts.fail === 0;
+  if (died) parts.push(`${file}: the process ended with ${child.signalCode ?? `code ${code}`}\n`);
+  const output = parts.join("");
+  const fail = died ? 1 : counts.fail;
   const ok = code === 0 && fail === 0;
   const seconds = (performance.now() - start) / 1000;
   const processor = Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6;
