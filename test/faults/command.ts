@@ -28,6 +28,30 @@ export interface How {
   readonly onStart?: (pid: number) => void;
 }
 
+/** Groups of commands that run; with the process they end, also by SIGTERM. */
+const running = new Set<number>();
+
+function endAll(): void {
+  for (const group of running) {
+    try {
+      process.kill(-group, "SIGKILL");
+    } catch {} // It has ended.
+  }
+}
+
+const endWithAll = () => process.exit(1);
+
+// Without a listener a signal ends also a process that is busy; one with a command only waits.
+function began(group: number): void {
+  if (running.size === 0) process.on("exit", endAll).on("SIGTERM", endWithAll);
+  running.add(group);
+}
+
+function finished(group: number): void {
+  running.delete(group);
+  if (running.size === 0) process.off("exit", endAll).off("SIGTERM", endWithAll);
+}
+
 /** Runs `bun run …` to its end. */
 export async function bunRun(args: readonly string[], how: How = {}): Promise<Left> {
   const { before = [], env = {}, seconds = 120, onStart } = how;
@@ -37,6 +61,7 @@ export async function bunRun(args: readonly string[], how: How = {}): Promise<Le
     ...{ cwd: ROOT, stdin: "ignore", stdout: "pipe", stderr: "pipe", detached: true },
     env: { ...process.env, ...env },
   });
+  began(child.pid);
   onStart?.(child.pid);
   let isLate = false;
   const timer = setTimeout(() => {
@@ -49,6 +74,7 @@ export async function bunRun(args: readonly string[], how: How = {}): Promise<Le
     child.exited,
   ]);
   clearTimeout(timer);
+  finished(child.pid);
   return {
     ...{ out, err, isLate, code: child.exitCode, signal: child.signalCode },
     bytes: child.resourceUsage()?.maxRSS ?? 0,

@@ -6,31 +6,37 @@ import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readSafetensors } from "../../src/data/safetensors_file";
 import { bunRun, judgeRefusal, judgeSuccess } from "./command";
-import type { Case, Context, Part, Tried } from "./part";
+import { type Case, type Context, GOOD, type Part } from "./part";
 import { type Rig, training, writeRig } from "./rig";
 import { mountLacking } from "./trouble";
 
-const ITERATIONS = 12;
-const SIZES = 12;
+const ITERATIONS = 60;
+const SIZES = 4;
+/** The run has them when it begins, when it has trained, and when it has a checkpoint. */
+const MOMENTS = ["config.json", "metrics.jsonl", "last.state.safetensors"] as const;
 const WEIGHTS = "last.safetensors";
 
 /**
- * Trains on a file system of $1 KiB that is mounted on $0; where that fails, gives it room and goes on, by
- * the script $2. Copies the weights to $3. Exit code 97: the training went on and failed.
+ * Trains on a file system of 64 MiB that is mounted on $0. As soon as the run has its file $4, another file
+ * takes all of it but $1 KiB. Where the training fails, that file goes, and the script $2 goes on. Copies the weights
+ * to $3. Exit code 98: a temporary file is left; 97: the training went on and failed.
  */
 const TRAIN = `
-place=$0; size=$1; bun=$2; copy=$3; shift 3
-mount -t tmpfs -o "size=\${size}k" tmpfs "$place" || exit 99
-"$@"
+place=$0; room=$1; bun=$2; copy=$3; file=$4; shift 4
+mount -t tmpfs -o size=64m tmpfs "$place" || exit 99
+"$@" &
+child=$!
+until [ -e "$place/run/$file" ]; do kill -0 "$child" || exit 96; sleep 0.02; done
+free=$(df --output=avail -k "$place" | tail -n 1)
+head -c "$(((free - room) * 1024))" /dev/zero > "$place/fill"
+wait "$child"
 code=$?
 if [ "$code" != 0 ]; then
-  mount -o remount,size=64m "$place" || exit 99
+  rm "$place/fill"
   [ -z "$(find "$place" -name ".voxgrad*")" ] || { find "$place" >&2; exit 98; }
-  if [ -e "$place/run/config.json" ]; then
-    "$bun" run train --resume "$place/run" 2> "$copy.err" || { cat "$copy.err" >&2; exit 97; }
-  fi
+  "$bun" run train --resume "$place/run" 2> "$copy.err" || { cat "$copy.err" >&2; exit 97; }
 fi
-cp "$place/run/${WEIGHTS}" "$copy" 2> /dev/null
+cp "$place/run/${WEIGHTS}" "$copy"
 exit "$code"`;
 
 const kibibytes = (folder: string): number => {
@@ -39,21 +45,33 @@ const kibibytes = (folder: string): number => {
   return Math.ceil(bytes.reduce((sum, n) => sum + 4096 * Math.ceil(n / 4096), 0) / 1024);
 };
 
-async function trained(rig: Rig, whole: string, folder: string, size: number): Promise<Tried> {
+interface Shortage {
+  /** KiB that are left. */
+  readonly room: number;
+  /** The file of the run that it comes after. */
+  readonly file: string;
+}
+
+async function trained(rig: Rig, whole: string, { room, file }: Shortage, folder: string) {
   const place = join(folder, "place");
-  const copy = join(folder, `${size}.safetensors`);
-  const before = [
-    ...["unshare", "-m", "sh", "-c", TRAIN, place, `${size}`, process.execPath, copy],
-  ];
-  const left = await bunRun(training(rig, join(place, "run"), ITERATIONS), { before });
+  const copy = join(folder, `${file}-${room}.safetensors`);
+  const parameters = [place, `${room}`, process.execPath, copy, file];
+  const before = ["unshare", "-m", "sh", "-c", TRAIN, ...parameters];
+  const left = await bunRun(trainingOf(rig, join(place, "run")), { before });
   const tried =
     left.code === 0
       ? judgeSuccess(left)
       : judgeRefusal(left, /cannot be written[^\n]*disk is full/);
-  if (!["refused", "right"].includes(tried.end) || !(await Bun.file(copy).exists())) return tried;
+  if (!GOOD.includes(tried.end)) return tried;
   const [a, b] = [copy, join(whole, WEIGHTS)].map((path) => readSafetensors(path).tensors);
-  return Bun.deepEquals(a, b) ? tried : { ...tried, end: "silent", text: "other weights" };
+  return Bun.deepEquals(a, b)
+    ? tried
+    : ({ ...tried, end: "silent", text: "other weights" } as const);
 }
+
+const trainingOf = (rig: Rig, out: string) => [
+  ...[...training(rig, out, ITERATIONS), "--validate-every", "0.25"],
+];
 
 export const filling: Part = {
   name: "filling",
@@ -65,12 +83,15 @@ export const filling: Part = {
     const rig = await writeRig(join(folder, "rig"));
     const whole = join(folder, "whole");
     mkdirSync(join(folder, "place"));
-    const { code, err } = await bunRun(training(rig, whole, ITERATIONS));
+    const { code, err } = await bunRun(trainingOf(rig, whole));
     if (code !== 0) throw new Error(err);
     const all = kibibytes(whole);
-    return Array.from({ length: SIZES }, (_, i) => {
-      const size = 4 * Math.ceil(((i + 1) * all) / (SIZES + 1) / 4);
-      return { id: `${size} of ${all} KiB`, run: () => trained(rig, whole, folder, size) };
-    });
+    return MOMENTS.flatMap((file) =>
+      Array.from({ length: SIZES }, (_, i): Case => {
+        const room = 4 * Math.ceil((i * all) / SIZES / 4);
+        const id = `from ${file} on, room for ${room} of ${all} KiB`;
+        return { id, run: () => trained(rig, whole, { room, file }, folder) };
+      }),
+    );
   },
 };

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../src/core/errors";
 import { writeAtomically } from "../../src/platform/atomic_file";
+import { exitCodeOf } from "../../src/platform/interruption";
 import { makeCommand } from "../../src/terminal/command";
 import { checkPaths, given } from "../../src/terminal/command_paths";
 import { runMain } from "../../src/terminal/main";
@@ -51,6 +52,10 @@ async function main(options: Options): Promise<void> {
   checkPaths({ writes: [given("--json", file)] });
   const root = mkdtempSync(join(tmpdir(), "voxgrad-faults-"));
   process.on("exit", () => rmSync(root, { recursive: true, force: true }));
+  // The workers end with this process.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => process.exit(exitCodeOf(signal)));
+  }
   const rows: Row[] = [];
   for (const part of parts) {
     const progress = new ProgressLine({});

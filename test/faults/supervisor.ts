@@ -85,20 +85,23 @@ async function runWorker(
   tally: Tally,
   onCase: OnCase,
 ): Promise<void> {
-  // A group of its own: with the worker end the commands that a case has started.
+  // A group of its own. A SIGTERM ends the commands too that a case has started (command.ts).
   const child = Bun.spawn([process.execPath, ...args], {
     ...{ stdin: "ignore", stdout: "pipe", stderr: "pipe", detached: true },
   });
-  const kill = () => killGroup(child.pid);
-  process.on("exit", kill);
+  const kill = (signal: NodeJS.Signals) => killGroup(child.pid, signal);
+  const onExit = () => kill("SIGTERM");
+  process.on("exit", onExit);
   let ended: string | undefined;
+  let isTold = false;
   let deadline = performance.now() + 1000 * PREPARE_SECONDS;
   const timer = setInterval(() => {
     const bytes = residentBytes(child.pid);
     tally.peakOfWorker = Math.max(tally.peakOfWorker, bytes);
     if (bytes > MOST_BYTES) ended = `took more than ${MOST_BYTES} bytes of memory`;
     else if (performance.now() > deadline) ended = "no end in its time";
-    if (ended) kill();
+    if (ended) kill(isTold ? "SIGKILL" : "SIGTERM");
+    isTold = ended !== undefined;
   }, POLL_MS);
   const said = new Response(child.stderr).text();
   for await (const text of linesOf(child.stdout)) {
@@ -108,8 +111,8 @@ async function runWorker(
   }
   await child.exited;
   clearInterval(timer);
-  process.off("exit", kill);
-  kill();
+  process.off("exit", onExit);
+  kill("SIGKILL");
   tally.peakOfWorker = Math.max(tally.peakOfWorker, child.resourceUsage()?.maxRSS ?? 0);
   if (tally.ids.length > 0 && tally.done >= tally.ids.length) return;
   const how = ended ?? `${child.signalCode ?? `exit code ${child.exitCode}`}: ${await said}`;
@@ -118,9 +121,9 @@ async function runWorker(
   onCase(tally.done, tally.ids.length);
 }
 
-function killGroup(pid: number): void {
+function killGroup(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-pid, "SIGKILL");
+    process.kill(-pid, signal);
   } catch {} // All of it has ended.
 }
 
