@@ -63,6 +63,7 @@ const MARK = "checkpoint";
 /**
  * Writes a checkpoint. It is there at the moment at which its state file gets its name: a run goes on
  * from that one alone. A crash after that moment leaves weights files that are one checkpoint older.
+ * @param further entries of the metadata of all three files
  * @throws UserError when a value is not finite, before anything is written over a good checkpoint
  */
 export async function saveCheckpoint(
@@ -72,6 +73,7 @@ export async function saveCheckpoint(
   info: ModelInfo,
   progress: Progress,
   paths: CheckpointPaths,
+  further: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const state = new Map<string, StoredTensor>();
   const read = async (t: Tensor) => finite(await memory.readF32(t), t.name, progress, paths);
@@ -90,7 +92,7 @@ export async function saveCheckpoint(
   const student = await named(STUDENT, train.student);
   const { iteration, dice } = progress;
   const mark: CheckpointMark = { iteration, dice };
-  const metadata = { ...weightsMetadata(info), [MARK]: JSON.stringify(mark) };
+  const metadata = { ...weightsMetadata(info), ...further, [MARK]: JSON.stringify(mark) };
   const about = { ...metadata, progress: JSON.stringify(progress) };
   writeSafetensors(
     { path: paths.state, tensors: state, metadata: about },

@@ -61,7 +61,7 @@ function weightsIn(folder: string): string | undefined {
 }
 
 /** A file, or those in the folder of a run or of a cross-validation, one a fold. */
-function weightsFiles(path: string): string[] {
+export function weightsFiles(path: string): string[] {
   if (!existsSync(path) || !statSync(path).isDirectory()) return [path];
   const folders = openCrossValidation(path)?.folds ?? [path];
   return folders.map((folder) => {

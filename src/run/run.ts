@@ -20,6 +20,7 @@ import {
 } from "./run_folder";
 import type { FolderLock } from "./run_lock";
 import { drawRunCurves, drawRunPatients } from "./run_pictures";
+import { lineageMetadata } from "./start_weights";
 import { type Budget, TrainingRates } from "./training_rates";
 import {
   type OnPatient,
@@ -64,8 +65,9 @@ class Run {
   private seconds: number;
   /** Of the best weights; −1 without any score. */
   private bestDice: number;
-  /** The last iteration that metrics.jsonl has a validation of. */
-  private validated: number | undefined;
+  /** The iterations that metrics.jsonl has validations of, and that of the best weights. */
+  private readonly validated: Set<number>;
+  private bestIteration: number;
   /** Validations that were due by then. */
   private validations: number;
   /** Whether the newest weights are the best. */
@@ -82,11 +84,12 @@ class Run {
     this.budget = iterations === undefined ? { seconds: seconds! } : { iterations };
     this.rates = new TrainingRates(this.budget, batch);
     this.seconds = o.start.seconds;
-    const best = o.start.iteration > 0 ? bestMark(o.folder) : undefined;
+    const made = readMetrics(o.folder).filter(({ perPatient }) => perPatient !== undefined);
+    const best = o.start.iteration > 0 || made.length > 0 ? bestMark(o.folder) : undefined;
     this.bestDice = best?.dice ?? o.start.bestDice ?? -1;
-    const last = readMetrics(o.folder).findLast(({ perPatient }) => perPatient !== undefined);
-    this.validated = last?.iteration;
-    this.validations = validationsDue(this.config, last ?? { iteration: 0, seconds: 0 });
+    this.bestIteration = best?.iteration ?? 0;
+    this.validated = new Set(made.map(({ iteration }) => iteration));
+    this.validations = validationsDue(this.config, made.at(-1) ?? { iteration: 0, seconds: 0 });
   }
 
   private get config(): TrainConfig {
@@ -113,10 +116,26 @@ class Run {
       : this.o.trainer.iteration / iterations;
   }
 
-  /** Whether a validation is due that has not been made; the one at the end is not counted. */
+  /** Whether --patience ends the run: so many validations came after that of the best weights. */
+  private get isPatienceOver(): boolean {
+    const { patience = Number.POSITIVE_INFINITY } = this.config;
+    const later = [...this.validated].filter((iteration) => iteration > this.bestIteration);
+    return later.length >= patience;
+  }
+
+  private get hasEnded(): boolean {
+    return this.done >= 1 || this.isPatienceOver;
+  }
+
+  /**
+   * Whether a validation is due that has not been made; the one at the end is not counted. Weights that
+   * were given are validated before they are changed: nothing worse than they are becomes the best.
+   */
   private get isDue(): boolean {
+    if (this.hasEnded) return false;
     const reached = { iteration: this.o.trainer.iteration, seconds: this.seconds };
-    return this.done < 1 && validationsDue(this.config, reached) > this.validations;
+    const first = this.config.lineage !== undefined && this.validated.size === 0;
+    return first || validationsDue(this.config, reached) > this.validations;
   }
 
   async train(): Promise<RunResult> {
@@ -126,7 +145,7 @@ class Run {
     let clock = performance.now();
     // Drivers compile a kernel when it first runs, which takes a while and is no training time.
     let compiling = true;
-    while (this.done < 1 && !signal.aborted) {
+    while (!this.hasEnded && !signal.aborted) {
       this.refuseDivergence();
       await trainer.step(this.done);
       if (compiling) {
@@ -160,9 +179,18 @@ class Run {
   /** The record comes last: a run that has it is complete. */
   private async finish(): Promise<void> {
     const { signal } = this.o;
+    this.sayPatience();
     const predictions = new Map(await this.validateAndSave());
     if (!signal.aborted) await this.decide(predictions);
     if (!signal.aborted) await this.record(predictions);
+  }
+
+  private sayPatience(): void {
+    const { patience } = this.config;
+    if (this.done >= 1 || patience === undefined) return;
+    this.o.observer.note(
+      `--patience ${patience}: no better Dice since iteration ${this.bestIteration}; the run ends here`,
+    );
   }
 
   /** Before anything is saved over a good checkpoint. */
@@ -199,7 +227,7 @@ class Run {
       const { memory, state } = trainer;
       const onPatient: OnPatient = ({ patient, truth }, mask, map) => {
         predictions.set(patient.id, mask);
-        if (this.done >= 1) this.sweeps.set(patient.id, sweepPatient(map, truth));
+        if (this.hasEnded) this.sweeps.set(patient.id, sweepPatient(map, truth));
       };
       const { hooks } = this;
       const student = await validate(memory, state.student, model, patients, hooks);
@@ -212,10 +240,10 @@ class Run {
       const shown = this.show({ ...reached, ...means });
       await this.keepBest(momentum.dice ?? student.dice);
       // Its line comes last: a validation without one is made again.
-      if (this.validated !== trainer.iteration) {
+      if (!this.validated.has(trainer.iteration)) {
         appendMetrics(folder, { ...shown, perPatient, lesionF1PerPatient });
       }
-      this.validated = trainer.iteration;
+      this.validated.add(trainer.iteration);
       this.validations = validationsDue(this.config, reached);
     } catch (error) {
       if (error !== signal.reason) throw error;
@@ -243,7 +271,8 @@ class Run {
     for (const each of patients) {
       validated.push(await recordPatient(folder, each, predictions.get(each.patient.id)!));
     }
-    writeValidation(folder, { iteration, seconds: this.seconds, patients: validated });
+    const endedEarly = this.done < 1 || undefined;
+    writeValidation(folder, { endedEarly, iteration, seconds: this.seconds, patients: validated });
   }
 
   /**
@@ -272,6 +301,7 @@ class Run {
     this.bestIsLast = dice === undefined || dice >= this.bestDice;
     if (!this.bestIsLast) return;
     this.bestDice = dice ?? this.bestDice;
+    this.bestIteration = this.o.trainer.iteration;
     await this.save("best", dice);
   }
 
@@ -282,7 +312,9 @@ class Run {
     const paths = checkpointPaths(folder, kind);
     this.o.lock.check();
     flushMetrics(folder);
-    await saveCheckpoint(memory, state, specs, modelInfo(this.config), progress, paths);
+    const info = modelInfo(this.config);
+    const lineage = lineageMetadata(this.config);
+    await saveCheckpoint(memory, state, specs, info, progress, paths, lineage);
   }
 
   private drawCurves(): Promise<void> {

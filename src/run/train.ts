@@ -20,6 +20,7 @@ import { chooseForRun, keepChoices } from "./run_choices";
 import { type RunFolder, raiseVersion, truncateMetrics } from "./run_folder";
 import { type FolderLock, lockRunFolder } from "./run_lock";
 import type { SavedSplit } from "./saved_split";
+import { putStart } from "./start_weights";
 import {
   checkTwins,
   type DataRequest,
@@ -134,6 +135,7 @@ async function trainIn(
   let start: Progress = { iteration: 0, seconds: 0 };
   const trainer = await Trainer.create(memory, store, config, {
     kernels: choices.kernels,
+    start: (flat, specs) => putStart(config, flat, specs),
     restore:
       checkpoint &&
       ((state, specs) => {

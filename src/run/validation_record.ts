@@ -19,6 +19,8 @@ export interface ValidatedPatient extends Evaluation {
 
 /** Written once the budget is used up, with w̄ of the last iteration. */
 export interface ValidationRecord {
+  /** Whether --patience ended the run before its budget. */
+  readonly endedEarly?: boolean;
   readonly iteration: number;
   /** Training time, seconds. */
   readonly seconds: number;
@@ -40,6 +42,7 @@ const lesions = z.array(
 const small = z.strictObject({ components: number, volumeMm3: number });
 
 const recordSchema = z.strictObject({
+  endedEarly: z.boolean().optional(),
   iteration: z.number().int().min(0),
   seconds: z.number().min(0),
   patients: z.array(
@@ -87,13 +90,14 @@ export function readValidation(run: { path: string }): ValidationRecord | undefi
   return readJsonFile(file, recordSchema, remedy);
 }
 
-/** Whether the run has used up this budget and was validated then. */
+/** Whether the run has used up this budget, or ended early, and was validated then. */
 export function isFinished(
   run: { path: string },
   budget: { readonly iterations?: number; readonly seconds?: number },
 ): boolean {
   const record = readValidation(run);
   if (!record) return false;
+  if (record.endedEarly) return true;
   const { iterations, seconds = Number.POSITIVE_INFINITY } = budget;
   return iterations === undefined ? record.seconds >= seconds : record.iteration >= iterations;
 }

@@ -19,6 +19,13 @@ export const budgetSettings = theme("The run", {
     "seed of the weights, the patches and the split",
   ),
   validateEvery: setting(NUMBER, share, "<share>", "share of the budget between validations"),
+  /** Absent: the budget alone ends a run. */
+  patience: setting(
+    NUMBER,
+    whole.optional(),
+    "<n>",
+    "end early, after so many validations without a better Dice",
+  ),
   reportEvery: setting(NUMBER, whole, "<n>", "iterations between reports"),
 });
 

@@ -5,6 +5,7 @@ import { augmentationSettings } from "./augmentation";
 import { budgetSettings, checkBudget } from "./budget";
 import { deviceSettings } from "./device";
 import { checkInference, inferenceSettings } from "./inference";
+import { lineageSchema } from "./lineage";
 import { checkWeights, lossSettings } from "./loss";
 import { checkMining, miningSettings } from "./mining";
 import { checkNetwork, networkSettings } from "./network";
@@ -26,7 +27,12 @@ export type SettingName = keyof typeof SETTINGS;
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
 
 /** Settings that came later have defaults, so that older runs can be resumed. */
-export const trainConfigSchema = z.strictObject({ preset: z.string(), ...schemasOf(SETTINGS) });
+export const trainConfigSchema = z.strictObject({
+  preset: z.string(),
+  /** The weights that it starts from; absent: random ones. */
+  lineage: lineageSchema.optional(),
+  ...schemasOf(SETTINGS),
+});
 
 /** Settings as they are given: those with a default may be absent. */
 export type TrainSettings = z.input<typeof trainConfigSchema>;

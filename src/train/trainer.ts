@@ -47,6 +47,8 @@ export interface TrainerOptions {
    * from the same random weights.
    */
   readonly restore?: (state: TrainState, specs: readonly ParameterSpec[]) => Moment;
+  /** Changes the random weights (flat) that both networks start from. */
+  readonly start?: (flat: Float32Array, specs: readonly ParameterSpec[]) => void;
 }
 
 /** How far a training has come. */
@@ -85,7 +87,7 @@ export class Trainer {
     memory: Memory,
     store: VolumeStore,
     config: TrainConfig,
-    { kernels: choices, restore }: TrainerOptions = {},
+    { kernels: choices, restore, start }: TrainerOptions = {},
   ): Promise<Trainer> {
     const specs = trainedParameters(config);
     const state = makeTrainState(specs, config);
@@ -95,11 +97,12 @@ export class Trainer {
     let moment: Moment = { iteration: 0 };
     if (restore) moment = restore(state, specs);
     else {
-      const start = initialise(specs, config.seed);
-      if (config.headPrior !== undefined) setHeadPrior(specs, start, config.headPrior);
-      memory.write(state.student.flat, start);
-      memory.write(state.momentum.flat, start);
-      if (state.earlier) memory.write(state.earlier.flat, start);
+      const flat = initialise(specs, config.seed);
+      if (config.headPrior !== undefined) setHeadPrior(specs, flat, config.headPrior);
+      start?.(flat, specs);
+      memory.write(state.student.flat, flat);
+      memory.write(state.momentum.flat, flat);
+      if (state.earlier) memory.write(state.earlier.flat, flat);
       if (state.scale) memory.write(state.scale, Float32Array.of(FIRST_SCALE, 0, 0, 0));
     }
     const telemetry =

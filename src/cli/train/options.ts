@@ -1,6 +1,7 @@
 /** The options of `bun run train`: of a run, and every setting as src/settings declares it. */
 import { type Command, Option } from "commander";
 import { SETTING_NAMES, SETTINGS, type SettingName } from "../../settings/config";
+import { START_PARTS, type StartParts } from "../../settings/lineage";
 import { DEFAULT_PRESET, presetsFor, sharedDefault } from "../../settings/presets";
 import { ABSENT } from "../../settings/setting";
 import { ADAPTER_OPTION } from "../../terminal/command";
@@ -25,6 +26,12 @@ function withRunOptions(command: Command): void {
     )
     .option("--fold <k>", "only fold k of them, from 0; alone: of 4 folds, one run", numberOption)
     .option("--out <dir>", "run folder to make (default: runs/<time>-<preset>)")
+    .option("--from <file>", "start from these weights: a weights file, or the folder of a run")
+    .addOption(
+      new Option("--from-parts <parts>", "of them: all, or the body, without the head")
+        .choices(START_PARTS)
+        .default("all" satisfies StartParts),
+    )
     .option("--resume <dir>", "go on with the run, or the cross-validation, in this folder");
 }
 

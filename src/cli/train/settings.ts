@@ -4,6 +4,7 @@ import type { TuneFlags } from "../../choose/tune_options";
 import { UserError } from "../../core/errors";
 import type { Device } from "../../gpu/device";
 import { configPath, type RunFolder } from "../../run/run_folder";
+import { readStart, type StartWeights, settingsOf, startText } from "../../run/start_weights";
 import {
   checkUse,
   parseTrainConfig,
@@ -12,6 +13,7 @@ import {
   type SettingName,
   type TrainConfig,
 } from "../../settings/config";
+import type { StartParts } from "../../settings/lineage";
 import { DEFAULT_PRESET, makeTrainConfig, presetHint, presetOf } from "../../settings/presets";
 import { say } from "../../terminal/command";
 import { checkPaths, given } from "../../terminal/command_paths";
@@ -24,6 +26,8 @@ export interface TrainFlags extends TuneFlags {
   readonly folds?: number;
   readonly fold?: number;
   readonly out?: string;
+  readonly from?: string;
+  readonly fromParts: StartParts;
   readonly resume?: string;
   readonly adapter?: string;
   readonly budget?: number;
@@ -42,9 +46,12 @@ const OF_A_RESUMED_RUN = [
 ];
 
 /** Before the work. @throws UserError for a run folder that is the data's, or that cannot be made */
-export function checkRunPaths({ data, trainData, out, resume }: TrainFlags): void {
+export function checkRunPaths({ data, trainData, from, out, resume }: TrainFlags): void {
   checkPaths({
-    reads: [given("--data", data), given("--train-data", trainData), given("--resume", resume)],
+    reads: [
+      ...[given("--data", data), given("--train-data", trainData)],
+      ...[given("--from", from), given("--resume", resume)],
+    ],
     fills: [given("--out", out)],
   });
 }
@@ -58,9 +65,24 @@ export function newConfig(device: Device, command: Command): TrainConfig {
   if (hint !== undefined) say(hint);
   const given = SETTING_NAMES.filter((name) => isGiven(command, attributeOf(name)));
   const changes = Object.fromEntries(given.map((name) => [name, options[attributeOf(name)]]));
-  const config = makeTrainConfig(preset, { ...changes, ...budgetOf(options) });
+  const start = startOf(command);
+  const followed = start && settingsOf(start.info);
+  // The windows of another patch are other ones too.
+  if (given.includes("patch")) delete followed?.stride;
+  const lineage = start && [...start.lineage];
+  const own = { ...followed, ...changes, ...budgetOf(options), lineage };
+  const config = makeTrainConfig(preset, own);
   checkUse(config, given);
+  if (start) for (const line of startText(start, config)) say(line);
   return config;
+}
+
+/** The weights that --from names. */
+function startOf(command: Command): StartWeights | undefined {
+  const { from, fromParts } = command.opts<TrainFlags>();
+  if (from !== undefined) return readStart(from, fromParts);
+  if (!isGiven(command, "fromParts")) return undefined;
+  throw new UserError("--from-parts: says which part of the weights of --from; give that too");
 }
 
 /** The name under which commander keeps a setting's option. */

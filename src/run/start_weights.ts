@@ -1,0 +1,136 @@
+/** The weights that a training starts from: read, compared with its settings, put into its network. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import { UserError } from "../core/errors";
+import { parseJson } from "../core/json";
+import { elements, showShape } from "../core/tensor";
+import { readSafetensors } from "../data/safetensors_file";
+import { type LoadedWeights, weightsOf } from "../infer/model";
+import type { ModelInfo } from "../infer/model_info";
+import { layout, type ParameterSpec, unetParameters } from "../nn/parameters";
+import { SETTINGS, type TrainConfig, type TrainSettings } from "../settings/config";
+import { type Ancestor, lineageSchema, type StartParts } from "../settings/lineage";
+import { written } from "../settings/setting";
+import { weightsFiles } from "./models";
+
+/** Given weights, and what a training that starts from them records of it. */
+export interface StartWeights extends LoadedWeights {
+  readonly path: string;
+  readonly lineage: readonly [Ancestor, ...Ancestor[]];
+}
+
+/** SHA-256 of a file's bytes, as `sha256sum` prints it. */
+export const sha256Of = (path: string): string =>
+  createHash("sha256").update(readFileSync(path)).digest("hex");
+
+/** Its entry in the metadata of weights files: their ancestors, by name. */
+const LINEAGE = "lineage";
+
+/**
+ * Reads the weights to start from.
+ * @param given a weights file, or the folder of a run
+ * @throws UserError when it cannot be read, is not one of voxgrad's, or is several
+ */
+export function readStart(given: string, parts: StartParts): StartWeights {
+  const [path, ...others] = weightsFiles(given);
+  if (path === undefined || others.length > 0) {
+    throw new UserError(
+      `--from ${given}: holds ${others.length + 1} networks; name the file of one`,
+    );
+  }
+  const contents = readSafetensors(path);
+  const loaded = weightsOf(contents, path);
+  const own: Ancestor = { weights: resolve(path), sha256: sha256Of(path), parts };
+  const { [LINEAGE]: text } = contents.metadata;
+  const remedy = "the file is damaged, or another program wrote it: use another weights file";
+  const earlier =
+    text === undefined ? [] : parseJson(text, lineageSchema, `${path}: its ${LINEAGE}`, remedy);
+  return { ...loaded, path, lineage: [own, ...earlier] };
+}
+
+/** The metadata of a run's weights: the files that they came from, by name and hash. */
+export function lineageMetadata({ lineage }: Pick<TrainConfig, "lineage">): Record<string, string> {
+  if (lineage === undefined) return {};
+  const named = lineage.map((each) => ({ ...each, weights: basename(each.weights) }));
+  return { [LINEAGE]: JSON.stringify(named) };
+}
+
+/** Settings of a training that follow the weights which it starts from, unless they are given. */
+export function settingsOf({
+  unet: { filters, groups, alignCorners },
+  ...info
+}: ModelInfo): Partial<TrainSettings> {
+  const { spacing, normalisation, patch, difference, stride, windowWeights, mirror } = info;
+  const seen = { spacing, normalisation, patch, difference };
+  return { filters: [...filters], groups, alignCorners, ...seen, stride, windowWeights, mirror };
+}
+
+/** Those by which the shapes of the tensors follow, and those by which their meaning does. */
+const SHAPES = ["filters", "difference"] as const;
+const MEANINGS = ["groups", "alignCorners", "spacing", "normalisation", "patch"] as const;
+
+/**
+ * Lines that say how the training begins, and a warning for every setting by which it differs.
+ * @throws UserError where the weights do not fit the training's network
+ */
+export function startText({ path, info, lineage }: StartWeights, config: TrainConfig): string[] {
+  const theirs = settingsOf(info);
+  const show = (name: (typeof SHAPES | typeof MEANINGS)[number], value: unknown) =>
+    `--${SETTINGS[name].option} ${written(SETTINGS[name], value)}`;
+  const others = (names: typeof SHAPES | typeof MEANINGS) =>
+    names.filter((name) => String(theirs[name]) !== String(config[name]));
+  const [wrong] = others(SHAPES);
+  if (wrong !== undefined) {
+    throw new UserError(
+      `${show(wrong, config[wrong])}: ${path} was trained with ${show(wrong, theirs[wrong])}, and its ` +
+        "tensors do not fit another network; leave the option out",
+    );
+  }
+  const [{ sha256, parts }] = lineage;
+  const part = parts === "all" ? "" : " without its head";
+  return [
+    `starts from ${path}${part} (SHA-256 ${sha256.slice(0, 8)}…): filters ${info.unet.filters.join("/")}, ` +
+      `${config.spacing} mm, ${config.normalisation} normalisation; the optimiser starts anew`,
+    ...others(MEANINGS).map(
+      (name) =>
+        `warning: ${show(name, config[name])}, but ${path} was trained with ${show(name, theirs[name])}`,
+    ),
+  ];
+}
+
+/**
+ * Puts the weights that a run starts from over its random ones.
+ * @param flat of all parameters of the training, in place
+ * @throws UserError when the file is gone or is another by now, or does not fit
+ */
+export function putStart(
+  { lineage }: TrainConfig,
+  flat: Float32Array,
+  specs: readonly ParameterSpec[],
+): void {
+  if (lineage === undefined) return;
+  const { weights: path, sha256, parts } = lineage[0]!;
+  const contents = readSafetensors(path);
+  const found = sha256Of(path);
+  if (found !== sha256) {
+    throw new UserError(
+      `${path}: is another file than the one that the run was to start from (SHA-256 ` +
+        `${found.slice(0, 8)}…, expected ${sha256.slice(0, 8)}…); restore it, or start a new run`,
+    );
+  }
+  const { info, flat: given } = weightsOf(contents, path);
+  const theirs = unetParameters(info.unet);
+  const { offsets } = layout(theirs);
+  const { offsets: into } = layout(specs);
+  for (const [i, { name, shape }] of theirs.entries()) {
+    if (parts === "body" && name.startsWith("head.")) continue;
+    const at = specs.findIndex((spec) => spec.name === name);
+    if (at < 0 || showShape(specs[at]!.shape) !== showShape(shape)) {
+      throw new UserError(
+        `${path}: its ${name} (${showShape(shape)}) does not fit this run's network`,
+      );
+    }
+    flat.set(given.subarray(offsets[i]!, offsets[i]! + elements(shape)), into[at]!);
+  }
+}
