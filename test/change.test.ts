@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findBrain } from "../src/brain/brain_mask";
 import { changeStatistic, clustersOf } from "../src/change/change_statistic";
+import { biasBetween, biasText, withoutBias } from "../src/change/differential_bias";
 import { Philox } from "../src/core/random";
 import { applyAffine } from "../src/data/affine";
 import { readMask, readVolume } from "../src/data/nifti_read";
@@ -43,8 +44,8 @@ test("a new lesion is the one cluster, where it lies; swapped it is darker", () 
     [image, again(1, 0.8), 1],
     [again(1, 0.8), image, -1],
   ] as const) {
-    const { z, spread, spreadWithBias } = changeStatistic(one, two, brain);
-    expect(spread).toBeLessThan(0.8 * spreadWithBias);
+    const bias = biasBetween(one, two, brain)!;
+    const { z } = changeStatistic(...withoutBias(one, two, bias), brain);
     const { mask, clusters } = clustersOf(z, sign);
     expect(clusters.length).toBe(1);
     expect(clustersOf(z, sign === 1 ? -1 : 1).clusters).toEqual([]);
@@ -57,10 +58,42 @@ test("a new lesion is the one cluster, where it lies; swapped it is darker", () 
 
 test("no change is no cluster, and one image twice has none", () => {
   for (const two of [again(2, 0), image]) {
-    const { z } = changeStatistic(image, two, brain);
+    const bias = biasBetween(image, two, brain)!;
+    const { z } = changeStatistic(...withoutBias(image, two, bias), brain);
     expect([...clustersOf(z, 1).clusters, ...clustersOf(z, -1).clusters]).toEqual([]);
     expect(z.data.every(Number.isFinite)).toBe(true);
   }
+});
+
+test("the field between two visits is found and taken out, half at each", () => {
+  const two = again(2, 0);
+  const bias = biasBetween(image, two, brain)!;
+  // The field of again(): 1.2 · exp(0.1 sin + 0.08 cos), of which a Gaussian of 25 mm keeps a part.
+  expect(bias.brightness).toBeWithin(1.2, 1.2 * Math.exp(0.18));
+  expect(bias.range[0]).toBeWithin(0.8, 0.97);
+  expect(bias.range[1]).toBeWithin(1.03, 1.25);
+  expect(bias.spread[1]).toBeLessThan(0.75 * bias.spread[0]);
+  const [free1, free2] = withoutBias(image, two, bias);
+  const left = biasBetween(free1, free2, brain)!;
+  expect(Math.max(...left.range.map((factor) => Math.abs(factor - 1)))).toBeLessThan(0.04);
+  const product = image.data.map((v, i) => v * two.data[i]!);
+  free1.data.forEach((v, i) => {
+    if (i % 1009 === 0)
+      expect(v * free2.data[i]!).toBeCloseTo(product[i]!, -Math.log10(1e-4 * bright ** 2));
+  });
+  expect(biasText(bias)).toMatch(
+    /^bias: visit 2 is 1\.\d\d times as bright as visit 1, by place −\d+ to \+\d+ %/,
+  );
+});
+
+test("one image twice has no bias, and a change has no part in it", () => {
+  const { brightness, range, spread } = biasBetween(image, image, brain)!;
+  expect([brightness, ...range, ...spread]).toEqual([1, 1, 1, 0, 0]);
+  const [without, withOne] = [again(1, 0), again(1, 5)].map(
+    (two) => biasBetween(image, two, brain)!,
+  );
+  const apart = without!.field.data.map((v, i) => Math.abs(v - withOne!.field.data[i]!));
+  expect(Math.max(...apart)).toBeLessThan(0.001);
 });
 
 test("files beside the mask keep its ending", () => {

@@ -150,13 +150,17 @@ function closure(path: string): { paths: Set<string>; packages: Set<string> } {
 
 /** The folders and codecs that a browser page predicts with. They may load a package that runs there. */
 const FOR_A_PAGE =
-  /^src\/(infer|decision|eval)\/|^src\/data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$/;
+  /^src\/((infer|decision|eval|brain|change)\/|run\/matched_pair|data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$)/;
 /** Packages that run in a page too. */
 const PACKAGES_OF_A_PAGE = ["zod", "nifti-reader-js"];
 
 test("a page can import what predicts and the codecs: no Bun, Node or file system", () => {
   const entries = [...files.keys()].filter((path) => FOR_A_PAGE.test(path));
-  for (const entry of ["src/infer/answer.ts", "src/data/nifti_decode.ts"]) {
+  for (const entry of [
+    "src/infer/answer.ts",
+    "src/run/matched_pair.ts",
+    "src/data/nifti_decode.ts",
+  ]) {
     expect(entries).toContain(entry);
   }
   for (const entry of entries) {

@@ -6,7 +6,7 @@ import { applyAffine, voxelVolume } from "../data/affine";
 import { gaussian, inVoxels } from "../data/smooth";
 import { type Grid, type Mask, type Volume, voxelSize } from "../data/volume";
 import { connectedComponents } from "../eval/components";
-import { robustSpread, withoutBias } from "./differential_bias";
+import { median, robustSpread } from "./differential_bias";
 
 /** Smoothing of the difference, mm. */
 const SMOOTH_MM = 1;
@@ -35,41 +35,32 @@ export interface ChangeStatistic {
   readonly z: Volume;
   /** Robust standard deviation of the difference, of the brain's median brightness. */
   readonly spread: number;
-  /** The same without the correction of the bias between the visits. */
-  readonly spreadWithBias: number;
 }
 
-/** @param brain of both visits, on their grid */
+/**
+ * @param one and two on one grid, without the bias between them
+ * @param brain of both visits, on their grid
+ */
 export function changeStatistic(one: Volume, two: Volume, brain: Mask): ChangeStatistic {
   const { size, affine } = one;
   const edges = voxelSize(affine);
   const deep = gaussian(Float32Array.from(brain.data), size, inVoxels(INSIDE_MM, edges));
   const inside = Uint8Array.from(deep, (v) => (v > INSIDE_SHARE ? 1 : 0));
-  const corrected = difference(one, two, brain, inside, true);
-  const raw = difference(one, two, brain, inside, false);
-  const { middle, sigma } = spreadOf(corrected, inside);
-  const data = corrected.map((v, i) => (inside[i] && sigma > 0 ? (v - middle) / sigma : 0));
-  const spreadWithBias = spreadOf(raw, inside).sigma;
-  return { z: { size, affine, data }, spread: sigma, spreadWithBias };
+  const change = difference(one, two, brain, inside);
+  const { middle, sigma } = robustSpread(change.filter((_, i) => inside[i]));
+  const data = change.map((v, i) => (inside[i] && sigma > 0 ? (v - middle) / sigma : 0));
+  return { z: { size, affine, data }, spread: sigma };
 }
 
-const spreadOf = (values: Float32Array, inside: Uint8Array) =>
-  robustSpread(values.filter((_, i) => inside[i]));
-
-/** Of the visits' local contrast, smoothed; without the correction that of their brightness. */
-function difference(
-  one: Volume,
-  two: Volume,
-  brain: Mask,
-  inside: Uint8Array,
-  correct: boolean,
-): Float32Array {
+/** Of the visits' local contrast, smoothed. */
+function difference(one: Volume, two: Volume, brain: Mask, inside: Uint8Array): Float32Array {
   const { size, affine } = one;
   const edges = voxelSize(affine);
-  const { visit1, visit2 } = withoutBias(one, two, brain, { correct });
-  const [a, b] = [visit1, visit2].map((v) => gaussian(v, size, inVoxels(SMOOTH_MM, edges)));
+  const [a, b] = [one, two].map(({ data }) => {
+    const bright = median(data.filter((_, i) => brain.data[i]));
+    return gaussian(data, size, inVoxels(SMOOTH_MM, edges)).map((v) => v / bright);
+  });
   const change = a!.map((v, i) => (inside[i] ? b![i]! - v : 0));
-  if (!correct) return change;
   const weight = Float32Array.from(inside);
   const sigma = inVoxels(LOCAL_MM, edges);
   const [sum, total] = [gaussian(change, size, sigma), gaussian(weight, size, sigma)];

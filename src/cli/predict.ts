@@ -8,6 +8,7 @@ import { SCAN_TEXT } from "../dicom/read_visits";
 import { openDevice } from "../hosts/bun";
 import { doubtOf } from "../register/align";
 import { changeOfFiles, filesBeside, writeChange } from "../run/change_pair";
+import { BIAS_MODES, type BiasMode } from "../run/matched_pair";
 import { isTrained, loadModels, type ModelChanges } from "../run/models";
 import {
   ANSWER_GRIDS,
@@ -45,6 +46,7 @@ interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, AnswerFi
   readonly precision: Precision;
   readonly batch?: number;
   readonly register: RegisterMode;
+  readonly bias: BiasMode;
   readonly grid: AnswerGrid;
   readonly strict: boolean;
   readonly adapter?: string;
@@ -104,6 +106,14 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
     )
       .choices(REGISTER_MODES)
       .default("auto" satisfies RegisterMode),
+  )
+  .addOption(
+    new Option(
+      "--bias <how>",
+      "take the smooth difference in brightness between the visits out: auto, or off",
+    )
+      .choices(BIAS_MODES)
+      .default("auto" satisfies BiasMode),
   )
   .addOption(
     new Option(

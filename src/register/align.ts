@@ -38,7 +38,12 @@ export function isHeadSized({ size, affine }: Grid): boolean {
 export interface AlignOptions extends Pick<RegisterOptions, "kind" | "onStep"> {
   /** "auto": only where the pair is not aligned. */
   readonly mode: "auto" | "always";
+  /** Brain masks of both visits, in their own worlds; looked for if absent. */
+  readonly brains?: Brains;
 }
+
+/** Of both visits; one that is not known is undefined: then the whole head counts. */
+export type Brains = readonly [Mask | undefined, Mask | undefined];
 
 export interface Alignment {
   /** The best that was found; undefined where one of the scans is empty. */
@@ -58,9 +63,9 @@ export async function align(
   memory: Memory,
   visit1: Volume,
   visit2: Volume,
-  { mode, ...options }: AlignOptions,
+  { mode, brains: given, ...options }: AlignOptions,
 ): Promise<Alignment> {
-  const { brains, notes } = brainsOf(visit1, visit2);
+  const { brains, notes } = given ? { brains: known(given), notes: [] } : brainsOf(visit1, visit2);
   const look = (more: RegisterOptions) =>
     register(memory, visit1, visit2, { ...options, brains, ...more });
   const fine = await look({ start: IDENTITY, levels: REFINEMENT });
@@ -73,7 +78,9 @@ export async function align(
   const best = better(fine, far);
   const trusted = best !== undefined && best.similarity >= LEAST_SIMILARITY;
   const mirrored =
-    best !== undefined && !trusted && (await isMirrored(memory, visit1, visit2, best, options));
+    best !== undefined &&
+    !trusted &&
+    (await isMirrored(memory, visit1, visit2, best, { ...options, brains }));
   return { registration: best, aligned: false, trusted, mirrored, notes };
 }
 
@@ -81,6 +88,8 @@ function better(a?: Registration, b?: Registration): Registration | undefined {
   if (!a || !b) return a ?? b;
   return b.similarity >= a.similarity ? b : a;
 }
+
+const known = ([one, two]: Brains) => (one && two ? ([one, two] as const) : undefined);
 
 /** The brains of both visits, where both can be brains. */
 function brainsOf(visit1: Volume, visit2: Volume) {
@@ -102,9 +111,13 @@ async function isMirrored(
   best: Registration,
   options: RegisterOptions,
 ): Promise<boolean> {
-  const affine = visit2.affine.map((v, i) => (i < 4 ? -v : v));
-  const other = { ...visit2, affine };
-  const { brains } = brainsOf(visit1, other);
+  const mirrored = <G extends Grid>(grid: G): G => ({
+    ...grid,
+    affine: grid.affine.map((v, i) => (i < 4 ? -v : v)),
+  });
+  const other = mirrored(visit2);
+  const { brains: asTheyAre } = options;
+  const brains = asTheyAre && ([asTheyAre[0], mirrored(asTheyAre[1])] as const);
   const found = await register(memory, visit1, other, { ...options, brains });
   return found !== undefined && found.similarity > best.similarity + MIRROR_MARGIN;
 }

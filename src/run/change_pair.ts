@@ -1,43 +1,36 @@
 /** A pair without a network: registered, and what changed as a statistic; for `predict` without weights. */
-import { findBrain } from "../brain/brain_mask";
+import { movedMask } from "../brain/pair_brain";
 import { type Cluster, changeStatistic, clustersOf } from "../change/change_statistic";
 import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
+import { IDENTITY } from "../data/affine";
 import { writeMask, writeVolume } from "../data/nifti_write";
-import { resampleMaskTo } from "../data/resample";
 import type { Mask, Volume } from "../data/volume";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
+import { type MatchedPair, type MatchOptions, matchPair } from "./matched_pair";
 import type { Observer } from "./observer";
-import {
-  type AnswerGrid,
-  onAnswerGrid,
-  type PlacedPair,
-  placePair,
-  type RegisterMode,
-} from "./placed_pair";
+import { type AnswerGrid, onAnswerGrid } from "./placed_pair";
 import { readPair } from "./predict_pair";
 
-export interface ChangeRequest {
+export interface ChangeRequest extends Pick<MatchOptions, "register" | "bias"> {
   readonly t1: string;
   readonly t2: string;
   /** Numbers of DICOM series, where a FLAIR is not certain. */
   readonly series?: readonly number[];
-  readonly register?: RegisterMode;
   readonly grid?: AnswerGrid;
 }
 
 export interface PairChange {
-  readonly placed: PlacedPair;
+  readonly placed: MatchedPair;
   /** z of the change, on the grid that was asked for. */
   readonly z: Volume;
   /** Clusters that are brighter at visit 2. */
   readonly mask: Mask;
   readonly brighter: readonly Cluster[];
   readonly darker: readonly Cluster[];
-  /** Robust standard deviation of the difference, with and without the correction of the bias. */
+  /** Robust standard deviation of the difference, of the brain's median brightness. */
   readonly spread: number;
-  readonly spreadWithBias: number;
 }
 
 /** @throws UserError where the brain cannot be found in both visits */
@@ -54,12 +47,12 @@ export async function changeOfFiles(
   const memory = new Memory(device);
   observer.onStage?.("opening the adapter");
   return during(observer, "predicting", async () => {
-    const placed = await placePair(memory, ...images, request.register ?? "auto");
+    const placed = await matchPair(memory, ...images, request);
     for (const note of placed.pair.notes) observer.note(note);
     observer.onStage?.("registration");
     signal?.throwIfAborted();
     const { time1, time2 } = placed.pair;
-    const found = changeStatistic(time1, time2, brainOf(placed, [request.t1, request.t2]));
+    const found = changeStatistic(time1, time2, brainOf(placed));
     observer.onStage?.("statistic");
     signal?.throwIfAborted();
     const z = await onAnswerGrid(memory, placed, found.z, request.grid ?? "t1");
@@ -70,18 +63,13 @@ export async function changeOfFiles(
 }
 
 /** What is brain at both visits, on the pair's grid. */
-function brainOf({ pair }: PlacedPair, paths: readonly [string, string]): Mask {
-  const { size, affine } = pair.time1;
-  const masks = [pair.time1, pair.time2].map((visit, i) => {
-    const { mask, doubt } = findBrain(visit);
-    if (!doubt) return resampleMaskTo(mask, { size, affine }).data;
-    throw new UserError(
-      `${paths[i]}: ${doubt}; without a network the statistic needs the brain: name a weights file ` +
-        "(--weights), or give whole-head FLAIR images",
-    );
-  });
-  const data = masks[0]!.map((v, i) => v & masks[1]![i]!);
-  return { size, affine, data };
+function brainOf({ pair, brain, brains, visits }: MatchedPair): Mask {
+  const missing = brains.findIndex((mask) => mask === undefined);
+  if (brain && missing < 0) return movedMask(brain.both, IDENTITY, pair.time1);
+  throw new UserError(
+    `${visits[missing]!.path}: no brain is found in it, and without a network the statistic needs one: ` +
+      "name a weights file (--weights), or give whole-head FLAIR images",
+  );
 }
 
 /** Files beside the mask: `x.nii.gz` has `x_change.nii.gz`, `x_visit1.nii.gz` and `x_visit2.nii.gz`. */

@@ -1,4 +1,5 @@
 /** Two visits put on one grid: as their headers say, or by registration where that does not hold. */
+import { movedMask } from "../brain/pair_brain";
 import { IDENTITY, invertAffine, sameGrid } from "../data/affine";
 import { withoutHotVoxels } from "../data/hot_voxels";
 import type { FromFile } from "../data/nifti_decode";
@@ -9,6 +10,7 @@ import {
   type Alignment,
   align,
   alignmentText,
+  type Brains,
   doubtOf,
   isHeadSized,
   onMiddleGrid,
@@ -41,12 +43,16 @@ export interface PlacedPair {
   readonly alignment?: Alignment;
 }
 
-/** @throws UserError as pairOf, where the headers decide */
+/**
+ * @param brains masks of both visits, where they are known already
+ * @throws UserError as pairOf, where the headers decide
+ */
 export async function placePair(
   memory: Memory,
   visit1: ReadImage,
   visit2: ReadImage,
   mode: RegisterMode,
+  brains?: Brains,
 ): Promise<PlacedPair> {
   const native = [visit1.image, visit2.image] as const;
   const byHeaders = (alignment?: Alignment, ...lines: string[]): PlacedPair => {
@@ -61,7 +67,7 @@ export async function placePair(
     Volume & FromFile,
     Volume & FromFile,
   ];
-  const found = await align(memory, one, two, { mode });
+  const found = await align(memory, one, two, { mode, brains });
   const line = alignmentText(found);
   if (found.aligned) return byHeaders(found, ...found.notes, line);
   if (!found.trusted || !found.registration) {
@@ -95,6 +101,13 @@ export async function onAnswerGrid(
   const { to, motion } = placeOf(placed, grid);
   if (!placed.pose && sameGrid(map, to)) return map;
   return warpTo(memory, map, motion, to, { order: "trilinear" });
+}
+
+/** A mask in the world of the pair, on the grid of an answer. */
+export function maskOnAnswer(placed: PlacedPair, mask: Mask, grid: AnswerGrid): Mask {
+  if (grid === "middle") return movedMask(mask, IDENTITY, placed.pair.time1);
+  const { to, motion } = placeOf(placed, grid);
+  return movedMask(mask, motion, to);
 }
 
 /** A mask on the grid of visit 1, on the pair's. */

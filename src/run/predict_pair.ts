@@ -21,6 +21,7 @@ import type { DeviceChoices } from "../infer/window_batch";
 import { writeAtomically } from "../platform/atomic_file";
 import { rotationDegrees } from "../register/rigid";
 import { checkPaths, given } from "../terminal/command_paths";
+import { type MatchedPair, type MatchOptions, matchPair } from "./matched_pair";
 import { modelText, type NamedWeights } from "./models";
 import type { Observer } from "./observer";
 import {
@@ -28,12 +29,13 @@ import {
   maskOnPair,
   onAnswerGrid,
   type PlacedPair,
-  placePair,
   type ReadImage,
-  type RegisterMode,
 } from "./placed_pair";
 
-export interface PredictRequest extends TuneFlags, Partial<LesionRule> {
+export interface PredictRequest
+  extends TuneFlags,
+    Partial<LesionRule>,
+    Pick<MatchOptions, "register" | "bias"> {
   /** FLAIR of the two visits: NIfTI files, or folders or .zip of DICOM. */
   readonly t1: string;
   readonly t2: string;
@@ -47,15 +49,13 @@ export interface PredictRequest extends TuneFlags, Partial<LesionRule> {
   readonly precision: Precision;
   /** Most windows per run of a network: as tuned if absent. */
   readonly batch?: number;
-  /** Whether the visits are registered: by default where they do not lie on each other. */
-  readonly register?: RegisterMode;
   /** The grid of mask and map: by default that of visit 1. */
   readonly grid?: AnswerGrid;
 }
 
-/** An answer, and how the visits were put on each other for it. */
+/** An answer, and how the visits were made comparable for it. */
 export interface PredictedPair extends PairAnswer {
-  readonly placed: PlacedPair;
+  readonly placed: MatchedPair;
   /** Scanner and date of each visit that was DICOM. */
   readonly acquisitions: readonly (Acquisition | undefined)[];
 }
@@ -93,7 +93,8 @@ export async function predictFiles(
   const choices = await choicesFor(device, request, observer, signal);
   observer.onStage?.("tuning");
   const memory = new Memory(device);
-  const placed = await placePair(memory, ...images, request.register ?? "auto");
+  const { register, bias } = request;
+  const placed = await matchPair(memory, ...images, { register, bias });
   for (const note of placed.pair.notes) observer.note(note);
   const brainMask = await brainMaskOf(memory, request, images[0], placed, observer);
   observer.onStage?.("registration");

@@ -9,12 +9,12 @@ export const NO_NETWORK =
   "NO NETWORK: no --weights are given and none are trained. What follows is a statistic of change, not a " +
   "segmentation of lesions: vessels, motion and scanners change too (docs/guides/change.md)";
 
-export function changeText({ brighter, darker, spread, spreadWithBias }: PairChange): string {
+export function changeText({ brighter, darker, spread }: PairChange): string {
   const rule = `|z| of ${CHANGE_Z} or more, above ${CHANGE_MM3} mm³`;
   const lines = [
     NO_NETWORK,
     `clusters brighter at visit 2: ${brighter.length}, darker: ${darker.length} (${rule})`,
-    `spread of the difference in the brain: ${spreadWithBias.toFixed(4)}, after taking out what is smooth ${spread.toFixed(4)}`,
+    `spread of the difference in the brain: ${spread.toFixed(4)} of its brightness`,
   ];
   const clusters = [...brighter, ...darker].sort((a, b) => b.volumeMm3 - a.volumeMm3);
   if (clusters.length === 0) return lines.join("\n");

@@ -1,0 +1,123 @@
+/**
+ * Two visits made comparable: on one grid, and without the smooth difference of their brightness. What
+ * a network or a statistic sees. A page may import it.
+ */
+import { type BrainMask, findBrain } from "../brain/brain_mask";
+import { type PairBrain, pairBrain, type VisitBrain } from "../brain/pair_brain";
+import { type Bias, biasBetween, biasText, withoutBias } from "../change/differential_bias";
+import { IDENTITY } from "../data/affine";
+import { withoutHotVoxels } from "../data/hot_voxels";
+import type { Mask } from "../data/volume";
+import type { Memory } from "../gpu/memory";
+import { type Brains, isHeadSized } from "../register/align";
+import { findHead } from "../register/head";
+import { type PlacedPair, placePair, type ReadImage, type RegisterMode } from "./placed_pair";
+
+export const BIAS_MODES = ["auto", "off"] as const;
+/** "auto": estimated and taken out where the visits show one head. */
+export type BiasMode = (typeof BIAS_MODES)[number];
+
+export interface MatchOptions {
+  /** Default "auto". */
+  readonly register?: RegisterMode;
+  /** Default "auto". */
+  readonly bias?: BiasMode;
+  /** "auto", the default: looked for in both visits. A mask is one on the grid of visit 1. */
+  readonly brain?: "auto" | "off" | Mask;
+}
+
+export interface MatchedPair extends PlacedPair {
+  /** Both visits as they were read, without hot voxels. */
+  readonly visits: readonly [ReadImage, ReadImage];
+  /** Brain mask of each visit in its own world, where there is a plausible one. */
+  readonly brains: Brains;
+  /** Brain of the pair, in the world of `pair`; absent where neither visit has a mask. */
+  readonly brain?: PairBrain;
+  /** What was taken out of `pair`. */
+  readonly bias?: Bias;
+}
+
+/**
+ * Registers, looks for the brain, and takes out the bias between the visits. The notes of `pair` tell
+ * in one line each what was done or left out, and why.
+ * @throws UserError as placePair
+ */
+export async function matchPair(
+  memory: Memory,
+  visit1: ReadImage,
+  visit2: ReadImage,
+  { register = "auto", bias: biasMode = "auto", brain: wanted = "auto" }: MatchOptions = {},
+): Promise<MatchedPair> {
+  const visits = [visit1, visit2].map(({ path, image }) => ({
+    path,
+    image: withoutHotVoxels(image, path),
+  })) as [ReadImage, ReadImage];
+  const { brains, notes } = brainsOf(visits, wanted);
+  const placed = await placePair(memory, ...visits, register, brains);
+  const brain = brainOfPair(placed, brains);
+  const matched = { ...placed, visits, brains, brain };
+  if (biasMode === "off") return withNotes(matched, notes);
+  const { bias, line } = biasOf(matched);
+  const { pair } = placed;
+  const [time1, time2] = bias
+    ? withoutBias(pair.time1, pair.time2, bias)
+    : [pair.time1, pair.time2];
+  return withNotes({ ...matched, pair: { ...pair, time1, time2 }, bias }, [...notes, line]);
+}
+
+const withNotes = (matched: MatchedPair, notes: readonly string[]): MatchedPair => ({
+  ...matched,
+  pair: { ...matched.pair, notes: [...matched.pair.notes, ...notes] },
+});
+
+/** Masks of the visits in their own worlds, and lines on what could not be found. */
+function brainsOf(
+  visits: readonly [ReadImage, ReadImage],
+  wanted: "auto" | "off" | Mask,
+): { brains: Brains; notes: string[] } {
+  if (wanted === "off") return { brains: [undefined, undefined], notes: [] };
+  const found = visits.map(({ image }, i): BrainMask | undefined => {
+    if (i === 0 && wanted !== "auto") return undefined;
+    return isHeadSized(image) ? findBrain(image) : undefined;
+  });
+  const own = found.map((brain) => (brain?.doubt === undefined ? brain?.mask : undefined));
+  const notes = found.flatMap((brain, i) =>
+    brain?.doubt === undefined
+      ? []
+      : [`visit ${i + 1}: ${brain.doubt}; no brain mask of it is used`],
+  );
+  return { brains: [wanted === "auto" ? own[0] : wanted, own[1]], notes };
+}
+
+/** A mask that was given is the one of both visits; else those that were found count together. */
+function brainOfPair({ pair, pose }: PlacedPair, brains: Brains): PairBrain | undefined {
+  const toVisits = [pose?.toVisit1 ?? IDENTITY, pose?.toVisit2 ?? IDENTITY];
+  const masks = brains.flatMap((mask, i): VisitBrain[] =>
+    mask ? [{ mask, toVisit: toVisits[i]! }] : [],
+  );
+  return masks.length > 0 ? pairBrain(masks, pair.time1) : undefined;
+}
+
+/** The bias in the brain, else in the head. */
+function biasOf({ pair, alignment, brain, native }: MatchedPair): { bias?: Bias; line: string } {
+  const left = (why: string) => ({ line: `bias: left as it is, ${why}` });
+  if (alignment && !alignment.trusted) return left("the visits do not show one head");
+  if (!brain && !native.every(isHeadSized)) return left("the images are smaller than a head");
+  const region = brain?.both ?? headOf(pair);
+  const bias = region && biasBetween(pair.time1, pair.time2, region);
+  if (!bias) return left("too little of the head is bright at both visits");
+  const where = brain ? "" : "; there is no brain mask: it is that of the whole head";
+  return { bias, line: biasText(bias) + where };
+}
+
+/** What is bright at both visits. */
+function headOf({ time1, time2 }: PlacedPair["pair"]): Mask | undefined {
+  const heads = [findHead(time1), findHead(time2)];
+  if (!heads[0] || !heads[1]) return undefined;
+  const [t1, t2] = [heads[0].threshold, heads[1].threshold];
+  const data = new Uint8Array(time1.data.length);
+  for (let i = 0; i < data.length; i++) {
+    data[i] = time1.data[i]! > t1 && time2.data[i]! > t2 ? 1 : 0;
+  }
+  return { size: time1.size, affine: time1.affine, data };
+}
