@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { readSafetensors, writeSafetensors } from "../src/data/safetensors_file";
 import { initialise, toNamed } from "../src/nn/parameters";
 import { bestMark } from "../src/run/checkpoint";
+import { sha256Of } from "../src/run/file_hash";
 import type { Observer } from "../src/run/observer";
 import { openRunFolder, readMetrics } from "../src/run/run_folder";
-import { putStart, readStart, settingsOf, sha256Of } from "../src/run/start_weights";
+import { putStart, readStart, settingsOf } from "../src/run/start_weights";
 import { type TrainRequest, train } from "../src/run/train";
 import { isFinished, readValidation } from "../src/run/validation_record";
 import type { StartParts } from "../src/settings/lineage";
@@ -92,10 +93,6 @@ test("what makes the weights worse is not kept, and --patience ends it", async (
   const changes = { ...spoilt, lineage: lineage() };
   const { path, iteration } = await train(device, request("spoilt", changes), observer);
   const validated = readMetrics({ path }).filter(({ perPatient }) => perPatient !== undefined);
-  console.log(
-    validated.map((l) => [l.iteration, l.diceMomentum]),
-    given,
-  );
   expect(validated.map((line) => line.iteration)).toEqual([0, 4, 8]);
   expect(validated[0]!.diceMomentum).toBeCloseTo(given.dice!, 10);
   expect(Math.max(...validated.slice(1).map((line) => line.diceMomentum!))).toBeLessThan(

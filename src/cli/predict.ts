@@ -9,7 +9,7 @@ import { openDevice } from "../hosts/bun";
 import { doubtOf } from "../register/align";
 import { changeOfFiles, filesBeside, writeChange } from "../run/change_pair";
 import { BIAS_MODES, type BiasMode } from "../run/matched_pair";
-import { isTrained, loadModels, type ModelChanges } from "../run/models";
+import { hasUnnamed, loadModels, type ModelChanges } from "../run/models";
 import {
   ANSWER_GRIDS,
   type AnswerGrid,
@@ -52,6 +52,8 @@ interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, AnswerFi
   readonly adapter?: string;
 }
 
+/** In place of weights: the statistic of change. */
+const NONE = "none";
 /** Exit code of --strict where the visits are not fit to be compared. */
 const NOT_FIT = 3;
 
@@ -62,7 +64,8 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
   .option(
     "-w, --weights <files>",
     "weights files, or folders of runs or of a cross-validation, separated by commas: the mean " +
-      "of their probabilities (default: the best of the newest run in runs/)",
+      "of their probabilities; shipped for those that come with voxgrad, none for a statistic " +
+      "(default: the best of the newest run in runs/, else shipped, else none)",
     pathsOption,
   )
   .option("--probability <file>", "also write the probability map")
@@ -133,7 +136,7 @@ program.parse(process.argv.map((arg) => arg.replace(/^-(t[12])$/, "--$1")));
 await runMain(() => predict(program.opts<Options>()));
 
 async function predict(options: Options): Promise<void> {
-  if (!options.weights && !isTrained()) return statistic(options);
+  if (withoutNetwork(options)) return statistic(options);
   const stages = new Stages();
   const models = loadModels(options.weights ?? [], options);
   checkAnswerFiles({ ...options, models }, options);
@@ -153,6 +156,16 @@ async function predict(options: Options): Promise<void> {
     printResult(findingsText(answer.findings));
     if (!fit && options.strict) process.exitCode = NOT_FIT;
   });
+}
+
+/** @throws UserError where `none` stands beside weights */
+function withoutNetwork({ weights }: Options): boolean {
+  if (!weights) return !hasUnnamed();
+  if (!weights.includes(NONE)) return false;
+  if (weights.length === 1) return true;
+  throw new UserError(
+    `--weights ${weights.join(",")}: none stands alone: leave it out, or the rest`,
+  );
 }
 
 /** Without any network: registration and the change statistic. */

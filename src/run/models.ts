@@ -6,6 +6,13 @@ import type { LoadedWeights } from "../infer/model";
 import type { ModelInfo } from "../infer/model_info";
 import type { Mirror, WindowWeights } from "../settings/names";
 import { openCrossValidation } from "./cross_validation";
+import {
+  SHIPPED,
+  type ShippedWeights,
+  shippedFile,
+  shippedText,
+  shippedWeights,
+} from "./shipped_weights";
 import { loadWeights } from "./weights_file";
 
 export interface NamedWeights extends LoadedWeights {
@@ -20,14 +27,18 @@ export interface ModelChanges {
   readonly mirror?: Mirror;
 }
 
-/** Reads all files; without any, those of the newest run. @throws UserError naming the file */
+/**
+ * Reads all files; without any, those of the newest run, else those that come with voxgrad.
+ * @throws UserError naming the file
+ */
 export function loadModels(
   given: readonly string[],
   { stride, windowWeights, mirror }: ModelChanges,
 ): NamedWeights[] {
-  const paths = given.length > 0 ? given.flatMap(weightsFiles) : [newestWeights()];
-  return paths.map((path) => {
+  const found = given.length > 0 ? given.flatMap(findWeights) : [unnamedWeights()];
+  return found.map(({ path, shipped }) => {
     const loaded = loadWeights(path);
+    const notes = shipped ? [shippedText(shipped), ...loaded.notes] : loaded.notes;
     const { patch } = loaded.info;
     if (stride !== undefined && stride > patch) {
       throw new UserError(
@@ -40,7 +51,7 @@ export function loadModels(
       windowWeights: windowWeights ?? loaded.info.windowWeights,
       mirror: mirror ?? loaded.info.mirror,
     };
-    return { ...loaded, path, info };
+    return { ...loaded, notes, path, info };
   });
 }
 
@@ -60,13 +71,24 @@ function weightsIn(folder: string): string | undefined {
   return paths.find((path) => existsSync(path));
 }
 
-/** A file, or those in the folder of a run or of a cross-validation, one a fold. */
-export function weightsFiles(path: string): string[] {
-  if (!existsSync(path) || !statSync(path).isDirectory()) return [path];
-  const folders = openCrossValidation(path)?.folds ?? [path];
+/** A weights file; that it comes with voxgrad, where it does. */
+export interface FoundWeights {
+  readonly path: string;
+  readonly shipped?: ShippedWeights;
+}
+
+/**
+ * A file, or those in the folder of a run or of a cross-validation, one a fold; of the words `shipped`
+ * and `shipped:NAME`, weights that come with voxgrad.
+ */
+export function findWeights(given: string): FoundWeights[] {
+  const [word, name] = given.split(":", 2);
+  if (word === SHIPPED) return [shippedFile(name)];
+  if (!existsSync(given) || !statSync(given).isDirectory()) return [{ path: given }];
+  const folders = openCrossValidation(given)?.folds ?? [given];
   return folders.map((folder) => {
-    const found = weightsIn(folder);
-    if (found) return found;
+    const path = weightsIn(folder);
+    if (path) return { path };
     throw new UserError(
       `${folder}: a folder without best.safetensors or last.safetensors; give weights files, or ` +
         "folders of runs that have been validated",
@@ -74,8 +96,8 @@ export function weightsFiles(path: string): string[] {
   });
 }
 
-/** Whether there are weights that nobody has to name: those of a run in runs/. */
-export const isTrained = (): boolean => newestOf() !== undefined;
+/** Whether there are weights that nobody has to name: those of a run in runs/, or shipped ones. */
+export const hasUnnamed = (): boolean => newestOf() !== undefined || shippedWeights().length > 0;
 
 /** Those of the run folder that was written to last. */
 function newestOf(): string | undefined {
@@ -85,9 +107,10 @@ function newestOf(): string | undefined {
     .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
 }
 
-function newestWeights(): string {
-  const found = newestOf();
-  if (found) return found;
+function unnamedWeights(): FoundWeights {
+  const path = newestOf();
+  if (path) return { path };
+  if (shippedWeights().length > 0) return shippedFile();
   throw new UserError(
     "no --weights given and no run in runs/ that has any; train first (bun run train), or name a " +
       "weights file",

@@ -1,6 +1,4 @@
 /** The weights that a training starts from: read, compared with its settings, put into its network. */
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { UserError } from "../core/errors";
 import { parseJson } from "../core/json";
@@ -12,7 +10,8 @@ import { layout, type ParameterSpec, unetParameters } from "../nn/parameters";
 import { SETTINGS, type TrainConfig, type TrainSettings } from "../settings/config";
 import { type Ancestor, lineageSchema, type StartParts } from "../settings/lineage";
 import { written } from "../settings/setting";
-import { weightsFiles } from "./models";
+import { sha256Of } from "./file_hash";
+import { findWeights } from "./models";
 
 /** Given weights, and what a training that starts from them records of it. */
 export interface StartWeights extends LoadedWeights {
@@ -20,25 +19,22 @@ export interface StartWeights extends LoadedWeights {
   readonly lineage: readonly [Ancestor, ...Ancestor[]];
 }
 
-/** SHA-256 of a file's bytes, as `sha256sum` prints it. */
-export const sha256Of = (path: string): string =>
-  createHash("sha256").update(readFileSync(path)).digest("hex");
-
 /** Its entry in the metadata of weights files: their ancestors, by name. */
 const LINEAGE = "lineage";
 
 /**
  * Reads the weights to start from.
- * @param given a weights file, or the folder of a run
+ * @param given a weights file, the folder of a run, or `shipped`
  * @throws UserError when it cannot be read, is not one of voxgrad's, or is several
  */
 export function readStart(given: string, parts: StartParts): StartWeights {
-  const [path, ...others] = weightsFiles(given);
-  if (path === undefined || others.length > 0) {
+  const [found, ...others] = findWeights(given);
+  if (found === undefined || others.length > 0) {
     throw new UserError(
       `--from ${given}: holds ${others.length + 1} networks; name the file of one`,
     );
   }
+  const { path } = found;
   const contents = readSafetensors(path);
   const loaded = weightsOf(contents, path);
   const own: Ancestor = { weights: resolve(path), sha256: sha256Of(path), parts };

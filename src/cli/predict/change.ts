@@ -6,7 +6,7 @@ import { table } from "../../terminal/text_table";
 const MOST_ROWS = 20;
 
 export const NO_NETWORK =
-  "NO NETWORK: no --weights are given and none are trained. What follows is a statistic of change, not a " +
+  "NO NETWORK: no weights are named, trained or shipped, or --weights is none. This is a statistic of change, not a " +
   "segmentation of lesions: vessels, motion and scanners change too (docs/guides/change.md)";
 
 export function changeText({ brighter, darker, spread }: PairChange): string {

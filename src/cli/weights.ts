@@ -1,0 +1,75 @@
+/** `bun run weights`: see docs/guides/weights.md. */
+import { type ExportRequest, exportWeights } from "../run/export_weights";
+import { findWeights } from "../run/models";
+import {
+  modelCard,
+  SHIPPED,
+  shippedFile,
+  shippedWeights,
+  weightsFolder,
+} from "../run/shipped_weights";
+import { makeCommand, say } from "../terminal/command";
+import { checkPaths, given } from "../terminal/command_paths";
+import { runMain } from "../terminal/main";
+import { printResult } from "../terminal/result";
+import { table } from "../terminal/text_table";
+
+const program = makeCommand(
+  "weights",
+  "Lists, explains and makes the weights that come with voxgrad.",
+);
+program
+  .command("list")
+  .description("the weights that come with voxgrad, each compared with its checksum")
+  .action(() => runMain(async () => list()));
+program
+  .command("card")
+  .description("prints their model card: data, results by patient, and what they are not for")
+  .action(() => runMain(async () => printResult(modelCard().trimEnd())));
+program
+  .command("export")
+  .description("makes weights that are shipped of a run's best ones")
+  .argument("<run>", "folder of a run, or a weights file in one")
+  .requiredOption("--name <name>", "name of the file, without .safetensors")
+  .requiredOption("--trained-on <text>", "the data in a line, which every prediction shows")
+  .requiredOption("--licence <text>", "licence of the weights, e.g. CC BY 4.0")
+  .option("--release <version>", "version of the weights", "1")
+  .option("--recipe <file>", "file with the steps that made them: its hash is kept")
+  .action((run: string, options: Omit<ExportRequest, "from" | "version"> & { release: string }) =>
+    runMain(async () => exportOf(run, options)),
+  );
+await program.parseAsync();
+
+function list(): void {
+  const all = shippedWeights();
+  if (all.length === 0) {
+    printResult(`no weights come with this voxgrad (there is no index.json in ${weightsFolder()})`);
+    return;
+  }
+  const rows = all.map(({ name, version, sha256, licence, trainedOn }) => {
+    shippedFile(name); // refuses a file that is another
+    return [name, version, sha256.slice(0, 8), licence, trainedOn];
+  });
+  const head = ["name", "version", "SHA-256", "licence", "trained on"];
+  printResult(table([head, ...rows], [0, 1, 2, 3, 4]).join("\n"));
+  printResult(`by name: --weights ${SHIPPED}:${all[0]!.name}; ${SHIPPED} alone is the first`);
+}
+
+function exportOf(
+  from: string,
+  { release, ...options }: Omit<ExportRequest, "from" | "version"> & { release: string },
+): void {
+  checkPaths({
+    reads: [
+      given(
+        "<run>",
+        findWeights(from).map(({ path }) => path),
+      ),
+      given("--recipe", options.recipe),
+    ],
+    fills: [given("VOXGRAD_WEIGHTS", weightsFolder())],
+  });
+  const { path, sha256 } = exportWeights({ ...options, from, version: release });
+  printResult(`${path}: SHA-256 ${sha256}`);
+  say(`now write of them in ${weightsFolder()}/MODEL_CARD.md, and look at: bun run weights list`);
+}
