@@ -133,7 +133,9 @@ test("a training starts from them by name", async () => {
 test("another file of that name, a missing one and a damaged index are refused in a line", async () => {
   const index = join(shipped, "index.json");
   const before = readFileSync(index, "utf8");
-  const other = weightsContents((tensors) => (tensors.get("head.bias")!.data as Float32Array).fill(1));
+  const other = weightsContents((tensors) =>
+    (tensors.get("head.bias")!.data as Float32Array).fill(1),
+  );
   writeSafetensors({ path: file, ...other });
   for (const args of [[], ["--weights", "shipped"]]) {
     const { err, code } = await predict(...args);
