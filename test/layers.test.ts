@@ -41,6 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/pictures": [
     ...["src/core", "src/platform", "src/data", "src/eval", "src/train", "src/terminal"],
   ],
+  "src/result": [...["src/core", "src/platform", "src/data", "src/eval", "src/pictures"]],
   "src/choose": [
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/tune", "src/infer"],
     ...["src/settings", "src/train", "src/terminal"],
@@ -49,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/data", "src/eval"],
     ...["src/brain", "src/change", "src/dicom", "src/register"],
     ...["src/decision", "src/synthesis", "src/infer", "src/settings", "src/train"],
-    ...["src/choose", "src/terminal", "src/pictures"],
+    ...["src/choose", "src/terminal", "src/pictures", "src/result", "package.json"],
   ],
   "src/experiment": [
     ...["src/core", "src/platform", "src/eval", "src/settings", "src/train", "src/run"],

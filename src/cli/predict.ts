@@ -2,7 +2,6 @@ import { Option } from "commander";
 import { type TuneFlags, withTuneOptions } from "../choose/tune_options";
 import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
-import { checkNiftiPath } from "../data/nifti_write";
 import type { LesionRule } from "../decision/found_lesions";
 import { SCAN_TEXT } from "../dicom/read_visits";
 import { openDevice } from "../hosts/bun";
@@ -13,15 +12,17 @@ import { hasUnnamed, loadModels, type ModelChanges } from "../run/models";
 import {
   ANSWER_GRIDS,
   type AnswerGrid,
+  type PlacedPair,
   REGISTER_MODES,
   type RegisterMode,
 } from "../run/placed_pair";
-import { type AnswerFiles, checkAnswerFiles, predictFiles, writeAnswer } from "../run/predict_pair";
+import { predictFiles, writeAnswer } from "../run/predict_pair";
+import { resultOfAnswer, resultOfChange } from "../run/result_of_pair";
 import { TerminalObserver } from "../run/terminal_observer";
 import { MIRROR } from "../settings/inference";
 import { WINDOW_WEIGHTS } from "../settings/names";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
-import { checkPaths, given } from "../terminal/command_paths";
+import { type GivenPaths, given } from "../terminal/command_paths";
 import { untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import {
@@ -34,10 +35,18 @@ import {
 import { printResult } from "../terminal/result";
 import { Stages } from "../terminal/stages";
 import { changeText, NO_NETWORK } from "./predict/change";
+import {
+  checkOutputs,
+  needsResult,
+  type OutputOptions,
+  type Outputs,
+  outputsOf,
+  writeOutputs,
+} from "./predict/outputs";
 import { findingsText, ruleText } from "./predict/report";
 import { SERIES_OPTION } from "./predict/series_option";
 
-interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, AnswerFiles {
+interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, OutputOptions {
   readonly t1: string;
   readonly t2: string;
   readonly weights?: string[];
@@ -60,7 +69,12 @@ const NOT_FIT = 3;
 const program = makeCommand("predict", "Segments the lesions that are new at the second visit.")
   .requiredOption("--t1 <file>", `FLAIR of the first visit, ${SCAN_TEXT} (also: -t1 FILE)`)
   .requiredOption("--t2 <file>", "FLAIR of the second visit (also: -t2 FILE)")
-  .requiredOption("-o, --output <file>", "mask to write")
+  .option("-o, --output <file>", "mask to write (or give --out-dir)")
+  .option(
+    "--out-dir <dir>",
+    "folder to write a result into, for `bun run view`: mask, map, both visits, report.html",
+  )
+  .option("--patient <id>", "as it stands in the report (default: the name of the folder)")
   .option(
     "-w, --weights <files>",
     "weights files, or folders of runs or of a cross-validation, separated by commas: the mean " +
@@ -69,7 +83,11 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
     pathsOption,
   )
   .option("--probability <file>", "also write the probability map")
-  .option("--report <file>", "also write the findings as JSON")
+  .option(
+    "--report <files>",
+    "also write a report, by the ending of its name: .html with pictures, .csv, else JSON",
+    pathsOption,
+  )
   .option("--mask <file>", "brain mask, for weights trained with --normalisation mask")
   .option(
     "--threshold <p>",
@@ -136,25 +154,31 @@ program.parse(process.argv.map((arg) => arg.replace(/^-(t[12])$/, "--$1")));
 await runMain(() => predict(program.opts<Options>()));
 
 async function predict(options: Options): Promise<void> {
-  if (withoutNetwork(options)) return statistic(options);
+  const outputs = outputsOf(options);
+  if (withoutNetwork(options)) return statistic(options, outputs);
   const stages = new Stages();
   const models = loadModels(options.weights ?? [], options);
-  checkAnswerFiles({ ...options, models }, options);
+  const weights = given(
+    "-w",
+    models.map(({ path }) => path),
+  );
+  checkOutputs([...readsOf(options), weights], outputs);
   stages.ended("start");
   const observer = new TerminalObserver(stages);
   await untilInterrupted(observer.signal, async () => {
-    const request = { ...options, models };
+    const request = { ...options, models, withVisits: needsResult(outputs) };
     const open = () => openDevice({ adapter: options.adapter });
     const answer = await predictFiles(request, open, observer, observer.signal);
-    await writeAnswer(answer, models, options);
+    await writeAnswer(answer, models, outputs);
     stages.ended("writing");
     say(stages.table());
     say(ruleText(answer.findings, answer.decision, options, models.length));
-    const { alignment } = answer.placed;
-    const fit = !alignment || alignment.trusted;
-    if (!fit) printResult(doubtOf(alignment));
+    tellFitness(answer.placed, options);
     printResult(findingsText(answer.findings));
-    if (!fit && options.strict) process.exitCode = NOT_FIT;
+    if (needsResult(outputs)) {
+      const names = { ...options, patient: outputs.patient };
+      await writeOutputs(resultOfAnswer(answer, models, names), outputs);
+    }
   });
 }
 
@@ -169,30 +193,52 @@ function withoutNetwork({ weights }: Options): boolean {
 }
 
 /** Without any network: registration and the change statistic. */
-async function statistic(options: Options): Promise<void> {
+async function statistic(options: Options, outputs: Outputs): Promise<void> {
   const stages = new Stages();
-  const beside = filesBeside(options.output);
-  for (const path of [options.output, ...Object.values(beside)]) checkNiftiPath(path);
-  checkPaths({
-    reads: [given("-t1", options.t1), given("-t2", options.t2)],
-    writes: [given("-o", options.output), given("files beside -o", Object.values(beside))],
-  });
-  const only = (["probability", "report", "mask"] as const).find((name) => options[name]);
-  if (only) {
-    throw new UserError(`--${only} is of a network's prediction: name weights with --weights`);
-  }
+  const { output } = outputs;
+  checkOutputs(
+    readsOf(options),
+    outputs,
+    output === undefined ? [] : Object.values(filesBeside(output)),
+  );
+  refuseOfNetwork(options, outputs);
   say(NO_NETWORK);
   const observer = new TerminalObserver(stages);
   await untilInterrupted(observer.signal, async () => {
     const open = () => openDevice({ adapter: options.adapter });
-    const change = await changeOfFiles(options, open, observer, observer.signal);
-    await writeChange(change, options.output);
+    const request = { ...options, withVisits: needsResult(outputs) };
+    const change = await changeOfFiles(request, open, observer, observer.signal);
+    if (output !== undefined) await writeChange(change, output);
     stages.ended("writing");
     say(stages.table());
-    const { alignment } = change.placed;
-    const fit = !alignment || alignment.trusted;
-    if (!fit) printResult(doubtOf(alignment));
+    tellFitness(change.placed, options);
     printResult(changeText(change));
-    if (!fit && options.strict) process.exitCode = NOT_FIT;
+    if (needsResult(outputs)) {
+      const names = { ...options, patient: outputs.patient };
+      await writeOutputs(resultOfChange(change, names), outputs);
+    }
   });
+}
+
+function readsOf({ t1, t2, mask }: Options): GivenPaths[] {
+  return [given("-t1", t1), given("-t2", t2), given("--mask", mask)];
+}
+
+/** @throws UserError for an output that only a network has */
+function refuseOfNetwork({ mask }: Options, { probability, report }: Outputs): void {
+  const named = Object.entries({ probability, report, mask }).find(
+    ([, path]) => path !== undefined,
+  );
+  if (!named) return;
+  const other = named[0] === "report" ? "; or end the report in .html or .csv" : "";
+  throw new UserError(
+    `--${named[0]} is of a network's prediction: name weights with --weights${other}`,
+  );
+}
+
+/** Where the visits are not fit to be compared, that comes before the answer. */
+function tellFitness({ alignment }: PlacedPair, { strict }: Options): void {
+  if (!alignment || alignment.trusted) return;
+  printResult(doubtOf(alignment));
+  if (strict) process.exitCode = NOT_FIT;
 }

@@ -6,12 +6,12 @@ import { overlap } from "../eval/dice";
 import { writeAtomically } from "../platform/atomic_file";
 import { FONT, loadFont } from "./font";
 import {
-  type AxialView,
   axialView,
   contentRect,
   fullestSlice,
   greyWindow,
   type Rect,
+  type SliceView,
   slicePixels,
   squareAround,
 } from "./slice";
@@ -112,7 +112,7 @@ const both = (a: Uint8Array, b: Uint8Array) => a.map((value, i) => (value && b[i
 export function zoomRect(
   truth: Uint8Array | undefined,
   prediction: Uint8Array | undefined,
-  view: AxialView,
+  view: SliceView,
 ): Rect | undefined {
   for (const pixels of [truth, prediction]) {
     if (!pixels?.some((value) => value !== 0)) continue;
@@ -124,8 +124,11 @@ export function zoomRect(
   return undefined;
 }
 
-export function greyImage(pixels: Float32Array, view: AxialView): Canvas {
-  const [black, white] = greyWindow(pixels);
+export function greyImage(
+  pixels: Float32Array,
+  view: SliceView,
+  [black, white] = greyWindow(pixels),
+): Canvas {
   const canvas = createCanvas(view.width, view.height);
   const context = canvas.getContext("2d");
   const image = context.createImageData(view.width, view.height);
@@ -140,7 +143,7 @@ export function greyImage(pixels: Float32Array, view: AxialView): Canvas {
   return canvas;
 }
 
-function drawPanels(panels: Panel[], view: AxialView, whole: Rect, zoom: Rect | undefined): Canvas {
+function drawPanels(panels: Panel[], view: SliceView, whole: Rect, zoom: Rect | undefined): Canvas {
   const heightOf = ({ left, top, right, bottom }: Rect) =>
     Math.round((PANEL * (bottom - top) * view.pixelMm[1]) / ((right - left) * view.pixelMm[0]));
   const zoomTop = HEADER + heightOf(whole) + GAP;
@@ -232,7 +235,7 @@ function edgePath(pixels: Uint8Array, width: number, sx: number, sy: number): Pa
   return path;
 }
 
-function drawText(canvas: Canvas, picture: PatientPicture, view: AxialView, slice: number): void {
+function drawText(canvas: Canvas, picture: PatientPicture, view: SliceView, slice: number): void {
   const { title, truth, prediction, visit2 } = picture;
   const context = canvas.getContext("2d");
   write(context, title, MARGIN, 34, `600 20px ${FONT}`, COLOURS.text);
@@ -276,7 +279,7 @@ export function write(
 }
 
 /** Height of the slice's middle in world space. */
-function sliceHeight(grid: Grid, { sliceAxis }: AxialView, slice: number): string {
+function sliceHeight(grid: Grid, { sliceAxis }: SliceView, slice: number): string {
   const middle = grid.size.map((n, axis) => (axis === sliceAxis ? slice : (n - 1) / 2));
   const z = applyAffine(grid.affine, [middle[0]!, middle[1]!, middle[2]!])[2];
   return `z = ${z < 0 ? "−" : "+"}${Math.abs(z).toFixed(1)} mm`;

@@ -9,11 +9,14 @@ export interface Rect {
   readonly bottom: number;
 }
 
+export type PlaneName = "axial" | "coronal" | "sagittal";
+
 /**
- * How the axial slices of a grid are seen in the radiological way: the patient's right on the left,
- * anterior up. An oblique grid is seen along the voxel axes nearest to the anatomical ones.
+ * How the slices of a grid are seen in the radiological way: axial and coronal with the patient's right
+ * on the left, sagittal with the nose on the left; anterior or superior up. An oblique grid is seen along
+ * the voxel axes nearest to the anatomical ones.
  */
-export interface AxialView {
+export interface SliceView {
   readonly width: number;
   readonly height: number;
   readonly slices: number;
@@ -25,16 +28,25 @@ export interface AxialView {
   voxel(x: number, y: number, slice: number): number;
 }
 
-export function axialView({ size, affine }: Grid): AxialView {
+/** Of each plane the anatomical axes across, down and through; the first letter is where a row starts. */
+const AXES: Readonly<Record<PlaneName, readonly [across: string, down: string, through: string]>> =
+  {
+    axial: ["RL", "AP", "SI"],
+    coronal: ["RL", "SI", "AP"],
+    sagittal: ["AP", "SI", "RL"],
+  };
+
+export function sliceView({ size, affine }: Grid, plane: PlaneName): SliceView {
   const code = orientationCode(affine);
   const strides = [1, size[0], size[0] * size[1]];
+  const axes = AXES[plane];
   const axis = (letters: string) => [...code].findIndex((letter) => letters.includes(letter));
-  const [across, down, through] = [axis("LR"), axis("PA"), axis("SI")];
+  const [across, down, through] = axes.map(axis) as [number, number, number];
   const edges = voxelSize(affine);
   const [width, height] = [size[across]!, size[down]!];
-  // Screen x grows towards the patient's left, screen y towards posterior.
-  const flipX = code[across] === "R";
-  const flipY = code[down] === "A";
+  // A letter of the code says where an axis points: a row that starts there runs against it.
+  const flipX = code[across] === axes[0][0];
+  const flipY = code[down] === axes[1][0];
   return {
     width,
     height,
@@ -48,10 +60,12 @@ export function axialView({ size, affine }: Grid): AxialView {
   };
 }
 
+export const axialView = (grid: Grid): SliceView => sliceView(grid, "axial");
+
 /** The pixels of one slice, row by row from the top left. */
 export function slicePixels<T extends Float32Array | Uint8Array>(
   data: T,
-  view: AxialView,
+  view: SliceView,
   slice: number,
 ): T {
   const pixels = data.slice(0, view.width * view.height) as T;
@@ -64,7 +78,7 @@ export function slicePixels<T extends Float32Array | Uint8Array>(
 }
 
 /** The slice with most mask voxels, the lowest of equals; undefined if the mask is empty. */
-export function fullestSlice(mask: Uint8Array, view: AxialView): number | undefined {
+export function fullestSlice(mask: Uint8Array, view: SliceView): number | undefined {
   const counts = new Int32Array(view.slices);
   const stride = view.voxel(0, 0, 1) - view.voxel(0, 0, 0);
   for (let i = mask.indexOf(1); i >= 0; i = mask.indexOf(1, i + 1)) {
@@ -89,7 +103,7 @@ export function greyWindow(pixels: Float32Array): readonly [black: number, white
 /** The part of a slice that is worth showing: what is not background, and `marginMm` around. */
 export function contentRect(
   pixels: Float32Array,
-  view: AxialView,
+  view: SliceView,
   [black, white]: readonly [number, number],
   marginMm = 6,
 ): Rect {
@@ -121,7 +135,7 @@ export function contentRect(
  * A square of about `sizeMm` around the middle of the set pixels of `part`, pushed inside the
  * slice, and larger where these pixels span more.
  */
-export function squareAround(part: Int32Array, view: AxialView, sizeMm: number): Rect {
+export function squareAround(part: Int32Array, view: SliceView, sizeMm: number): Rect {
   const xs = [...part].map((i) => i % view.width);
   const ys = [...part].map((i) => Math.floor(i / view.width));
   const range = (values: number[], length: number, pixelMm: number, spanMm: number) => {

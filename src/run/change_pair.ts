@@ -8,10 +8,11 @@ import { writeMask, writeVolume } from "../data/nifti_write";
 import type { Mask, Volume } from "../data/volume";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
+import { visitsOnGrid } from "./answer_visits";
 import { type MatchedPair, type MatchOptions, matchPair } from "./matched_pair";
 import type { Observer } from "./observer";
 import { type AnswerGrid, onAnswerGrid } from "./placed_pair";
-import { readPair } from "./predict_pair";
+import { type PredictedPair, readPair } from "./predict_pair";
 
 export interface ChangeRequest extends Pick<MatchOptions, "register" | "bias"> {
   readonly t1: string;
@@ -19,10 +20,14 @@ export interface ChangeRequest extends Pick<MatchOptions, "register" | "bias"> {
   /** Numbers of DICOM series, where a FLAIR is not certain. */
   readonly series?: readonly number[];
   readonly grid?: AnswerGrid;
+  /** Whether it comes with both visits on the grid that was asked for. */
+  readonly withVisits?: boolean;
 }
 
 export interface PairChange {
   readonly placed: MatchedPair;
+  readonly acquisitions: PredictedPair["acquisitions"];
+  readonly visits?: readonly [Volume, Volume];
   /** z of the change, on the grid that was asked for. */
   readonly z: Volume;
   /** Clusters that are brighter at visit 2. */
@@ -40,7 +45,7 @@ export async function changeOfFiles(
   observer: Observer,
   signal?: AbortSignal,
 ): Promise<PairChange> {
-  const { images } = await readPair(request, observer, signal);
+  const { images, acquisitions } = await readPair(request, observer, signal);
   observer.onStage?.("reading images");
   const device = await openDevice();
   observer.note(device.describe());
@@ -55,10 +60,12 @@ export async function changeOfFiles(
     const found = changeStatistic(time1, time2, brainOf(placed));
     observer.onStage?.("statistic");
     signal?.throwIfAborted();
-    const z = await onAnswerGrid(memory, placed, found.z, request.grid ?? "t1");
+    const grid = request.grid ?? "t1";
+    const z = await onAnswerGrid(memory, placed, found.z, grid);
+    const visits = request.withVisits ? await visitsOnGrid(memory, placed, grid) : undefined;
     const { mask, clusters: brighter } = clustersOf(z, 1);
     const darker = clustersOf(z, -1).clusters;
-    return { ...found, placed, z, mask, brighter, darker };
+    return { ...found, placed, acquisitions, visits, z, mask, brighter, darker };
   });
 }
 

@@ -5,7 +5,7 @@ import { tuneDevice } from "../choose/tuning";
 import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
 import { readMask } from "../data/nifti_read";
-import { checkNiftiPath, writeMask, writeVolume } from "../data/nifti_write";
+import { writeMask, writeVolume } from "../data/nifti_write";
 import { maskOnGrid } from "../data/pair";
 import type { Mask, Volume } from "../data/volume";
 import { findingsJson } from "../decision/findings_json";
@@ -19,8 +19,8 @@ import { answerPair, type PairAnswer } from "../infer/answer";
 import { grouped } from "../infer/grouped";
 import type { DeviceChoices } from "../infer/window_batch";
 import { writeAtomically } from "../platform/atomic_file";
-import { rotationDegrees } from "../register/rigid";
-import { checkPaths, given } from "../terminal/command_paths";
+import { visitsOnGrid } from "./answer_visits";
+import { registrationOf } from "./findings_report";
 import { type MatchedPair, type MatchOptions, matchPair } from "./matched_pair";
 import { modelText, type NamedWeights } from "./models";
 import type { Observer } from "./observer";
@@ -51,6 +51,8 @@ export interface PredictRequest
   readonly batch?: number;
   /** The grid of mask and map: by default that of visit 1. */
   readonly grid?: AnswerGrid;
+  /** Whether the answer comes with both visits on its grid. */
+  readonly withVisits?: boolean;
 }
 
 /** An answer, and how the visits were made comparable for it. */
@@ -58,12 +60,14 @@ export interface PredictedPair extends PairAnswer {
   readonly placed: MatchedPair;
   /** Scanner and date of each visit that was DICOM. */
   readonly acquisitions: readonly (Acquisition | undefined)[];
+  /** Both visits on the answer's grid, where they were asked for. */
+  readonly visits?: readonly [Volume, Volume];
 }
 
 /** Files of an answer. */
 export interface AnswerFiles {
   /** The mask. */
-  readonly output: string;
+  readonly output?: string;
   /** The probability map. */
   readonly probability?: string;
   /** The findings as JSON. */
@@ -109,7 +113,10 @@ export async function predictFiles(
     const answer = await answerPair(memory, models, pair, [t1, t2], options);
     // The signal may come after the last window: its observer has said that nothing is written.
     signal?.throwIfAborted();
-    return { ...answer, placed, acquisitions };
+    const visits = request.withVisits
+      ? await visitsOnGrid(memory, placed, request.grid ?? "t1")
+      : undefined;
+    return { ...answer, placed, acquisitions, visits };
   });
 }
 
@@ -166,22 +173,6 @@ async function brainMaskOf(
   return maskOnPair(memory, placed, onGrid);
 }
 
-/** Before long work. @throws UserError for a file that is read too, or that cannot be written */
-export function checkAnswerFiles(
-  { t1, t2, mask, models }: Pick<PredictRequest, "t1" | "t2" | "mask" | "models">,
-  { output, probability, report }: AnswerFiles,
-): void {
-  const weights = models.map(({ path }) => path);
-  checkPaths({
-    reads: [given("-t1", t1), given("-t2", t2), given("--mask", mask), given("-w", weights)],
-    writes: [
-      ...[given("-o", output), given("--probability", probability)],
-      given("--report", report),
-    ],
-  });
-  for (const path of [output, probability]) if (path !== undefined) checkNiftiPath(path);
-}
-
 /** @param models that gave the answer, for the report */
 export async function writeAnswer(
   { map, findings, placed, acquisitions }: PredictedPair,
@@ -189,7 +180,7 @@ export async function writeAnswer(
   { output, probability, report }: AnswerFiles,
 ): Promise<void> {
   await Promise.all([
-    writeMask(output, findings.mask),
+    output === undefined ? undefined : writeMask(output, findings.mask),
     probability === undefined ? undefined : writeVolume(probability, map),
   ]);
   const paths = models.map(({ path }) => path);
@@ -200,22 +191,4 @@ export async function writeAnswer(
 /** For each visit its facts or null; nothing where no visit has any. */
 function known(acquisitions: readonly (Acquisition | undefined)[]) {
   return acquisitions.some(Boolean) ? acquisitions.map((facts) => facts ?? null) : undefined;
-}
-
-/** What registration did, for the report. */
-function registrationOf({ alignment, pose }: PlacedPair) {
-  if (!alignment?.registration) return undefined;
-  const { registration, aligned, trusted, mirrored } = alignment;
-  const { transform, moved, similarity, similarityBefore } = registration;
-  return {
-    aligned,
-    trusted,
-    mirrored,
-    applied: pose !== undefined,
-    visit1ToVisit2: transform,
-    rotationDegrees: rotationDegrees(transform),
-    movedMm: moved,
-    similarityBefore,
-    similarity,
-  };
 }

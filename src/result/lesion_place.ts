@@ -1,0 +1,31 @@
+/** The side of the brain on which a lesion lies, where that can be said. */
+import { applyAffine } from "../data/affine";
+import type { Mask } from "../data/volume";
+import type { ResultLesion } from "./record";
+
+/** A head may be tilted: this near the middle of the brain (mm) no side is named. */
+const MIDLINE_MM = 10;
+
+/**
+ * Names sides against the middle of the brain.
+ * @param brain in the world of the lesions; where there is none no side is named
+ */
+export function sidesOf(
+  brain: Mask | undefined,
+): (centreMm: readonly number[]) => ResultLesion["side"] {
+  if (!brain) return () => null;
+  const [nx, ny] = brain.size;
+  let count = 0;
+  let sum = 0;
+  brain.data.forEach((inside, i) => {
+    if (inside === 0) return;
+    const at = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))] as const;
+    sum += applyAffine(brain.affine, at)[0];
+    count++;
+  });
+  const middle = sum / count;
+  return ([x = 0]) => {
+    if (Math.abs(x - middle) <= MIDLINE_MM) return "near the midline";
+    return x < middle ? "left" : "right";
+  };
+}

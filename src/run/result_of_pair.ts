@@ -1,0 +1,160 @@
+/** A result from what a prediction or a change statistic gave: the record, and the images beside it. */
+import { basename, resolve } from "node:path";
+import { version } from "../../package.json";
+import { CHANGE_MM3, CHANGE_Z } from "../change/change_statistic";
+import type { Mask, Volume } from "../data/volume";
+import { type Acquisition, acquisitionText, dateText } from "../dicom/acquisition";
+import { placeOf } from "../eval/lesions";
+import { doubtOf } from "../register/align";
+import { sidesOf } from "../result/lesion_place";
+import { lesionLabels, type Result } from "../result/parts";
+import {
+  RECORD_FORMAT,
+  RESULT_FILES,
+  type ResultLesion,
+  type ResultRecord,
+} from "../result/record";
+import type { PairChange } from "./change_pair";
+import { sha256Of } from "./file_hash";
+import { registrationOf } from "./findings_report";
+import type { MatchedPair } from "./matched_pair";
+import type { NamedWeights } from "./models";
+import type { AnswerGrid } from "./placed_pair";
+import type { PredictedPair } from "./predict_pair";
+
+/** As a user named the pair. */
+export interface ResultNames {
+  /** As it stands in the report. */
+  readonly patient: string;
+  readonly t1: string;
+  readonly t2: string;
+  readonly grid: AnswerGrid;
+}
+
+type Visits = readonly [Volume, Volume];
+
+/** @param answer that came with its visits */
+export function resultOfAnswer(
+  answer: PredictedPair,
+  models: readonly NamedWeights[],
+  names: ResultNames,
+): Result {
+  const { map, findings, placed, acquisitions } = answer;
+  const [visit1, visit2] = visitsOf(answer);
+  const side = sidesOf(brainOf(placed, names.grid));
+  const lesions = findings.lesions.map(
+    ({ voxels, volumeMm3, centreMm, meanProbability }, i): ResultLesion => {
+      const probability = Math.min(1, meanProbability);
+      return {
+        id: i + 1,
+        voxels,
+        volumeMm3,
+        centreMm: [...centreMm],
+        side: side(centreMm),
+        probability,
+      };
+    },
+  );
+  const { threshold, minLesionVolume } = findings.rule;
+  const record: ResultRecord = {
+    ...commonFacts(names, placed, acquisitions),
+    kind: "network",
+    files: filesOf("probability"),
+    weights: models.map(({ path }) => ({ name: basename(path), sha256: sha256Of(path) })),
+    newLesions: findings.newLesions,
+    rule: `probability ${threshold} or more, volume above ${minLesionVolume} mm³`,
+    lesions,
+  };
+  return { record, visit1, visit2, mask: findings.mask, probability: map };
+}
+
+/** @param change that came with its visits */
+export function resultOfChange(change: PairChange, names: ResultNames): Result {
+  const { placed, acquisitions, mask, z, brighter } = change;
+  const [visit1, visit2] = visitsOf(change);
+  const side = sidesOf(brainOf(placed, names.grid));
+  const voxels = voxelsByLabel(lesionLabels(mask, { kind: "change" }), brighter.length);
+  const lesions = voxels.map((own, i): ResultLesion => {
+    const { centreMm, ...size } = placeOf(mask, Int32Array.from(own));
+    return {
+      id: i + 1,
+      ...size,
+      centreMm: [...centreMm],
+      side: side(centreMm),
+      peakZ: brighter[i]!.peak,
+    };
+  });
+  const record: ResultRecord = {
+    ...commonFacts(names, placed, acquisitions),
+    kind: "change",
+    files: filesOf("change"),
+    weights: [],
+    newLesions: lesions.length > 0,
+    rule: `z of ${CHANGE_Z} or more, volume above ${CHANGE_MM3} mm³`,
+    lesions,
+  };
+  return { record, visit1, visit2, mask, change: z };
+}
+
+function visitsOf({ visits }: { readonly visits?: Visits }): Visits {
+  if (!visits) throw new Error("a result needs the visits on its grid: ask for them (withVisits)");
+  return visits;
+}
+
+/** In the world of the answer. */
+function brainOf({ brains, brain }: MatchedPair, grid: AnswerGrid): Mask | undefined {
+  return { t1: brains[0], t2: brains[1], middle: brain?.both }[grid];
+}
+
+function voxelsByLabel(labels: Int32Array, count: number): number[][] {
+  const voxels = Array.from({ length: count }, (): number[] => []);
+  labels.forEach((label, i) => {
+    if (label > 0) voxels[label - 1]!.push(i);
+  });
+  return voxels;
+}
+
+const filesOf = (map: "probability" | "change") => {
+  const { mask, visit1, visit2 } = RESULT_FILES;
+  return { mask, visit1, visit2, [map]: RESULT_FILES[map] };
+};
+
+function commonFacts(
+  { patient, t1, t2, grid }: ResultNames,
+  placed: MatchedPair,
+  [acquisition1, acquisition2]: PredictedPair["acquisitions"],
+) {
+  const visit = (path: string, facts: Acquisition | undefined) => ({
+    name: basename(resolve(path)),
+    date: facts?.date && dateText(facts.date),
+    scanner: facts && acquisitionText({ ...facts, date: undefined }),
+  });
+  return {
+    format: RECORD_FORMAT,
+    program: `voxgrad ${version}`,
+    created: new Date().toISOString(),
+    patient,
+    visits: [visit(t1, acquisition1), visit(t2, acquisition2)],
+    grid,
+    quality: qualityOf(placed, acquisition1, acquisition2),
+    registration: registrationOf(placed),
+  } satisfies Partial<ResultRecord>;
+}
+
+function qualityOf(
+  { alignment, pair }: MatchedPair,
+  one: Acquisition | undefined,
+  two: Acquisition | undefined,
+): ResultRecord["quality"] {
+  const fit = !alignment || alignment.trusted;
+  const scanner = ({ manufacturer, model, fieldStrength }: Acquisition) =>
+    [manufacturer, model, fieldStrength].join();
+  const changed = one && two && scanner(one) !== scanner(two);
+  const lines = [
+    ...(fit ? [] : [doubtOf(alignment)]),
+    ...pair.notes,
+    ...(changed ? ["the two visits come from different scanners"] : []),
+  ];
+  if (!alignment) lines.push("the alignment of the visits was not checked");
+  return { fit, lines };
+}
