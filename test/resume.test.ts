@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openCohort } from "../src/data/cohort";
 import { readMask } from "../src/data/nifti_read";
+import { loadPatient } from "../src/data/patient";
 import { readSafetensors, writeSafetensors } from "../src/data/safetensors_file";
 import { bestMark } from "../src/run/checkpoint";
 import type { Observer } from "../src/run/observer";
@@ -151,7 +152,13 @@ test("a picture that cannot be drawn costs a line, not the run; no patient takes
   const truth = await readMask(patients[0]!.truth);
   const curves = { patient: { ...patients[0]!, id: "curves" }, truth };
   const [folder, masks] = [openRunFolder(run), new Map([["curves", truth]])];
-  await drawRunPatients(folder, [curves], masks, 1, { note: (line) => expect(line).toBe("") });
+  const visits = async () => {
+    const { time1, time2 } = await loadPatient(curves.patient);
+    return { visit1: time1, visit2: time2 };
+  };
+  await drawRunPatients(folder, [curves], visits, masks, 1, {
+    note: (line) => expect(line).toBe(""),
+  });
   expect(existsSync(join(run, "patient-curves.png"))).toBe(true);
 });
 

@@ -46,7 +46,7 @@ beforeAll(async () => {
     await writeVolume(join(alone, "flair.nii.gz"), visits[1]);
     await writeMask(join(alone, "lesions.nii.gz"), truth);
   }
-  recipients = await Promise.all(findSources(pairs).map(readRecipient));
+  recipients = await Promise.all(findSources(pairs).map((source) => readRecipient(source)));
   single = await readRecipient(findSources(singles)[0]!);
 });
 
@@ -294,7 +294,9 @@ test("scans whose voxels are stored in another order give the same pairs, bit fo
       }
     }
   }
-  const [pair, scan] = await Promise.all(findSources(stored).map(readRecipient));
+  const [pair, scan] = await Promise.all(
+    findSources(stored).map((source) => readRecipient(source)),
+  );
   for (const [got, want] of [
     [pair!, recipients[0]!],
     [scan!, single],

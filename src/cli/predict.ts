@@ -9,18 +9,12 @@ import { doubtOf } from "../register/align";
 import { changeOfFiles, filesBeside, writeChange } from "../run/change_pair";
 import { BIAS_MODES, type BiasMode } from "../run/matched_pair";
 import { hasUnnamed, loadModels, type ModelChanges } from "../run/models";
-import {
-  ANSWER_GRIDS,
-  type AnswerGrid,
-  type PlacedPair,
-  REGISTER_MODES,
-  type RegisterMode,
-} from "../run/placed_pair";
+import { ANSWER_GRIDS, type AnswerGrid, type PlacedPair } from "../run/placed_pair";
 import { predictFiles, writeAnswer } from "../run/predict_pair";
 import { resultOfAnswer, resultOfChange } from "../run/result_of_pair";
 import { TerminalObserver } from "../run/terminal_observer";
 import { MIRROR } from "../settings/inference";
-import { WINDOW_WEIGHTS } from "../settings/names";
+import { REGISTER_MODES, type RegisterMode, WINDOW_WEIGHTS } from "../settings/names";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
 import { type GivenPaths, given } from "../terminal/command_paths";
 import { untilInterrupted } from "../terminal/interrupt";

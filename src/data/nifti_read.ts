@@ -1,5 +1,5 @@
 /** Reads NIfTI files, plain or gzip: the header first, then no more than it promises. */
-import type { Hash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { UserError } from "../core/errors";
@@ -36,6 +36,21 @@ export async function readMask(path: string): Promise<Mask & FromFile> {
 /** Adds the bytes of an image's file to a hash. @throws UserError when the file cannot be read */
 export async function hashImage(hash: Hash, path: string): Promise<void> {
   for await (const chunk of inputFileChunks(path, EXPECTED)) hash.update(chunk);
+}
+
+/** The hash of an image's file, in hexadecimal; each file is read once. @throws UserError as above */
+export function digests(): (path: string) => Promise<string> {
+  const known = new Map<string, Promise<string>>();
+  const read = async (path: string) => {
+    const hash = createHash("sha256");
+    await hashImage(hash, path);
+    return hash.digest("hex");
+  };
+  return (path) => {
+    const found = known.get(path) ?? read(path);
+    known.set(path, found);
+    return found;
+  };
 }
 
 interface FileBytes {

@@ -2,7 +2,7 @@ import type { Patient } from "./cohort";
 import type { FromFile } from "./nifti_decode";
 import { readMask, readVolume } from "./nifti_read";
 import { maskOnGrid, type Pair, pairOf } from "./pair";
-import type { Mask } from "./volume";
+import type { Affine, Grid, Mask } from "./volume";
 
 export interface PatientData extends Pair {
   readonly id: string;
@@ -40,3 +40,55 @@ export async function loadPatient(patient: Patient): Promise<PatientData> {
   const loaded = { ...pair, id, truth: onGrid(truth, mask), notes };
   return brain === undefined ? loaded : { ...loaded, brainMask: onGrid(brainMask!, brain) };
 }
+
+/** The place of an answer about a pair that was moved: the grid of the visit that the truth travels with. */
+export interface AnswerPlace {
+  /** 0 for visit 1, 1 for visit 2. */
+  readonly visit: 0 | 1;
+  readonly grid: Grid;
+  /** World of that visit → world of the pair (mm). */
+  readonly motion: Affine;
+}
+
+/** A patient whose visits and masks are on one grid. */
+export interface PlacedPatient extends PatientData {
+  /** Lesions gone at visit 2, where they are wanted and known. */
+  readonly resolved?: Mask;
+  /** Absent where the pair has the grid of visit 1. */
+  readonly answer?: AnswerPlace;
+}
+
+/** The way in which a patient's visits come on one grid. */
+export interface PatientPlacement {
+  /** Of everything that it decides: takes part in the keys of what is made of the patient. */
+  readonly key: string;
+  /** Lines for the user. */
+  readonly notes: readonly string[];
+  /** @throws UserError as loadPatient */
+  load(wanted: WantedMasks): Promise<PlacedPatient>;
+}
+
+export interface WantedMasks {
+  readonly brain: boolean;
+  readonly resolved: boolean;
+}
+
+/** The contents of a file as a hash. */
+export type Digest = (path: string) => Promise<string>;
+
+/** @param digest of the patient's files, read once */
+export type PlacePatient = (patient: Patient, digest: Digest) => Promise<PatientPlacement>;
+
+/** As the headers say: on the grid of visit 1. */
+export const byHeaders: PlacePatient = async (patient) => ({
+  key: "headers",
+  notes: [],
+  async load({ resolved: wanted }) {
+    const data = await loadPatient(patient);
+    if (!wanted || patient.resolved === undefined) return data;
+    const notes = [...data.notes];
+    const mask = await readMask(patient.resolved);
+    const resolved = maskOnGrid(patient.resolved, mask, patient.time1, data.time1, notes);
+    return { ...data, resolved, notes };
+  },
+});

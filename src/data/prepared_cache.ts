@@ -5,9 +5,8 @@ import { UserError } from "../core/errors";
 import type { Memory } from "../gpu/memory";
 import { privateCacheDir } from "../platform/cache";
 import type { Patient } from "./cohort";
-import { hashImage, readMask } from "./nifti_read";
-import { maskOnGrid } from "./pair";
-import { loadPatient, type PatientData } from "./patient";
+import { digests } from "./nifti_read";
+import { type AnswerPlace, byHeaders, type PatientPlacement, type PlacePatient } from "./patient";
 import { type Entry, findEntry, readVoxels, writeEntry } from "./prepared_entry";
 import { type PrepareOptions, preparePair } from "./preprocess";
 import type { Grid } from "./volume";
@@ -15,17 +14,23 @@ import type { VisitData, VolumeSource } from "./volume_store";
 import { labelOnGrid, lesionVoxels } from "./working_grid";
 
 /** Raise when what lies in the files changes. */
-const FORMAT = 5;
+const FORMAT = 6;
 
 export interface PreparedPatient extends VolumeSource {
   readonly grid: Grid;
-  /** The grid of visit 1. */
+  /** The grid of the pair: that of visit 1, or the one between the visits. */
   readonly native: Grid;
+  /** The place of an answer about a pair that was moved. */
+  readonly answer?: AnswerPlace;
   /** What was decided by rule while reading; to be shown to the user. */
   readonly notes: readonly string[];
 }
 
-type Options = PrepareOptions & { readonly reversed: boolean };
+interface Options extends PrepareOptions {
+  readonly reversed: boolean;
+  /** By the headers unless it is given. */
+  readonly place?: PlacePatient;
+}
 
 /**
  * The patient on the network's grid, from the cache or made now. With `reversed`, the mask of
@@ -39,45 +44,52 @@ export async function preparePatient(
   options: Options,
   onNote: (line: string) => void = () => {},
 ): Promise<PreparedPatient> {
-  const key = await keyOf(patient, options);
+  const { key, placement } = await find(patient, options);
   const path = join(privateCacheDir("prepared"), `${key}.bin`);
   const found = findEntry(path, onNote);
-  let entry = found ?? (await prepare(memory, patient, options, path));
+  let entry = found ?? (await prepare(memory, patient, options, placement, path));
   let isKnown = !found;
   const load = async (): Promise<VisitData> => {
     const visits = await readVoxels(path, entry, isKnown);
     isKnown = visits !== undefined;
     if (visits) return visits;
     onNote(`${path}: damaged in the cache, or gone; it is made again`);
-    if ((await keyOf(patient, options)) !== key) {
+    const now = await find(patient, options);
+    if (now.key !== key) {
       throw new UserError(`${patient.id}: its images have changed since the start; start again`);
     }
-    entry = await prepare(memory, patient, options, path);
+    entry = await prepare(memory, patient, options, now.placement, path);
     const again = await readVoxels(path, entry, false);
     if (again) return again;
     throw new UserError(`${path}: is not what was written; name another disk by VOXGRAD_CACHE`);
   };
-  const { grid, native, notes, lesions } = entry.header;
+  const { grid, native, answer, notes, lesions } = entry.header;
   return {
     id: patient.id,
     size: grid.size,
     grid,
     native,
-    notes: notes.map((note) => withPaths(note, patient)),
+    answer,
+    notes: [...placement.notes, ...notes.map((note) => withPaths(note, patient))],
     lesions: lesions.map((indices) => Uint32Array.from(indices)),
     load,
   };
 }
 
-async function keyOf(patient: Patient, options: Options) {
-  const hash = createHash("sha256").update(JSON.stringify([FORMAT, options]));
-  const mask = options.normalisation === "mask" ? patient.brainMask : undefined;
-  const twin = options.reversed ? patient.resolved : undefined;
+/** How the patient's visits come on one grid, and the key of what is made of them. */
+async function find(patient: Patient, options: Options) {
+  const { spacing, normalisation, reversed, place = byHeaders } = options;
+  const digest = digests();
+  const placement = await place(patient, digest);
+  const mask = normalisation === "mask" ? patient.brainMask : undefined;
+  const twin = reversed ? patient.resolved : undefined;
+  const files: (string | null)[] = [];
   for (const file of [patient.time1, patient.time2, patient.truth, mask, twin]) {
-    if (file === undefined) hash.update("none");
-    else await hashImage(hash, file);
+    files.push(file === undefined ? null : await digest(file));
   }
-  return hash.digest("hex").slice(0, 32);
+  const all = [FORMAT, spacing, normalisation, reversed, placement.key, files];
+  const hash = createHash("sha256").update(JSON.stringify(all));
+  return { key: hash.digest("hex").slice(0, 32), placement };
 }
 
 /** Images of the same contents share an entry: its notes hold names for the paths of this run. */
@@ -98,22 +110,20 @@ async function prepare(
   memory: Memory,
   patient: Patient,
   options: Options,
+  placement: PatientPlacement,
   path: string,
 ): Promise<Entry> {
-  const data: PatientData = await loadPatient(patient);
+  const brain = options.normalisation === "mask";
+  const data = await placement.load({ brain, resolved: options.reversed });
   const names = [patient.time1, patient.time2] as const;
   const { grid, visit1, visit2 } = await preparePair(memory, data, names, options);
-  const masks = [data.truth];
-  const notes = [...data.notes];
-  if (options.reversed && patient.resolved) {
-    const resolved = await readMask(patient.resolved);
-    masks.push(maskOnGrid(patient.resolved, resolved, patient.time1, data.time1, notes));
-  }
   const labels: Uint8Array[] = [];
-  for (const mask of masks) labels.push(await labelOnGrid(memory, mask, grid));
+  for (const mask of [data.truth, data.resolved]) {
+    if (mask) labels.push(await labelOnGrid(memory, mask, grid));
+  }
   const lesions = labels.map((label) => [...lesionVoxels(label)]);
   const native = { size: data.time1.size, affine: data.time1.affine };
-  const kept = notes.map((note) => withoutPaths(note, patient));
-  const header = { grid, native, lesions, notes: kept };
+  const notes = data.notes.map((note) => withoutPaths(note, patient));
+  const header = { grid, native, answer: data.answer, lesions, notes };
   return writeEntry(path, header, [visit1, visit2, ...labels]);
 }

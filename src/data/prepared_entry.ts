@@ -8,20 +8,21 @@ import { UserError } from "../core/errors";
 import { parseJson } from "../core/json";
 import { writeAllAtomically, writeProblem } from "../platform/atomic_file";
 import { touchEntry } from "../platform/cache_entries";
+import type { AnswerPlace } from "./patient";
 import type { Grid } from "./volume";
 import type { VisitData } from "./volume_store";
 import { voxelCount } from "./working_grid";
 
 const edge = z.number().int().positive();
-const gridSchema = z.strictObject({
-  size: z.tuple([edge, edge, edge]),
-  affine: z.array(z.number()).length(16),
-});
+const affine = z.array(z.number()).length(16);
+const gridSchema = z.strictObject({ size: z.tuple([edge, edge, edge]), affine });
 
 export interface EntryHeader {
   readonly grid: Grid;
-  /** The grid of visit 1. */
+  /** The grid of the pair: that of visit 1, or the one between the visits. */
   readonly native: Grid;
+  /** Of a pair that was moved. */
+  readonly answer?: AnswerPlace;
   /** Of the pair and, where there is one, of its time-swapped twin: the voxels of lesions. */
   readonly lesions: readonly (readonly number[])[];
   readonly notes: readonly string[];
@@ -30,6 +31,13 @@ export interface EntryHeader {
 const headerSchema = z.strictObject({
   grid: gridSchema,
   native: gridSchema,
+  answer: z
+    .strictObject({
+      visit: z.union([z.literal(0), z.literal(1)]),
+      grid: gridSchema,
+      motion: affine,
+    })
+    .optional(),
   lesions: z
     .array(z.array(z.number().int().min(0)))
     .min(1)
@@ -52,9 +60,14 @@ export interface Entry {
 const headerPath = (path: string) => `${path}.json`;
 
 /** The same fields in the same order, whatever the objects hold besides: for the checksum. */
-function inOrder({ grid, native, lesions, notes }: EntryHeader): EntryHeader {
+function inOrder({ grid, native, answer, lesions, notes }: EntryHeader): EntryHeader {
   const only = ({ size, affine }: Grid): Grid => ({ size, affine });
-  return { grid: only(grid), native: only(native), lesions, notes };
+  const place = answer && {
+    visit: answer.visit,
+    grid: only(answer.grid),
+    motion: answer.motion,
+  };
+  return { grid: only(grid), native: only(native), answer: place, lesions, notes };
 }
 const textOf = (header: EntryHeader): string => JSON.stringify(inOrder(header));
 

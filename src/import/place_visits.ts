@@ -1,6 +1,6 @@
 /** Two visits and their masks on one grid, the alignment of their headers refined by registration. */
 import { sameGrid } from "../data/affine";
-import type { Affine, Grid, Mask, Volume } from "../data/volume";
+import type { Mask, Volume } from "../data/volume";
 import type { Memory } from "../gpu/memory";
 import {
   type Alignment,
@@ -12,7 +12,7 @@ import {
   onMiddleGrid,
 } from "../register/align";
 import { rotationDegrees } from "../register/rigid";
-import { warpTo } from "../register/warp";
+import { warpMask } from "../register/warp";
 
 export type MotionKind = NonNullable<AlignOptions["kind"]>;
 
@@ -66,13 +66,6 @@ function asTheyAre(
   const { size, affine } = time1;
   const place = async ({ data }: Mask) => ({ size, affine, data });
   return { time1, time2: { ...time2, affine }, place, record, notes };
-}
-
-/** Trilinear, and 1 from one half: a boundary lies where it lay. */
-async function warpMask(memory: Memory, mask: Mask, motion: Affine, grid: Grid): Promise<Mask> {
-  const shares = { ...mask, data: Float32Array.from(mask.data) };
-  const { size, affine, data } = await warpTo(memory, shares, motion, grid, { order: "trilinear" });
-  return { size, affine, data: Uint8Array.from(data, (share) => (share >= 0.5 ? 1 : 0)) };
 }
 
 function recordOf({ registration, aligned }: Alignment, motion: MotionKind): object {

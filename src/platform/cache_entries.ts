@@ -27,6 +27,11 @@ export const CACHE_KINDS = {
     scans: true,
     names: /^([0-9a-f]{32})$/,
   },
+  alignments: {
+    holds: "how the visits of pairs lie on each other",
+    scans: true,
+    names: /^([0-9a-f]{32})\.json$/,
+  },
   dicom: {
     holds: "scans that a command converts from DICOM while it reads them",
     scans: true,

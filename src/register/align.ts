@@ -35,6 +35,9 @@ export function isHeadSized({ size, affine }: Grid): boolean {
   return size.every((n, axis) => n * edges[axis]! >= LEAST_FIELD_MM);
 }
 
+/** Raise when the same scans are put on each other in another way: what was kept of them is left. */
+export const ALIGNMENT_VERSION = 1;
+
 export interface AlignOptions extends Pick<RegisterOptions, "kind" | "onStep"> {
   /** "auto": only where the pair is not aligned. */
   readonly mode: "auto" | "always";

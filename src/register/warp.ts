@@ -2,7 +2,7 @@
 import { type ResampleOrder, resampleAffine } from "../../kernels/volume/resample_affine";
 import { state } from "../core/tensor";
 import { invertAffine, multiplyAffine } from "../data/affine";
-import type { Affine, Grid, Size3, Volume } from "../data/volume";
+import type { Affine, Grid, Mask, Size3, Volume } from "../data/volume";
 import { graphFor } from "../gpu/capabilities";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
@@ -86,6 +86,18 @@ export async function warpTo(
     else await warpBox(memory, volume, source, matrix, grid.size, box, order, data);
   }
   return { size: grid.size, affine: grid.affine, data };
+}
+
+/** A mask in the same way, trilinear and 1 from one half: a boundary lies where it lay. */
+export async function warpMask(
+  memory: Memory,
+  mask: Mask,
+  motion: Affine,
+  grid: Grid,
+): Promise<Mask> {
+  const shares = { ...mask, data: Float32Array.from(mask.data) };
+  const { size, affine, data } = await warpTo(memory, shares, motion, grid, { order: "trilinear" });
+  return { size, affine, data: Uint8Array.from(data, (share) => (share >= 0.5 ? 1 : 0)) };
 }
 
 async function warpBox(

@@ -4,6 +4,7 @@ import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
 import { openCohort, type Patient } from "../data/cohort";
 import { composed } from "../data/file_names";
+import type { PlacePatient } from "../data/patient";
 import { privateCacheDir } from "../platform/cache";
 import { touchEntry } from "../platform/cache_entries";
 import type { TrainConfig } from "../settings/config";
@@ -11,30 +12,33 @@ import { originOf, synthesisKey, writeSynthetic } from "../synthesis/cohort";
 import type { Observer } from "./observer";
 import type { Arms } from "./training_data";
 
+export interface ExtraPairs {
+  /** Of folders. */
+  readonly given: readonly Patient[];
+  /** Made of the training arm, their visits on one grid. */
+  readonly synthetic: readonly Patient[];
+}
+
 /**
- * Adds to the training arm. No lesion and no image of a validation patient gets into it: synthetic
- * pairs are made of the training arm alone, and of folders those are left out that come from
- * validation patients.
- * @throws the signal's reason when interrupted; the synthetic pairs made so far are kept
+ * Synthetic pairs of the training patients alone, so many that they are the wanted share of all pairs
+ * that train.
+ * @param place puts the visits of those that train on one grid
+ * @throws the signal's reason when interrupted; the pairs made so far are kept
  */
-export async function extraPairs(
+export function syntheticPairs(
   config: TrainConfig,
-  arms: Arms,
-  folders: readonly string[],
+  { train }: Arms,
+  place: PlacePatient,
   observer: Observer,
   signal?: AbortSignal,
 ): Promise<readonly Patient[]> {
-  const given = await pairsOfFolders(folders, arms, observer);
-  const synthetic = await during(observer, "pairs", () =>
-    syntheticPairs(config, arms, observer, signal),
-  );
-  return [...given, ...synthetic];
+  return during(observer, "pairs", () => makePairs(config, train, place, observer, signal));
 }
 
-/** So many that they are the wanted share of all training pairs. */
-async function syntheticPairs(
+async function makePairs(
   { synthetic, seed }: TrainConfig,
-  { train }: Arms,
+  train: Arms["train"],
+  place: PlacePatient,
   observer: Observer,
   signal: AbortSignal | undefined,
 ): Promise<readonly Patient[]> {
@@ -47,7 +51,7 @@ async function syntheticPairs(
   }
   const pairs = Math.max(1, Math.round((synthetic / (1 - synthetic)) * train.length));
   const sources = train.map((patient) => ({ kind: "pair", ...patient }) as const);
-  const options = { sources, masks: [], pairs, seed };
+  const options = { sources, masks: [], pairs, seed, place };
   const out = privateCacheDir("synthetic", await synthesisKey(options));
   await writeSynthetic(out, options, {
     signal,
@@ -62,10 +66,11 @@ async function syntheticPairs(
   return patients.slice(0, pairs);
 }
 
-async function pairsOfFolders(
+/** Of folders that only train, without those of validation patients or made of them. */
+export async function pairsOfFolders(
   folders: readonly string[],
   { val }: Arms,
-  observer: Observer,
+  observer: Pick<Observer, "note">,
 ): Promise<readonly Patient[]> {
   const validates = new Set(val.map(({ id }) => id));
   const found: Patient[] = [];

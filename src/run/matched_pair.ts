@@ -11,7 +11,8 @@ import type { Mask } from "../data/volume";
 import type { Memory } from "../gpu/memory";
 import { type Brains, isHeadSized } from "../register/align";
 import { findHead } from "../register/head";
-import { type PlacedPair, placePair, type ReadImage, type RegisterMode } from "./placed_pair";
+import type { RegisterMode } from "../settings/names";
+import { type PlacedPair, placePair, type ReadImage } from "./placed_pair";
 
 export const BIAS_MODES = ["auto", "off"] as const;
 /** "auto": estimated and taken out where the visits show one head. */
@@ -71,7 +72,7 @@ const withNotes = (matched: MatchedPair, notes: readonly string[]): MatchedPair 
 });
 
 /** Masks of the visits in their own worlds, and lines on what could not be found. */
-function brainsOf(
+export function brainsOf(
   visits: readonly [ReadImage, ReadImage],
   wanted: "auto" | "off" | Mask,
 ): { brains: Brains; notes: string[] } {

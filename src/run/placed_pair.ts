@@ -17,10 +17,7 @@ import {
 } from "../register/align";
 import type { Pose } from "../register/step";
 import { warpTo } from "../register/warp";
-
-export const REGISTER_MODES = ["auto", "always", "off"] as const;
-/** "auto": where the visits do not lie on each other already. */
-export type RegisterMode = (typeof REGISTER_MODES)[number];
+import type { RegisterMode } from "../settings/names";
 
 export const ANSWER_GRIDS = ["t1", "t2", "middle"] as const;
 /** The grid of visit 1, of visit 2, or the one on which both visits were put. */
@@ -31,6 +28,8 @@ export interface ReadImage {
   readonly path: string;
   readonly image: Volume & FromFile;
 }
+
+const TOO_SMALL = "registration: left out, the images are smaller than a head";
 
 export interface PlacedPair {
   /** Both visits on one grid: that of visit 1, or the middle one. */
@@ -54,20 +53,45 @@ export async function placePair(
   mode: RegisterMode,
   brains?: Brains,
 ): Promise<PlacedPair> {
+  const found = await alignmentOf(memory, visit1, visit2, mode, brains);
+  return placeBy(memory, visit1, visit2, mode, found);
+}
+
+/** Undefined where registration does not look: with "off", and with "auto" at less than a head. */
+export async function alignmentOf(
+  memory: Memory,
+  visit1: ReadImage,
+  visit2: ReadImage,
+  mode: RegisterMode,
+  brains?: Brains,
+): Promise<Alignment | undefined> {
+  const visits = [visit1, visit2];
+  if (mode === "off") return undefined;
+  if (mode === "auto" && !visits.every(({ image }) => isHeadSized(image))) return undefined;
+  const [one, two] = [cooled(visit1), cooled(visit2)];
+  return align(memory, one, two, { mode, brains });
+}
+
+const cooled = ({ image, path }: ReadImage) => withoutHotVoxels(image, path);
+
+/**
+ * Puts the visits where `alignmentOf` found them; where that is not to be trusted, as their headers say.
+ * @throws UserError as pairOf, where the headers decide
+ */
+export async function placeBy(
+  memory: Memory,
+  visit1: ReadImage,
+  visit2: ReadImage,
+  mode: RegisterMode,
+  found: Alignment | undefined,
+): Promise<PlacedPair> {
   const native = [visit1.image, visit2.image] as const;
   const byHeaders = (alignment?: Alignment, ...lines: string[]): PlacedPair => {
     const pair = pairOf(visit1.path, visit1.image, visit2.path, visit2.image);
     return { pair: { ...pair, notes: [...pair.notes, ...lines] }, native, alignment };
   };
   if (mode === "off") return byHeaders();
-  if (mode === "auto" && !native.every(isHeadSized)) {
-    return byHeaders(undefined, "registration: left out, the images are smaller than a head");
-  }
-  const [one, two] = [visit1, visit2].map(({ image, path }) => withoutHotVoxels(image, path)) as [
-    Volume & FromFile,
-    Volume & FromFile,
-  ];
-  const found = await align(memory, one, two, { mode, brains });
+  if (!found) return byHeaders(undefined, TOO_SMALL);
   const line = alignmentText(found);
   if (found.aligned) return byHeaders(found, ...found.notes, line);
   if (!found.trusted || !found.registration) {
@@ -78,6 +102,7 @@ export async function placePair(
       `${doubtOf(found)}; the visits stay as their headers say`,
     );
   }
+  const [one, two] = [cooled(visit1), cooled(visit2)];
   const [time1, time2] = await onMiddleGrid(memory, one, two, found.registration);
   const notes = [...one.notes, ...two.notes, ...found.notes, line];
   const pair = { time1: { ...one, ...time1 }, time2, notes };

@@ -28,6 +28,7 @@ import {
   type ValidationHooks,
   type ValidationPatient,
   validate,
+  visitsForTruth,
 } from "./validate";
 import { validationsDue } from "./validation_plan";
 import { recordPatient, type ValidatedPatient, writeValidation } from "./validation_record";
@@ -249,7 +250,9 @@ class Run {
       if (error !== signal.reason) throw error;
     }
     await this.drawCurves();
-    await drawRunPatients(folder, patients, predictions, trainer.iteration, this.o.observer);
+    const { memory, iteration } = trainer;
+    const visitsOf = (each: ValidationPatient) => visitsForTruth(memory, each);
+    await drawRunPatients(folder, patients, visitsOf, predictions, iteration, this.o.observer);
     return predictions;
   }
 

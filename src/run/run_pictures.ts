@@ -1,7 +1,6 @@
 /** The pictures of a run folder: curves, and a slice of each validation patient. */
 import { join } from "node:path";
-import { loadPatient } from "../data/patient";
-import type { Mask } from "../data/volume";
+import type { Mask, Volume } from "../data/volume";
 import type { TrainConfig } from "../settings/config";
 import type { Observer } from "./observer";
 import { type RunFolder, readMetrics } from "./run_folder";
@@ -40,15 +39,20 @@ export async function drawRunCurves(
   });
 }
 
-/** Draws for each validation patient that was predicted the slice with most lesion. */
-export async function drawRunPatients(
+/**
+ * Draws for each validation patient that was predicted the slice with most lesion.
+ * @param visitsOf on the grid of the truth
+ */
+export async function drawRunPatients<P extends Pick<ValidationPatient, "patient" | "truth">>(
   folder: RunFolder,
-  patients: readonly Pick<ValidationPatient, "patient" | "truth">[],
+  patients: readonly P[],
+  visitsOf: (patient: P) => Promise<{ visit1: Volume; visit2: Volume }>,
   predictions: ReadonlyMap<string, Mask>,
   iteration: number,
   observer: Pick<Observer, "note">,
 ): Promise<void> {
-  for (const { patient, truth } of patients) {
+  for (const each of patients) {
+    const { patient, truth } = each;
     const prediction = predictions.get(patient.id);
     if (!prediction) continue;
     const name = `${patient.id}.png`;
@@ -56,9 +60,9 @@ export async function drawRunPatients(
     const path = join(folder.path, name === CURVES ? `patient-${name}` : name);
     await orNote(observer, path, async () => {
       const { drawPatient } = await import("../pictures/patient");
-      const { time1: visit1, time2: visit2 } = await loadPatient(patient);
+      const visits = await visitsOf(each);
       const title = `${patient.id}, iteration ${iteration}`;
-      drawPatient({ visit1, visit2, truth, prediction, title, path });
+      drawPatient({ ...visits, truth, prediction, title, path });
     });
   }
 }

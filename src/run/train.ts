@@ -10,7 +10,8 @@ import type { TrainConfig } from "../settings/config";
 import { Trainer } from "../train/trainer";
 import { lastCheckpoint, loadCheckpoint, type Progress } from "./checkpoint";
 import { checkRoom } from "./checkpoint_room";
-import { extraPairs } from "./extra_pairs";
+import { CohortPairs } from "./cohort_pairs";
+import { pairsOfFolders, syntheticPairs } from "./extra_pairs";
 import { lesionLines } from "./lesion_counts";
 import { orRunLost } from "./lost_run";
 import { NewRun } from "./new_run";
@@ -109,9 +110,14 @@ async function inputsOf({ memory, request, observer, signal }: TrainTask): Promi
   const arms = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, request);
   checkTwins(config, arms);
   const folders = saved?.trainData ?? request.trainData ?? [];
-  const extra = await extraPairs(config, arms, folders, observer, signal);
-  const prepared = await prepare(memory, config, arms, extra, observer, signal);
-  for (const line of lesionLines(config, prepared, extra.length)) observer.note(line);
+  const pairs = new CohortPairs(memory, config.register, observer);
+  const given = await pairsOfFolders(folders, arms, observer);
+  await pairs.check([...arms.train, ...given, ...arms.val], signal);
+  const synthetic = await syntheticPairs(config, arms, pairs.place, observer, signal);
+  const extra = { given, synthetic };
+  const prepared = await prepare(memory, config, arms, extra, pairs, observer, signal);
+  const more = given.length + synthetic.length;
+  for (const line of lesionLines(config, prepared, more)) observer.note(line);
   const choices = await chooseForRun(device, config, resumed, request, observer, signal);
   return { split: splitOf(cohort, arms, request), ...prepared, choices };
 }

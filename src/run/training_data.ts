@@ -7,6 +7,8 @@ import { ensurePhantom } from "../data/phantom/cohort";
 import { type PreparedPatient, preparePatient } from "../data/prepared_cache";
 import type { Memory } from "../gpu/memory";
 import type { TrainConfig } from "../settings/config";
+import type { CohortPairs } from "./cohort_pairs";
+import type { ExtraPairs } from "./extra_pairs";
 import type { Observer } from "./observer";
 import type { RunFolder } from "./run_folder";
 import type { SavedSplit } from "./saved_split";
@@ -98,13 +100,15 @@ export function checkTwins({ timeReversal }: TrainConfig, { train }: Arms): void
 /**
  * Resamples and normalises everyone, or finds them in the cache.
  * @param extra pairs that train too, each with its time-swapped twin if it can have one
+ * @param pairs puts the visits of each on one grid
  * @throws the signal's reason when interrupted
  */
 export async function prepare(
   memory: Memory,
   config: TrainConfig,
   { train, val }: Arms,
-  extra: readonly Patient[],
+  { given, synthetic }: ExtraPairs,
+  pairs: CohortPairs,
   observer: Notes,
   signal?: AbortSignal,
 ): Promise<{ sources: PreparedPatient[]; patients: ValidationPatient[] }> {
@@ -112,16 +116,18 @@ export async function prepare(
   const sources: PreparedPatient[] = [];
   const patients: ValidationPatient[] = [];
   let shown = performance.now();
-  const all = [...train, ...extra, ...val];
+  const all = [...train, ...given, ...synthetic, ...val];
   for (const [i, patient] of all.entries()) {
     signal?.throwIfAborted();
     if (performance.now() - shown > PREPARATION_LINE_MS) {
       observer.note(`prepared ${i} of ${all.length} patients (kept for the next run)`);
       shown = performance.now();
     }
-    const trains = i < train.length + extra.length;
+    const trains = i < all.length - val.length;
+    // Synthetic pairs are made of visits that lie on each other.
+    const place = synthetic.includes(patient) ? undefined : pairs.place;
     const reversed = trains && timeReversal && patient.resolved !== undefined;
-    const options = { spacing, normalisation, reversed };
+    const options = { spacing, normalisation, reversed, place };
     const prepared = await preparePatient(memory, patient, options, (line) => observer.note(line));
     for (const note of prepared.notes) observer.note(note);
     if (trains) sources.push(prepared);

@@ -3,8 +3,9 @@
 import type { Precision } from "../core/tensor";
 import { sameGrid } from "../data/affine";
 import type { Patient } from "../data/cohort";
-import { readMask } from "../data/nifti_read";
-import { loadPatient } from "../data/patient";
+import { readMask, readVolume } from "../data/nifti_read";
+import { maskOnGrid } from "../data/pair";
+import { loadPair } from "../data/patient";
 import type { PreparedPatient } from "../data/prepared_cache";
 import type { Mask, Volume } from "../data/volume";
 import { DEFAULT_RULE, thresholded } from "../decision/found_lesions";
@@ -18,11 +19,12 @@ import type { ModelInfo } from "../infer/model_info";
 import { predictProbability } from "../infer/predict";
 import type { DeviceChoices } from "../infer/window_batch";
 import type { FlatParameters } from "../nn/weights";
+import { warpTo } from "../register/warp";
 
 export interface ValidationPatient {
   readonly patient: Patient;
   readonly prepared: PreparedPatient;
-  /** On the grid of visit 1. */
+  /** On the grid of visit 1; of a pair that was moved, on that of the visit that it travels with. */
   readonly truth: Mask;
 }
 
@@ -38,16 +40,43 @@ export interface Score {
   readonly lesionF1PerPatient: Readonly<Record<string, number>>;
 }
 
-/** With the truth on the grid of visit 1; the images are not read again. */
+/** With the truth as it was drawn. */
 export async function validationPatient(
   patient: Patient,
   prepared: PreparedPatient,
 ): Promise<ValidationPatient> {
   const mask = await readMask(patient.truth);
-  const { native } = prepared;
-  if (sameGrid(mask, native)) return { patient, prepared, truth: { ...mask, ...native } };
-  // Resampling asks the headers of the images too.
-  return { patient, prepared, truth: (await loadPatient(patient)).truth };
+  const { native, answer } = prepared;
+  const grid = answer?.grid ?? native;
+  if (sameGrid(mask, grid)) return { patient, prepared, truth: { ...mask, ...grid } };
+  // Resampling asks the header of the image too.
+  const path = answer?.visit === 1 ? patient.time2 : patient.time1;
+  const truth = maskOnGrid(patient.truth, mask, path, await readVolume(path), []);
+  return { patient, prepared, truth };
+}
+
+/** A map on the grid of the pair, on that of the patient's truth. */
+async function onTruthGrid(
+  memory: Memory,
+  { answer }: PreparedPatient,
+  map: Volume,
+): Promise<Volume> {
+  if (!answer) return map;
+  return warpTo(memory, map, answer.motion, answer.grid, { order: "trilinear" });
+}
+
+/** Both visits on the grid of the truth, as the network sees them where the pair was moved. */
+export async function visitsForTruth(
+  memory: Memory,
+  { patient, prepared }: ValidationPatient,
+): Promise<{ visit1: Volume; visit2: Volume }> {
+  if (!prepared.answer) {
+    const { time1, time2 } = await loadPair(patient.time1, patient.time2);
+    return { visit1: time1, visit2: time2 };
+  }
+  const { visit1, visit2 } = await prepared.load();
+  const seen = (data: Float32Array) => onTruthGrid(memory, prepared, { ...prepared.grid, data });
+  return { visit1: await seen(visit1), visit2: await seen(visit2) };
 }
 
 export interface ValidationHooks {
@@ -68,8 +97,11 @@ export async function forEachPrediction(
   const members = [{ network: unetNetwork(params.named, model.unet), model }];
   for (const each of patients) {
     const { prepared, truth } = each;
+    const { grid, native, answer } = prepared;
     const options = { signal, precision, choices };
-    visit(each, await predictProbability(memory, members, prepared, prepared.grid, truth, options));
+    const onto = answer ? native : truth;
+    const map = await predictProbability(memory, members, prepared, grid, onto, options);
+    visit(each, await onTruthGrid(memory, prepared, map));
   }
 }
 

@@ -10,11 +10,13 @@ import { checkWeights, lossSettings } from "./loss";
 import { checkMining, miningSettings } from "./mining";
 import { checkNetwork, networkSettings } from "./network";
 import { optimisationSettings } from "./optimisation";
+import { pairSettings } from "./pairs";
 import { type Setting, schemasOf } from "./setting";
 
 /** In the order of help and documentation. */
 export const SETTINGS = {
   ...budgetSettings,
+  ...pairSettings,
   ...networkSettings,
   ...miningSettings,
   ...lossSettings,

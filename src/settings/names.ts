@@ -23,6 +23,10 @@ export type ScheduleName = (typeof SCHEDULES)[number];
 /** How z-normalisation finds its voxels: all of the volume, those that are not 0, or a mask's. */
 export const NORMALISATIONS = ["volume", "nonzero", "mask"] as const;
 
+/** Whether the visits of a pair are put on each other; auto: where they do not lie so already. */
+export const REGISTER_MODES = ["auto", "always", "off"] as const;
+export type RegisterMode = (typeof REGISTER_MODES)[number];
+
 /** How overlapping windows are averaged: all voxels alike, or those near a window's centre more. */
 export const WINDOW_WEIGHTS = ["uniform", "gaussian"] as const;
 export type WindowWeights = (typeof WINDOW_WEIGHTS)[number];

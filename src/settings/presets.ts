@@ -14,6 +14,7 @@ import { written } from "./setting";
 const PAPER: TrainSettings = {
   preset: "paper",
   seed: 0,
+  register: "auto",
   spacing: 0.5,
   patch: 32,
   stride: 24,

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { Philox } from "../core/random";
-import { hashImage } from "../data/nifti_read";
+import { digests, hashImage } from "../data/nifti_read";
 import { writeMask, writeVolume } from "../data/nifti_write";
+import type { PlacePatient } from "../data/patient";
 import { writeAtomically, writeNewFile } from "../platform/atomic_file";
 import { readJsonFile, readTextFile } from "../platform/json_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
@@ -30,6 +31,8 @@ export interface SynthesisOptions {
   readonly masks: readonly string[];
   readonly pairs: number;
   readonly seed: number;
+  /** Puts the visits of a pair on one grid: by their headers unless it is given. */
+  readonly place?: PlacePatient;
 }
 
 export interface SynthesisHooks {
@@ -69,6 +72,9 @@ export async function synthesisKey(options: SynthesisOptions): Promise<string> {
       if (file === undefined) hash.update("none");
       else await hashImage(hash, file);
     }
+    const placement = source.kind === "pair" && (await options.place?.(source, digests()));
+    // Folders of pairs that were not moved keep their keys.
+    if (placement && placement.key !== "headers") hash.update(placement.key);
   }
   for (const mask of options.masks) await hashImage(hash, mask);
   return hash.digest("hex").slice(0, 32);
@@ -95,12 +101,12 @@ export async function writeSynthetic(
   let done = pairs - missing.length;
   hooks.onProgress?.(done, pairs);
   if (missing.length === 0) return;
-  const shapes = await allShapes(sources, masks, hooks);
+  const shapes = await allShapes(options, hooks);
   const plans = missing.map((k) => planOf(k, sources, masks.length, seed));
   for (const source of sources) {
     const its = plans.filter(({ recipient }) => recipient === source);
     if (its.length === 0) continue;
-    const recipient = await readRecipient(source);
+    const recipient = await readRecipient(source, options.place);
     for (const plan of its) {
       hooks.signal?.throwIfAborted();
       // Another process may have made it since we looked.
@@ -139,14 +145,13 @@ function planOf(k: number, sources: readonly Source[], masks: number, seed: numb
 
 /** Reads every donor once, and gives the shapes that a plan may use. */
 async function allShapes(
-  sources: readonly Source[],
-  masks: readonly string[],
+  { sources, masks, place }: SynthesisOptions,
   { onNote, signal }: SynthesisHooks,
 ): Promise<(plan: Plan) => LesionShape[]> {
   const byDonor = new Map<string, readonly LesionShape[]>();
   for (const source of sources) {
     signal?.throwIfAborted();
-    const { shapes } = await readRecipient(source);
+    const { shapes } = await readRecipient(source, place);
     byDonor.set(source.id, shapes);
     onNote?.(`${source.id}: ${shapes.length} lesions can be taken over`);
   }

@@ -5,9 +5,9 @@ import { UserError } from "../core/errors";
 import type { Patient } from "../data/cohort";
 import { composed, idsNamed, imagesOf, niftiStem } from "../data/file_names";
 import { withoutHotVoxels } from "../data/hot_voxels";
-import { readMask, readVolume } from "../data/nifti_read";
+import { digests, readMask, readVolume } from "../data/nifti_read";
 import { maskOnGrid } from "../data/pair";
-import { loadPatient } from "../data/patient";
+import { byHeaders, type PlacePatient } from "../data/patient";
 import type { Grid, Mask, Volume } from "../data/volume";
 import { inOrder } from "../data/voxel_order";
 import { workingOrder } from "../data/working_grid";
@@ -111,12 +111,20 @@ export interface Recipient {
   readonly shapes: readonly LesionShape[];
 }
 
-export async function readRecipient(source: Source): Promise<Recipient> {
-  return source.kind === "pair" ? readPair(source) : readSingle(source);
+/** @param place puts the visits of a pair on one grid */
+export async function readRecipient(
+  source: Source,
+  place: PlacePatient = byHeaders,
+): Promise<Recipient> {
+  return source.kind === "pair" ? readPair(source, place) : readSingle(source);
 }
 
-async function readPair(source: Source & { kind: "pair" }): Promise<Recipient> {
-  const patient = await loadPatient(source);
+async function readPair(
+  source: Source & { kind: "pair" },
+  place: PlacePatient,
+): Promise<Recipient> {
+  const placement = await place(source, digests());
+  const patient = await placement.load({ brain: true, resolved: true });
   const ordered = inWorkingOrder(patient.time1);
   const [time1, time2] = [ordered(patient.time1), ordered(patient.time2)];
   const truth = ordered(patient.truth);
@@ -127,9 +135,7 @@ async function readPair(source: Source & { kind: "pair" }): Promise<Recipient> {
   );
   const box = worldBox({ ...time1, data: tissues[1]!.brain });
   const shapes = lesionShapes(source.id, truth, box, { volume: time2, tissue: tissues[1]! });
-  const gone = source.resolved === undefined ? undefined : await readMask(source.resolved);
-  const resolved =
-    gone && ordered(maskOnGrid(source.resolved!, gone, source.time1, patient.time1, []));
+  const resolved = patient.resolved && ordered(patient.resolved);
   return { source, images, tissues, lesions: truth, brainMask, resolved, shapes };
 }
 

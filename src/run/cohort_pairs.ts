@@ -1,0 +1,178 @@
+/** The pairs of a cohort, put on one grid as `predict` puts a pair; what was found is kept in the cache. */
+import { UserError } from "../core/errors";
+import { invertAffine } from "../data/affine";
+import type { Patient } from "../data/cohort";
+import { withoutHotVoxels } from "../data/hot_voxels";
+import { digests, readMask, readVolume } from "../data/nifti_read";
+import type { WantedMasks } from "../data/patient";
+import {
+  byHeaders,
+  type Digest,
+  type PatientPlacement,
+  type PlacedPatient,
+  type PlacePatient,
+} from "../data/patient";
+import type { Memory } from "../gpu/memory";
+import { type Alignment, alignmentText, doubtOf } from "../register/align";
+import type { RegisterMode } from "../settings/names";
+import { keptAlignment } from "./kept_alignment";
+import { brainsOf } from "./matched_pair";
+import type { Observer } from "./observer";
+import { placeMask, type Visits, visitOf } from "./placed_mask";
+import { alignmentOf, placeBy } from "./placed_pair";
+
+/** Raise when the same files and the same motion give other images or masks. */
+const MOVE_VERSION = 1;
+
+/** A pair that registration does not trust: its visits may be of two people, or one is mirrored. */
+export class NotFitError extends UserError {
+  constructor(
+    readonly id: string,
+    readonly doubt: string,
+  ) {
+    super(
+      `${id}: ${doubt}; move such a patient's folder away, or give --register off to take all visits ` +
+        "as their headers say",
+    );
+  }
+}
+
+type Outcome = "aligned" | "moved" | "small";
+/** Between two lines that say how far the check is. */
+const CHECK_LINE_MS = 5000;
+
+/** Puts the pairs of a cohort on one grid each. */
+export class CohortPairs {
+  constructor(
+    private readonly memory: Memory,
+    private readonly mode: RegisterMode,
+    private readonly observer: Pick<Observer, "note">,
+  ) {}
+
+  /** @throws NotFitError for a pair that is not to be trusted */
+  readonly place: PlacePatient = async (patient, digest) => {
+    const { memory, mode } = this;
+    const found = await this.alignmentOf(patient, digest);
+    if (!found || found.aligned) return byHeaders(patient, digest);
+    if (isUnfit(found)) throw new NotFitError(patient.id, doubtOf(found));
+    return movedPlacement(memory, mode, patient, found);
+  };
+
+  /** What was found before about the same scans, else now. */
+  private async alignmentOf(patient: Patient, digest: Digest): Promise<Alignment | undefined> {
+    const { memory, mode, observer } = this;
+    if (mode === "off") return undefined;
+    const scans = [mode, await digest(patient.time1), await digest(patient.time2)];
+    const look = async () => {
+      const visits = await visitsOf(patient);
+      return alignmentOf(memory, ...visits, mode, brainsOf(visits, "auto").brains);
+    };
+    return keptAlignment(scans, look, (line) => observer.note(line));
+  }
+
+  /**
+   * Looks at every pair before long work, and says in a line what is to be done with them.
+   * @throws NotFitError naming all pairs that are not to be trusted
+   * @throws the signal's reason when interrupted; what was found is kept
+   */
+  async check(patients: readonly Patient[], signal?: AbortSignal): Promise<void> {
+    if (this.mode === "off") return;
+    const outcomes: Outcome[] = [];
+    const unfit: NotFitError[] = [];
+    let shown = performance.now();
+    for (const [i, patient] of patients.entries()) {
+      signal?.throwIfAborted();
+      if (performance.now() - shown > CHECK_LINE_MS) {
+        this.observer.note(`registration: looked at ${i} of ${patients.length} pairs (kept)`);
+        shown = performance.now();
+      }
+      const found = await this.alignmentOf(patient, digests());
+      outcomes.push(!found ? "small" : found.aligned ? "aligned" : "moved");
+      if (found && isUnfit(found)) unfit.push(new NotFitError(patient.id, doubtOf(found)));
+    }
+    refuse(unfit, this.observer);
+    this.observer.note(summaryOf(outcomes));
+  }
+}
+
+const isUnfit = ({ aligned, trusted, registration }: Alignment): boolean =>
+  !aligned && !(trusted && registration);
+
+/** All at once: whoever mends a cohort wants to know of every pair. */
+function refuse(unfit: readonly NotFitError[], observer: Pick<Observer, "note">): void {
+  const [first] = unfit;
+  if (!first) return;
+  if (unfit.length === 1) throw first;
+  for (const { id, doubt } of unfit) observer.note(`${id}: ${doubt}`);
+  throw new NotFitError(unfit.map(({ id }) => id).join(", "), "NOT FIT, as the lines above say");
+}
+
+function summaryOf(outcomes: readonly Outcome[]): string {
+  const count = (wanted: Outcome) => outcomes.filter((outcome) => outcome === wanted).length;
+  const parts = [
+    [count("aligned"), "aligned as they are"],
+    [count("moved"), "to be moved"],
+    [count("small"), "smaller than a head, as their headers say"],
+  ] as const;
+  const said = parts.filter(([n]) => n > 0).map(([n, what]) => `${n} ${what}`);
+  return `registration: of ${outcomes.length} pairs ${said.join(", ")}`;
+}
+
+async function visitsOf({ time1, time2 }: Patient): Promise<Visits> {
+  const [one, two] = [await readVolume(time1), await readVolume(time2)];
+  return [
+    { path: time1, image: withoutHotVoxels(one, time1) },
+    { path: time2, image: withoutHotVoxels(two, time2) },
+  ];
+}
+
+function movedPlacement(
+  memory: Memory,
+  mode: RegisterMode,
+  patient: Patient,
+  found: Alignment,
+): PatientPlacement {
+  const { toVisit1, toVisit2 } = found.registration!;
+  return {
+    key: JSON.stringify(["moved", MOVE_VERSION, toVisit1, toVisit2]),
+    notes: [`${patient.id}: ${alignmentText(found)}`],
+    load: (wanted) => loadMoved(memory, mode, patient, found, wanted),
+  };
+}
+
+/** Both visits half-way between each other, and each mask where its visit went. */
+async function loadMoved(
+  memory: Memory,
+  mode: RegisterMode,
+  patient: Patient,
+  found: Alignment,
+  wanted: WantedMasks,
+): Promise<PlacedPatient> {
+  const visits = await visitsOf(patient);
+  const placed = await placeBy(memory, ...visits, mode, found);
+  const { pair } = placed;
+  const pose = placed.pose!;
+  // The registration is told with every start, these when the pair is prepared.
+  const notes = pair.notes.filter((note) => note !== alignmentText(found));
+  const read = async (path: string | undefined, shownAt: 0 | 1) => {
+    if (path === undefined) return undefined;
+    const mask = await readMask(path);
+    notes.push(...mask.notes);
+    return { path, mask, shownAt };
+  };
+  const place = (mask: NonNullable<Awaited<ReturnType<typeof read>>>) =>
+    placeMask(memory, visits, placed, mask, notes);
+  const truth = (await read(patient.truth, 1))!;
+  const visit = visitOf(visits, pose, truth);
+  const brain = wanted.brain ? await read(patient.brainMask, 0) : undefined;
+  const gone = wanted.resolved ? await read(patient.resolved, 0) : undefined;
+  const { size, affine } = visits[visit].image;
+  const motion = invertAffine(visit === 0 ? pose.toVisit1 : pose.toVisit2);
+  return {
+    ...{ ...pair, id: patient.id, notes },
+    truth: await place(truth),
+    brainMask: brain && (await place(brain)),
+    resolved: gone && (await place(gone)),
+    answer: { visit, grid: { size, affine }, motion },
+  };
+}

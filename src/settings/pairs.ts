@@ -1,0 +1,15 @@
+/** How the visits of a pair are brought together before a network sees them. */
+import { z } from "zod";
+import { REGISTER_MODES } from "./names";
+import { NAME } from "./notation";
+import { setting, theme } from "./setting";
+
+export const pairSettings = theme("Pairs of visits", {
+  /** Absent in runs of earlier versions, which took the visits as their headers say. */
+  register: setting(
+    NAME,
+    z.enum(REGISTER_MODES).default("off"),
+    "<when>",
+    "put the visits on each other: auto (where they are not), always, or off (as the headers say)",
+  ),
+});
