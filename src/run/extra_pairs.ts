@@ -12,13 +12,6 @@ import { originOf, synthesisKey, writeSynthetic } from "../synthesis/cohort";
 import type { Observer } from "./observer";
 import type { Arms } from "./training_data";
 
-export interface ExtraPairs {
-  /** Of folders. */
-  readonly given: readonly Patient[];
-  /** Made of the training arm, their visits on one grid. */
-  readonly synthetic: readonly Patient[];
-}
-
 /**
  * Synthetic pairs of the training patients alone, so many that they are the wanted share of all pairs
  * that train.

@@ -8,7 +8,6 @@ import { type PreparedPatient, preparePatient } from "../data/prepared_cache";
 import type { Memory } from "../gpu/memory";
 import type { TrainConfig } from "../settings/config";
 import type { CohortPairs } from "./cohort_pairs";
-import type { ExtraPairs } from "./extra_pairs";
 import type { Observer } from "./observer";
 import type { RunFolder } from "./run_folder";
 import type { SavedSplit } from "./saved_split";
@@ -95,6 +94,14 @@ export function checkTwins({ timeReversal }: TrainConfig, { train }: Arms): void
     `${alone.id}: --time-reversal needs its resolved.nii.gz, the truth of the time-swapped ` +
       "pair; add it, or leave the option out",
   );
+}
+
+/** Pairs that train beside the cohort's. */
+export interface ExtraPairs {
+  /** Of folders. */
+  readonly given: readonly Patient[];
+  /** Made of the training arm, their visits on one grid. */
+  readonly synthetic: readonly Patient[];
 }
 
 /**

@@ -1,4 +1,4 @@
-/** How the visits of a pair are brought together before a network sees them. */
+/** Settings of the preparation of a pair, before a network sees it. */
 import { z } from "zod";
 import { REGISTER_MODES } from "./names";
 import { NAME } from "./notation";
