@@ -82,7 +82,7 @@ describe("checkPaths", () => {
     checkPaths({ writes: [given("--csv", "/dev/null"), given("--json", "/dev/null")] });
     checkPaths({ fills: [given("--out", inLinked("new", "er"))], writes: [given("--csv", out)] });
     checkPaths({ reads: [given("-t1", out), given("-t2", out)], writes: [given("-o", other)] });
-    checkPaths({ reads: [given("--mask", undefined)] });
+    checkPaths({ reads: [given("--brain", undefined)] });
   });
 
   test("refuses in a line that names the options", () => {
@@ -95,7 +95,7 @@ describe("checkPaths", () => {
       `--csv ${inLinked("hard")}: is the path of -t1 too, ${inLinked("real", "file")} by another name`,
     );
     expect(() => checkPaths(csv(""))).toThrow("--csv: an empty path; name one, or leave it out");
-    expect(() => checkPaths({ reads: [given("--mask", "")] })).toThrow("--mask: an empty path");
+    expect(() => checkPaths({ reads: [given("--brain", "")] })).toThrow("--brain: an empty path");
     expect(() => checkPaths(csv(inLinked("real")))).toThrow(/--csv .*real: .*is a folder/);
     expect(() => checkPaths(csv(inLinked("hard", "x.csv")))).toThrow(/its folder is a file/);
     expect(() => checkPaths(csv(inLinked("hard", "a", "x.csv")))).toThrow(/its folder is a file/);
@@ -156,7 +156,7 @@ describe("the commands refuse it before the work", () => {
     [[...predict, "-o", link], /-o .*: is the path of -t1 too, .*t1\.nii\.gz by another name/],
     [[...predict, "-o", out, "--probability", out], /--probability .*: is the path of -o too/],
     [[...predict, "-o", out, "--report", weights], /--report .*: is the path of -w too/],
-    [[...predict, "-o", out, "--mask", out], /-o .*: is the path of --mask too/],
+    [[...predict, "-o", out, "--brain", out], /-o .*: is the path of --brain too/],
     [[...predict, "-o", out, "--report", ""], /--report: an empty path/],
     [[...predict, "-o", out, "--probability", ""], /--probability: an empty path/],
     [[...predict, "-o", join(t1, "x.nii")], /-o .*: its folder is a file/],

@@ -3,6 +3,7 @@ import { orientedBox, outerCorners } from "../data/affine";
 import { resampleTo } from "../data/resample";
 import type { Mask, Volume } from "../data/volume";
 import { estimateBrain } from "./estimate";
+import { dilated, eroded, largestPart } from "./morphology";
 
 export interface BrainMask {
   /** On a grid of 2 mm along the world's axes. */
@@ -18,12 +19,26 @@ const SPACING = 2;
 const LEAST_ML = 600;
 const MOST_ML = 2200;
 
+/** Sulci and ventricles up to this reach are closed before the brain is peeled, mm. */
+const CLOSE_MM = 6;
+/** Eyes, jaw and tongue hang on the brain by necks thinner than twice this, mm. */
+const PEEL_MM = 10;
+/** What the peeled brain gets back beyond its skin, mm: a voxel's width. */
+const BACK_MM = 2;
+
+/** The mask without the parts that come off when a thick skin is peeled from it. */
+function withoutNecks(mask: Mask): Mask {
+  const closed = eroded(dilated(mask, CLOSE_MM), CLOSE_MM);
+  const core = largestPart(eroded(closed, PEEL_MM));
+  const around = dilated(core, PEEL_MM + BACK_MM);
+  return { ...mask, data: mask.data.map((v, i) => v & around.data[i]!) };
+}
+
 /** Looks for the brain in a FLAIR image of any grid. */
 export function findBrain(image: Volume): BrainMask {
   const grid = orientedBox(outerCorners(image), [SPACING, SPACING, SPACING]);
-  const data = estimateBrain(resampleTo(image, grid));
-  const mask = { ...grid, data };
-  const millilitres = (data.reduce((sum, v) => sum + v, 0) * SPACING ** 3) / 1000;
+  const mask = withoutNecks({ ...grid, data: estimateBrain(resampleTo(image, grid)) });
+  const millilitres = (mask.data.reduce((sum, v) => sum + v, 0) * SPACING ** 3) / 1000;
   const doubt =
     millilitres < LEAST_ML || millilitres > MOST_ML
       ? `what looks like the brain holds ${Math.round(millilitres)} ml, a brain ${LEAST_ML} to ${MOST_ML} ml`

@@ -1,8 +1,14 @@
 /** The brain of two visits that lie on each other, and its surroundings. A page may import it. */
-import { invertAffine, multiplyAffine, orientedBox, outerCorners } from "../data/affine";
+import {
+  applyAffine,
+  invertAffine,
+  multiplyAffine,
+  orientedBox,
+  outerCorners,
+} from "../data/affine";
 import { resampleMaskTo } from "../data/resample";
-import { type Affine, type Grid, type Mask, voxelSize } from "../data/volume";
-import { distancesToNearest } from "../eval/distance";
+import type { Affine, Grid, Mask } from "../data/volume";
+import { dilated } from "./morphology";
 
 /** Edge of the voxels of these masks, mm. */
 const SPACING = 2;
@@ -12,29 +18,37 @@ export const MARGIN_MM = 3;
 
 /** In the world in which the pair lies, on a grid of 2 mm along its axes. */
 export interface PairBrain {
-  /** Brain at both visits: what may be compared. */
+  /** Brain at both visits that both fields of view hold: what may be compared. */
   readonly both: Mask;
   /** Brain at either visit, and {@link MARGIN_MM} around it: where lesions may lie. */
   readonly near: Mask;
 }
 
-/** A brain mask of one visit, and the motion from the world of the pair to that of the visit. */
-export interface VisitBrain {
-  readonly mask: Mask;
+/** A visit as the pair sees it. */
+export interface SeenVisit {
+  /** Its own grid. */
+  readonly grid: Grid;
+  /** Motion from the world of the pair to that of the visit. */
   readonly toVisit: Affine;
+  /** Its brain mask in its own world, where there is one. */
+  readonly mask?: Mask;
 }
 
 /**
- * @param brains of one or both visits; at least one
  * @param grid of the pair
+ * @returns undefined where no visit has a mask
  */
-export function pairBrain(brains: readonly VisitBrain[], grid: Grid): PairBrain {
+export function pairBrain(visits: readonly SeenVisit[], grid: Grid): PairBrain | undefined {
   const box = orientedBox(outerCorners(grid), [SPACING, SPACING, SPACING]);
-  const masks = brains.map(({ mask, toVisit }) => movedMask(mask, toVisit, box).data);
-  const count = new Uint8Array(masks[0]!.length);
-  for (const mask of masks) for (let i = 0; i < mask.length; i++) count[i]! += mask[i]!;
-  const both = count.map((n) => (n === masks.length ? 1 : 0));
-  const either = count.map((n) => (n > 0 ? 1 : 0));
+  const masks = visits.flatMap(({ mask, toVisit }) =>
+    mask ? [movedMask(mask, toVisit, box).data] : [],
+  );
+  if (masks.length === 0) return undefined;
+  const fields = visits.map(({ grid: own, toVisit }) => fieldOfView(own, toVisit, box));
+  const both = masks[0]!.map((_, i) =>
+    [...masks, ...fields].every((seen) => seen[i] === 1) ? 1 : 0,
+  );
+  const either = masks[0]!.map((_, i) => (masks.some((mask) => mask[i] === 1) ? 1 : 0));
   return { both: { ...box, data: both }, near: dilated({ ...box, data: either }, MARGIN_MM) };
 }
 
@@ -48,19 +62,21 @@ export function movedMask(mask: Mask, motion: Affine, grid: Grid): Mask {
   return { size, affine: grid.affine, data: resampleMaskTo({ ...mask, affine }, grid).data };
 }
 
-/** The mask and what lies within so many mm of it, between the centres of voxels. */
-export function dilated(mask: Mask, mm: number): Mask {
-  const { size, affine, data } = mask;
-  const indices = (value: number) => {
-    const found: number[] = [];
-    for (let i = 0; i < data.length; i++) if (data[i] === value) found.push(i);
-    return Int32Array.from(found);
-  };
-  const [sources, others] = [indices(1), indices(0)];
-  const distances = distancesToNearest(others, sources, size, voxelSize(affine));
-  const grown = data.slice();
-  others.forEach((i, k) => {
-    if (distances[k]! <= mm) grown[i] = 1;
-  });
-  return { size, affine, data: grown };
+/** 1 at voxels of `box` that lie in a grid's field of view. */
+export function fieldOfView(grid: Grid, motion: Affine, box: Grid): Uint8Array {
+  const [nx, ny, nz] = grid.size;
+  const m = multiplyAffine(invertAffine(grid.affine), multiplyAffine(motion, box.affine));
+  const [bx, by, bz] = box.size;
+  const seen = new Uint8Array(bx * by * bz);
+  for (let z = 0, i = 0; z < bz; z++) {
+    for (let y = 0; y < by; y++) {
+      for (let x = 0; x < bx; x++, i++) {
+        const [u, v, w] = applyAffine(m, [x, y, z]);
+        const inside =
+          u > -0.5 && v > -0.5 && w > -0.5 && u < nx - 0.5 && v < ny - 0.5 && w < nz - 0.5;
+        seen[i] = inside ? 1 : 0;
+      }
+    }
+  }
+  return seen;
 }

@@ -7,6 +7,7 @@ import { SCAN_TEXT } from "../dicom/read_visits";
 import { openDevice } from "../hosts/bun";
 import { doubtOf } from "../register/align";
 import { changeOfFiles, filesBeside, writeChange } from "../run/change_pair";
+import { brainFile } from "../run/given_brain";
 import { BIAS_MODES, type BiasMode } from "../run/matched_pair";
 import { hasUnnamed, loadModels, type ModelChanges } from "../run/models";
 import { ANSWER_GRIDS, type AnswerGrid, type PlacedPair } from "../run/placed_pair";
@@ -44,7 +45,7 @@ interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, OutputOp
   readonly t1: string;
   readonly t2: string;
   readonly weights?: string[];
-  readonly mask?: string;
+  readonly brain: string;
   readonly series?: number[];
   readonly precision: Precision;
   readonly batch?: number;
@@ -82,7 +83,12 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
     "also write a report, by the ending of its name: .html with pictures, .csv, else JSON",
     pathsOption,
   )
-  .option("--mask <file>", "brain mask, for weights trained with --normalisation mask")
+  .option(
+    "--brain <mask>",
+    "brain mask that keeps eyes, scalp and neck out: auto (looked for in both visits), off, or a " +
+      "file, a mask of the first visit; weights trained with --normalisation mask need the file",
+    "auto",
+  )
   .option(
     "--threshold <p>",
     "probability from which a voxel is lesion (default: as tuned in training, else 0.5)",
@@ -195,7 +201,7 @@ async function statistic(options: Options, outputs: Outputs): Promise<void> {
     outputs,
     output === undefined ? [] : Object.values(filesBeside(output)),
   );
-  refuseOfNetwork(options, outputs);
+  refuseOfNetwork(outputs);
   say(NO_NETWORK);
   const observer = new TerminalObserver(stages);
   await untilInterrupted(observer.signal, async () => {
@@ -214,15 +220,13 @@ async function statistic(options: Options, outputs: Outputs): Promise<void> {
   });
 }
 
-function readsOf({ t1, t2, mask }: Options): GivenPaths[] {
-  return [given("-t1", t1), given("-t2", t2), given("--mask", mask)];
+function readsOf({ t1, t2, brain }: Options): GivenPaths[] {
+  return [given("-t1", t1), given("-t2", t2), given("--brain", brainFile(brain))];
 }
 
 /** @throws UserError for an output that only a network has */
-function refuseOfNetwork({ mask }: Options, { probability, report }: Outputs): void {
-  const named = Object.entries({ probability, report, mask }).find(
-    ([, path]) => path !== undefined,
-  );
+function refuseOfNetwork({ probability, report }: Outputs): void {
+  const named = Object.entries({ probability, report }).find(([, path]) => path !== undefined);
   if (!named) return;
   const other = named[0] === "report" ? "; or end the report in .html or .csv" : "";
   throw new UserError(

@@ -18,7 +18,7 @@ export function findingsJson(
   weights: readonly string[],
   facts: VisitFacts = {},
 ): string {
-  const { mask, lesions, dropped, rule, newLesions, patient } = findings;
+  const { mask, lesions, dropped, outside, rule, newLesions, patient } = findings;
   const report = {
     format: 1,
     weights,
@@ -28,6 +28,7 @@ export function findingsJson(
     lesionRule: rule,
     lesions,
     droppedComponents: dropped,
+    outsideBrain: outside,
     voxels: mask.data.reduce((sum, value) => sum + value, 0),
   };
   return `${JSON.stringify(report, null, 2)}\n`;

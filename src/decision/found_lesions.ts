@@ -29,19 +29,46 @@ export interface FoundLesions {
   readonly lesions: readonly FoundLesion[];
   /** Components that were too small. */
   readonly dropped: number;
+  /** Large enough, but mostly outside the place where lesions may lie; absent where all may. */
+  readonly outside?: { readonly components: number; readonly volumeMm3: number };
 }
 
-/** The mask on the map's own grid, without the components that are too small. */
-export function lesionsOf(map: Volume, { threshold, minLesionVolume }: LesionRule): FoundLesions {
+/** A component with a smaller share of its voxels where lesions may lie is left out. */
+const LEAST_SHARE = 0.5;
+
+function isNear(voxels: Int32Array, near: Mask | undefined): boolean {
+  if (!near) return true;
+  let inside = 0;
+  for (const voxel of voxels) inside += near.data[voxel]!;
+  return inside >= LEAST_SHARE * voxels.length;
+}
+
+/**
+ * The mask on the map's own grid, without the components that are too small.
+ * @param near where lesions may lie, on that grid: what lies mostly outside is left out too
+ */
+export function lesionsOf(
+  map: Volume,
+  { threshold, minLesionVolume }: LesionRule,
+  near?: Mask,
+): FoundLesions {
   const mask = thresholded(map, threshold);
-  const least = minLesionVoxels(voxelVolume(map.affine), minLesionVolume);
+  const voxelMm3 = voxelVolume(map.affine);
+  const least = minLesionVoxels(voxelMm3, minLesionVolume);
   const { count, labels, voxels, small } = findLesions(mask.data, map.size, least);
   for (let i = 0; i < labels.length; i++) if (labels[i] === 0) mask.data[i] = 0;
-  const lesions = Array.from({ length: count }, (_, i): FoundLesion => {
-    const own = voxels(i + 1);
-    return { ...placeOf(map, own), meanProbability: sumOver(map, own) / own.length };
-  });
-  return { mask, lesions, dropped: small.components };
+  const all = Array.from({ length: count }, (_, i) => voxels(i + 1));
+  const [kept, left] = [true, false].map((is) => all.filter((own) => isNear(own, near) === is));
+  for (const own of left!) for (const voxel of own) mask.data[voxel] = 0;
+  const lesions = kept!.map(
+    (own): FoundLesion => ({
+      ...placeOf(map, own),
+      meanProbability: sumOver(map, own) / own.length,
+    }),
+  );
+  const volumeMm3 = left!.reduce((sum, own) => sum + own.length, 0) * voxelMm3;
+  const outside = near && { components: left!.length, volumeMm3 };
+  return { mask, lesions, dropped: small.components, outside };
 }
 
 /** 1 where the probability reaches the threshold. */
@@ -53,22 +80,25 @@ export function thresholded({ size, affine, data }: Volume, threshold: number): 
 
 /**
  * Probability mass of the heaviest component of voxels of at least `threshold`, mm³: the sum of its
- * probabilities times the volume of a voxel. Components of 3 mm³ or less do not count.
+ * probabilities times the volume of a voxel. Components of 3 mm³ or less do not count, nor do those
+ * mostly outside `near`.
  */
-export function greatestMass(map: Volume, threshold: number): number {
+export function greatestMass(map: Volume, threshold: number, near?: Mask): number {
   const { data } = thresholded(map, threshold);
   const found = findLesions(data, map.size, minLesionVoxels(voxelVolume(map.affine)));
-  return massOfHeaviest(map, found);
+  return massOfHeaviest(map, found, near);
 }
 
 /** As greatestMass, of components that are known already. */
 export function massOfHeaviest(
   map: Volume,
   { count, voxels }: Pick<Lesions, "count" | "voxels">,
+  near?: Mask,
 ): number {
   let most = 0;
   for (let lesion = 1; lesion <= count; lesion++) {
-    most = Math.max(most, sumOver(map, voxels(lesion)));
+    const own = voxels(lesion);
+    if (isNear(own, near)) most = Math.max(most, sumOver(map, own));
   }
   return most * voxelVolume(map.affine);
 }

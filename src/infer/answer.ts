@@ -1,7 +1,7 @@
 /** The answer for a pair of visits in memory: probability map, lesions, decision. A page may import it. */
 
 import type { ImagePair } from "../data/preprocess";
-import type { Volume } from "../data/volume";
+import type { Mask, Volume } from "../data/volume";
 import { type Decision, tuneDecision } from "../decision/choose_thresholds";
 import { type Findings, findingsOf } from "../decision/findings";
 import type { LesionRule } from "../decision/found_lesions";
@@ -23,6 +23,8 @@ export interface PairAnswer {
 export interface AnswerOptions extends EnsembleOptions {
   /** Thresholds in place of the tuned ones. */
   readonly rule?: Partial<LesionRule>;
+  /** Where lesions may lie, such as in or near the brain, on the grid of the map that is judged. */
+  readonly near?: Mask;
   /** Puts the map on another grid before lesions are looked for, such as that of a visit. */
   readonly place?: (map: Volume) => Promise<Volume>;
 }
@@ -50,7 +52,7 @@ export async function answerPair(
     const predicted = await predictPair(memory, weights, pair, names, options);
     const map = (await options.place?.(predicted)) ?? predicted;
     const decision = tuneDecision(models.flatMap(({ sweeps }) => sweeps ?? []));
-    const findings = findingsOf(map, decision, options.rule);
+    const findings = findingsOf(map, decision, options.rule, options.near);
     options.onStage?.("lesions");
     return { map, decision, findings };
   } finally {

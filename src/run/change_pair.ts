@@ -9,6 +9,7 @@ import type { Mask, Volume } from "../data/volume";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { visitsOnGrid } from "./answer_visits";
+import { readBrain } from "./given_brain";
 import { type MatchedPair, type MatchOptions, matchPair } from "./matched_pair";
 import type { Observer } from "./observer";
 import { type AnswerGrid, onAnswerGrid } from "./placed_pair";
@@ -22,6 +23,8 @@ export interface ChangeRequest extends Pick<MatchOptions, "register" | "bias"> {
   readonly grid?: AnswerGrid;
   /** Whether it comes with both visits on the grid that was asked for. */
   readonly withVisits?: boolean;
+  /** "auto" (default) or a mask's path. */
+  readonly brain?: string;
 }
 
 export interface PairChange {
@@ -46,18 +49,19 @@ export async function changeOfFiles(
   signal?: AbortSignal,
 ): Promise<PairChange> {
   const { images, acquisitions } = await readPair(request, observer, signal);
+  const brain = await readBrain(request.brain, images[0], (line) => observer.note(line));
   observer.onStage?.("reading images");
   const device = await openDevice();
   observer.note(device.describe());
   const memory = new Memory(device);
   observer.onStage?.("opening the adapter");
   return during(observer, "predicting", async () => {
-    const placed = await matchPair(memory, ...images, request);
+    const placed = await matchPair(memory, ...images, { ...request, brain });
     for (const note of placed.pair.notes) observer.note(note);
     observer.onStage?.("registration");
     signal?.throwIfAborted();
     const { time1, time2 } = placed.pair;
-    const found = changeStatistic(time1, time2, brainOf(placed));
+    const found = changeStatistic(time1, time2, brainOf(placed, request));
     observer.onStage?.("statistic");
     signal?.throwIfAborted();
     const grid = request.grid ?? "t1";
@@ -70,12 +74,11 @@ export async function changeOfFiles(
 }
 
 /** What is brain at both visits, on the pair's grid. */
-function brainOf({ pair, brain, brains, visits }: MatchedPair): Mask {
-  const missing = brains.findIndex((mask) => mask === undefined);
-  if (brain && missing < 0) return movedMask(brain.both, IDENTITY, pair.time1);
+function brainOf({ pair, brain }: MatchedPair, { t1, t2 }: ChangeRequest): Mask {
+  if (brain) return movedMask(brain.both, IDENTITY, pair.time1);
   throw new UserError(
-    `${visits[missing]!.path}: no brain is found in it, and without a network the statistic needs one: ` +
-      "name a weights file (--weights), or give whole-head FLAIR images",
+    `${t1} and ${t2}: no brain mask, and without a network the statistic needs one: give whole-head ` +
+      "FLAIR images, a mask of the first visit (--brain FILE), or a network (--weights)",
   );
 }
 

@@ -3,7 +3,7 @@
  * a network or a statistic sees. A page may import it.
  */
 import { type BrainMask, findBrain } from "../brain/brain_mask";
-import { type PairBrain, pairBrain, type VisitBrain } from "../brain/pair_brain";
+import { type PairBrain, pairBrain, type SeenVisit } from "../brain/pair_brain";
 import { type Bias, biasBetween, biasText, withoutBias } from "../change/differential_bias";
 import { IDENTITY } from "../data/affine";
 import { withoutHotVoxels } from "../data/hot_voxels";
@@ -32,7 +32,7 @@ export interface MatchedPair extends PlacedPair {
   readonly visits: readonly [ReadImage, ReadImage];
   /** Brain mask of each visit in its own world, where there is a plausible one. */
   readonly brains: Brains;
-  /** Brain of the pair, in the world of `pair`; absent where neither visit has a mask. */
+  /** Brain of the pair, in the world of `pair`; absent where no visit has a mask. */
   readonly brain?: PairBrain;
   /** What was taken out of `pair`. */
   readonly bias?: Bias;
@@ -55,7 +55,9 @@ export async function matchPair(
   })) as [ReadImage, ReadImage];
   const { brains, notes } = brainsOf(visits, wanted);
   const placed = await placePair(memory, ...visits, register, brains);
-  const brain = brainOfPair(placed, brains);
+  // A mask that was given is the brain of both visits.
+  const masks: Brains = typeof wanted === "string" ? brains : [wanted, undefined];
+  const brain = pairBrain(seenVisits(placed, masks), placed.pair.time1);
   const matched = { ...placed, visits, brains, brain };
   if (biasMode === "off") return withNotes(matched, notes);
   const { bias, line } = biasOf(matched);
@@ -90,13 +92,10 @@ export function brainsOf(
   return { brains: [wanted === "auto" ? own[0] : wanted, own[1]], notes };
 }
 
-/** A mask that was given is the one of both visits; else those that were found count together. */
-function brainOfPair({ pair, pose }: PlacedPair, brains: Brains): PairBrain | undefined {
+/** Where the visits lie as seen from the pair. */
+export function seenVisits({ pose, native }: PlacedPair, brains: Brains): SeenVisit[] {
   const toVisits = [pose?.toVisit1 ?? IDENTITY, pose?.toVisit2 ?? IDENTITY];
-  const masks = brains.flatMap((mask, i): VisitBrain[] =>
-    mask ? [{ mask, toVisit: toVisits[i]! }] : [],
-  );
-  return masks.length > 0 ? pairBrain(masks, pair.time1) : undefined;
+  return native.map((grid, i) => ({ grid, toVisit: toVisits[i]!, mask: brains[i] }));
 }
 
 /** The bias in the brain, else in the head. */

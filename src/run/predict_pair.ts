@@ -4,10 +4,8 @@ import type { TuneFlags } from "../choose/tune_options";
 import { tuneDevice } from "../choose/tuning";
 import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
-import { readMask } from "../data/nifti_read";
 import { writeMask, writeVolume } from "../data/nifti_write";
-import { maskOnGrid } from "../data/pair";
-import type { Mask, Volume } from "../data/volume";
+import type { Volume } from "../data/volume";
 import { findingsJson } from "../decision/findings_json";
 import type { LesionRule } from "../decision/found_lesions";
 import type { Acquisition } from "../dicom/acquisition";
@@ -21,14 +19,15 @@ import type { DeviceChoices } from "../infer/window_batch";
 import { writeAtomically } from "../platform/atomic_file";
 import { visitsOnGrid } from "./answer_visits";
 import { registrationOf } from "./findings_report";
+import { brainFile, readBrain } from "./given_brain";
 import { type MatchedPair, type MatchOptions, matchPair } from "./matched_pair";
 import { modelText, type NamedWeights } from "./models";
 import type { Observer } from "./observer";
 import {
   type AnswerGrid,
+  maskOnAnswer,
   maskOnPair,
   onAnswerGrid,
-  type PlacedPair,
   type ReadImage,
 } from "./placed_pair";
 
@@ -43,8 +42,8 @@ export interface PredictRequest
   readonly series?: readonly number[];
   /** The mean of their probabilities is the answer's. */
   readonly models: readonly NamedWeights[];
-  /** Brain mask, for models that were trained with --normalisation mask. */
-  readonly mask?: string;
+  /** "auto" (default), "off", or a mask's path: models with --normalisation mask need the latter. */
+  readonly brain?: string;
   /** How activations are stored. */
   readonly precision: Precision;
   /** Most windows per run of a network: as tuned if absent. */
@@ -87,7 +86,9 @@ export async function predictFiles(
 ): Promise<PredictedPair> {
   const { t1, t2, models, precision, batch } = request;
   for (const note of models.flatMap(({ notes }) => notes)) observer.note(note);
+  requireMask(request);
   const { images, acquisitions } = await readPair(request, observer, signal);
+  const brain = await readBrain(request.brain, images[0], (line) => observer.note(line));
   observer.onStage?.("reading images");
   const device = await openDevice();
   checkPrecision(device, precision);
@@ -97,14 +98,15 @@ export async function predictFiles(
   const choices = await choicesFor(device, request, observer, signal);
   observer.onStage?.("tuning");
   const memory = new Memory(device);
-  const { register, bias } = request;
-  const placed = await matchPair(memory, ...images, { register, bias });
+  const { register, bias, grid = "t1" } = request;
+  const placed = await matchPair(memory, ...images, { register, bias, brain });
   for (const note of placed.pair.notes) observer.note(note);
-  const brainMask = await brainMaskOf(memory, request, images[0], placed, observer);
+  const brainMask = typeof brain === "string" ? undefined : await maskOnPair(memory, placed, brain);
+  const near = placed.brain && maskOnAnswer(placed, placed.brain.near, grid);
   observer.onStage?.("registration");
   const options = {
-    ...{ choices, batch, precision, signal, rule: request },
-    place: (map: Volume) => onAnswerGrid(memory, placed, map, request.grid ?? "t1"),
+    ...{ choices, batch, precision, signal, rule: request, near },
+    place: (map: Volume) => onAnswerGrid(memory, placed, map, grid),
     onProgress: (done: number, total: number) => observer.onWindows?.(done, total),
     onStage: (stage: string) => observer.onStage?.(stage),
   };
@@ -154,23 +156,14 @@ async function choicesFor(
   return choices;
 }
 
-/** The brain mask on the pair's grid, where a network needs one. */
-async function brainMaskOf(
-  memory: Memory,
-  { mask, models }: PredictRequest,
-  { path, image }: ReadImage,
-  placed: PlacedPair,
-  observer: Observer,
-): Promise<Mask | undefined> {
+/** @throws UserError where a network was trained with masks, and none is given */
+function requireMask({ brain, models }: PredictRequest): void {
   const masked = models.find(({ info }) => info.normalisation === "mask");
-  if (!masked) return undefined;
-  if (mask === undefined) {
-    throw new UserError(`${masked.path} was trained with --normalisation mask: give --mask FILE`);
-  }
-  const notes: string[] = [];
-  const onGrid = maskOnGrid(mask, await readMask(mask), path, image, notes);
-  for (const note of notes) observer.note(note);
-  return maskOnPair(memory, placed, onGrid);
+  if (!masked || brainFile(brain) !== undefined) return;
+  throw new UserError(
+    `${masked.path} was trained with --normalisation mask: give --brain FILE, a mask of the first ` +
+      "visit from the tool that made those of the training",
+  );
 }
 
 /** @param models that gave the answer, for the report */

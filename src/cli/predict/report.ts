@@ -31,7 +31,7 @@ export function ruleText(
 
 /** The answer for the patient, and a table of lesions. */
 export function findingsText(findings: Findings): string {
-  const { lesions, dropped, newLesions, patient } = findings;
+  const { lesions, dropped, outside, newLesions, patient } = findings;
   const volume = lesions.reduce((sum, { volumeMm3 }) => sum + volumeMm3, 0);
   const lines = [`any new lesion: ${newLesions ? "yes" : "no"}`];
   if (patient) {
@@ -46,7 +46,14 @@ export function findingsText(findings: Findings): string {
   const small = dropped > 0 ? `; ${dropped} components too small` : "";
   const count = `${lesions.length} ${lesions.length === 1 ? "lesion" : "lesions"}`;
   lines.push(`mask: ${count}, ${volume.toFixed(1)} mm³${small}`);
+  if (outside) lines.push(outsideText(outside));
   return [...lines, ...lesionTable(findings)].join("\n");
+}
+
+function outsideText({ components, volumeMm3 }: NonNullable<Findings["outside"]>): string {
+  if (components === 0) return "outside the brain: nothing was found";
+  const them = components === 1 ? "1 component" : `${components} components`;
+  return `outside the brain: ${them}, ${volumeMm3.toFixed(1)} mm³, left out (--brain off keeps them)`;
 }
 
 /** More rows than this say little on a terminal: --report has all of them. */
