@@ -309,7 +309,7 @@ test("findings: given goes before tuned, tuned before the defaults; patients hav
   expect(findingsOf(map, {}).newLesions).toBe(false);
   expect(findingsOf(map, { lesions }).lesions.length).toBe(1);
   expect(findingsOf(map, { lesions }).newLesions).toBe(true);
-  expect(findingsOf(map, { lesions }, { threshold: 0.6 }).rule).toEqual({
+  expect(findingsOf(map, { lesions }, { given: { threshold: 0.6 } }).rule).toEqual({
     threshold: 0.6,
     minLesionVolume: 6,
   });

@@ -3,6 +3,7 @@ import { type TuneFlags, withTuneOptions } from "../choose/tune_options";
 import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
 import type { LesionRule } from "../decision/found_lesions";
+import { OPERATING_POINTS, type OperatingPointName } from "../decision/operating_points";
 import { SCAN_TEXT } from "../dicom/read_visits";
 import { openDevice } from "../hosts/bun";
 import { doubtOf } from "../register/align";
@@ -45,6 +46,7 @@ interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, OutputOp
   readonly t1: string;
   readonly t2: string;
   readonly weights?: string[];
+  readonly operatingPoint: OperatingPointName;
   readonly brain: string;
   readonly series?: number[];
   readonly precision: Precision;
@@ -76,6 +78,14 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
       "of their probabilities; shipped for those that come with voxgrad, none for a statistic " +
       "(default: the best of the newest run in runs/, else shipped, else none)",
     pathsOption,
+  )
+  .addOption(
+    new Option(
+      "--operating-point <name>",
+      "rule for lesions, of weights that are calibrated: as tuned, sensitive, or with few false alarms",
+    )
+      .choices(OPERATING_POINTS)
+      .default("default" satisfies OperatingPointName),
   )
   .option("--probability <file>", "also write the probability map")
   .option(
@@ -172,7 +182,7 @@ async function predict(options: Options): Promise<void> {
     await writeAnswer(answer, models, outputs);
     stages.ended("writing");
     say(stages.table());
-    say(ruleText(answer.findings, answer.decision, options, models.length));
+    say(ruleText(answer, options, models.length));
     tellFitness(answer.placed, options);
     printResult(findingsText(answer.findings));
     if (needsResult(outputs)) {

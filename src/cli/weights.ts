@@ -1,4 +1,10 @@
 /** `bun run weights`: see docs/guides/weights.md. */
+import { dirname } from "node:path";
+import { UserError } from "../core/errors";
+import { pairMasks } from "../data/mask_folders";
+import { calibrationText } from "../decision/calibration_text";
+import { openDevice } from "../hosts/bun";
+import { type Calibrated, calibrateByMaps, calibrateRun } from "../run/calibrate";
 import { type ExportRequest, exportWeights } from "../run/export_weights";
 import { findWeights } from "../run/models";
 import {
@@ -8,8 +14,10 @@ import {
   shippedWeights,
   weightsFolder,
 } from "../run/shipped_weights";
-import { makeCommand, say } from "../terminal/command";
+import { TerminalObserver } from "../run/terminal_observer";
+import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
 import { checkPaths, given } from "../terminal/command_paths";
+import { untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { printResult } from "../terminal/result";
 import { table } from "../terminal/text_table";
@@ -37,6 +45,21 @@ program
   .option("--recipe <file>", "file with the steps that made them: its hash is kept")
   .action((run: string, options: Omit<ExportRequest, "from" | "version"> & { release: string }) =>
     runMain(async () => exportOf(run, options)),
+  );
+program
+  .command("calibrate")
+  .description(
+    "makes probabilities mean what they say, and chooses operating points, on patients that were left " +
+      "out: those that validate a run or its folds, or those of --maps",
+  )
+  .argument("<weights>", "folder of a run or of a cross-validation; with --maps a weights file")
+  .option("--maps <dir>", "probability maps by networks that did not train on their patient")
+  .option("--references <dir>", "of --maps: the true masks, paired as by `evaluate`")
+  .option("--reference-name <name>", "mask in a patient's folder, without .nii.gz", "ground_truth")
+  .option("--data <dir>", "of a run: its cohort, where it has moved")
+  .option(...ADAPTER_OPTION)
+  .action((weights: string, options: CalibrateOptions) =>
+    runMain(() => calibrate(weights, options)),
   );
 await program.parseAsync();
 
@@ -72,4 +95,43 @@ function exportOf(
   const { path, sha256 } = exportWeights({ ...options, from, version: release });
   printResult(`${path}: SHA-256 ${sha256}`);
   say(`now write of them in ${weightsFolder()}/MODEL_CARD.md, and look at: bun run weights list`);
+}
+
+interface CalibrateOptions {
+  readonly maps?: string;
+  readonly references?: string;
+  readonly referenceName: string;
+  readonly data?: string;
+  readonly adapter?: string;
+}
+
+async function calibrate(weights: string, options: CalibrateOptions): Promise<void> {
+  const { maps, references, referenceName, data, adapter } = options;
+  if ((maps === undefined) !== (references === undefined)) {
+    throw new UserError("--maps and --references belong together: give both, or neither");
+  }
+  refuseShipped(weights);
+  const observer = new TerminalObserver();
+  await untilInterrupted(observer.signal, async () => {
+    let done: Calibrated;
+    if (maps === undefined || references === undefined) {
+      const device = await openDevice({ adapter });
+      say(device.describe());
+      done = await calibrateRun(weights, device, data, observer, observer.signal);
+    } else {
+      const { pairs } = await pairMasks(
+        { root: references, fileName: referenceName, option: "--reference-name" },
+        { root: maps, fileName: "probability", option: "--maps" },
+      );
+      done = await calibrateByMaps(weights, pairs, observer);
+    }
+    printResult(calibrationText(done.calibration).join("\n"));
+    for (const path of done.paths) say(`${path}: written; its tensors stay as they were`);
+  });
+}
+
+/** Their checksum is known: weights are calibrated first and exported then. */
+function refuseShipped(weights: string): void {
+  if (!findWeights(weights).some(({ path }) => dirname(path) === weightsFolder())) return;
+  throw new UserError(`${weights}: comes with voxgrad; calibrate the run, and export it again`);
 }

@@ -18,13 +18,14 @@ export function findingsJson(
   weights: readonly string[],
   facts: VisitFacts = {},
 ): string {
-  const { mask, lesions, dropped, outside, rule, newLesions, patient } = findings;
+  const { mask, lesions, dropped, outside, rule, point, newLesions, patient } = findings;
   const report = {
     format: 1,
     weights,
     ...facts,
     newLesions,
     patientRule: patient && { ...patient.rule, massHere: patient.mass },
+    operatingPoint: point,
     lesionRule: rule,
     lesions,
     droppedComponents: dropped,

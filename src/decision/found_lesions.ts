@@ -3,6 +3,8 @@ import { voxelVolume } from "../data/affine";
 import type { Mask, Volume } from "../data/volume";
 import { findLesions, type Lesions, MSSEG2_RULE, minLesionVoxels } from "../eval/lesion_detection";
 import { type Place, placeOf } from "../eval/lesions";
+import { type LesionCalibration, lesionProbability } from "./lesion_calibration";
+import { calibrator, type MapCalibration } from "./map_calibration";
 
 /** The rule that makes voxels of a probability map lesion. */
 export interface LesionRule {
@@ -20,7 +22,17 @@ export const DEFAULT_RULE: LesionRule = {
 
 /** A component of the mask. */
 export interface FoundLesion extends Place {
+  /** Over its voxels; calibrated, where the map is. */
   readonly meanProbability: number;
+  readonly maxProbability: number;
+  /** The share of such lesions that are true, where it was fitted. */
+  readonly probability?: number;
+}
+
+/** What turns the probabilities of a network into those of a lesion. */
+export interface LesionScale {
+  readonly map?: MapCalibration;
+  readonly lesion?: LesionCalibration;
 }
 
 export interface FoundLesions {
@@ -45,12 +57,14 @@ function isNear(voxels: Int32Array, near: Mask | undefined): boolean {
 
 /**
  * The mask on the map's own grid, without the components that are too small.
+ * @param map as the network gives it: the rule is about that
  * @param near where lesions may lie, on that grid: what lies mostly outside is left out too
  */
 export function lesionsOf(
   map: Volume,
   { threshold, minLesionVolume }: LesionRule,
   near?: Mask,
+  scale: LesionScale = {},
 ): FoundLesions {
   const mask = thresholded(map, threshold);
   const voxelMm3 = voxelVolume(map.affine);
@@ -61,14 +75,31 @@ export function lesionsOf(
   const [kept, left] = [true, false].map((is) => all.filter((own) => isNear(own, near) === is));
   for (const own of left!) for (const voxel of own) mask.data[voxel] = 0;
   const lesions = kept!.map(
-    (own): FoundLesion => ({
-      ...placeOf(map, own),
-      meanProbability: sumOver(map, own) / own.length,
-    }),
+    (own): FoundLesion => ({ ...placeOf(map, own), ...probabilitiesOf(map, own, scale) }),
   );
   const volumeMm3 = left!.reduce((sum, own) => sum + own.length, 0) * voxelMm3;
   const outside = near && { components: left!.length, volumeMm3 };
   return { mask, lesions, dropped: small.components, outside };
+}
+
+function probabilitiesOf(
+  map: Volume,
+  own: Int32Array,
+  { map: calibration, lesion }: LesionScale,
+): Pick<FoundLesion, "meanProbability" | "maxProbability" | "probability"> {
+  const shown = calibrator(calibration);
+  let [sum, most] = [0, 0];
+  for (const voxel of own) {
+    sum += shown(map.data[voxel]!);
+    most = Math.max(most, map.data[voxel]!);
+  }
+  const probabilities = { meanProbability: sum / own.length, maxProbability: shown(most) };
+  if (!lesion) return probabilities;
+  const features = {
+    ...{ meanProbability: sumOver(map, own) / own.length, maxProbability: most },
+    volumeMm3: own.length * voxelVolume(map.affine),
+  };
+  return { ...probabilities, probability: lesionProbability(features, lesion) };
 }
 
 /** 1 where the probability reaches the threshold. */

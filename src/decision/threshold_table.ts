@@ -99,8 +99,8 @@ function contentBox({ size: [nx, ny, nz], data }: Volume, truth: Mask) {
   return { low, size };
 }
 
-/** Both in that box. */
-function cropToContent(map: Volume, truth: Mask): Case {
+/** Both in the box that holds every lesion and every voxel that any threshold takes. */
+export function cropToContent(map: Volume, truth: Mask): Case {
   const [nx, ny] = map.size;
   const { low, size } = contentBox(map, truth);
   const cut = <T extends Float32Array | Uint8Array>(data: T, into: T): T => {

@@ -2,9 +2,12 @@
 
 import type { ImagePair } from "../data/preprocess";
 import type { Mask, Volume } from "../data/volume";
+import { type Calibration, sharedCalibration } from "../decision/calibration";
 import { type Decision, tuneDecision } from "../decision/choose_thresholds";
 import { type Findings, findingsOf } from "../decision/findings";
 import type { LesionRule } from "../decision/found_lesions";
+import { calibrator } from "../decision/map_calibration";
+import type { OperatingPointName } from "../decision/operating_points";
 import type { Memory } from "../gpu/memory";
 import { unetParameters } from "../nn/parameters";
 import { flatParameters } from "../nn/weights";
@@ -12,8 +15,13 @@ import { type EnsembleOptions, predictPair } from "./ensemble";
 import { type LoadedWeights, unetNetwork } from "./model";
 
 export interface PairAnswer {
-  /** Probability of new lesion, on the grid of the first visit or where `place` puts it. */
+  /**
+   * Probability of new lesion, on the grid of the first visit or where `place` puts it; calibrated, where
+   * the models say how.
+   */
   readonly map: Volume;
+  /** That all models share. */
+  readonly calibration?: Calibration;
   /** Thresholds, as they were tuned on the validation patients of all models. */
   readonly decision: Decision;
   /** The mask, its lesions, and whether there is any new one. */
@@ -25,6 +33,8 @@ export interface AnswerOptions extends EnsembleOptions {
   readonly rule?: Partial<LesionRule>;
   /** Where lesions may lie, such as in or near the brain, on the grid of the map that is judged. */
   readonly near?: Mask;
+  /** A rule of the calibration, default "default": the tuned one. */
+  readonly operatingPoint?: OperatingPointName;
   /** Puts the map on another grid before lesions are looked for, such as that of a visit. */
   readonly place?: (map: Volume) => Promise<Volume>;
 }
@@ -50,11 +60,16 @@ export async function answerPair(
   });
   try {
     const predicted = await predictPair(memory, weights, pair, names, options);
-    const map = (await options.place?.(predicted)) ?? predicted;
+    const own = (await options.place?.(predicted)) ?? predicted;
     const decision = tuneDecision(models.flatMap(({ sweeps }) => sweeps ?? []));
-    const findings = findingsOf(map, decision, options.rule, options.near);
+    const calibration = sharedCalibration(models);
+    const { rule: given, operatingPoint: point, near } = options;
+    const findings = findingsOf(own, decision, { given, calibration, point, near });
+    const map = calibration?.map
+      ? { ...own, data: own.data.map(calibrator(calibration.map)) }
+      : own;
     options.onStage?.("lesions");
-    return { map, decision, findings };
+    return { map, calibration, decision, findings };
   } finally {
     for (const { params } of weights) memory.release(params.flat);
   }

@@ -1,6 +1,7 @@
 /** A trained model for inference: what its weights file holds, and the network that it is for. */
 import { sigmoid } from "../../kernels/elementwise/sigmoid";
 import type { Safetensors } from "../data/safetensors";
+import { type Calibration, storedCalibration } from "../decision/calibration";
 import { storedSweeps } from "../decision/stored_decision";
 import type { PatientSweep } from "../decision/threshold_table";
 import { fromNamed, unetParameters } from "../nn/parameters";
@@ -13,6 +14,8 @@ export interface LoadedWeights {
   readonly flat: Float32Array;
   /** What each threshold gave on its validation patients, where training has ended with that. */
   readonly sweeps?: readonly PatientSweep[];
+  /** As fitted on left-out patients. */
+  readonly calibration?: Calibration;
   /** Lines for the user. */
   readonly notes: readonly string[];
 }
@@ -27,7 +30,9 @@ export function weightsOf(contents: Safetensors, file: string): LoadedWeights {
   const version = versionOf(contents, file);
   const info = modelOf(metadata, version, file);
   const flat = fromNamed(unetParameters(info.unet), tensors, file);
-  return { info, flat, sweeps: storedSweeps(metadata, file), notes: notesOf(version, file) };
+  const sweeps = storedSweeps(metadata, file);
+  const calibration = storedCalibration(metadata, file);
+  return { info, flat, sweeps, calibration, notes: notesOf(version, file) };
 }
 
 /** U-Net and sigmoid. */

@@ -6,8 +6,11 @@ import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
 import { writeMask, writeVolume } from "../data/nifti_write";
 import type { Volume } from "../data/volume";
+import { sharedCalibration } from "../decision/calibration";
+import { ruleOf } from "../decision/findings";
 import { findingsJson } from "../decision/findings_json";
 import type { LesionRule } from "../decision/found_lesions";
+import type { OperatingPointName } from "../decision/operating_points";
 import type { Acquisition } from "../dicom/acquisition";
 import { readVisits } from "../dicom/read_visits";
 import { checkPrecision } from "../gpu/capabilities";
@@ -42,6 +45,8 @@ export interface PredictRequest
   readonly series?: readonly number[];
   /** The mean of their probabilities is the answer's. */
   readonly models: readonly NamedWeights[];
+  /** A rule for lesions that the models' calibration holds; the tuned one if absent. */
+  readonly operatingPoint?: OperatingPointName;
   /** "auto" (default), "off", or a mask's path: models with --normalisation mask need the latter. */
   readonly brain?: string;
   /** How activations are stored. */
@@ -84,7 +89,8 @@ export async function predictFiles(
   observer: Observer,
   signal?: AbortSignal,
 ): Promise<PredictedPair> {
-  const { t1, t2, models, precision, batch } = request;
+  const { t1, t2, models, precision, batch, operatingPoint } = request;
+  ruleOf({}, sharedCalibration(models), operatingPoint ?? "default"); // refused before the work
   for (const note of models.flatMap(({ notes }) => notes)) observer.note(note);
   requireMask(request);
   const { images, acquisitions } = await readPair(request, observer, signal);
@@ -105,7 +111,7 @@ export async function predictFiles(
   const near = placed.brain && maskOnAnswer(placed, placed.brain.near, grid);
   observer.onStage?.("registration");
   const options = {
-    ...{ choices, batch, precision, signal, rule: request, near },
+    ...{ choices, batch, precision, signal, rule: request, near, operatingPoint },
     place: (map: Volume) => onAnswerGrid(memory, placed, map, grid),
     onProgress: (done: number, total: number) => observer.onWindows?.(done, total),
     onStage: (stage: string) => observer.onStage?.(stage),

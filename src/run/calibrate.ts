@@ -1,0 +1,144 @@
+/** Calibrates weights on left-out patients: predicted now, or maps that were predicted before. */
+import { during } from "../choose/observer";
+import { UserError } from "../core/errors";
+import { sameGrid } from "../data/affine";
+import type { MaskPair } from "../data/mask_folders";
+import { readMask, readVolume } from "../data/nifti_read";
+import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
+import { type Calibration, calibrationMetadata, fitCalibration } from "../decision/calibration";
+import { type CalibrationSample, calibrationSample } from "../decision/calibration_sample";
+import { decisionMetadata } from "../decision/stored_decision";
+import type { Device } from "../gpu/device";
+import { Memory } from "../gpu/memory";
+import { weightsOf } from "../infer/model";
+import { unetParameters } from "../nn/parameters";
+import { flatParameters } from "../nn/weights";
+import { parseTrainConfig } from "../settings/config";
+import { openCrossValidation } from "./cross_validation";
+import type { Observer } from "./observer";
+import { checkpointPaths, configPath, openRunFolder } from "./run_folder";
+import { openData, prepare, savedSplit } from "./training_data";
+import { forEachPrediction } from "./validate";
+import { loadWeights } from "./weights_file";
+
+/** The weights that were calibrated, and how. */
+export interface Calibrated {
+  readonly paths: readonly string[];
+  readonly calibration: Calibration;
+}
+
+/**
+ * Calibrates the `best` weights of a run on its validation patients, or those of all folds of a
+ * cross-validation on all patients, each predicted by the fold that did not train on it.
+ * @param data folder of the cohort, where it has moved
+ * @throws UserError where there are no such weights or patients; the signal's reason when interrupted
+ */
+export async function calibrateRun(
+  folder: string,
+  device: Device,
+  data: string | undefined,
+  observer: Observer,
+  signal?: AbortSignal,
+): Promise<Calibrated> {
+  const runs = openCrossValidation(folder)?.folds ?? [folder];
+  const memory = new Memory(device);
+  const samples: CalibrationSample[] = [];
+  await during(observer, "predicting", async () => {
+    for (const run of runs) {
+      samples.push(...(await samplesOf(memory, run, data, observer, signal)));
+    }
+  });
+  const paths = runs.map((path) => checkpointPaths({ path }, "best").weights);
+  return stored(paths, samples, false);
+}
+
+async function samplesOf(
+  memory: Memory,
+  path: string,
+  data: string | undefined,
+  observer: Observer,
+  signal: AbortSignal | undefined,
+): Promise<CalibrationSample[]> {
+  const folder = openRunFolder(path);
+  const config = parseTrainConfig(folder.config, configPath(path));
+  const { info, flat } = loadWeights(checkpointPaths(folder, "best").weights);
+  const cohort = await openData(config, data ?? folder.split.data ?? undefined, observer);
+  const { val } = savedSplit(folder, cohort);
+  if (val.length === 0) {
+    throw new UserError(`${path}: no patient validates, so none is left out; give --maps instead`);
+  }
+  const arms = { train: [], val };
+  const { patients } = await prepare(memory, config, arms, [], observer, signal);
+  const params = flatParameters("best", unetParameters(info.unet));
+  memory.write(params.flat, flat);
+  const samples: CalibrationSample[] = [];
+  try {
+    await forEachPrediction(
+      memory,
+      params,
+      info,
+      patients,
+      { signal },
+      ({ patient, truth }, map) => {
+        samples.push(calibrationSample(map, truth));
+        observer.note(`${path}: predicted ${patient.id}, ${samples.length} of ${val.length}`);
+      },
+    );
+  } finally {
+    memory.release(params.flat);
+  }
+  return samples;
+}
+
+/**
+ * Calibrates a weights file by maps of networks that did not train on their patients, such as those of
+ * a cross-validation with the same recipe. The thresholds of the file are tuned on them too.
+ * @param pairs truth and probability map of each patient, on one grid
+ */
+export async function calibrateByMaps(
+  path: string,
+  pairs: readonly MaskPair[],
+  observer: Pick<Observer, "note">,
+): Promise<Calibrated> {
+  weightsOf(readSafetensors(path), path);
+  const samples: CalibrationSample[] = [];
+  for (const { patient, reference, prediction } of pairs) {
+    const [truth, map] = [await readMask(reference), await readProbability(prediction)];
+    if (!sameGrid(truth, map)) {
+      throw new UserError(
+        `${prediction}: lies on another grid than ${reference}; predict with --grid t1`,
+      );
+    }
+    samples.push(calibrationSample(map, truth));
+    observer.note(`${patient}: ${samples.length} of ${pairs.length}`);
+  }
+  return stored([path], samples, true);
+}
+
+/** A probability map. @throws UserError where a voxel is none */
+export async function readProbability(path: string) {
+  const map = await readVolume(path);
+  const wrong = map.data.findIndex((p) => !(p >= -1e-6 && p <= 1 + 1e-6));
+  if (wrong < 0) return map;
+  throw new UserError(
+    `${path}: holds ${map.data[wrong]}, and probabilities lie from 0 to 1; give the map that ` +
+      "`predict --probability` writes",
+  );
+}
+
+/** Writes it into the metadata of the files; the tensors stay. */
+function stored(
+  paths: readonly string[],
+  samples: readonly CalibrationSample[],
+  isDecided: boolean,
+): Calibrated {
+  const calibration = fitCalibration(samples);
+  const decision = isDecided ? decisionMetadata(samples.map(({ sweep }) => sweep)) : {};
+  const further = { ...decision, ...calibrationMetadata(calibration) };
+  const files = paths.map((path) => {
+    const { tensors, metadata } = readSafetensors(path);
+    return { path, tensors, metadata: { ...metadata, ...further } };
+  });
+  writeSafetensors(...files);
+  return { paths, calibration };
+}
