@@ -27,7 +27,7 @@ const lesion = z.object({
   centreMm: z.tuple([z.number(), z.number(), z.number()]),
   /** Side of the brain, where it is far enough from its middle; null where the brain is not known. */
   side: z.enum(["left", "right", "near the midline"]).nullable(),
-  /** Mean over its voxels: of a network's prediction. */
+  /** Of a network's prediction: the mean over its voxels; where `calibrated`, that the lesion is a true one. */
   probability: z.number().min(0).max(1).optional(),
   /** Largest z in it: of the change statistic. */
   peakZ: z.number().optional(),
@@ -57,6 +57,8 @@ export const recordSchema = z.object({
   patient: z.string(),
   /** "change": without a network, a statistic and not a segmentation. */
   kind: z.enum(["network", "change"]),
+  /** Whether a lesion's probability is the share of such lesions that are true; else it is a score. */
+  calibrated: z.boolean().optional(),
   visits: z.tuple([visit, visit]),
   /** Names of the images in the result's folder: they are fixed, and no way out of it. */
   files: z.object({

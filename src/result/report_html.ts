@@ -55,9 +55,9 @@ function visitText({ name, date, scanner }: ResultVisit): string {
     .join(" · ");
 }
 
-function lesionTable({ kind, lesions }: ResultRecord): string {
+function lesionTable({ kind, calibrated, lesions }: ResultRecord): string {
   if (lesions.length === 0) return "";
-  const certainty = kind === "change" ? "peak z" : "probability";
+  const certainty = kind === "change" ? "peak z" : calibrated ? "probability" : "score";
   const row = (lesion: ResultLesion) =>
     `<tr><td class="n">${lesion.id}</td><td class="n">${volumeText(lesion.volumeMm3)}</td>` +
     `<td class="n">${escapeHtml(certaintyText(lesion))}</td><td>${escapeHtml(placeText(lesion))}</td></tr>`;

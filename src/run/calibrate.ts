@@ -14,6 +14,7 @@ import { weightsOf } from "../infer/model";
 import { unetParameters } from "../nn/parameters";
 import { flatParameters } from "../nn/weights";
 import { parseTrainConfig } from "../settings/config";
+import { CohortPairs } from "./cohort_pairs";
 import { openCrossValidation } from "./cross_validation";
 import type { Observer } from "./observer";
 import { checkpointPaths, configPath, openRunFolder } from "./run_folder";
@@ -68,7 +69,10 @@ async function samplesOf(
     throw new UserError(`${path}: no patient validates, so none is left out; give --maps instead`);
   }
   const arms = { train: [], val };
-  const { patients } = await prepare(memory, config, arms, [], observer, signal);
+  const pairs = new CohortPairs(memory, config.register, observer);
+  await pairs.check(val, signal);
+  const none = { given: [], synthetic: [] };
+  const { patients } = await prepare(memory, config, arms, none, pairs, observer, signal);
   const params = flatParameters("best", unetParameters(info.unet));
   memory.write(params.flat, flat);
   const samples: CalibrationSample[] = [];

@@ -43,8 +43,8 @@ export function resultOfAnswer(
   const [visit1, visit2] = visitsOf(answer);
   const side = sidesOf(brainOf(placed, names.grid));
   const lesions = findings.lesions.map(
-    ({ voxels, volumeMm3, centreMm, meanProbability }, i): ResultLesion => {
-      const probability = Math.min(1, meanProbability);
+    ({ voxels, volumeMm3, centreMm, meanProbability, ...lesion }, i): ResultLesion => {
+      const probability = Math.min(1, lesion.probability ?? meanProbability);
       return {
         id: i + 1,
         voxels,
@@ -59,6 +59,7 @@ export function resultOfAnswer(
   const record: ResultRecord = {
     ...commonFacts(names, placed, acquisitions),
     kind: "network",
+    calibrated: findings.lesions.some(({ probability }) => probability !== undefined),
     files: filesOf("probability"),
     weights: models.map(({ path }) => ({ name: basename(path), sha256: sha256Of(path) })),
     newLesions: findings.newLesions,
