@@ -1,4 +1,4 @@
-/** Whether probabilities mean what they say: reliability, expected calibration error and Brier score of voxels. */
+/** Reliability of probabilities: their calibration error, Brier score and share of lesion by bin, over voxels. */
 
 /** Voxels of less are left out: millions that are clearly no lesion would outvote the few in question. */
 export const LEAST_PROBABILITY = 0.01;
