@@ -6,6 +6,7 @@ import { Philox } from "../src/core/random";
 import { openCohort, type Patient, splitCohort } from "../src/data/cohort";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
 import { loadPair, loadPatient } from "../src/data/patient";
+import { personOf } from "../src/data/person";
 import type { Affine, Size3 } from "../src/data/volume";
 import { expectUserError, fixture, inTemporaryFolder, ramp } from "./nifti_fixture";
 
@@ -124,6 +125,72 @@ test("chosen validation patients, and options that cannot be met", async () => {
   await fails({ fold: -1 }, "--fold -1", "from 0 to 3");
   const one = () => splitCohort(people("a"), { seed: 1 });
   await expectUserError("one patient", one, "cannot split 1 patient", "add patients");
+});
+
+test("pairs of one person stay together: by the file person.txt, else by the names of two visits", async () => {
+  const pairs = [
+    ...people("P1_T1_T2", "P1_T2_T3", "P2_T1_T2", "sub-7_ses-1_ses-2", "sub-7_ses-2_ses-10", "old"),
+    ...people("a1", "a2", "a3").map((each) => ({ ...each, person: "anna" })),
+  ];
+  expect(pairs.map(personOf)).toEqual([
+    "P1",
+    "P1",
+    "P2",
+    "sub-7",
+    "sub-7",
+    "old",
+    "anna",
+    "anna",
+    "anna",
+  ]);
+  for (const seed of [1, 2, 3]) {
+    for (const fold of [0, 1, 2]) {
+      const { train, val } = splitCohort(pairs, { folds: 3, fold, seed });
+      expect(train.length + val.length).toBe(pairs.length);
+      const sides = [train, val].map((arm) => new Set(arm.map(personOf)));
+      expect([...sides[0]!].filter((person) => sides[1]!.has(person))).toEqual([]);
+    }
+  }
+  const split = (options: object) => splitCohort(pairs, { seed: 1, ...options });
+  expect(ids(split({ val: ["anna", "P1"] }).val)).toEqual([
+    "P1_T1_T2",
+    "P1_T2_T3",
+    "a1",
+    "a2",
+    "a3",
+  ]);
+  const part = () => split({ val: ["P1_T2_T3"] });
+  const remedy = "name all of them, or the person (--val P1)";
+  await expectUserError("part", part, "--val P1_T2_T3: of person P1, as is P1_T1_T2", remedy);
+  await expectUserError("folds", () => split({ folds: 6 }), "--folds 6", "from 2 to 5");
+  const anna = () => splitCohort(pairs.slice(6), { seed: 1 });
+  await expectUserError("one person", anna, "3 pairs of one person (anna)", "add patients");
+});
+
+test("person.txt names the person, and the cohort says whose pairs belong together", async () => {
+  await inTemporaryFolder(async (root) => {
+    for (const id of ["x", "y", "z"]) await touch(root, id, ALL);
+    for (const id of ["x", "y"])
+      await Bun.write(join(root, id, "person.txt"), "Zoé\n".normalize("NFD"));
+    const { patients, notes } = await openCohort(root);
+    expect(patients.map(personOf)).toEqual(["Zoé", "Zoé", "z"]);
+    expect(notes).toEqual([
+      `${root}: 3 pairs of 2 persons; those of one person (Zoé) stay on one side of a split`,
+    ]);
+    const path = join(root, "x", "person.txt");
+    for (const [text, found] of [
+      ["\n", "nothing"],
+      ["a\nb\n", "2 lines"],
+    ] as const) {
+      await Bun.write(path, text);
+      await expectUserError(
+        found,
+        () => openCohort(root),
+        `${path}: holds ${found}`,
+        "on one line",
+      );
+    }
+  });
 });
 
 const SIZE: Size3 = [6, 5, 4];

@@ -3,10 +3,13 @@ import { join } from "node:path";
 import { UserError } from "../core/errors";
 import { Philox } from "../core/random";
 import { composed, idsNamed, imagesOf } from "./file_names";
+import { personOf, personsNote, readPerson } from "./person";
 
 /** The files of one patient; the id is the name of the folder, composed (file_names.ts). */
 export interface Patient {
   readonly id: string;
+  /** As its folder says (person.ts); absent: by the id. */
+  readonly person?: string;
   readonly time1: string;
   readonly time2: string;
   /** Mask of the lesions that are new at visit 2. */
@@ -67,11 +70,11 @@ export async function openCohort(root: string): Promise<Cohort> {
     );
   }
   if (patients.length === 0) throw new UserError(await nothingFound(root, names));
-  return {
-    root,
-    patients,
-    notes: ignored.length ? [ignoredNote(root, ignored, lookedInside)] : [],
-  };
+  const notes = [
+    ignored.length > 0 ? ignoredNote(root, ignored, lookedInside) : undefined,
+    personsNote(root, patients),
+  ];
+  return { root, patients, notes: notes.filter((note) => note !== undefined) };
 }
 
 function ignoredNote(root: string, ignored: readonly string[], lookedInside: boolean): string {
@@ -133,7 +136,9 @@ function findPatient(id: string, folder: string, inside: readonly string[]) {
   ]);
   const present = Object.fromEntries(paths.filter(([, path]) => path !== undefined));
   const missing = Object.entries(REQUIRED).flatMap(([key, stem]) => (key in present ? [] : [stem]));
-  return { patient: { id, ...present } as Patient, missing };
+  const person = readPerson(folder, inside);
+  const named = person === undefined ? { id } : { id, person };
+  return { patient: { ...named, ...present } as Patient, missing };
 }
 
 async function nothingFound(root: string, names: readonly string[]): Promise<string> {
@@ -154,7 +159,7 @@ async function nothingFound(root: string, names: readonly string[]): Promise<str
 }
 
 export interface SplitOptions {
-  /** Ids of the patients that validate; one with commas may come in parts. */
+  /** Patients that validate, by id, or persons with all of their pairs; ids with commas in parts. */
   readonly val?: readonly string[];
   /** Or: the number of folds (default 4: the paper's 30 to 10), and which one validates. */
   readonly folds?: number;
@@ -169,9 +174,10 @@ export interface Split {
 }
 
 /**
- * Splits patients, never patches: each is in exactly one arm, and neither arm is empty.
+ * Splits persons, never their pairs or patches: each is in exactly one arm, and neither arm is empty.
  *
- * @throws UserError for ids that are not there, folds out of range, or an arm without a patient
+ * @throws UserError for ids that are not there or divide a person, folds out of range, or an arm
+ *   without a patient
  */
 export function splitCohort(patients: readonly Patient[], options: SplitOptions): Split {
   if (patients.length < 2) {
@@ -179,7 +185,14 @@ export function splitCohort(patients: readonly Patient[], options: SplitOptions)
       `cannot split ${patients.length} patient(s): training and validation need one each; add patients`,
     );
   }
-  const isVal = options.val ? chosen(patients, options) : inFold(patients, options);
+  const persons = Map.groupBy(patients, personOf);
+  if (persons.size < 2) {
+    throw new UserError(
+      `cannot split ${patients.length} pairs of one person (${[...persons.keys()]}): training and ` +
+        "validation need a person each; add patients",
+    );
+  }
+  const isVal = options.val ? chosen(patients, options) : inFold(persons, options);
   const split = {
     train: patients.filter(({ id }) => !isVal.has(id)),
     val: patients.filter(({ id }) => isVal.has(id)),
@@ -198,34 +211,53 @@ function chosen(
   if (folds !== undefined || fold !== undefined) {
     throw new UserError("--val excludes --folds and --fold: give the ids or the folds, not both");
   }
-  const ids = patients.map(({ id }) => id);
-  const { found, unknown } = idsNamed(val, ids);
+  const persons = Map.groupBy(patients, personOf);
+  const ids = new Set(patients.map(({ id }) => id));
+  const { found, unknown } = idsNamed(val, [...ids, ...persons.keys()]);
   if (unknown.length > 0) {
     throw new UserError(`--val: no patient ${unknown.join(", ")}; there are ${idList(patients)}`);
   }
-  return new Set(found);
+  const pairsOf = (name: string) => (persons.get(name) ?? []).map(({ id }) => id);
+  const named = found.flatMap((name) => [...pairsOf(name), ...(ids.has(name) ? [name] : [])]);
+  const isVal = new Set(named);
+  refuseDivided(persons, isVal);
+  return isVal;
 }
 
-function inFold(
-  patients: readonly Patient[],
-  { folds, fold = 0, seed }: SplitOptions,
-): Set<string> {
-  const count = folds ?? Math.min(4, patients.length);
-  if (!Number.isInteger(count) || count < 2 || count > patients.length) {
+type Persons = ReadonlyMap<string, readonly Patient[]>;
+
+/** @throws UserError where a person would train and validate */
+function refuseDivided(persons: Persons, isVal: ReadonlySet<string>): void {
+  for (const [person, pairs] of persons) {
+    const [val, train] = [true, false].map((side) =>
+      pairs.filter(({ id }) => isVal.has(id) === side),
+    );
+    if (val!.length === 0 || train!.length === 0) continue;
     throw new UserError(
-      `--folds ${count}: expected a whole number from 2 to ${patients.length}, the number of patients`,
+      `--val ${idList(val!)}: of person ${person}, as is ${idList(train!)}, which would train; name all of ` +
+        `them, or the person (--val ${person})`,
+    );
+  }
+}
+
+function inFold(persons: Persons, { folds, fold = 0, seed }: SplitOptions): Set<string> {
+  const names = [...persons.keys()].sort();
+  const count = folds ?? Math.min(4, names.length);
+  if (!Number.isInteger(count) || count < 2 || count > names.length) {
+    throw new UserError(
+      `--folds ${count}: expected a whole number from 2 to ${names.length}, the number of patients`,
     );
   }
   if (!Number.isInteger(fold) || fold < 0 || fold >= count) {
     throw new UserError(`--fold ${fold}: expected a whole number from 0 to ${count - 1}`);
   }
-  const ids = patients.map(({ id }) => id).sort();
   const random = new Philox(seed);
-  for (let i = ids.length - 1; i > 0; i--) {
+  for (let i = names.length - 1; i > 0; i--) {
     const j = random.int(i + 1);
-    [ids[i], ids[j]] = [ids[j]!, ids[i]!];
+    [names[i], names[j]] = [names[j]!, names[i]!];
   }
-  return new Set(ids.filter((_, index) => index % count === fold));
+  const chosen = names.filter((_, index) => index % count === fold);
+  return new Set(chosen.flatMap((name) => persons.get(name)!.map(({ id }) => id)));
 }
 
 const idList = (patients: readonly Patient[]) => patients.map(({ id }) => id).join(", ");

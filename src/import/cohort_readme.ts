@@ -57,7 +57,8 @@ function readmeText(source: CohortSource): string {
     `${source.licence} Cite: ${source.cite}`,
     "## Pairs of one patient",
     "A patient with three visits or more is here several times, once for each pair. Pairs of one " +
-      "patient share scans: name all of them, or none, in `--val`.",
+      "patient share scans: `person.txt` in each folder names the patient, and `--val` and `--folds` " +
+      "keep the pairs of one together.",
   ].join("\n\n")}\n`;
 }
 

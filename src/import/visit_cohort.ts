@@ -7,6 +7,7 @@ import { withoutHotVoxels } from "../data/hot_voxels";
 import type { FromFile } from "../data/nifti_decode";
 import { readMask, readVolume } from "../data/nifti_read";
 import { writeMask, writeVolume } from "../data/nifti_write";
+import { PERSON_FILE } from "../data/person";
 import type { Mask, Volume } from "../data/volume";
 import { cornersApart } from "../data/voxel_order";
 import type { Memory } from "../gpu/memory";
@@ -67,7 +68,9 @@ export async function importVisits(
   const { command, cite } = source;
   const settings = { source: command, motion, ...source.settings, truth: TRUTH_RULE, cite };
   const counts = await importPatients(pairs, out, say, (pair) =>
-    importInto(out, pair.id, { settings, files: pair }, () => makePair(pair, motion, memory)),
+    importInto(out, pair.id, { settings, files: filesOf(pair) }, () =>
+      makePair(pair, motion, memory),
+    ),
   );
   if (counts.written + counts.alreadyThere === 0) {
     throw new UserError(
@@ -92,7 +95,7 @@ async function makePair(
   if (!("place" in placed)) return { notes };
   const truth = await truthOf(placed, files);
   notes.push(`${pair.id}: ${truthText(truth)}`);
-  return { notes, write: (folder) => writePair(folder, placed, truth) };
+  return { notes, write: (folder) => writePair(folder, pair, placed, truth) };
 }
 
 interface VisitImages {
@@ -152,13 +155,22 @@ function truthText({ counts }: PairTruth): string {
   return `lesions: ${appeared} new, ${resolved} resolved, ${grown}; ${specks} specks left aside`;
 }
 
-async function writePair(folder: string, placed: PlacedVisits, truth: PairTruth): Promise<void> {
+/** As import.json names them. */
+const filesOf = ({ id, visits, newLesions }: VisitPair) => ({ id, visits, newLesions });
+
+async function writePair(
+  folder: string,
+  { person }: VisitPair,
+  placed: PlacedVisits,
+  truth: PairTruth,
+): Promise<void> {
   const path = (name: string) => join(folder, `${name}.nii.gz`);
   await writeVolume(path("flair_time01_on_middle_space"), placed.time1);
   await writeVolume(path("flair_time02_on_middle_space"), placed.time2);
   await writeMask(path("ground_truth"), truth.appeared);
   if (truth.grown) await writeMask(path("grown"), truth.grown);
   if (truth.resolved) await writeMask(path("resolved"), truth.resolved);
+  writeAtomically(join(folder, PERSON_FILE), `${person}\n`);
   const record = { ...placed.record, lesions: truth.counts ?? "published" };
   writeAtomically(join(folder, "registration.json"), `${JSON.stringify(record, null, 2)}\n`);
 }

@@ -20,6 +20,8 @@ export interface Subject {
 export interface VisitPair {
   /** E.g. "P1_T1_T2". */
   readonly id: string;
+  /** Id of the subject. */
+  readonly person: string;
   readonly visits: readonly [Visit, Visit];
   /** Published mask of the new lesions, on the grid of the second FLAIR. */
   readonly newLesions?: string;
@@ -58,7 +60,7 @@ export function pairsOf(subjects: readonly Subject[], choice: PairChoice): Found
 /** The pair, or why there is none. */
 function pairOf(id: string, earlier: Visit, later: Visit, next: boolean): VisitPair | string {
   const name = `${id}_${earlier.name}_${later.name}`;
-  const pair: VisitPair = { id: name, visits: [earlier, later] };
+  const pair: VisitPair = { id: name, person: id, visits: [earlier, later] };
   if (next && later.newLesions) return { ...pair, newLesions: later.newLesions };
   const bare = [earlier, later].filter(({ lesions }) => lesions === undefined);
   if (bare.length === 0) return pair;

@@ -1,10 +1,11 @@
 /** Pairs that only train: synthetic ones of the training patients, and further folders. */
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
 import { openCohort, type Patient } from "../data/cohort";
 import { composed } from "../data/file_names";
 import type { PlacePatient } from "../data/patient";
+import { personOf } from "../data/person";
 import { privateCacheDir } from "../platform/cache";
 import { touchEntry } from "../platform/cache_entries";
 import type { TrainConfig } from "../settings/config";
@@ -59,21 +60,23 @@ async function makePairs(
   return patients.slice(0, pairs);
 }
 
-/** Of folders that only train, without those of validation patients or made of them. */
+/** Of folders that only train, without those of persons that validate or made of them. */
 export async function pairsOfFolders(
   folders: readonly string[],
-  { val }: Arms,
+  { train, val }: Arms,
   observer: Pick<Observer, "note">,
 ): Promise<readonly Patient[]> {
-  const validates = new Set(val.map(({ id }) => id));
+  const validates = new Set(val.map(personOf));
+  const known = new Map([...train, ...val].map((patient) => [patient.id, personOf(patient)]));
+  const personNamed = (id: string) => known.get(composed(id)) ?? personOf({ id: composed(id) });
   const found: Patient[] = [];
   for (const folder of folders) {
     const { patients, notes } = await openCohort(folder);
     for (const note of notes) observer.note(note);
-    const kept = patients.filter(({ time1 }) => {
-      const origin = originOf(dirname(time1));
-      const used = origin ? [origin.recipient, ...origin.donors] : [basename(dirname(time1))];
-      return !used.some((id) => validates.has(composed(id)));
+    const kept = patients.filter((patient) => {
+      const origin = originOf(dirname(patient.time1));
+      const used = origin ? [origin.recipient, ...origin.donors].map(personNamed) : [];
+      return ![personOf(patient), ...used].some((person) => validates.has(person));
     });
     const left = patients.length - kept.length;
     const why = left === 0 ? "" : `; ${left} left out: of, or made of, validation patients`;

@@ -8,6 +8,7 @@ import { Philox } from "../core/random";
 import { digests, hashImage } from "../data/nifti_read";
 import { writeMask, writeVolume } from "../data/nifti_write";
 import type { PlacePatient } from "../data/patient";
+import { PERSON_FILE, personOf } from "../data/person";
 import { writeAtomically, writeNewFile } from "../platform/atomic_file";
 import { readJsonFile, readTextFile } from "../platform/json_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
@@ -198,6 +199,8 @@ async function fillPair(
     donors,
     made: made.map(({ at, ...rest }) => ({ ...rest, at: [...at] })),
   };
+  // Pairs made of one person are of that person: a split keeps them together.
+  writeAtomically(join(folder, PERSON_FILE), `${personOf(source)}\n`);
   writeAtomically(join(folder, ORIGIN), `${JSON.stringify(origin, null, 2)}\n`);
 }
 

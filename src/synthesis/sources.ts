@@ -8,6 +8,7 @@ import { withoutHotVoxels } from "../data/hot_voxels";
 import { digests, readMask, readVolume } from "../data/nifti_read";
 import { maskOnGrid } from "../data/pair";
 import { byHeaders, type PlacePatient } from "../data/patient";
+import { readPerson } from "../data/person";
 import type { Grid, Mask, Volume } from "../data/volume";
 import { inOrder } from "../data/voxel_order";
 import { workingOrder } from "../data/working_grid";
@@ -74,7 +75,8 @@ function sourceIn(folder: string, id: string): Source | undefined {
   }
   const { time1, time2, truth, resolved, flair, lesions, brainMask } = paths;
   if (time1 && time2 && truth) {
-    return { kind: "pair", id, time1, time2, truth, resolved, brainMask };
+    const person = readPerson(folder, inside);
+    return { kind: "pair", id, person, time1, time2, truth, resolved, brainMask };
   }
   if (flair && lesions) return { kind: "single", id, flair, lesions, brainMask };
   return undefined;
