@@ -8,6 +8,7 @@ import { writeMask, writeVolume } from "../src/data/nifti_write";
 import { loadPair, loadPatient } from "../src/data/patient";
 import { personOf } from "../src/data/person";
 import type { Affine, Size3 } from "../src/data/volume";
+import { pairsOfFolders } from "../src/run/extra_pairs";
 import { expectUserError, fixture, inTemporaryFolder, ramp } from "./nifti_fixture";
 
 const T1 = "flair_time01_on_middle_space";
@@ -190,6 +191,27 @@ test("person.txt names the person, and the cohort says whose pairs belong togeth
         "on one line",
       );
     }
+  });
+});
+
+test("folders that only train: pairs of persons that validate, and what is made of them, are left out", async () => {
+  await inTemporaryFolder(async (root) => {
+    const arms = { train: people("P1_T1_T2", "q"), val: people("P2_T1_T2") };
+    const synthetic = async (id: string, recipient: string, donors: string[]) => {
+      await touch(root, id, ALL);
+      const origin = JSON.stringify({ recipient, donors, made: [] });
+      await Bun.write(join(root, id, "synthetic.json"), origin);
+    };
+    for (const id of ["P1_T2_T3", "P2_T2_T3", "P2", "r", "s"]) await touch(root, id, ALL);
+    await Bun.write(join(root, "s", "person.txt"), "P2");
+    await synthetic("s1", "q", ["P1_T1_T2"]);
+    await synthetic("s2", "P2_T2_T3", ["q"]);
+    await synthetic("s3", "q", ["P1_T1_T2", "P2_T1_T2"]);
+    const said: string[] = [];
+    const observer = { note: (line: string) => said.push(line) };
+    const kept = await pairsOfFolders([root], arms, observer);
+    expect(ids(kept)).toEqual(["P1_T2_T3", "r", "s1"]);
+    expect(said.at(-1)).toContain("3 more pairs that only train; 5 left out");
   });
 });
 

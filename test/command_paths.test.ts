@@ -21,7 +21,7 @@ import { freeBytes } from "../src/platform/disk_room";
 import { isSamePlace, realPathOf } from "../src/platform/real_path";
 import { checkRoom } from "../src/run/checkpoint_room";
 import type { RunFolder } from "../src/run/run_folder";
-import { checkPaths, given } from "../src/terminal/command_paths";
+import { checkPaths, given, givenScan } from "../src/terminal/command_paths";
 import { expectRefusalOf } from "./cli_rig";
 import { MODEL, weightsContents, writeVisits } from "./weights_rig";
 
@@ -105,6 +105,21 @@ describe("checkPaths", () => {
     const belowFile = { fills: [given("--out", inLinked("hard", "run"))] };
     expect(() => checkPaths(belowFile)).toThrow(/--out .*: its folder is a file/);
   });
+
+  test("nothing is written into a folder of DICOM, by another name neither", () => {
+    const dicom = givenScan("-t1", inLinked("link"));
+    for (const path of [inLinked("real", "m.nii"), inLinked("link", "..x.nii")]) {
+      expect(() => checkPaths({ reads: [dicom], writes: [given("-o", path)] })).toThrow(
+        `-o ${path}: lies in the folder that -t1 reads (${inLinked("link")}); name a place outside it`,
+      );
+    }
+    const beside = [inLinked("m.nii"), inLinked("real beside")];
+    checkPaths({
+      reads: [dicom],
+      writes: [given("-o", beside[0])],
+      fills: [given("--out-dir", beside[1])],
+    });
+  });
 });
 
 test("a training asks for the room of its checkpoints before it begins", () => {
@@ -157,7 +172,7 @@ describe("the commands refuse it before the work", () => {
     [[...predict, "-o", out, "--probability", out], /--probability .*: is the path of -o too/],
     [[...predict, "-o", out, "--report", weights], /--report .*: is the path of -w too/],
     [[...predict, "-o", out, "--brain", out], /-o .*: is the path of --brain too/],
-    [[...predict, "-o", out, "--report", ""], /--report: an empty path/],
+    [[...predict, "-o", out, "--report", ""], /--report.*expected one or more/],
     [[...predict, "-o", out, "--probability", ""], /--probability: an empty path/],
     [[...predict, "-o", join(t1, "x.nii")], /-o .*: its folder is a file/],
     [[...predict, "-o", out, "--report", data], /--report .*data: .*is a folder/],
@@ -175,6 +190,14 @@ describe("the commands refuse it before the work", () => {
     [["experiment", "fig2", "--data", data, "--out", data], /--out .*: is the path of --data too/],
     [["phantom", join(t1, "x")], /<out> .*: its folder is a file/],
     [["import", "ljubljana", data, data], /<out> .*: is the path of <dir> too/],
+    [
+      ["predict", "-t1", data, "-t2", t2, "-w", weights, "-o", join(data, "m.nii")],
+      /-o .*: lies in/,
+    ],
+    [
+      ["register", t1, data, "--out", join(data, "r")],
+      /--out .*: lies in the folder that <visit2>/,
+    ],
     [["register", t1, t2, "--out", t1], /--out .*: is the path of <visit1> too/],
     [["register", inOut, t2, "--out", data], /--out .*visit1\.nii\.gz: .* of <visit1> too/],
     [["bench", "--compare", report, "--json", report], /--json .*: is the path of --compare too/],

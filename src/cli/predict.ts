@@ -18,7 +18,7 @@ import { TerminalObserver } from "../run/terminal_observer";
 import { MIRROR } from "../settings/inference";
 import { REGISTER_MODES, type RegisterMode, WINDOW_WEIGHTS } from "../settings/names";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
-import { type GivenPaths, given } from "../terminal/command_paths";
+import { type GivenPaths, given, givenScan } from "../terminal/command_paths";
 import { untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import {
@@ -231,7 +231,7 @@ async function statistic(options: Options, outputs: Outputs): Promise<void> {
 }
 
 function readsOf({ t1, t2, brain }: Options): GivenPaths[] {
-  return [given("-t1", t1), given("-t2", t2), given("--brain", brainFile(brain))];
+  return [givenScan("-t1", t1), givenScan("-t2", t2), given("--brain", brainFile(brain))];
 }
 
 /** @throws UserError for an output that only a network has */

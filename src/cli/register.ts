@@ -16,7 +16,7 @@ import { align, alignmentText, onMiddleGrid } from "../register/align";
 import { residualAndWeights } from "../register/residual";
 import { rotationDegrees } from "../register/rigid";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
-import { checkPaths, given } from "../terminal/command_paths";
+import { checkPaths, given, givenScan } from "../terminal/command_paths";
 import { runMain } from "../terminal/main";
 import { printResult } from "../terminal/result";
 import { Stages } from "../terminal/stages";
@@ -57,7 +57,7 @@ async function main([path1, path2]: [string, string], options: Options): Promise
   const stages = new Stages();
   const to = (name: (typeof FILES)[number]) => join(options.out, name);
   checkPaths({
-    reads: [given("<visit1>", path1), given("<visit2>", path2)],
+    reads: [givenScan("<visit1>", path1), givenScan("<visit2>", path2)],
     writes: existsSync(options.out) ? [given("--out", FILES.map(to))] : [],
     fills: [given("--out", options.out)],
   });

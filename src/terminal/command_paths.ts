@@ -3,7 +3,7 @@
  * written twice, and everything can be written as far as that can be known.
  */
 import { accessSync, constants } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, isAbsolute, relative, sep } from "node:path";
 import { UserError } from "../core/errors";
 import { writeProblem } from "../platform/atomic_file";
 import { freeBytes } from "../platform/disk_room";
@@ -14,6 +14,8 @@ export interface GivenPaths {
   /** The option, as the user knows it. */
   readonly option: string;
   readonly paths: readonly string[];
+  /** Of a folder every file is read, as of DICOM: nothing may be written into it. */
+  readonly whole?: boolean;
 }
 
 export interface CommandPaths {
@@ -30,17 +32,24 @@ export function given(option: string, paths: string | readonly string[] | undefi
   return { option, paths: paths === undefined ? [] : typeof paths === "string" ? [paths] : paths };
 }
 
+/** The path of a scan: a file, or a folder of DICOM. */
+export const givenScan = (option: string, path: string): GivenPaths => ({
+  ...given(option, path),
+  whole: true,
+});
+
 interface Named {
   readonly option: string;
   readonly path: string;
+  readonly whole?: boolean;
 }
 
 const named = (all: readonly GivenPaths[] = []): Named[] =>
-  all.flatMap(({ option, paths }) => paths.map((path) => ({ option, path })));
+  all.flatMap(({ option, paths, whole }) => paths.map((path) => ({ option, path, whole })));
 
 /**
  * @throws UserError for an empty path, for an output that is an input or another output (by links and
- * by file systems that ignore case, too), and for one that cannot be written
+ * by file systems that ignore case, too), that lies in a folder of DICOM, or that cannot be written
  */
 export function checkPaths({ reads, writes, fills }: CommandPaths): void {
   const [inputs, files, folders] = [named(reads), named(writes), named(fills)];
@@ -50,6 +59,8 @@ export function checkPaths({ reads, writes, fills }: CommandPaths): void {
   const others = [...inputs];
   for (const output of [...files, ...folders].filter(({ path }) => !isStream(path))) {
     for (const other of others) if (isSamePlace(output.path, other.path)) refuse(output, other);
+    for (const input of inputs)
+      if (input.whole && isInside(output, input)) refuseInside(output, input);
     others.push(output);
   }
   for (const file of files) checkFile(file);
@@ -69,6 +80,20 @@ function refuse(output: Named, other: Named): never {
   const same = output.path === other.path ? "" : `, ${other.path} by another name`;
   throw new UserError(
     `${output.option} ${output.path}: is the path of ${other.option} too${same}; name another`,
+  );
+}
+
+/** Whether an output lies in a folder. */
+function isInside({ path }: Named, folder: Named): boolean {
+  if (statusOf(folder.path)?.isDirectory() !== true) return false;
+  const inFolder = relative(realPathOf(folder.path), realPathOf(path));
+  return inFolder !== ".." && !inFolder.startsWith(`..${sep}`) && !isAbsolute(inFolder);
+}
+
+function refuseInside(output: Named, folder: Named): never {
+  throw new UserError(
+    `${output.option} ${output.path}: lies in the folder that ${folder.option} reads (${folder.path}); ` +
+      "name a place outside it",
   );
 }
 
