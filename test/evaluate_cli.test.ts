@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMask } from "../src/data/nifti_read";
-import { writeMask } from "../src/data/nifti_write";
+import { writeMask, writeVolume } from "../src/data/nifti_write";
 import type { Affine, Mask } from "../src/data/volume";
 import { inOrder, orderTo } from "../src/data/voxel_order";
 import { METRICS } from "../src/eval/scores";
@@ -192,6 +192,56 @@ test("folders: tables, a CSV row per patient, a JSON summary, lesion-free and un
   expect(report.summary.bootstrap).toEqual({
     ...{ seed: 0, resamples: 10000, confidence: 0.95, method: "percentile" },
   });
+});
+
+/** A map of 8×4×3 voxels: 0 but for these. */
+async function writeMap(name: string, voxels: Readonly<Record<number, number>>, moved = 0) {
+  const data = new Float32Array(96);
+  for (const [voxel, p] of Object.entries(voxels)) data[Number(voxel)] = p;
+  const placed = affine.map((value, i) => (i === 3 ? value + moved : value));
+  const path = join(folder, name);
+  await writeVolume(path, { size: [8, 4, 3], affine: placed, data });
+  return path;
+}
+
+test("probability maps: Brier score, calibration error and a diagram, of a pair and of a cohort", async () => {
+  // Lesion: 0 to 3 and 64. Two voxels are said 0.8, one of them lesion; one is said 0.3 and is none.
+  const map = await writeMap("map.nii.gz", { 1: 0.8, 30: 0.8, 40: 0.3, 64: 0.005 });
+  const png = join(folder, "reliability.png");
+  const { out, code } = await evaluate(...files, "--probability", map, "--reliability", png);
+  expect(code).toBe(0);
+  expect(out).toContain("Probabilities (3 voxels of 0.01 or more)\n");
+  expect(out).toContain(`Brier score                 ${((0.04 + 0.64 + 0.09) / 3).toFixed(4)}\n`);
+  expect(out).toContain(`expected calibration error  ${((0.6 + 0.3) / 3).toFixed(4)}\n`);
+  expect(out).toMatch(/^ +0\.8–0\.9 +2 +0\.800 +0\.500$/m);
+  expect([...readFileSync(png).subarray(1, 4)]).toEqual([..."PNG"].map((c) => c.charCodeAt(0)));
+  const dirs = await folders();
+  mkdirSync(join(folder, "maps"), { recursive: true });
+  await writeMap("maps/a.nii.gz", { 1: 0.8, 30: 0.8, 40: 0.3 });
+  await writeMap("maps/b.nii.gz", { 8: 0.6 });
+  const maps = ["--probabilities", join(folder, "maps")];
+  const cohort = await evaluate(...dirs, ...maps, "--json");
+  expect(cohort.err).toContain(`no probability map in ${maps[1]}: c, gone`);
+  const { probabilities } = JSON.parse(cohort.out);
+  expect(probabilities.voxels).toBe(4);
+  expect(probabilities.brier).toBeCloseTo((0.04 + 0.64 + 0.09 + 0.36) / 4, 6);
+});
+
+test("probability maps that do not fit are refused in a line", async () => {
+  const [moved, wrong] = [
+    await writeMap("moved.nii.gz", {}, 1),
+    await writeMap("w.nii.gz", { 1: 2 }),
+  ];
+  for (const [args, what] of [
+    [["--probability", moved], /moved\.nii\.gz: the map lies on another grid/],
+    [["--probability", wrong], /w\.nii\.gz: holds 2, and probabilities lie from 0 to 1/],
+    [["--reliability", join(folder, "x.png")], /--reliability draws probability maps/],
+    [["--probabilities", folder], /--probabilities are maps of a cohort/],
+  ] as const) {
+    const { err, code } = await evaluate(...files, ...args);
+    expect(err).toMatch(what);
+    expect(code).toBe(2);
+  }
 });
 
 test("folders: another name of the mask, and what is wrong with a folder", async () => {

@@ -15,12 +15,16 @@ import { makeCommand, say } from "../terminal/command";
 import { checkPaths, type GivenPaths, given } from "../terminal/command_paths";
 import { runMain } from "../terminal/main";
 import { printResult } from "../terminal/result";
+import { checkProbabilityOptions, reliabilityOf, reliabilityText } from "./evaluate/reliability";
 
 interface Options {
   readonly reference?: string;
   readonly prediction?: string;
   readonly references?: string;
   readonly predictions?: string;
+  readonly probability?: string;
+  readonly probabilities?: string;
+  readonly reliability?: string;
   readonly referenceName: string;
   readonly predictionName: string;
   readonly connectivity: string;
@@ -38,6 +42,12 @@ const program = makeCommand(
   .option("--prediction <file>", "NIfTI mask to score, on the same grid")
   .option("--references <dir>", "folder of references, a mask per patient")
   .option("--predictions <dir>", "folder of masks to score, a mask per patient")
+  .option(
+    "--probability <file>",
+    "probability map of the pair: calibration error and Brier score too",
+  )
+  .option("--probabilities <dir>", "folder of probability maps, a map per patient")
+  .option("--reliability <file>", "PNG of the reliability diagram of the probabilities")
   .option("--reference-name <name>", "mask in a patient's folder, without .nii.gz", "ground_truth")
   .option("--prediction-name <name>", "mask in a patient's folder, without .nii.gz", "prediction")
   .addOption(
@@ -58,6 +68,7 @@ async function evaluate(options: Options): Promise<void> {
     animaCompat: options.animaCompat === true,
   };
   const { reference, prediction, references, predictions } = options;
+  checkProbabilityOptions(options);
   if (reference && prediction && !references && !predictions) {
     checkFiles([given("--reference", reference), given("--prediction", prediction)], options);
     await evaluatePair({ patient: reference, reference, prediction }, settings, options);
@@ -90,9 +101,13 @@ async function evaluate(options: Options): Promise<void> {
 }
 
 /** Before the work. @throws UserError for a file that is a mask, or that cannot be written */
-function checkFiles(reads: readonly GivenPaths[], { csv, json }: Options): void {
+function checkFiles(reads: readonly GivenPaths[], options: Options): void {
+  const { csv, json, probability, reliability } = options;
   const toFile = json === true ? undefined : json;
-  checkPaths({ reads, writes: [given("--csv", csv), given("--json", toFile)] });
+  checkPaths({
+    reads: [...reads, given("--probability", probability)],
+    writes: [given("--csv", csv), given("--json", toFile), given("--reliability", reliability)],
+  });
 }
 
 async function evaluatePair(
@@ -101,10 +116,13 @@ async function evaluatePair(
   options: Options,
 ): Promise<void> {
   const result = await score(pair, settings);
+  const { probability } = options;
+  const maps = probability === undefined ? [] : [{ ...pair, prediction: probability }];
+  const reliability = await reliabilityOf(maps, options.reliability);
   report(
     options,
-    pairTables(result, settings),
-    () => pairJson(pair, result, settings),
+    pairTables(result, settings) + reliabilityText(reliability),
+    () => pairJson(pair, result, settings, reliability),
     () => cohortCsv([pair], [result]),
   );
 }
@@ -115,6 +133,7 @@ async function evaluateFolders(
   options: Options,
   folders: { readonly references: string; readonly predictions: string },
 ): Promise<void> {
+  const maps = await mapsOf(folders.references, options);
   warn(masks.onlyReference, `only in ${folders.references}, not scored`);
   warn(masks.onlyPrediction, `only in ${folders.predictions}, not scored`);
   const results: Evaluation[] = [];
@@ -133,12 +152,27 @@ async function evaluateFolders(
     bar.stop();
   }
   const summary = summariseCohort(results);
+  const reliability = await reliabilityOf(maps, options.reliability);
   report(
     options,
-    cohortTables(masks.pairs, results, summary),
-    () => cohortJson(folders, masks, results, summary, settings),
+    cohortTables(masks.pairs, results, summary) + reliabilityText(reliability),
+    () => cohortJson(folders, masks, results, summary, settings, reliability),
     () => cohortCsv(masks.pairs, results),
   );
+}
+
+/** The probability maps of a cohort beside their references. */
+async function mapsOf(
+  references: string,
+  { probabilities, referenceName }: Options,
+): Promise<readonly MaskPair[]> {
+  if (probabilities === undefined) return [];
+  const found = await pairMasks(
+    { root: references, fileName: referenceName, option: "--reference-name" },
+    { root: probabilities, fileName: "probability", option: "--probabilities" },
+  );
+  warn(found.onlyReference, `no probability map in ${probabilities}`);
+  return found.pairs;
 }
 
 function warn(patients: readonly string[], where: string): void {

@@ -2,6 +2,7 @@
 import type { MaskPair, MaskPairs } from "../data/mask_folders";
 import type { CohortSummary } from "./cohort_scores";
 import type { Lesion } from "./lesions";
+import type { Reliability } from "./reliability";
 import { type Evaluation, type EvaluationSettings, METRICS } from "./scores";
 
 /** Names and meanings are a contract with scripts; it rises when one of them changes. */
@@ -11,6 +12,7 @@ export function pairJson(
   { reference, prediction }: MaskPair,
   result: Evaluation,
   settings: EvaluationSettings,
+  probabilities?: Reliability,
 ): string {
   const { referenceLesions, predictedLesions, sensL: _, ppvL: __, f1: ___, ...rest } = result;
   const report = {
@@ -21,6 +23,7 @@ export function pairJson(
     ...rest,
     referenceLesions: listed(referenceLesions, "found"),
     predictedLesions: listed(predictedLesions, "truePositive"),
+    probabilities,
   };
   return JSON.stringify(report, null, 2);
 }
@@ -34,12 +37,14 @@ export function cohortJson(
   results: readonly Evaluation[],
   summary: CohortSummary,
   settings: EvaluationSettings,
+  probabilities?: Reliability,
 ): string {
   const report = {
     format: FORMAT,
     ...folders,
     ...settings,
     summary,
+    probabilities,
     unmatched: { references: onlyReference, predictions: onlyPrediction },
     patients: pairs.map((pair, i) => {
       const { scores, lesionFree } = results[i]!;

@@ -3,7 +3,8 @@ import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
 import { sameGrid } from "../data/affine";
 import type { MaskPair } from "../data/mask_folders";
-import { readMask, readVolume } from "../data/nifti_read";
+import { readMask } from "../data/nifti_read";
+import { readProbability } from "../data/probability_map";
 import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
 import { type Calibration, calibrationMetadata, fitCalibration } from "../decision/calibration";
 import { type CalibrationSample, calibrationSample } from "../decision/calibration_sample";
@@ -117,17 +118,6 @@ export async function calibrateByMaps(
     observer.note(`${patient}: ${samples.length} of ${pairs.length}`);
   }
   return stored([path], samples, true);
-}
-
-/** A probability map. @throws UserError where a voxel is none */
-export async function readProbability(path: string) {
-  const map = await readVolume(path);
-  const wrong = map.data.findIndex((p) => !(p >= -1e-6 && p <= 1 + 1e-6));
-  if (wrong < 0) return map;
-  throw new UserError(
-    `${path}: holds ${map.data[wrong]}, and probabilities lie from 0 to 1; give the map that ` +
-      "`predict --probability` writes",
-  );
 }
 
 /** Writes it into the metadata of the files; the tensors stay. */
