@@ -1,6 +1,6 @@
-// Correlates a volume with taps along one axis, and keeps every STRIDE-th sample of it.
+// Correlates a volume with taps along one axis, and keeps every STRIDE-th sample of it from FIRST on.
 // x: (OUTER, N, INNER); taps: (2R + 1); y: (OUTER, N2, INNER):
-//   y[o, i, j] = Σ_k taps[k] · x[o, clamp(i · STRIDE + k − R), j]
+//   y[o, i, j] = Σ_k taps[k] · x[o, clamp(FIRST + i · STRIDE + k − R), j]
 // One thread per output element; beyond the ends the last sample is held.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> taps: array<f32>;
@@ -11,6 +11,7 @@ struct Args {
   N: u32,
   N2: u32,
   INNER: u32,
+  FIRST: u32,
   STRIDE: u32,
   R: u32,
 }
@@ -30,7 +31,7 @@ fn main(
   }
   let row = at / args.INNER;
   let base = (row / args.N2) * args.N * args.INNER + at % args.INNER;
-  let centre = i32((row % args.N2) * args.STRIDE) - i32(args.R);
+  let centre = i32(args.FIRST + (row % args.N2) * args.STRIDE) - i32(args.R);
   let last = i32(args.N) - 1;
   var sum = 0.0;
   for (var k = 0u; k <= 2u * args.R; k++) {

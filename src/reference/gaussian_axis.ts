@@ -17,6 +17,7 @@ interface Smoothing extends GaussianAxisAttrs {
 const smoothings: Record<string, Smoothing> = {
   depth: { x: [9, 4, 5], axis: 0, stride: 1, sigma: 1.2 },
   height_by_2: { x: [3, 13, 7], axis: 1, stride: 2, sigma: 0.9 },
+  depth_by_4_from_2: { x: [15, 3, 6], axis: 0, first: 2, stride: 4, sigma: 1.7 },
   width_by_3: { x: [4, 3, 20], axis: 2, stride: 3, sigma: 2.1 },
   wider_than_the_axis: { x: [3, 5, 4], axis: 1, stride: 1, sigma: 3 },
   one_tap: { x: [5, 6, 7], axis: 2, stride: 1, sigma: 0 },
@@ -26,8 +27,8 @@ const smoothings: Record<string, Smoothing> = {
 const sigmas = new Map(Object.entries(smoothings).map(([id, { sigma }]) => [id, sigma]));
 const SIZED_SIGMA = 1.1;
 
-function shapeOfResult(shape: Shape, { axis, stride }: GaussianAxisAttrs): Shape {
-  return shape.with(axis, Math.ceil(shape[axis]! / stride));
+function shapeOfResult(shape: Shape, { axis, first = 0, stride }: GaussianAxisAttrs): Shape {
+  return shape.with(axis, Math.ceil((shape[axis]! - first) / stride));
 }
 
 export const gaussianAxisReference = defineReference<GaussianAxisAttrs>({
@@ -52,9 +53,9 @@ export const gaussianAxisReference = defineReference<GaussianAxisAttrs>({
     },
   ],
   data: (c) => ({ taps: Float64Array.from(taps(sigmas.get(c.id) ?? SIZED_SIGMA)) }),
-  forward({ x, taps: weights }, shapes, { axis, stride }) {
+  forward({ x, taps: weights }, shapes, { axis, first = 0, stride }) {
     const shape = shapes.x!;
-    const out = shapeOfResult(shape, { axis, stride });
+    const out = shapeOfResult(shape, { axis, first, stride });
     const inner = elements(shape.slice(axis + 1));
     const radius = (weights!.length - 1) / 2;
     const y = new Float64Array(elements(out));
@@ -62,7 +63,7 @@ export const gaussianAxisReference = defineReference<GaussianAxisAttrs>({
       const row = Math.floor(i / inner);
       const outer = Math.floor(row / out[axis]!);
       weights!.forEach((weight, k) => {
-        const at = (row % out[axis]!) * stride + k - radius;
+        const at = first + (row % out[axis]!) * stride + k - radius;
         const held = Math.min(Math.max(at, 0), shape[axis]! - 1);
         y[i]! += weight * x![(outer * shape[axis]! + held) * inner + (i % inner)]!;
       });

@@ -10,7 +10,13 @@ import {
 } from "../data/affine";
 import { type Grid, type Mask, type Volume, voxelSize } from "../data/volume";
 import type { Memory } from "../gpu/memory";
-import { type RegisterOptions, type Registration, register } from "./register";
+import {
+  type RegisterOptions,
+  type Registration,
+  register,
+  rmsDistance,
+  ScanPair,
+} from "./register";
 import { rotationDegrees } from "./rigid";
 import type { Pose } from "./step";
 import { warpTo } from "./warp";
@@ -23,8 +29,10 @@ import { warpTo } from "./warp";
 export const LEAST_SIMILARITY = 0.72;
 /** A pair that a refinement moves by less, mm RMS, is aligned as it is. */
 const ALIGNED_MM = 0.2;
-/** Resolutions of that refinement, mm. */
-const REFINEMENT = [4, 2.5];
+/** The refinement: from where the headers put the visits. Resolutions in mm. */
+const REFINEMENT = { start: IDENTITY, levels: [4, 2.5] };
+/** Visits that are less alike lie so far from each other that it is no use to begin with it. */
+const REFINED_FROM = 0.3;
 
 /** A field of view that is smaller along an axis holds no whole head, mm. */
 const LEAST_FIELD_MM = 110;
@@ -48,9 +56,17 @@ export interface AlignOptions extends Pick<RegisterOptions, "kind" | "onStep"> {
 /** Of both visits; one that is not known is undefined: then the whole head counts. */
 export type Brains = readonly [Mask | undefined, Mask | undefined];
 
+/** A registration beside what the headers say. */
+export interface HeaderRegistration extends Registration {
+  /** As {@link Registration.similarity}, where the headers put the visits. */
+  readonly similarityBefore: number;
+  /** How far the head lies from where the headers put it, mm RMS. */
+  readonly moved: number;
+}
+
 export interface Alignment {
   /** The best that was found; undefined where one of the scans is empty. */
-  readonly registration?: Registration;
+  readonly registration?: HeaderRegistration;
   /** The headers put the visits on each other: nothing needs to be moved. */
   readonly aligned: boolean;
   /** Both scans show one head, as far as similarity tells. */
@@ -61,6 +77,8 @@ export interface Alignment {
   readonly notes: readonly string[];
 }
 
+const NO_HEAD = { aligned: false, trusted: false, mirrored: false };
+
 /** Looks from where the headers put the visits, and, where that is no good, from the heads' centres. */
 export async function align(
   memory: Memory,
@@ -69,25 +87,48 @@ export async function align(
   { mode, brains: given, ...options }: AlignOptions,
 ): Promise<Alignment> {
   const { brains, notes } = given ? { brains: known(given), notes: [] } : brainsOf(visit1, visit2);
-  const look = (more: RegisterOptions) =>
-    register(memory, visit1, visit2, { ...options, brains, ...more });
-  const fine = await look({ start: IDENTITY, levels: REFINEMENT });
-  const settled = fine !== undefined && fine.similarity >= LEAST_SIMILARITY;
-  if (settled && mode === "auto" && fine.moved < ALIGNED_MM) {
-    return { registration: fine, aligned: true, trusted: true, mirrored: false, notes };
+  const all = { ...options, brains };
+  const scans = ScanPair.of(memory, visit1, visit2);
+  if (!scans) return { ...NO_HEAD, notes };
+  try {
+    const { best, aligned } = await bestOf(scans, mode, all);
+    const trusted = isTrusted(best);
+    const look = best && !trusted;
+    const mirrored = look ? await isMirrored(memory, visit1, visit2, best, all) : false;
+    return { registration: best, aligned, trusted, mirrored, notes };
+  } finally {
+    scans.release();
   }
-  // From afar, and again where the refinement found nothing that can be trusted.
-  const far = settled && fine.moved < 5 ? undefined : await look({});
-  const best = better(fine, far);
-  const trusted = best !== undefined && best.similarity >= LEAST_SIMILARITY;
-  const mirrored =
-    best !== undefined &&
-    !trusted &&
-    (await isMirrored(memory, visit1, visit2, best, { ...options, brains }));
-  return { registration: best, aligned: false, trusted, mirrored, notes };
 }
 
-function better(a?: Registration, b?: Registration): Registration | undefined {
+async function bestOf(
+  scans: ScanPair,
+  mode: AlignOptions["mode"],
+  options: RegisterOptions,
+): Promise<{ best?: HeaderRegistration; aligned: boolean }> {
+  const similarityBefore = await scans.similarityAt({ ...options, ...REFINEMENT });
+  const look = async (more: RegisterOptions): Promise<HeaderRegistration | undefined> => {
+    const found = await scans.register({ ...options, ...more });
+    if (!found) return undefined;
+    const moved = rmsDistance(IDENTITY, found.transform, scans.heads[0].points);
+    return { ...found, similarityBefore, moved };
+  };
+  const refined = similarityBefore >= REFINED_FROM;
+  const near = refined ? await look(REFINEMENT) : undefined;
+  if (near && isTrusted(near)) {
+    if (mode === "auto" && near.moved < ALIGNED_MM) return { best: near, aligned: true };
+    if (near.moved < 5) return { best: near, aligned: false };
+  }
+  // From afar, and again where the refinement found nothing that can be trusted.
+  const best = better(near, await look({}));
+  if (refined || isTrusted(best)) return { best, aligned: false };
+  return { best: better(await look(REFINEMENT), best), aligned: false };
+}
+
+const isTrusted = (found?: Registration) =>
+  found !== undefined && found.similarity >= LEAST_SIMILARITY;
+
+function better<R extends Registration>(a?: R, b?: R): R | undefined {
   if (!a || !b) return a ?? b;
   return b.similarity >= a.similarity ? b : a;
 }

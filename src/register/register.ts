@@ -42,10 +42,6 @@ export interface Registration extends Pose {
   readonly steps: number;
   /** Median correlation of the visits in cubes of 15 mm (quality.ts). */
   readonly similarity: number;
-  /** The same at the start. */
-  readonly similarityBefore: number;
-  /** How far the head was moved from the start, mm RMS. */
-  readonly moved: number;
 }
 
 const LEVELS = [8, 4, 2.5];
@@ -65,16 +61,44 @@ export async function register(
   visit2: Volume,
   options: RegisterOptions = {},
 ): Promise<Registration | undefined> {
-  const [head1, head2] = [findHead(visit1), findHead(visit2)];
-  if (!head1 || !head2) return undefined;
-  const pyramids = [
-    new Pyramid(memory, reduced(visit1, 1 / head1.median)),
-    new Pyramid(memory, reduced(visit2, 1 / head2.median)),
-  ] as const;
+  const scans = ScanPair.of(memory, visit1, visit2);
   try {
-    return await new Search(memory, pyramids, [head1, head2], options).run();
+    return await scans?.register(options);
   } finally {
-    for (const pyramid of pyramids) pyramid.release();
+    scans?.release();
+  }
+}
+
+/** Two scans on the device, to be registered from any start. */
+export class ScanPair {
+  private constructor(
+    private readonly memory: Memory,
+    private readonly pyramids: readonly [Pyramid, Pyramid],
+    readonly heads: readonly [Head, Head],
+  ) {}
+
+  /** Undefined where one of them shows no head. */
+  static of(memory: Memory, visit1: Volume, visit2: Volume): ScanPair | undefined {
+    const [head1, head2] = [findHead(visit1), findHead(visit2)];
+    if (!head1 || !head2) return undefined;
+    const pyramids = [
+      new Pyramid(memory, reduced(visit1, 1 / head1.median)),
+      new Pyramid(memory, reduced(visit2, 1 / head2.median)),
+    ] as const;
+    return new ScanPair(memory, pyramids, [head1, head2]);
+  }
+
+  register(options: RegisterOptions): Promise<Registration | undefined> {
+    return new Search(this.memory, this.pyramids, this.heads, options).run();
+  }
+
+  /** The likeness of the visits (quality.ts) where the start of the options puts them. */
+  similarityAt(options: RegisterOptions): Promise<number> {
+    return new Search(this.memory, this.pyramids, this.heads, options).similarity();
+  }
+
+  release(): void {
+    for (const pyramid of this.pyramids) pyramid.release();
   }
 }
 
@@ -97,21 +121,23 @@ class Search {
 
   async run(): Promise<Registration | undefined> {
     const { levels = LEVELS, brains } = this.options;
-    const finest = { spacing: levels.at(-1)!, inBrain: brains !== undefined };
     const passes: Pass[] = levels.map((spacing) => ({ spacing, inBrain: false }));
-    if (brains) passes.push(finest);
-    const start = this.transform;
-    const similarityBefore = await this.at(finest, (step) => similarityOf(this.memory, step));
+    if (brains) passes.push({ spacing: levels.at(-1)!, inBrain: true });
     let fit: Fit | undefined;
     for (const pass of passes) {
       fit = await this.at(pass, (step) => this.descend(step, pass));
       if (!fit) return undefined;
     }
-    const similarity = await this.at(finest, (step) => similarityOf(this.memory, step));
+    const similarity = await this.similarity();
     const { transform, steps } = this;
-    const moved = rmsDistance(start, transform, this.heads[0].points);
-    const quality = { similarity, similarityBefore, moved };
-    return { ...this.pose(), transform, fit: fit!, steps, ...quality };
+    return { ...this.pose(), transform, fit: fit!, steps, similarity };
+  }
+
+  /** At the present pose, in points of the finest level. */
+  similarity(): Promise<number> {
+    const { levels = LEVELS, brains } = this.options;
+    const finest = { spacing: levels.at(-1)!, inBrain: brains !== undefined };
+    return this.at(finest, (step) => similarityOf(this.memory, step));
   }
 
   private pose(): Pose {
@@ -131,7 +157,6 @@ class Search {
       return await act(step);
     } finally {
       step.release();
-      for (const [k, level] of levels.entries()) pyramids[k]!.releaseLevel(level);
     }
   }
 
