@@ -116,7 +116,8 @@ test("synthesise and phantom: a folder is of one seed", async () => {
   const out = join(folder, "synthetic");
   const all = await atOnce(
     ...([STARTS, folder, imports] as const),
-    `const options = { sources: findSources(${JSON.stringify(data)}), masks: [], pairs: 0, seed: k };
+    `const options = { sources: findSources([${JSON.stringify(data)}]), phantoms: 0, masks: [], pairs: 0,
+       seed: k };
      await writeSynthetic(${JSON.stringify(out)}, options); return k;`,
   );
   const winners = all.flatMap(({ value }) => (value === undefined ? [] : [value]));

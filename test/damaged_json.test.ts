@@ -143,8 +143,8 @@ const files: Record<string, File> = {
     path: join(pair, "synthetic.json"),
     read: () => originOf(pair),
     bad: [
-      ["{}", /synthetic\.json: recipient is missing; .*remove the folder/],
-      [json({ recipient: "a", donors: "b", made: [] }), /donors is "b"/],
+      ["{}", /synthetic\.json: patient is missing; .*remove the folder/],
+      [json({ patient: "a", scan: "b", made: "c" }), /made is "c"/],
     ],
   },
 };

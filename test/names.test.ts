@@ -68,9 +68,11 @@ test("a cohort: composed ids, extensions in any case, and all of it splits by wh
   for (const { time1, truth } of patients) expect([time1, truth].every(existsSync)).toBe(true);
   const split = splitCohort(patients, { val: ["Doe", "John", stored], seed: 0 });
   expect(split.val.map(({ id }) => id)).toEqual([doe, typed]);
-  expect(findSources(data, ["patient003", typed]).map(({ id }) => id)).toEqual([
-    typed,
-    "patient003",
+  expect(findSources([data], ["patient003", typed]).map(({ name }) => name)).toEqual([
+    `${typed}/1`,
+    `${typed}/2`,
+    "patient003/1",
+    "patient003/2",
   ]);
 });
 

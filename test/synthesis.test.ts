@@ -1,22 +1,28 @@
-/** Synthetic new lesions: their places, their effect, no sign of the pasting, repeatability. */
+/** Synthetic pairs: what is in them, where, how often; that they repeat; cohorts of them. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { Philox } from "../src/core/random";
 import { readMask, readVolume } from "../src/data/nifti_read";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
 import { DEFAULT_PHANTOM } from "../src/data/phantom/cohort";
+import { lattice } from "../src/data/phantom/fields";
 import { makePatient } from "../src/data/phantom/patient";
 import { gaussian } from "../src/data/smooth";
 import type { Mask, Volume } from "../src/data/volume";
 import { inOrder, orderTo } from "../src/data/voxel_order";
 import { connectedComponents } from "../src/eval/components";
+import type { Background } from "../src/synthesis/background";
 import { ORIGIN, originOf, writeSynthetic } from "../src/synthesis/cohort";
-import { makeSyntheticPair } from "../src/synthesis/pair";
-import { drawTurn, fill, fits, footprint, paint } from "../src/synthesis/paste";
-import type { LesionShape } from "../src/synthesis/shape";
-import { findSources, type Recipient, readRecipient } from "../src/synthesis/sources";
+import { EVOLUTION } from "../src/synthesis/evolution";
+import { fill } from "../src/synthesis/fill";
+import { blurred, fromSlices, intoSlices, planeSums, sliceGrid } from "../src/synthesis/filters";
+import { generatePair } from "../src/synthesis/generate";
+import { drawBody, footprint } from "../src/synthesis/lesion";
+import { appearsAt, type Motion, moved, turn } from "../src/synthesis/motion";
+import { NoiseStream } from "../src/synthesis/noise";
+import { findSources, readBackground } from "../src/synthesis/sources";
 import { tissueOf } from "../src/synthesis/tissue";
 import { expectRefusal, run } from "./cli_rig";
 
@@ -26,8 +32,8 @@ const singles = join(folder, "singles");
 const settings = { ...DEFAULT_PHANTOM, spacing: 2, fieldOfView: [104, 128, 80] as const, seed: 3 };
 afterAll(() => rmSync(folder, { recursive: true }));
 
-let recipients: Recipient[] = [];
-let single: Recipient;
+let background: Background;
+let withLesions: Background;
 
 /** Three pairs, and two single scans whose lesions are those that are new in a phantom. */
 beforeAll(async () => {
@@ -46,33 +52,17 @@ beforeAll(async () => {
     await writeVolume(join(alone, "flair.nii.gz"), visits[1]);
     await writeMask(join(alone, "lesions.nii.gz"), truth);
   }
-  recipients = await Promise.all(findSources(pairs).map((source) => readRecipient(source)));
-  single = await readRecipient(findSources(singles)[0]!);
+  background = await readBackground(findSources([pairs])[0]!);
+  withLesions = await readBackground(findSources([singles])[0]!);
 });
 
-const shapesOf = (id: string) =>
-  recipients.filter(({ source }) => source.id !== id).flatMap(({ shapes }) => shapes);
+const sum = (of: ArrayLike<number>) =>
+  Array.prototype.reduce.call(of, (a, b) => a + b, 0) as number;
 const volumeMm3 = (image: Volume | Mask) =>
   Math.abs(image.affine[0]! * image.affine[5]! * image.affine[10]!);
 
-/** A ball of 5 mm radius on 1 mm voxels. */
-function ball(): LesionShape {
-  const size = [15, 15, 15] as const;
-  const hard = Float32Array.from({ length: 15 ** 3 }, (_, i) => {
-    const [x, y, z] = [i % 15, Math.floor(i / 15) % 15, Math.floor(i / 225)];
-    return Math.hypot(x - 7, y - 7, z - 7) <= 5 ? 1 : 0;
-  });
-  const count = hard.reduce((a, b) => a + b, 0);
-  const soft = gaussian(hard, size, [0.7, 0.7, 0.7]);
-  const border = soft.toSorted().at(-count)!;
-  const toCentre = [1, 0, 0, -7, 0, 1, 0, -7, 0, 0, 1, -7, 0, 0, 0, 1];
-  const texture = new Float32Array(hard.length).fill(1);
-  const place = [0.5, 0.5, 0.5] as const;
-  return { donor: "ball", size, toCentre, soft, border, texture, place, volume: count };
-}
-
-describe("smoothing", () => {
-  test("keeps the sum and has the deviation asked for, by taps and by running means", () => {
+describe("filters", () => {
+  test("smoothing keeps the sum and has the deviation asked for, by taps and by running means", () => {
     for (const sigma of [0.6, 1.4, 3.7, 8.2]) {
       const point = new Float32Array(121);
       point[60] = 1;
@@ -82,235 +72,196 @@ describe("smoothing", () => {
       expect(Math.abs(Math.sqrt(square) / sigma - 1), `σ ${sigma}`).toBeLessThan(0.05);
     }
   });
-});
 
-describe("places", () => {
-  test("plausible places are white matter: neither air, nor fluid, nor an old lesion", () => {
-    for (const { tissues, lesions } of recipients) {
-      const { plausible, relative, fluid, brain } = tissues[1]!;
-      const places = [...plausible.keys()].filter((i) => plausible[i]);
-      expect(places.length).toBeGreaterThan(3000);
-      for (const i of places) {
-        if (!brain[i] || lesions.data[i] || fluid[i]! > 0.5 || Math.abs(relative[i]! - 1) > 0.13) {
-          throw new Error(`voxel ${i} is no place for a lesion`);
+  test("blurring has the deviation asked for along each axis", () => {
+    const size = [15, 17, 19] as const;
+    const point = new Float32Array(15 * 17 * 19);
+    point[(9 * 17 + 8) * 15 + 7] = 1;
+    const sigma = [0.3, 0.9, 1.4];
+    const even = blurred(point, size, sigma);
+    expect(sum(even)).toBeCloseTo(1, 5);
+    for (const axis of [0, 1, 2]) {
+      let square = 0;
+      for (const [i, v] of even.entries()) {
+        const at = [i % 15, Math.floor(i / 15) % 17, Math.floor(i / 255)][axis]!;
+        square += v * (at - [7, 8, 9][axis]!) ** 2;
+      }
+      expect(Math.sqrt(square)).toBeCloseTo(sigma[axis]!, 3);
+    }
+  });
+
+  test("slices and back keep what is even and what rises evenly, along every axis", () => {
+    const size = [20, 22, 24] as const;
+    for (const axis of [0, 1, 2] as const) {
+      for (const cubic of [false, true]) {
+        const grid = sliceGrid(axis, size[axis], 3.3, 3, 0.37);
+        const values = Float32Array.from({ length: 20 * 22 * 24 }, (_, i) => {
+          return [i % 20, Math.floor(i / 20) % 22, Math.floor(i / 440)][axis]!;
+        });
+        const cut = planeSums(values, size, axis, intoSlices(size[axis], grid));
+        const back = planeSums(cut.data, cut.size, axis, fromSlices(size[axis], grid, cubic));
+        expect(back.size).toEqual(size);
+        for (const [i, v] of back.data.entries()) {
+          const at = values[i]!;
+          if (at > 7 && at < size[axis] - 8) expect(Math.abs(v - at)).toBeLessThan(0.25);
         }
       }
     }
   });
 
-  test("a footprint has the shape's volume on any grid, with partial volume at its border", () => {
-    const shape = ball();
-    const turn = [1, 0, 0, 0, 1, 0, 0, 0, 1];
-    for (const edges of [
-      [1, 1, 1],
-      [0.7, 0.7, 3],
-      [2, 1.3, 0.9],
-    ] as const) {
-      const size = edges.map((mm) => Math.ceil(40 / mm)) as [number, number, number];
-      const affine = [edges[0], 0, 0, -20, 0, edges[1], 0, -20, 0, 0, edges[2], -20, 0, 0, 0, 1];
-      const image = { size, affine, data: new Float32Array(size[0] * size[1] * size[2]) };
-      const { share } = footprint(image, shape, { centre: [0.3, -0.2, 0.4], turn });
-      const volume = share.reduce((sum, s) => sum + s, 0) * edges[0] * edges[1] * edges[2];
-      expect(Math.abs(volume / shape.volume - 1), `${edges}`).toBeLessThan(0.06);
-      expect(share.some((s) => s > 0.2 && s < 0.8)).toBe(true);
-      expect(share.some((s) => s > 0.999)).toBe(true);
-    }
+  test("noise: mean, deviation and the magnitude's floor", () => {
+    const stream = new NoiseStream(new Philox(3));
+    const tissue = new Float32Array(200_000).fill(1);
+    stream.addNormal(tissue, 0.1);
+    const mean = sum(tissue) / tissue.length;
+    expect(mean).toBeCloseTo(1, 2);
+    expect(Math.sqrt(sum(tissue.map((v) => (v - mean) ** 2)) / tissue.length)).toBeCloseTo(0.1, 3);
+    const air = new Float32Array(200_000);
+    stream.addRician(air, 0.1);
+    expect(sum(air) / air.length).toBeCloseTo(0.1 * Math.sqrt(Math.PI / 2), 3);
+    expect(Math.min(...air.subarray(0, 1000))).toBeGreaterThan(0);
   });
 
-  test("turns keep the volume up to their size, mirrored or not", () => {
-    const random = new Philox(4);
-    for (const mirrored of [false, true]) {
-      const [a, b, c, d, e, f, g, h, i] = drawTurn(random, mirrored) as [
-        ...[number, number, number],
-        ...[number, number, number],
-        ...[number, number, number],
-      ];
-      const volume = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
-      expect(mirrored ? -volume : volume).toBeWithin(1.2 ** -3, 0.85 ** -3);
+  test("a motion reads where it says, and appearsAt is its inverse", () => {
+    const size = [24, 26, 28] as const;
+    const still = lattice([24, 26, 28], 8, () => 0);
+    const motion: Motion = {
+      linear: turn([0.1, -0.2, 0.15], [1.05, 0.95, 1]),
+      shift: [0.4, -1.2, 0.7],
+      bend: [still, still, still],
+    };
+    const values = new Float32Array(24 * 26 * 28);
+    const [x, y, z] = [10, 14, 12];
+    for (const d of [-1, 0, 1])
+      for (const e of [-1, 0, 1])
+        for (const f of [-1, 0, 1]) values[((z + d) * 26 + y + e) * 24 + x + f] = 1;
+    const seen = moved(values, size, motion);
+    const centre = [0, 0, 0];
+    for (const [i, v] of seen.entries()) {
+      for (const [axis, at] of [i % 24, Math.floor(i / 24) % 26, Math.floor(i / 624)].entries())
+        centre[axis]! += (v * at) / sum(seen);
     }
-  });
-
-  test("fluid, the border of the brain and other lesions are refused", () => {
-    const { images, tissues } = recipients[0]!;
-    const tissue = tissues[1]!;
-    const none = new Uint8Array(tissue.plausible.length);
-    const turn = [2, 0, 0, 0, 2, 0, 0, 0, 2];
-    const found = [...tissue.plausible.keys()].map((i) => {
-      const [nx, ny] = tissue.size;
-      const at = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
-      return at.map(
-        (v, axis) => images[0]!.affine[5 * axis]! * v + images[0]!.affine[4 * axis + 3]!,
-      );
-    });
-    const fit = [...found.keys()]
-      .filter((i) => i % 211 === 0)
-      .filter((i) => {
-        const print = footprint(images[0]!, ball(), {
-          centre: found[i] as [number, number, number],
-          turn,
-        });
-        if (!fits(print, tissue, none)) return false;
-        expect(
-          fits(
-            print,
-            tissue,
-            none.map(() => 1),
-          ),
-        ).toBe(false);
-        const fluid = print.voxels.reduce((s, v, k) => s + print.share[k]! * tissue.fluid[v]!, 0);
-        expect(fluid).toBeLessThan(0.15 * print.share.reduce((a, b) => a + b, 0));
-        return true;
-      });
-    expect(fit.length).toBeGreaterThan(3);
+    const expected = appearsAt(size, motion, [x, y, z]);
+    for (const axis of [0, 1, 2])
+      expect(Math.abs(centre[axis]! - expected[axis]!)).toBeLessThan(0.1);
   });
 });
 
-describe("lesions", () => {
-  test("painting lifts what is covered, keeps its noise, and touches nothing else", () => {
-    const { images, tissues } = recipients[0]!;
-    const tissue = tissues[1]!;
-    const [nx, ny] = tissue.size;
-    const centre = tissue.plausible.findLastIndex(
-      (v, i) => v === 1 && tissue.plausible[i + 1] === 1,
-    );
-    const at = [centre % nx, Math.floor(centre / nx) % ny, Math.floor(centre / (nx * ny))].map(
-      (v, axis) => images[1]!.affine[5 * axis]! * v + images[1]!.affine[4 * axis + 3]!,
-    ) as [number, number, number];
-    const print = footprint(images[1]!, ball(), { centre: at, turn: [2, 0, 0, 0, 2, 0, 0, 0, 2] });
-    const data = images[1]!.data.slice();
-    const labels = paint(data, tissue, print, 0.5);
-    const inside = new Map([...print.voxels].map((v, k) => [v, print.share[k]!]));
-    for (const [i, v] of data.entries()) {
-      if (!inside.has(i)) expect(v).toBe(images[1]!.data[i]!);
-      else expect(v).toBeGreaterThanOrEqual(images[1]!.data[i]!);
+describe("backgrounds", () => {
+  test("hold white matter of about 1, and places that are what they are called", () => {
+    const { image, places, hull, fluid, size } = background;
+    expect(image.length).toBe(size[0] * size[1] * size[2]);
+    const white = places.deep;
+    expect(sum(Array.from(white, (i) => image[i]!)) / white.length).toBeCloseTo(1, 1);
+    for (const [region, voxels] of Object.entries(places)) {
+      if (region !== "confluent") expect(voxels.length, region).toBeGreaterThan(100);
+      for (const i of voxels) expect(hull[i]).toBeGreaterThan(80);
+      if (region === "fluid") continue;
+      expect(sum(Array.from(voxels, (i) => fluid[i]!)) / 255).toBeLessThan(0.2 * voxels.length + 1);
     }
-    expect(labels.length).toBeGreaterThan(0);
-    for (const i of labels) expect(inside.get(i)).toBeGreaterThanOrEqual(0.5);
-    expect(connectedComponents(mask(labels, data.length), tissue.size).count).toBe(1);
   });
 
-  test("filling makes white matter of lesions and leaves the rest", () => {
-    const { images, tissues, lesions } = single;
-    const data = images[0]!.data.slice();
-    fill(data, tissues[0]!, lesions.data, lesions, new Philox(2));
-    const { level, air } = tissues[0]!;
+  test("filling makes white matter of lesions and leaves the rest", async () => {
+    const image = await readVolume(join(singles, "s0", "flair.nii.gz"));
+    const lesions = await readMask(join(singles, "s0", "lesions.nii.gz"));
+    const tissue = tissueOf("s0", image, undefined, lesions);
+    const data = image.data.slice();
+    fill(data, tissue, lesions.data, lesions, new Philox(2));
+    const { level, air } = tissue;
     const relative = (of: Float32Array, i: number) => (of[i]! - air) / (level[i]! - air);
     const inside = [...lesions.data.keys()].filter((i) => lesions.data[i]);
     const mean = (of: Float32Array) =>
-      inside.reduce((sum, i) => sum + relative(of, i), 0) / inside.length;
-    expect(mean(images[0]!.data)).toBeGreaterThan(1.2);
+      inside.reduce((total, i) => total + relative(of, i), 0) / inside.length;
+    expect(mean(image.data)).toBeGreaterThan(1.2);
     expect(Math.abs(mean(data) - 1)).toBeLessThan(0.12);
     const far = gaussian(Float32Array.from(lesions.data), lesions.size, [1, 1, 1]);
-    const changed = [...data.keys()].filter((i) => far[i] === 0 && data[i] !== images[0]!.data[i]);
+    const changed = [...data.keys()].filter((i) => far[i] === 0 && data[i] !== image.data[i]);
     expect(changed).toEqual([]);
   });
 });
 
-const mask = (voxels: Iterable<number>, length: number) => {
-  const set = new Uint8Array(length);
-  for (const i of voxels) set[i] = 1;
-  return set;
-};
+test("a lesion's body has the volume that was asked for", () => {
+  const random = new Philox(9);
+  for (const volume of [10, 60, 300, 1500]) {
+    let total = 0;
+    for (let n = 0; n < 30; n++) {
+      const body = drawBody(random, [40, 40, 40], volume, []);
+      total += sum(footprint(body, [80, 80, 80]).share) / 30;
+    }
+    expect(total / volume, `${volume} mm³`).toBeWithin(0.75, 1.35);
+  }
+});
 
 describe("pairs", () => {
-  test("of a pair: the own truth stays, what is new is brighter at visit 2 alone", () => {
-    const recipient = recipients[1]!;
-    const shapes = shapesOf("p1");
-    let pasted = 0;
-    for (let k = 0; k < 4; k++) {
-      const { visit1, visit2, truth, made } = makeSyntheticPair(recipient, shapes, [7, k]);
-      const old = made.some(({ kind }) => kind === "old");
-      const added = [...truth.data.keys()].filter(
-        (i) => truth.data[i] && !recipient.lesions.data[i],
-      );
-      pasted += added.length;
-      for (const i of recipient.lesions.data.keys()) {
-        if (recipient.lesions.data[i]) expect(truth.data[i]).toBe(1);
-      }
-      for (const i of added) {
-        expect(visit2.data[i]!).toBeGreaterThan(recipient.images[1]!.data[i]!);
-        expect(visit1.data[i]!).toBe(recipient.images[0]!.data[i]!);
-      }
-      if (!old) expect(visit1.data).toEqual(recipient.images[0]!.data);
-      for (const { donor } of made) expect(donor).not.toBe("p1");
-    }
-    expect(pasted).toBeGreaterThan(0);
-  });
-
-  test("of a single scan: no lesion is left unlabelled, nothing else differs but by the scanner", () => {
-    let [filled, pasted] = [0, 0];
-    for (let k = 0; k < 6; k++) {
-      const { visit1, visit2, truth, made } = makeSyntheticPair(single, shapesOf("none"), [1, k]);
-      filled += made.filter(({ kind }) => kind === "filled").length;
-      pasted += made.filter(({ kind }) => kind === "pasted").length;
-      // Where nothing is new the visits differ all the same: no voxel tells by being equal.
-      const { brain } = single.tissues[0]!;
-      const inBrain = [...brain.keys()].filter((i) => brain[i] && !truth.data[i]);
-      const same = inBrain.filter((i) => visit1.data[i] === visit2.data[i]).length;
-      expect(same / inBrain.length).toBeLessThan(0.001);
-      const found = connectedComponents(truth.data, truth.size, 18);
-      for (let c = 1; c <= found.count; c++) {
-        const mean = (of: Float32Array) =>
-          found.voxels(c).reduce((sum, i) => sum + of[i]!, 0) / found.voxels(c).length;
-        const whole = (of: Float32Array) =>
-          inBrain.reduce((sum, i) => sum + of[i]!, 0) / inBrain.length;
-        const ratio =
-          mean(visit2.data) / whole(visit2.data) / (mean(visit1.data) / whole(visit1.data));
-        expect(ratio).toBeGreaterThan(1.03);
+  test("what is labelled is brighter at visit 2 than at visit 1, against its surroundings", () => {
+    let [labelled, new1, empty] = [0, 0, 0];
+    for (let k = 0; k < 10; k++) {
+      const from = k % 2 ? background : withLesions;
+      const { visit1, visit2, truth, resolved, made } = generatePair(from, [], 1, k);
+      if (!truth.data.includes(1)) empty++;
+      expect(
+        made.some(({ fate }) => fate === "new") ||
+          !truth.data.includes(1) ||
+          made.some(({ fate }) => fate === "grown" || fate === "brighter"),
+      ).toBe(true);
+      for (const [mask, one, two] of [
+        [truth, visit1, visit2],
+        [resolved, visit2, visit1],
+      ] as const) {
+        const around = gaussian(Float32Array.from(mask.data), mask.size, [3, 3, 3]);
+        const found = connectedComponents(mask.data, mask.size, 18);
+        for (let c = 1; c <= found.count; c++) {
+          const inside = found.voxels(c);
+          if (inside.length < 8) continue;
+          const near = [...around.keys()].filter((i) => around[i]! > 0.002 && !mask.data[i]);
+          const rise = (of: Volume) => {
+            const mean = (at: ArrayLike<number>) =>
+              sum(Array.from(at, (i) => of.data[i]!)) / at.length;
+            return mean(inside) / mean(near);
+          };
+          labelled++;
+          if (rise(two) > rise(one)) new1++;
+        }
       }
     }
-    expect(filled).toBeGreaterThan(0);
-    expect(pasted).toBeGreaterThan(0);
+    expect(labelled).toBeGreaterThan(12);
+    expect(new1 / labelled).toBeGreaterThan(0.95);
+    expect(empty).toBeWithin(1, 7);
   });
 
-  test("the same key gives the same bits, another one another pair", () => {
-    const [a, b, c] = [
-      [5, 0],
-      [5, 0],
-      [5, 1],
-    ].map(([seed, k]) => makeSyntheticPair(single, shapesOf("none"), [seed!, k!]));
+  test("the same number gives the same bits, another one another pair", () => {
+    const [a, b, c] = [0, 0, 1].map((k) => generatePair(background, [], 5, k));
     expect(b!.visit1.data).toEqual(a!.visit1.data);
     expect(b!.visit2.data).toEqual(a!.visit2.data);
     expect(b!.truth.data).toEqual(a!.truth.data);
     expect(c!.visit2.data).not.toEqual(a!.visit2.data);
+    expect(a!.visit1.data.every(Number.isFinite)).toBe(true);
   });
 });
 
 test("scans whose voxels are stored in another order give the same pairs, bit for bit", async () => {
-  const stored = join(folder, "stored");
-  for (const [from, code] of [
-    [join(pairs, "p0"), "LAI"],
-    [join(singles, "s0"), "PIR"],
-  ] as const) {
-    const to = join(stored, basename(from));
-    mkdirSync(to, { recursive: true });
-    for (const name of readdirSync(from)) {
-      if (name.startsWith("flair")) {
-        const image = await readVolume(join(from, name));
-        await writeVolume(join(to, name), inOrder(image, orderTo(image.affine, code)));
-      } else {
-        const mask = await readMask(join(from, name));
-        await writeMask(join(to, name), inOrder(mask, orderTo(mask.affine, code)));
-      }
+  const stored = join(folder, "stored", "p0");
+  mkdirSync(stored, { recursive: true });
+  for (const name of readdirSync(join(singles, "s0"))) {
+    const [from, to] = [join(singles, "s0", name), join(stored, name)];
+    if (name.startsWith("flair")) {
+      const image = await readVolume(from);
+      await writeVolume(to, inOrder(image, orderTo(image.affine, "PIR")));
+    } else {
+      const mask = await readMask(from);
+      await writeMask(to, inOrder(mask, orderTo(mask.affine, "PIR")));
     }
   }
-  const [pair, scan] = await Promise.all(
-    findSources(stored).map((source) => readRecipient(source)),
-  );
-  for (const [got, want] of [
-    [pair!, recipients[0]!],
-    [scan!, single],
-  ]) {
-    expect(got!.shapes.length).toBe(want!.shapes.length);
-    for (const key of [0, 1]) {
-      const [a, b] = [got!, want!].map((r) => makeSyntheticPair(r, shapesOf("p0"), [5, key]));
-      expect(a!.made).toEqual(b!.made);
-      for (const image of ["visit1", "visit2", "truth", "resolved"] as const) {
-        expect(a![image]?.data, image).toEqual(b![image]!.data);
-        expect(a![image]?.affine, image).toEqual(b![image]!.affine);
-      }
-    }
+  const other = await readBackground(findSources([dirname(stored)])[0]!);
+  const [a, b] = [withLesions, other].map((of) => generatePair(of, [], 5, 3));
+  expect(b!.made).toEqual(a!.made);
+  for (const image of ["visit1", "visit2", "truth", "resolved"] as const) {
+    expect(b![image].data, image).toEqual(a![image].data);
   }
+});
+
+test("shares and ranges of the settings add up", () => {
+  expect(sum(Object.values(EVOLUTION.regions))).toBeCloseTo(1, 6);
 });
 
 describe("cohorts", () => {
@@ -330,26 +281,27 @@ describe("cohorts", () => {
     const first = ids.map((id) => bytes(out, id));
     rmSync(join(out, "synthetic002", ORIGIN));
     rmSync(join(out, "synthetic004"), { recursive: true });
-    const options = { sources: findSources(pairs), masks: [], pairs: 4, seed: 2 };
+    const options = { sources: findSources([pairs]), phantoms: 0, masks: [], pairs: 4, seed: 2 };
     await writeSynthetic(out, options);
     expect(ids.map((id) => bytes(out, id))).toEqual(first);
     expect(readdirSync(out).filter((name) => name.startsWith("."))).toEqual([]);
     await expectRefusal(/another seed/, "synthesise", pairs, out, "--seed", "3");
     await expectRefusal(/holds other files already/, "synthesise", pairs, singles);
     await expectRefusal(/no patient px .*p0, p1, p2/, "synthesise", pairs, out, "--patients", "px");
-    await expectRefusal(/one patient alone/, "synthesise", pairs, `${out}1`, "--patients", "p0");
-    await expectRefusal(/no patient found.*MSSEG-2/, "synthesise", folder, `${out}2`);
+    const empty = join(folder, "empty");
+    mkdirSync(empty);
+    await expectRefusal(/no scan found.*MSSEG-2/, "synthesise", empty, `${out}2`);
     const image = await readVolume(
       join(out, "synthetic001", "flair_time02_on_middle_space.nii.gz"),
     );
     const truth = await readMask(join(out, "synthetic001", "ground_truth.nii.gz"));
     expect(truth.size).toEqual(image.size);
-    expect(volumeMm3(truth)).toBeCloseTo(8, 3);
+    expect(volumeMm3(truth)).toBeCloseTo(1, 3);
   });
 
   test("several writers of one folder share the pairs", async () => {
     const shared = join(folder, "shared");
-    const options = { sources: findSources(pairs), masks: [], pairs: 2, seed: 2 };
+    const options = { sources: findSources([pairs]), phantoms: 0, masks: [], pairs: 2, seed: 2 };
     await Promise.all([writeSynthetic(shared, options), writeSynthetic(shared, options)]);
     const ids = ["synthetic001", "synthetic002"];
     expect(readdirSync(shared).sort()).toEqual(["synthesis.json", ...ids]);
@@ -374,8 +326,7 @@ describe("cohorts", () => {
     expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
     const untouched = ["synthetic001", "synthetic002", "synthetic003", "synthetic004"].filter(
       (id) => {
-        const { recipient, donors } = originOf(join(out, id))!;
-        return recipient !== "p0" && !donors.includes("p0");
+        return originOf(join(out, id))!.patient !== "p0";
       },
     );
     expect(err).toContain(`${untouched.length} more pairs that only train`);

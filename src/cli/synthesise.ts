@@ -1,21 +1,19 @@
-import { dirname } from "node:path";
 import { SingleBar } from "cli-progress";
 import { openCohort } from "../data/cohort";
 import { loadPatient } from "../data/patient";
-import type { Mask } from "../data/volume";
-import { connectedComponents } from "../eval/components";
 import { drawSamples, type Sample } from "../pictures/samples";
-import { originOf, writeSynthetic } from "../synthesis/cohort";
+import { writeSynthetic } from "../synthesis/cohort";
 import { filesOf, findMasks, findSources } from "../synthesis/sources";
 import { makeCommand, say } from "../terminal/command";
 import { checkPaths, given } from "../terminal/command_paths";
 import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
-import { countOption, idsOption, numberOption } from "../terminal/options";
+import { countOption, idsOption, numberOption, pathsOption } from "../terminal/options";
 
 interface Options {
   readonly pairs: number;
   readonly seed: number;
+  readonly phantoms: number;
   readonly masks?: string;
   readonly patients?: string[];
   readonly picture?: string;
@@ -26,26 +24,34 @@ const SHOWN = 12;
 
 const program = makeCommand(
   "synthesise",
-  "Makes pairs with new lesions of scans that have none: lesions of other patients are pasted into " +
-    "white matter at visit 2, or a scan's own are filled in at visit 1.",
+  "Makes pairs of visits of single scans: each visit is scanned anew, as by another scanner, and lesions " +
+    "appear, grow, shrink, go and stay. Three pairs in ten have nothing new.",
 )
-  .argument("<data>", "folder of pairs (MSSEG-2 layout) or of single scans (flair and lesions)")
+  .argument(
+    "<data>",
+    "folders of scans, separated by commas: pairs in the MSSEG-2 layout, flair and lesions, or any FLAIR",
+    pathsOption,
+  )
   .argument("<out>", "folder to write, in the MSSEG-2 layout")
   .option("--pairs <n>", "how many", countOption, 20)
   .option("--seed <n>", "the same seed and data give the same pairs", numberOption, 0)
-  .option("--masks <dir>", "lesion masks in MNI space: more shapes to paste")
+  .option("--phantoms <n>", "made-up heads beside the scans", numberOption, 0)
+  .option("--masks <dir>", "lesion masks: real shapes for a part of the lesions")
   .option("--picture <file>", `PNG of the first ${SHOWN} pairs with new lesions`)
-  .option("--patients <ids>", "only these patients of the folder", idsOption);
+  .option("--patients <ids>", "only these patients", idsOption);
 program.parse();
-await runMain(() => synthesise(program.args[0]!, program.args[1]!, program.opts<Options>()));
+await runMain(() => {
+  const [data, out] = program.processedArgs as [string[], string];
+  return synthesise(data, out, program.opts<Options>());
+});
 
-async function synthesise(data: string, out: string, options: Options): Promise<void> {
-  const { pairs, seed, patients, picture } = options;
+async function synthesise(data: readonly string[], out: string, options: Options): Promise<void> {
+  const { pairs, seed, phantoms, patients, picture } = options;
   const found = findSources(data, patients);
   const masks = options.masks === undefined ? [] : findMasks(options.masks);
   checkPaths({
     reads: [
-      given("<data>", [data, ...found.flatMap(filesOf).filter((file) => file !== undefined)]),
+      given("<data>", [...data, ...found.flatMap(filesOf).filter((file) => file !== undefined)]),
       given("--masks", masks),
     ],
     writes: [given("--picture", picture)],
@@ -60,10 +66,9 @@ async function synthesise(data: string, out: string, options: Options): Promise<
   try {
     await writeSynthetic(
       out,
-      { sources: found, masks, pairs, seed },
+      { sources: found, phantoms, masks, pairs, seed },
       {
         signal: interrupt.signal,
-        onNote: say,
         onProgress: (done, total) => {
           if (bar.isActive) bar.update(done);
           else bar.start(total, done);
@@ -88,19 +93,8 @@ async function drawPairs(folder: string, picture: string): Promise<void> {
   for (const patient of (await openCohort(folder)).patients) {
     if (samples.length === SHOWN) break;
     const { id, time1: visit1, time2: visit2, truth } = await loadPatient(patient);
-    const made = originOf(dirname(patient.time1))?.made ?? [];
-    const places = made.filter(({ kind }) => kind !== "old").map(({ at }) => at);
-    const shown = partsAt(truth, places);
-    if (shown.data.includes(1)) samples.push({ title: id, visit1, visit2, truth: shown });
+    if (truth.data.includes(1)) samples.push({ title: id, visit1, visit2, truth });
   }
   drawSamples(samples, picture);
   say(`${picture}: ${samples.length} pairs`);
-}
-
-/** The parts of a mask that hold these voxels: of a pair, without the lesions that it had. */
-function partsAt(mask: Mask, places: readonly (readonly number[])[]): Mask {
-  const { labels } = connectedComponents(mask.data, mask.size, 18);
-  const [nx, ny] = mask.size;
-  const wanted = new Set(places.map(([x, y, z]) => labels[(z! * ny + y!) * nx + x!]));
-  return { ...mask, data: Uint8Array.from(labels, (c) => (c > 0 && wanted.has(c) ? 1 : 0)) };
 }

@@ -1,51 +1,40 @@
 /** Pairs that only train: synthetic ones of the training patients, and further folders. */
 import { dirname } from "node:path";
 import { during } from "../choose/observer";
-import { UserError } from "../core/errors";
 import { openCohort, type Patient } from "../data/cohort";
 import { composed } from "../data/file_names";
-import type { PlacePatient } from "../data/patient";
 import { personOf } from "../data/person";
 import { privateCacheDir } from "../platform/cache";
 import { touchEntry } from "../platform/cache_entries";
 import type { TrainConfig } from "../settings/config";
 import { originOf, synthesisKey, writeSynthetic } from "../synthesis/cohort";
+import type { Source } from "../synthesis/sources";
 import type { Observer } from "./observer";
 import type { Arms } from "./training_data";
 
 /**
  * Synthetic pairs of the training patients alone, so many that they are the wanted share of all pairs
  * that train.
- * @param place puts the visits of those that train on one grid
  * @throws the signal's reason when interrupted; the pairs made so far are kept
  */
 export function syntheticPairs(
   config: TrainConfig,
   { train }: Arms,
-  place: PlacePatient,
   observer: Observer,
   signal?: AbortSignal,
 ): Promise<readonly Patient[]> {
-  return during(observer, "pairs", () => makePairs(config, train, place, observer, signal));
+  return during(observer, "pairs", () => makePairs(config, train, observer, signal));
 }
 
 async function makePairs(
   { synthetic, seed }: TrainConfig,
   train: Arms["train"],
-  place: PlacePatient,
   observer: Observer,
   signal: AbortSignal | undefined,
 ): Promise<readonly Patient[]> {
   if (synthetic === 0) return [];
-  if (train.length < 2) {
-    throw new UserError(
-      `--synthetic ${synthetic}: ${train[0]!.id} trains alone, and lesions are pasted from other ` +
-        "patients; add patients, or give --synthetic 0",
-    );
-  }
   const pairs = Math.max(1, Math.round((synthetic / (1 - synthetic)) * train.length));
-  const sources = train.map((patient) => ({ kind: "pair", ...patient }) as const);
-  const options = { sources, masks: [], pairs, seed, place };
+  const options = { sources: train.flatMap(visitsOf), phantoms: 0, masks: [], pairs, seed };
   const out = privateCacheDir("synthetic", await synthesisKey(options));
   await writeSynthetic(out, options, {
     signal,
@@ -58,6 +47,16 @@ async function makePairs(
   // Another share of the same data may have left more there.
   const { patients } = await openCohort(out);
   return patients.slice(0, pairs);
+}
+
+/** Both visits as scans. */
+function visitsOf(patient: Patient): Source[] {
+  const { id, person, time1, time2, truth, resolved, brainMask } = patient;
+  const of = { patient: id, person, brainMask };
+  return [
+    { ...of, name: `${id}/1`, image: time1, lesions: resolved },
+    { ...of, name: `${id}/2`, image: time2, lesions: truth },
+  ];
 }
 
 /** Of folders that only train, without those of persons that validate or made of them. */
@@ -75,7 +74,8 @@ export async function pairsOfFolders(
     for (const note of notes) observer.note(note);
     const kept = patients.filter((patient) => {
       const origin = originOf(dirname(patient.time1));
-      const used = origin ? [origin.recipient, ...origin.donors].map(personNamed) : [];
+      const shapes = origin?.made.flatMap(({ shapeOf }) => shapeOf ?? []) ?? [];
+      const used = origin ? [origin.patient, ...shapes].map(personNamed) : [];
       return ![personOf(patient), ...used].some((person) => validates.has(person));
     });
     const left = patients.length - kept.length;

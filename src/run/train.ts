@@ -113,7 +113,7 @@ async function inputsOf({ memory, request, observer, signal }: TrainTask): Promi
   const pairs = new CohortPairs(memory, config.register, observer);
   const given = await pairsOfFolders(folders, arms, observer);
   await pairs.check([...arms.train, ...given, ...arms.val], signal);
-  const synthetic = await syntheticPairs(config, arms, pairs.place, observer, signal);
+  const synthetic = await syntheticPairs(config, arms, observer, signal);
   const extra = { given, synthetic };
   const prepared = await prepare(memory, config, arms, extra, pairs, observer, signal);
   const more = given.length + synthetic.length;

@@ -1,92 +1,160 @@
-/** The sources of synthetic pairs: pairs in the MSSEG-2 layout, and single scans with lesion masks. */
+/** The scans that pairs are made of: found in folders, read, and brought to voxels of 1 mm. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../core/errors";
-import type { Patient } from "../data/cohort";
 import { composed, idsNamed, imagesOf, niftiStem } from "../data/file_names";
 import { withoutHotVoxels } from "../data/hot_voxels";
-import { digests, readMask, readVolume } from "../data/nifti_read";
+import { readMask, readVolume } from "../data/nifti_read";
 import { maskOnGrid } from "../data/pair";
-import { byHeaders, type PlacePatient } from "../data/patient";
 import { readPerson } from "../data/person";
-import type { Grid, Mask, Volume } from "../data/volume";
+import { DEFAULT_PHANTOM } from "../data/phantom/cohort";
+import { makePatient } from "../data/phantom/patient";
+import { resampleMaskTo, resampleTo } from "../data/resample";
+import { type Grid, type Mask, type Volume, voxelSize } from "../data/volume";
 import { inOrder } from "../data/voxel_order";
-import { workingOrder } from "../data/working_grid";
-import { type LesionShape, lesionShapes, type Point, worldBox } from "./shape";
-import { type Tissue, tissueOf } from "./tissue";
+import { targetGrid, workingOrder } from "../data/working_grid";
+import { type Background, makeBackground, type OwnSlices } from "./background";
+import { type LesionShape, lesionShapes } from "./mask_shapes";
 
-/** A single scan and all its lesions. */
-export interface SingleScan {
-  readonly id: string;
-  readonly flair: string;
-  readonly lesions: string;
+/** One scan of a patient. */
+export interface Source {
+  readonly patient: string;
+  /** Where a file beside the scan names the person (src/data/person.ts). */
+  readonly person?: string;
+  /** Of the scan, its own among all sources of a folder. */
+  readonly name: string;
+  readonly image: string;
+  /** Lesions of the scan that are known. */
+  readonly lesions?: string;
   readonly brainMask?: string;
 }
 
-export type Source =
-  | ({ readonly kind: "pair" } & Patient)
-  | ({ readonly kind: "single" } & SingleScan);
-
-const FILES = {
-  time1: "flair_time01_on_middle_space",
-  time2: "flair_time02_on_middle_space",
-  truth: "ground_truth",
-  resolved: "resolved",
-  brainMask: "brain_mask",
-  flair: "flair",
-  lesions: "lesions",
-} as const;
+const PAIR = { first: "flair_time01_on_middle_space", second: "flair_time02_on_middle_space" };
 
 /**
- * The patients of a folder, sorted by id: each a pair (both visits and ground_truth) or a single scan
- * (flair and lesions), brain_mask optional.
- * @param ids of those that are wanted; all if absent
- * @throws UserError when there is none, or one of the ids is not there
+ * The scans in folders, sorted in each. A patient is a folder with a pair in the layout of MSSEG-2 (both visits
+ * are scans; `ground_truth` and `resolved` are lesions of theirs), with `flair` and `lesions`, or with
+ * any images named FLAIR. Such images may lie in the folder itself too: then their names up to the first
+ * underscore say whose they are.
+ * @param ids of the patients that are wanted; all if absent
+ * @throws UserError when a folder has none, or one of the ids is not there
  */
-export function findSources(root: string, ids?: readonly string[]): Source[] {
-  if (!existsSync(root) || !statSync(root).isDirectory()) {
-    throw new UserError(`${root}: no such folder; give one with a folder per patient`);
-  }
-  const sources = readdirSync(root)
-    .sort()
-    .flatMap((name) => sourceIn(join(root, name), composed(name)) ?? []);
-  const there = sources.map(({ id }) => id);
-  const { found, unknown } = idsNamed(ids ?? [], there);
+export function findSources(roots: readonly string[], ids?: readonly string[]): Source[] {
+  const sources = roots.flatMap(sourcesUnder);
+  const patients = [...new Set(sources.map(({ patient }) => patient))];
+  const { found, unknown } = idsNamed(ids ?? [], patients);
   if (unknown.length > 0) {
     throw new UserError(
-      `--patients: no patient ${unknown.join(", ")} in ${root}; there are ${there.join(", ")}`,
+      `--patients: no patient ${unknown.join(", ")} in ${roots.join(", ")}; there are ` +
+        patients.join(", "),
     );
   }
-  const wanted = sources.filter(({ id }) => ids === undefined || found.includes(id));
-  if (wanted.length > 0) return wanted;
+  return sources.filter(({ patient }) => ids === undefined || found.includes(patient));
+}
+
+function sourcesUnder(root: string): Source[] {
+  if (!existsSync(root) || !statSync(root).isDirectory()) {
+    throw new UserError(
+      `${root}: no such folder; give one with scans, or a folder of them per patient`,
+    );
+  }
+  const names = readdirSync(root).sort();
+  const folders = names.filter((name) => !name.startsWith(".") && isFolder(join(root, name)));
+  const sources = [
+    ...folders.flatMap((name) => sourcesIn(join(root, name), composed(name))),
+    ...flairs(names.filter((name) => !folders.includes(name))).map((name) => {
+      const stem = niftiStem(name)!;
+      return { patient: stem.split("_")[0]!, name: stem, image: join(root, name) };
+    }),
+  ];
+  if (sources.length > 0) return sources;
   throw new UserError(
-    `${root}: no patient found; expected <patient>/ with both visits and ground_truth (the layout ` +
-      "of MSSEG-2), or with flair.nii.gz and lesions.nii.gz",
+    `${root}: no scan found; expected <patient>/ with both visits and ground_truth (the layout of ` +
+      "MSSEG-2), with flair.nii.gz and lesions.nii.gz, or images with FLAIR in their names",
   );
 }
 
-function sourceIn(folder: string, id: string): Source | undefined {
-  if (id.startsWith(".") || !statSync(folder).isDirectory()) return undefined;
-  const inside = readdirSync(folder);
-  const paths: { -readonly [K in keyof typeof FILES]?: string } = {};
-  for (const [key, stem] of Object.entries(FILES)) {
+const isFolder = (path: string) =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
+/** The names of FLAIR images. */
+function flairs(names: readonly string[]): string[] {
+  return names.filter((name) => /flair/i.test(niftiStem(name) ?? ""));
+}
+
+function sourcesIn(folder: string, patient: string): Source[] {
+  const inside = readdirSync(folder).sort();
+  const path = (stem: string) => {
     const [name] = imagesOf(inside, stem);
-    if (name) paths[key as keyof typeof FILES] = join(folder, name);
+    return name === undefined ? undefined : join(folder, name);
+  };
+  const of = { patient, person: readPerson(folder, inside), brainMask: path("brain_mask") };
+  const [first, second] = [path(PAIR.first), path(PAIR.second)];
+  if (first && second) {
+    return [
+      { ...of, name: `${patient}/1`, image: first, lesions: path("resolved") },
+      { ...of, name: `${patient}/2`, image: second, lesions: path("ground_truth") },
+    ];
   }
-  const { time1, time2, truth, resolved, flair, lesions, brainMask } = paths;
-  if (time1 && time2 && truth) {
-    const person = readPerson(folder, inside);
-    return { kind: "pair", id, person, time1, time2, truth, resolved, brainMask };
-  }
-  if (flair && lesions) return { kind: "single", id, flair, lesions, brainMask };
-  return undefined;
+  const [flair, lesions] = [path("flair"), path("lesions")];
+  if (flair) return [{ ...of, name: patient, image: flair, lesions }];
+  return flairs(inside).map((name) => ({
+    ...of,
+    name: `${patient}/${niftiStem(name)}`,
+    image: join(folder, name),
+  }));
 }
 
 /** Its files, in one order; undefined for those that it may have and has not. */
 export function filesOf(source: Source): readonly (string | undefined)[] {
-  return source.kind === "pair"
-    ? [source.time1, source.time2, source.truth, source.resolved, source.brainMask]
-    : [source.flair, source.lesions, source.brainMask];
+  return [source.image, source.lesions, source.brainMask];
+}
+
+/** From this on slices are thick, mm. */
+const THICK = 1.8;
+
+/** Reads a scan and looks through it. @throws UserError when it cannot be used */
+export async function readBackground(source: Source): Promise<Background> {
+  const { patient } = source;
+  const [read, lesions, brainMask] = await Promise.all([
+    readVolume(source.image),
+    source.lesions === undefined ? undefined : readMask(source.lesions),
+    source.brainMask === undefined ? undefined : readMask(source.brainMask),
+  ]);
+  const stored = withoutHotVoxels(read, source.image);
+  const order = workingOrder(stored.affine);
+  const grid = targetGrid(stored, 1);
+  const image = resampleTo(inOrder(stored as Volume, order), grid);
+  const masked = (path: string, mask: NonNullable<typeof lesions>): Mask =>
+    resampleMaskTo(inOrder(maskOnGrid(path, mask, source.image, stored, []), order), grid);
+  return makeBackground({
+    patient,
+    name: source.image,
+    image,
+    lesions: lesions && masked(source.lesions!, lesions),
+    brainMask: brainMask && masked(source.brainMask!, brainMask),
+    slices: thickSlices(inOrder(stored as Volume, order)),
+  });
+}
+
+function thickSlices({ affine }: Grid): OwnSlices | undefined {
+  const edges = voxelSize(affine);
+  const mm = Math.max(...edges);
+  return mm > THICK ? { axis: edges.indexOf(mm) as 0 | 1 | 2, mm } : undefined;
+}
+
+/** A head of adult size, half as large again as the phantom cohort's. */
+const ADULT = DEFAULT_PHANTOM.fieldOfView.map((mm) => 1.5 * mm) as unknown as [
+  number,
+  number,
+  number,
+];
+
+/** The first visit of a made-up patient. */
+export function phantomBackground(seed: number, index: number): Background {
+  const patient = `phantom${index + 1}`;
+  const settings = { ...DEFAULT_PHANTOM, seed, fieldOfView: ADULT };
+  return makeBackground({ patient, name: patient, image: makePatient(settings, index).visits[0] });
 }
 
 /** Lesion masks without images: `*.nii.gz` in a folder. */
@@ -97,89 +165,14 @@ export function findMasks(folder: string): string[] {
   return found.sort().map((name) => join(folder, name));
 }
 
-/** A source read and looked through. */
-export interface Recipient {
-  readonly source: Source;
-  /** Visits of a pair, or the one scan. */
-  readonly images: readonly Volume[];
-  readonly tissues: readonly Tissue[];
-  /** Of a pair those that are new, of a single scan all. */
-  readonly lesions: Mask;
-  /** As given. */
-  readonly brainMask?: Mask;
-  /** Of a pair, where it has one. */
-  readonly resolved?: Mask;
-  /** Lesions whose look can be taken over. */
-  readonly shapes: readonly LesionShape[];
-}
-
-/** @param place puts the visits of a pair on one grid */
-export async function readRecipient(
-  source: Source,
-  place: PlacePatient = byHeaders,
-): Promise<Recipient> {
-  return source.kind === "pair" ? readPair(source, place) : readSingle(source);
-}
-
-async function readPair(
-  source: Source & { kind: "pair" },
-  place: PlacePatient,
-): Promise<Recipient> {
-  const placement = await place(source, digests());
-  const patient = await placement.load({ brain: true, resolved: true });
-  const ordered = inWorkingOrder(patient.time1);
-  const [time1, time2] = [ordered(patient.time1), ordered(patient.time2)];
-  const truth = ordered(patient.truth);
-  const brainMask = patient.brainMask && ordered(patient.brainMask);
-  const images = [time1, time2];
-  const tissues = images.map((image, i) =>
-    tissueOf([source.time1, source.time2][i]!, image, brainMask, truth),
-  );
-  const box = worldBox({ ...time1, data: tissues[1]!.brain });
-  const shapes = lesionShapes(source.id, truth, box, { volume: time2, tissue: tissues[1]! });
-  const resolved = patient.resolved && ordered(patient.resolved);
-  return { source, images, tissues, lesions: truth, brainMask, resolved, shapes };
-}
-
-async function readSingle(source: Source & { kind: "single" }): Promise<Recipient> {
-  const [read, mask, brain] = await Promise.all([
-    readVolume(source.flair),
-    readMask(source.lesions),
-    source.brainMask === undefined ? undefined : readMask(source.brainMask),
-  ]);
-  const stored = withoutHotVoxels(read, source.flair);
-  const ordered = inWorkingOrder(stored);
-  const image = ordered(stored);
-  const onGrid = (path: string, given: NonNullable<typeof brain>) =>
-    ordered(maskOnGrid(path, given, source.flair, stored, []));
-  const lesions = onGrid(source.lesions, mask);
-  const brainMask = brain && onGrid(source.brainMask!, brain);
-  const tissue = tissueOf(source.flair, image, brainMask, lesions);
-  const box = worldBox({ ...image, data: tissue.brain });
-  const shapes = lesionShapes(source.id, lesions, box, { volume: image, tissue });
-  return { source, images: [image], tissues: [tissue], lesions, brainMask, shapes };
-}
-
-/**
- * Brings a scan and all that lies on its grid into the order of the working grid: what is drawn at
- * random goes through the voxels in one order, however the files store them.
- */
-function inWorkingOrder({ affine }: Grid) {
-  const order = workingOrder(affine);
-  return <I extends Volume | Mask>(image: I): I => inOrder(image, order);
-}
-
-/** The brain of the MNI152 template, mm of its world. */
-const MNI_BRAIN: readonly [Point, Point] = [
-  [-72, -106, -70],
-  [72, 73, 82],
-];
-
-/** Shapes of masks without an image, in MNI space. */
+/** Shapes of the lesions of masks, brought to voxels of 1 mm. */
 export async function shapesOfMasks(paths: readonly string[]): Promise<LesionShape[]> {
-  const masks = await Promise.all(paths.map((path) => readMask(path)));
-  return masks.flatMap((stored, i) => {
-    const mask = inWorkingOrder(stored)(stored);
-    return lesionShapes(`mask:${niftiStem(basename(paths[i]!))}`, mask, MNI_BRAIN);
-  });
+  const shapes: LesionShape[] = [];
+  for (const path of paths) {
+    const stored = await readMask(path);
+    const grid = targetGrid(stored, 1);
+    const mask = resampleMaskTo(inOrder(stored as Mask, workingOrder(stored.affine)), grid);
+    shapes.push(...lesionShapes(niftiStem(basename(path))!, mask));
+  }
+  return shapes;
 }
