@@ -197,9 +197,11 @@ test("person.txt names the person, and the cohort says whose pairs belong togeth
 test("folders that only train: pairs of persons that validate, and what is made of them, are left out", async () => {
   await inTemporaryFolder(async (root) => {
     const arms = { train: people("P1_T1_T2", "q"), val: people("P2_T1_T2") };
-    const synthetic = async (id: string, recipient: string, donors: string[]) => {
+    const synthetic = async (id: string, patient: string, shapes: string[]) => {
       await touch(root, id, ALL);
-      const origin = JSON.stringify({ recipient, donors, made: [] });
+      const lesion = { fate: "new", region: "deep", volume: 30 };
+      const made = shapes.map((shapeOf) => ({ ...lesion, shapeOf }));
+      const origin = JSON.stringify({ patient, scan: "flair.nii.gz", made });
       await Bun.write(join(root, id, "synthetic.json"), origin);
     };
     for (const id of ["P1_T2_T3", "P2_T2_T3", "P2", "r", "s"]) await touch(root, id, ALL);

@@ -1,4 +1,4 @@
-/** One visit's scan of a head: what is drawn for it, and its image. */
+/** One scan of a head by a scanner: the numbers that are drawn for it, and the image that it gives. */
 import type { Philox } from "../core/random";
 import { Philox as Stream } from "../core/random";
 import { type Field, randomField } from "../data/phantom/fields";

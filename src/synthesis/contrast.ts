@@ -1,4 +1,4 @@
-/** How a scanner's sequence shows the tissues: a curve of intensities, and what no curve says. */
+/** The contrast of a scanner's sequence: a curve of intensities, and the differences that no curve says. */
 import type { Philox } from "../core/random";
 
 /** Steps of the curve in one unit of intensity, and the units that it covers. */

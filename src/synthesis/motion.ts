@@ -1,4 +1,4 @@
-/** How a visit's voxels find their place in the head: a linear map and a smooth bend. */
+/** The motion from a visit to the head: a linear map and a smooth bend. */
 import type { Point3 as Point } from "../data/affine";
 import { clamp, type Field } from "../data/phantom/fields";
 import type { Size3 } from "../data/volume";
