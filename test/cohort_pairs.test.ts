@@ -13,10 +13,12 @@ import {
 } from "../src/data/affine";
 import type { Patient } from "../src/data/cohort";
 import type { FromFile } from "../src/data/nifti_decode";
+import { readVolume } from "../src/data/nifti_read";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
 import { makePatient } from "../src/data/phantom/patient";
 import { preparePatient } from "../src/data/prepared_cache";
 
+import { preparePair } from "../src/data/preprocess";
 import { resampleCubicTo } from "../src/data/resample_cubic";
 import type { Affine, Grid, Mask, Volume } from "../src/data/volume";
 import { Memory } from "../src/gpu/memory";
@@ -25,6 +27,7 @@ import { findHead } from "../src/register/head";
 import { about, exponential, translation } from "../src/register/rigid";
 import { warpTo } from "../src/register/warp";
 import { CohortPairs } from "../src/run/cohort_pairs";
+import { matchPair } from "../src/run/matched_pair";
 import { visitOf } from "../src/run/placed_mask";
 import { validationPatient } from "../src/run/validate";
 import { expectUserError } from "./nifti_fixture";
@@ -107,8 +110,8 @@ async function patientOf(id: string, two: Volume, truth: Mask): Promise<Patient>
 
 let moved: Patient;
 const said: string[] = [];
-const pairsOf = (mode: "auto" | "off", of = memory) =>
-  new CohortPairs(of, mode, { note: (line) => said.push(line) });
+const pairsOf = (register: "auto" | "off", of = memory, bias: "auto" | "off" = "off") =>
+  new CohortPairs(of, { register, bias }, { note: (line) => said.push(line) });
 const inCache = (kind: string) => readdirSync(join(folder, "cache", kind)).sort();
 
 beforeAll(async () => {
@@ -187,6 +190,61 @@ test("an aligned pair has the same volumes as without registration, from one ent
   for (const other of [headers, auto]) expect(await other.load()).toEqual(await off.load());
   const truth = (await validationPatient(still, auto)).truth;
   expect(truth.data).toEqual(lesions(person, IDENTITY).data);
+});
+
+test("training sees a pair as predict does, bit for bit: moved, and without the bias between its visits", async () => {
+  const { place } = pairsOf("auto", memory, "auto");
+  const prepared = await preparePatient(memory, moved, { ...options, place });
+  const read = async (path: string) => ({ path, image: await readVolume(path) });
+  const [one, two] = [await read(moved.time1), await read(moved.time2)];
+  const placed = await matchPair(memory, one, two, { register: "auto", bias: "auto" });
+  expect(placed.bias).toBeDefined();
+  const seen = await preparePair(memory, placed.pair, [one.path, two.path], options);
+  const { visit1, visit2: second } = await prepared.load();
+  expect([seen.grid, seen.visit1, seen.visit2]).toEqual([prepared.grid, visit1, second]);
+});
+
+test("the bias of an aligned pair is taken out too, with and without registration the same", async () => {
+  const grid: Grid = person;
+  const [nx] = grid.size;
+  const bright = (v: number, i: number) => v * (0.8 + (0.4 * (i % nx)) / nx);
+  const two = { ...person, data: person.data.map(bright) };
+  const biased = await patientOf("biased", two, lesions(person, IDENTITY));
+  const load = async (register: "auto" | "off", bias: "auto" | "off") => {
+    const { place } = pairsOf(register, memory, bias);
+    return (await preparePatient(memory, biased, { ...options, place })).load();
+  };
+  const [with_, off, auto] = [
+    await load("auto", "off"),
+    await load("off", "auto"),
+    await load("auto", "auto"),
+  ];
+  expect(auto).toEqual(off);
+  const differ = ({ visit1, visit2: v }: typeof auto) =>
+    Math.hypot(...[...visit1.keys()].filter((i) => i % 97 === 0).map((i) => visit1[i]! - v[i]!));
+  expect(differ(auto)).toBeLessThan(0.5 * differ(with_));
+});
+
+test("what is smaller than a head is prepared as its headers say, whatever the settings", async () => {
+  const part = (image: Volume): Volume => {
+    const size = [image.size[0], image.size[1], 40] as const;
+    return { size, affine: image.affine, data: image.data.slice(0, size[0] * size[1] * 40) };
+  };
+  const small = part(person);
+  const path = (name: string) => join(folder, `small-${name}.nii`);
+  const [time1, time2, truth] = [path("one"), path("two"), path("truth")];
+  await writeVolume(time1, small);
+  await writeVolume(time2, { ...small, data: small.data.map((v) => 1.1 * v) });
+  await writeMask(truth, lesions(small, IDENTITY));
+  const patient = { id: "small", time1, time2, truth };
+  await preparePatient(memory, patient, options);
+  const before = inCache("prepared");
+  const pairs = pairsOf("auto", memory, "auto");
+  said.length = 0;
+  await pairs.check([patient]);
+  expect(said).toEqual(["registration: of 1 pairs 1 smaller than a head, as their headers say"]);
+  await preparePatient(memory, patient, { ...options, place: pairs.place });
+  expect(inCache("prepared")).toEqual(before);
 });
 
 test("pairs that are not to be trusted are refused, all in one line; --register off takes them", async () => {

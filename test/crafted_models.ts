@@ -54,6 +54,7 @@ export const CRAFTED_MODELS: [string, string | undefined, RegExp][] = [
     /windowWeights is "abc": expected one of/,
   ],
   ["no window weights", without("windowWeights"), /windowWeights is missing/],
+  ["bias", modelText({ bias: "some" }), /bias is "some": expected one of/],
   ["mirror", modelText({ mirror: "qq" }), /mirror is "qq": expected one of/],
   ["mirror a number", modelText({ mirror: 7 }), /mirror is 7/],
   [

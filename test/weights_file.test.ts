@@ -15,7 +15,9 @@ import {
 import { readSafetensors, writeSafetensors } from "../src/data/safetensors_file";
 import { weightsOf } from "../src/infer/model";
 import { modelOf, VERSION, weightsMetadata } from "../src/infer/model_info";
+import { biasFor } from "../src/run/models";
 import { loadWeights } from "../src/run/weights_file";
+import type { BiasMode } from "../src/settings/names";
 import { expectRefusalOf, runDocumented } from "./cli_rig";
 import { CRAFTED_MODELS, modelText } from "./crafted_models";
 import { MODEL, weightsContents, writeVisits } from "./weights_rig";
@@ -200,4 +202,21 @@ describe("what a file says of its model", () => {
       await expectRefusalOf(message, "predict", ...predict(path));
     }
   });
+});
+
+test("predict prepares a pair as the weights were trained, and says where an option differs", () => {
+  const trained = (path: string, bias?: BiasMode) => ({ path, info: { ...MODEL, bias } });
+  const said: string[] = [];
+  const note = (line: string) => said.push(line);
+  const [old, auto, off] = [trained("old"), trained("a", "auto"), trained("b", "off")];
+  expect(biasFor([old], undefined, note)).toBe("auto");
+  expect(biasFor([old, off, off], undefined, note)).toBe("off");
+  expect(biasFor([auto, old], undefined, note)).toBe("auto");
+  expect(biasFor([auto, old], "auto", note)).toBe("auto");
+  expect(said).toEqual([]);
+  expect(biasFor([auto, off], "off", note)).toBe("off");
+  expect(said).toEqual(["--bias off: a was trained with --bias auto"]);
+  expect(() => biasFor([auto, off], undefined, note)).toThrow(
+    /^b was trained with --bias off, a with --bias auto: .*; give --bias, or weights that agree$/,
+  );
 });

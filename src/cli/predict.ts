@@ -9,14 +9,19 @@ import { openDevice } from "../hosts/bun";
 import { doubtOf } from "../register/align";
 import { changeOfFiles, filesBeside, writeChange } from "../run/change_pair";
 import { brainFile } from "../run/given_brain";
-import { BIAS_MODES, type BiasMode } from "../run/matched_pair";
 import { hasUnnamed, loadModels, type ModelChanges } from "../run/models";
 import { ANSWER_GRIDS, type AnswerGrid, type PlacedPair } from "../run/placed_pair";
 import { predictFiles, writeAnswer } from "../run/predict_pair";
 import { resultOfAnswer, resultOfChange } from "../run/result_of_pair";
 import { TerminalObserver } from "../run/terminal_observer";
 import { MIRROR } from "../settings/inference";
-import { REGISTER_MODES, type RegisterMode, WINDOW_WEIGHTS } from "../settings/names";
+import {
+  BIAS_MODES,
+  type BiasMode,
+  REGISTER_MODES,
+  type RegisterMode,
+  WINDOW_WEIGHTS,
+} from "../settings/names";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
 import { type GivenPaths, given, givenScan } from "../terminal/command_paths";
 import { untilInterrupted } from "../terminal/interrupt";
@@ -52,7 +57,7 @@ interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, OutputOp
   readonly precision: Precision;
   readonly batch?: number;
   readonly register: RegisterMode;
-  readonly bias: BiasMode;
+  readonly bias?: BiasMode;
   readonly grid: AnswerGrid;
   readonly strict: boolean;
   readonly adapter?: string;
@@ -141,10 +146,9 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
   .addOption(
     new Option(
       "--bias <how>",
-      "take the smooth difference in brightness between the visits out: auto, or off",
-    )
-      .choices(BIAS_MODES)
-      .default("auto" satisfies BiasMode),
+      "take the smooth difference in brightness between the visits out: auto, or off (default: as the " +
+        "weights were trained, else auto)",
+    ).choices(BIAS_MODES),
   )
   .addOption(
     new Option(

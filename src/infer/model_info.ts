@@ -5,7 +5,7 @@ import { parseJson } from "../core/json";
 import type { Safetensors } from "../data/safetensors";
 import type { UNetConfig } from "../nn/unet3d";
 import { checkInference, inferenceSettings } from "../settings/inference";
-import { MIRRORS, WINDOW_WEIGHTS } from "../settings/names";
+import { BIAS_MODES, MIRRORS, WINDOW_WEIGHTS } from "../settings/names";
 import { checkNetwork, networkSettings } from "../settings/network";
 import { schemasOf } from "../settings/setting";
 
@@ -21,7 +21,10 @@ const unetSchema = z.strictObject({
   recompute: z.boolean(),
 });
 
-/** Every field is required and none is unknown: a program that reads a file knows all of it. */
+/**
+ * No field is unknown, and all are required but those that came later: a program that reads a file
+ * knows all of it.
+ */
 const modelSchema = z.strictObject({
   unet: unetSchema,
   /** Edge of the voxels that the network sees, mm. */
@@ -36,6 +39,8 @@ const modelSchema = z.strictObject({
   windowWeights: z.enum(WINDOW_WEIGHTS),
   /** Axes to mirror and average over; "": none. */
   mirror: z.enum(MIRRORS),
+  /** Whether pairs had the bias between their visits taken out; absent: nobody knows. */
+  bias: z.enum(BIAS_MODES).optional(),
 });
 
 /** Files of the first version may be older than a field: it then means what was done before. */

@@ -70,7 +70,7 @@ async function samplesOf(
     throw new UserError(`${path}: no patient validates, so none is left out; give --maps instead`);
   }
   const arms = { train: [], val };
-  const pairs = new CohortPairs(memory, config.register, observer);
+  const pairs = new CohortPairs(memory, config, observer);
   await pairs.check(val, signal);
   const none = { given: [], synthetic: [] };
   const { patients } = await prepare(memory, config, arms, none, pairs, observer, signal);

@@ -21,8 +21,8 @@ import { type CheckpointPaths, checkpointPaths } from "./run_folder";
 
 /** The settings that a weights file of this run carries. */
 export function modelInfo(config: TrainConfig): ModelInfo {
-  const { spacing, patch, stride, normalisation, difference, windowWeights, mirror } = config;
-  const windows = { patch, stride, windowWeights, mirror };
+  const { spacing, patch, stride, normalisation, difference, windowWeights, mirror, bias } = config;
+  const windows = { patch, stride, windowWeights, mirror, bias };
   return { unet: unetConfig(config), spacing, normalisation, difference, ...windows };
 }
 

@@ -1,28 +1,26 @@
-/** The pairs of a cohort, put on one grid as `predict` puts a pair; what was found is kept in the cache. */
+/** The pairs of a cohort, made comparable as `predict` does it; what was found is kept in the cache. */
 import { UserError } from "../core/errors";
 import { invertAffine } from "../data/affine";
 import type { Patient } from "../data/cohort";
 import { withoutHotVoxels } from "../data/hot_voxels";
 import { digests, readMask, readVolume } from "../data/nifti_read";
-import type { WantedMasks } from "../data/patient";
 import {
+  type AnswerPlace,
   byHeaders,
   type Digest,
-  type PatientPlacement,
   type PlacedPatient,
   type PlacePatient,
+  type WantedMasks,
 } from "../data/patient";
 import type { Memory } from "../gpu/memory";
 import { type Alignment, alignmentText, doubtOf } from "../register/align";
-import type { RegisterMode } from "../settings/names";
+import type { Pose } from "../register/step";
+import type { TrainConfig } from "../settings/config";
 import { keptAlignment } from "./kept_alignment";
-import { brainsOf } from "./matched_pair";
+import { brainsOf, MATCH_VERSION, matchPair } from "./matched_pair";
 import type { Observer } from "./observer";
-import { placeMask, type Visits, visitOf } from "./placed_mask";
-import { alignmentOf, placeBy } from "./placed_pair";
-
-/** Raise when the same files and the same motion give other images or masks. */
-const MOVE_VERSION = 1;
+import { placeMask, type ReadMask, type Visits, visitOf } from "./placed_mask";
+import { alignmentOf } from "./placed_pair";
 
 /** A pair that registration does not trust: its visits may be of two people, or one is mirrored. */
 export class NotFitError extends UserError {
@@ -41,26 +39,37 @@ type Outcome = "aligned" | "moved" | "small";
 /** Between two lines that say how far the check is. */
 const CHECK_LINE_MS = 5000;
 
-/** Puts the pairs of a cohort on one grid each. */
+type How = Pick<TrainConfig, "register" | "bias">;
+
+/** Puts the pairs of a cohort on one grid each, and takes out the bias between their visits. */
 export class CohortPairs {
   constructor(
     private readonly memory: Memory,
-    private readonly mode: RegisterMode,
+    private readonly how: How,
     private readonly observer: Pick<Observer, "note">,
   ) {}
 
   /** @throws NotFitError for a pair that is not to be trusted */
   readonly place: PlacePatient = async (patient, digest) => {
-    const { memory, mode } = this;
+    const { register, bias } = this.how;
     const found = await this.alignmentOf(patient, digest);
-    if (!found || found.aligned) return byHeaders(patient, digest);
-    if (isUnfit(found)) throw new NotFitError(patient.id, doubtOf(found));
-    return movedPlacement(memory, mode, patient, found);
+    if (found && isUnfit(found)) throw new NotFitError(patient.id, doubtOf(found));
+    const stays = !found || found.aligned;
+    // Neither has a part in what is smaller than a head.
+    const isSmall = register === "auto" && !found;
+    if (stays && (bias === "off" || isSmall)) return byHeaders(patient, digest);
+    const pose = stays ? undefined : found.registration;
+    return {
+      key: JSON.stringify(["matched", MATCH_VERSION, bias, pose && [pose.toVisit1, pose.toVisit2]]),
+      notes: stays ? [] : [`${patient.id}: ${alignmentText(found)}`],
+      load: (wanted) => loadMatched(this.memory, patient, { ...this.how, found }, wanted),
+    };
   };
 
   /** What was found before about the same scans, else now. */
   private async alignmentOf(patient: Patient, digest: Digest): Promise<Alignment | undefined> {
-    const { memory, mode, observer } = this;
+    const { memory, how, observer } = this;
+    const { register: mode } = how;
     if (mode === "off") return undefined;
     const scans = [mode, await digest(patient.time1), await digest(patient.time2)];
     const look = async () => {
@@ -76,7 +85,7 @@ export class CohortPairs {
    * @throws the signal's reason when interrupted; what was found is kept
    */
   async check(patients: readonly Patient[], signal?: AbortSignal): Promise<void> {
-    if (this.mode === "off") return;
+    if (this.how.register === "off") return;
     const outcomes: Outcome[] = [];
     const unfit: NotFitError[] = [];
     let shown = performance.now();
@@ -126,53 +135,41 @@ async function visitsOf({ time1, time2 }: Patient): Promise<Visits> {
   ];
 }
 
-function movedPlacement(
+/** Both visits, and each mask where its visit went. */
+async function loadMatched(
   memory: Memory,
-  mode: RegisterMode,
   patient: Patient,
-  found: Alignment,
-): PatientPlacement {
-  const { toVisit1, toVisit2 } = found.registration!;
-  return {
-    key: JSON.stringify(["moved", MOVE_VERSION, toVisit1, toVisit2]),
-    notes: [`${patient.id}: ${alignmentText(found)}`],
-    load: (wanted) => loadMoved(memory, mode, patient, found, wanted),
-  };
-}
-
-/** Both visits half-way between each other, and each mask where its visit went. */
-async function loadMoved(
-  memory: Memory,
-  mode: RegisterMode,
-  patient: Patient,
-  found: Alignment,
+  how: How & { readonly found?: Alignment },
   wanted: WantedMasks,
 ): Promise<PlacedPatient> {
   const visits = await visitsOf(patient);
-  const placed = await placeBy(memory, ...visits, mode, found);
-  const { pair } = placed;
-  const pose = placed.pose!;
-  // The registration is told with every start, these when the pair is prepared.
-  const notes = pair.notes.filter((note) => note !== alignmentText(found));
+  const placed = await matchPair(memory, ...visits, how);
+  const { pair, pose } = placed;
+  // Registration is told at every start, and the bias of every pair would be too much.
+  const told = how.found && alignmentText(how.found);
+  const notes = pair.notes.filter((note) => note !== told && !note.startsWith("bias: "));
   const read = async (path: string | undefined, shownAt: 0 | 1) => {
     if (path === undefined) return undefined;
     const mask = await readMask(path);
     notes.push(...mask.notes);
     return { path, mask, shownAt };
   };
-  const place = (mask: NonNullable<Awaited<ReturnType<typeof read>>>) =>
-    placeMask(memory, visits, placed, mask, notes);
+  const place = (mask: ReadMask) => placeMask(memory, visits, placed, mask, notes);
   const truth = (await read(patient.truth, 1))!;
-  const visit = visitOf(visits, pose, truth);
   const brain = wanted.brain ? await read(patient.brainMask, 0) : undefined;
   const gone = wanted.resolved ? await read(patient.resolved, 0) : undefined;
-  const { size, affine } = visits[visit].image;
-  const motion = invertAffine(visit === 0 ? pose.toVisit1 : pose.toVisit2);
   return {
     ...{ ...pair, id: patient.id, notes },
     truth: await place(truth),
     brainMask: brain && (await place(brain)),
     resolved: gone && (await place(gone)),
-    answer: { visit, grid: { size, affine }, motion },
+    answer: pose && answerPlace(visits, pose, truth),
   };
+}
+
+function answerPlace(visits: Visits, pose: Pose, truth: ReadMask): AnswerPlace {
+  const visit = visitOf(visits, pose, truth);
+  const { size, affine } = visits[visit].image;
+  const motion = invertAffine(visit === 0 ? pose.toVisit1 : pose.toVisit2);
+  return { visit, grid: { size, affine }, motion };
 }

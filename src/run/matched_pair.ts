@@ -9,14 +9,13 @@ import { IDENTITY } from "../data/affine";
 import { withoutHotVoxels } from "../data/hot_voxels";
 import type { Mask } from "../data/volume";
 import type { Memory } from "../gpu/memory";
-import { type Brains, isHeadSized } from "../register/align";
+import { type Alignment, type Brains, isHeadSized } from "../register/align";
 import { findHead } from "../register/head";
-import type { RegisterMode } from "../settings/names";
-import { type PlacedPair, placePair, type ReadImage } from "./placed_pair";
+import type { BiasMode, RegisterMode } from "../settings/names";
+import { type PlacedPair, placeBy, placePair, type ReadImage } from "./placed_pair";
 
-export const BIAS_MODES = ["auto", "off"] as const;
-/** "auto": estimated and taken out where the visits show one head. */
-export type BiasMode = (typeof BIAS_MODES)[number];
+/** Raise when the same visits on one grid are matched in another way: prepared patients are made again. */
+export const MATCH_VERSION = 1;
 
 export interface MatchOptions {
   /** Default "auto". */
@@ -25,6 +24,8 @@ export interface MatchOptions {
   readonly bias?: BiasMode;
   /** "auto", the default: looked for in both visits. A mask is one on the grid of visit 1. */
   readonly brain?: "auto" | "off" | Mask;
+  /** What registration found before about the same visits; it is looked for if absent. */
+  readonly found?: Alignment;
 }
 
 export interface MatchedPair extends PlacedPair {
@@ -47,14 +48,16 @@ export async function matchPair(
   memory: Memory,
   visit1: ReadImage,
   visit2: ReadImage,
-  { register = "auto", bias: biasMode = "auto", brain: wanted = "auto" }: MatchOptions = {},
+  { register = "auto", bias: biasMode = "auto", brain: wanted = "auto", found }: MatchOptions = {},
 ): Promise<MatchedPair> {
   const visits = [visit1, visit2].map(({ path, image }) => ({
     path,
     image: withoutHotVoxels(image, path),
   })) as [ReadImage, ReadImage];
   const { brains, notes } = brainsOf(visits, wanted);
-  const placed = await placePair(memory, ...visits, register, brains);
+  const placed = found
+    ? await placeBy(memory, ...visits, register, found)
+    : await placePair(memory, ...visits, register, brains);
   // A mask that was given is the brain of both visits.
   const masks: Brains = typeof wanted === "string" ? brains : [wanted, undefined];
   const brain = pairBrain(seenVisits(placed, masks), placed.pair.time1);

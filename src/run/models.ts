@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { UserError } from "../core/errors";
 import type { LoadedWeights } from "../infer/model";
 import type { ModelInfo } from "../infer/model_info";
-import type { Mirror, WindowWeights } from "../settings/names";
+import type { BiasMode, Mirror, WindowWeights } from "../settings/names";
 import { openCrossValidation } from "./cross_validation";
 import {
   SHIPPED,
@@ -53,6 +53,30 @@ export function loadModels(
     };
     return { ...loaded, notes, path, info };
   });
+}
+
+/**
+ * Whether the bias of a pair is taken out: as in training, where the files say so and nothing was given.
+ * @param note gets a line where the option differs from the training
+ * @throws UserError where the files differ and nothing was given
+ */
+export function biasFor(
+  models: readonly Pick<NamedWeights, "path" | "info">[],
+  given: BiasMode | undefined,
+  note: (line: string) => void,
+): BiasMode {
+  const known = models.filter(({ info }) => info.bias !== undefined);
+  const other = known.find(({ info }) => info.bias !== (given ?? known[0]!.info.bias));
+  if (given !== undefined) {
+    if (other) note(`--bias ${given}: ${other.path} was trained with --bias ${other.info.bias}`);
+    return given;
+  }
+  const [first] = known;
+  if (!first || !other) return first?.info.bias ?? "auto";
+  throw new UserError(
+    `${other.path} was trained with --bias ${other.info.bias}, ${first.path} with --bias ` +
+      `${first.info.bias}: a pair is prepared in one way for all; give --bias, or weights that agree`,
+  );
 }
 
 /** A line for each file: how its network is applied. */

@@ -24,7 +24,7 @@ import { visitsOnGrid } from "./answer_visits";
 import { registrationOf } from "./findings_report";
 import { brainFile, readBrain } from "./given_brain";
 import { type MatchedPair, type MatchOptions, matchPair } from "./matched_pair";
-import { modelText, type NamedWeights } from "./models";
+import { biasFor, modelText, type NamedWeights } from "./models";
 import type { Observer } from "./observer";
 import {
   type AnswerGrid,
@@ -93,6 +93,7 @@ export async function predictFiles(
   ruleOf({}, sharedCalibration(models), operatingPoint ?? "default"); // refused before the work
   for (const note of models.flatMap(({ notes }) => notes)) observer.note(note);
   requireMask(request);
+  const bias = biasFor(models, request.bias, (line) => observer.note(line));
   const { images, acquisitions } = await readPair(request, observer, signal);
   const brain = await readBrain(request.brain, images[0], (line) => observer.note(line));
   observer.onStage?.("reading images");
@@ -104,7 +105,7 @@ export async function predictFiles(
   const choices = await choicesFor(device, request, observer, signal);
   observer.onStage?.("tuning");
   const memory = new Memory(device);
-  const { register, bias, grid = "t1" } = request;
+  const { register, grid = "t1" } = request;
   const placed = await matchPair(memory, ...images, { register, bias, brain });
   for (const note of placed.pair.notes) observer.note(note);
   const brainMask = typeof brain === "string" ? undefined : await maskOnPair(memory, placed, brain);

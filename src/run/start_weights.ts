@@ -57,8 +57,8 @@ export function settingsOf({
   unet: { filters, groups, alignCorners },
   ...info
 }: ModelInfo): Partial<TrainSettings> {
-  const { spacing, normalisation, patch, difference, stride, windowWeights, mirror } = info;
-  const seen = { spacing, normalisation, patch, difference };
+  const { spacing, normalisation, patch, difference, stride, windowWeights, mirror, bias } = info;
+  const seen = { spacing, normalisation, patch, difference, bias };
   return { filters: [...filters], groups, alignCorners, ...seen, stride, windowWeights, mirror };
 }
 

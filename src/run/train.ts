@@ -110,7 +110,7 @@ async function inputsOf({ memory, request, observer, signal }: TrainTask): Promi
   const arms = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, request);
   checkTwins(config, arms);
   const folders = saved?.trainData ?? request.trainData ?? [];
-  const pairs = new CohortPairs(memory, config.register, observer);
+  const pairs = new CohortPairs(memory, config, observer);
   const given = await pairsOfFolders(folders, arms, observer);
   await pairs.check([...arms.train, ...given, ...arms.val], signal);
   const synthetic = await syntheticPairs(config, arms, observer, signal);

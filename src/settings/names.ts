@@ -27,6 +27,10 @@ export const NORMALISATIONS = ["volume", "nonzero", "mask"] as const;
 export const REGISTER_MODES = ["auto", "always", "off"] as const;
 export type RegisterMode = (typeof REGISTER_MODES)[number];
 
+/** The smooth difference in brightness between visits; auto: taken out where they show one head. */
+export const BIAS_MODES = ["auto", "off"] as const;
+export type BiasMode = (typeof BIAS_MODES)[number];
+
 /** How overlapping windows are averaged: all voxels alike, or those near a window's centre more. */
 export const WINDOW_WEIGHTS = ["uniform", "gaussian"] as const;
 export type WindowWeights = (typeof WINDOW_WEIGHTS)[number];

@@ -15,6 +15,7 @@ const PAPER: TrainSettings = {
   preset: "paper",
   seed: 0,
   register: "auto",
+  bias: "auto",
   spacing: 0.5,
   patch: 32,
   stride: 24,
