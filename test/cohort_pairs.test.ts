@@ -12,6 +12,7 @@ import {
   type Point3,
 } from "../src/data/affine";
 import type { Patient } from "../src/data/cohort";
+import { maskOfRuns, runsOf } from "../src/data/mask_runs";
 import type { FromFile } from "../src/data/nifti_decode";
 import { readVolume } from "../src/data/nifti_read";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
@@ -29,6 +30,7 @@ import { warpTo } from "../src/register/warp";
 import { CohortPairs } from "../src/run/cohort_pairs";
 import { matchPair } from "../src/run/matched_pair";
 import { visitOf } from "../src/run/placed_mask";
+import { maskOnAnswer } from "../src/run/placed_pair";
 import { validationPatient } from "../src/run/validate";
 import { expectUserError } from "./nifti_fixture";
 import { defaultDevice } from "./test_devices";
@@ -173,7 +175,7 @@ test("a damaged alignment is looked for again, with a line; to the same key", as
   expect(readFileSync(path, "utf8")).toBe(text);
 });
 
-test("an aligned pair has the same volumes as without registration, from one entry", async () => {
+test("an aligned pair has the same volumes as without registration", async () => {
   const still = await patientOf(
     "still",
     visit2(person, IDENTITY, person),
@@ -185,7 +187,7 @@ test("an aligned pair has the same volumes as without registration, from one ent
     await preparePatient(memory, still, options),
     await preparePatient(memory, still, { ...options, place: pairsOf("auto").place }),
   ];
-  expect(inCache("prepared").length).toBe(before + 2);
+  expect(inCache("prepared").length).toBe(before + 4); // as the headers say, and with the brain
   expect(auto.answer).toBeUndefined();
   for (const other of [headers, auto]) expect(await other.load()).toEqual(await off.load());
   const truth = (await validationPatient(still, auto)).truth;
@@ -199,6 +201,12 @@ test("training sees a pair as predict does, bit for bit: moved, and without the 
   const [one, two] = [await read(moved.time1), await read(moved.time2)];
   const placed = await matchPair(memory, one, two, { register: "auto", bias: "auto" });
   expect(placed.bias).toBeDefined();
+  expect(maskOfRuns(prepared.near!)).toEqual(placed.brain!.near);
+  const validated = await validationPatient(moved, prepared);
+  const near = maskOnAnswer(placed, placed.brain!.near, "t2");
+  expect(validated.near!.data).toEqual(near.data);
+  const inside = validated.truth.data.filter((v, i) => v === 1 && near.data[i] === 1).length;
+  expect(inside).toBe(validated.truth.data.reduce((sum, v) => sum + v, 0));
   const seen = await preparePair(memory, placed.pair, [one.path, two.path], options);
   const { visit1, visit2: second } = await prepared.load();
   expect([seen.grid, seen.visit1, seen.visit2]).toEqual([prepared.grid, visit1, second]);
@@ -223,6 +231,15 @@ test("the bias of an aligned pair is taken out too, with and without registratio
   const differ = ({ visit1, visit2: v }: typeof auto) =>
     Math.hypot(...[...visit1.keys()].filter((i) => i % 97 === 0).map((i) => visit1[i]! - v[i]!));
   expect(differ(auto)).toBeLessThan(0.5 * differ(with_));
+});
+
+test("a mask as runs is the mask again", () => {
+  const grid = { size: [4, 3, 2], affine: IDENTITY } as const;
+  const masks = [[], [0], [23], [0, 1, 2, 22, 23], [...Array(24).keys()], [5, 6, 7, 11]];
+  for (const set of masks) {
+    const data = Uint8Array.from({ length: 24 }, (_, i) => (set.includes(i) ? 1 : 0));
+    expect(maskOfRuns(runsOf({ ...grid, data }))).toEqual({ ...grid, data });
+  }
 });
 
 test("what is smaller than a head is prepared as its headers say, whatever the settings", async () => {

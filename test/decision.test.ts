@@ -1,7 +1,7 @@
 /** Lesions of probability maps, and thresholds tuned on validation patients. */
 import { describe, expect, test } from "bun:test";
 import { Philox } from "../src/core/random";
-import type { Size3, Volume } from "../src/data/volume";
+import type { Mask, Size3, Volume } from "../src/data/volume";
 import { tuneDecision } from "../src/decision/choose_thresholds";
 import { findingsOf } from "../src/decision/findings";
 import { DEFAULT_RULE, greatestMass, lesionsOf } from "../src/decision/found_lesions";
@@ -104,22 +104,28 @@ test("a sweep says what every threshold gives, as computed one by one on the who
   ] as const) {
     const { map, truth } = softCase(seed, [23, 17, 13], lesions);
     const mask = { ...map, data: truth };
-    const sweep = sweepPatient(map, mask);
-    const reference = compareLesions(mask, mask, MSSEG2_RULE, 6).referenceLesions.length;
-    expect(sweep.lesions).toBe(reference);
-    for (const [t, threshold] of THRESHOLDS.entries()) {
-      expect(sweep.mass[t]!).toBeCloseTo(greatestMass(map, threshold), 3);
-      for (const [v, minLesionVolume] of MIN_VOLUMES.entries()) {
-        const found = lesionsOf(map, { threshold, minLesionVolume });
-        const at = `seed ${seed}, ${threshold}, ${minLesionVolume} mm³`;
-        const { f1 } = compareLesions(mask, found.mask, MSSEG2_RULE, 6);
-        expect(sweep.found[t]![v]!, at).toBe(found.lesions.length);
-        expect(sweep.f1[t]![v]!, at).toBeCloseTo(f1 ?? 0, 3);
-        expect(sweep.dice[t]![v]!, at).toBeCloseTo(overlap(truth, found.mask.data).dice, 3);
-      }
-    }
+    // Anywhere, and in a half of the volume that cuts through lesions.
+    const half = { ...map, data: truth.map((_, i) => (i % 23 < 11 ? 1 : 0)) };
+    for (const near of [undefined, half]) compareSweep(map, mask, near, `seed ${seed}`);
   }
 });
+
+function compareSweep(map: Volume, mask: Mask, near: Mask | undefined, name: string): void {
+  const sweep = sweepPatient(map, mask, near);
+  const reference = compareLesions(mask, mask, MSSEG2_RULE, 6).referenceLesions.length;
+  expect(sweep.lesions).toBe(reference);
+  for (const [t, threshold] of THRESHOLDS.entries()) {
+    expect(sweep.mass[t]!).toBeCloseTo(greatestMass(map, threshold, near), 3);
+    for (const [v, minLesionVolume] of MIN_VOLUMES.entries()) {
+      const found = lesionsOf(map, { threshold, minLesionVolume }, near);
+      const at = `${name}, ${threshold}, ${minLesionVolume} mm³`;
+      const { f1 } = compareLesions(mask, found.mask, MSSEG2_RULE, 6);
+      expect(sweep.found[t]![v]!, at).toBe(found.lesions.length);
+      expect(sweep.f1[t]![v]!, at).toBeCloseTo(f1 ?? 0, 3);
+      expect(sweep.dice[t]![v]!, at).toBeCloseTo(overlap(mask.data, found.mask.data).dice, 3);
+    }
+  }
+}
 
 test("a map that is nowhere near a lesion sweeps to nothing", () => {
   const map = mapOf([5, 6, 7], []);

@@ -5,6 +5,7 @@ import { UserError } from "../core/errors";
 import type { Memory } from "../gpu/memory";
 import { privateCacheDir } from "../platform/cache";
 import type { Patient } from "./cohort";
+import { type MaskRuns, runsOf } from "./mask_runs";
 import { digests } from "./nifti_read";
 import { type AnswerPlace, byHeaders, type PatientPlacement, type PlacePatient } from "./patient";
 import { type Entry, findEntry, readVoxels, writeEntry } from "./prepared_entry";
@@ -22,6 +23,8 @@ export interface PreparedPatient extends VolumeSource {
   readonly native: Grid;
   /** The place of an answer about a pair that was moved. */
   readonly answer?: AnswerPlace;
+  /** In the world of the pair: where lesions may lie; absent where that is not known. */
+  readonly near?: MaskRuns;
   /** What was decided by rule while reading; to be shown to the user. */
   readonly notes: readonly string[];
 }
@@ -63,13 +66,14 @@ export async function preparePatient(
     if (again) return again;
     throw new UserError(`${path}: is not what was written; name another disk by VOXGRAD_CACHE`);
   };
-  const { grid, native, answer, notes, lesions } = entry.header;
+  const { grid, native, answer, near, notes, lesions } = entry.header;
   return {
     id: patient.id,
     size: grid.size,
     grid,
     native,
     answer,
+    near,
     notes: [...placement.notes, ...notes.map((note) => withPaths(note, patient))],
     lesions: lesions.map((indices) => Uint32Array.from(indices)),
     load,
@@ -124,6 +128,7 @@ async function prepare(
   const lesions = labels.map((label) => [...lesionVoxels(label)]);
   const native = { size: data.time1.size, affine: data.time1.affine };
   const notes = data.notes.map((note) => withoutPaths(note, patient));
-  const header = { grid, native, answer: data.answer, lesions, notes };
+  const near = data.near && runsOf(data.near);
+  const header = { grid, native, answer: data.answer, near, lesions, notes };
   return writeEntry(path, header, [visit1, visit2, ...labels]);
 }

@@ -8,6 +8,7 @@ import { UserError } from "../core/errors";
 import { parseJson } from "../core/json";
 import { writeAllAtomically, writeProblem } from "../platform/atomic_file";
 import { touchEntry } from "../platform/cache_entries";
+import type { MaskRuns } from "./mask_runs";
 import type { AnswerPlace } from "./patient";
 import type { Grid } from "./volume";
 import type { VisitData } from "./volume_store";
@@ -23,6 +24,8 @@ export interface EntryHeader {
   readonly native: Grid;
   /** Of a pair that was moved. */
   readonly answer?: AnswerPlace;
+  /** In the world of the pair: where lesions may lie. */
+  readonly near?: MaskRuns;
   /** Of the pair and, where there is one, of its time-swapped twin: the voxels of lesions. */
   readonly lesions: readonly (readonly number[])[];
   readonly notes: readonly string[];
@@ -38,6 +41,7 @@ const headerSchema = z.strictObject({
       motion: affine,
     })
     .optional(),
+  near: gridSchema.extend({ runs: z.array(z.number().int().min(0)) }).optional(),
   lesions: z
     .array(z.array(z.number().int().min(0)))
     .min(1)
@@ -60,14 +64,16 @@ export interface Entry {
 const headerPath = (path: string) => `${path}.json`;
 
 /** The same fields in the same order, whatever the objects hold besides: for the checksum. */
-function inOrder({ grid, native, answer, lesions, notes }: EntryHeader): EntryHeader {
+function inOrder({ grid, native, answer, near, lesions, notes }: EntryHeader): EntryHeader {
   const only = ({ size, affine }: Grid): Grid => ({ size, affine });
   const place = answer && {
     visit: answer.visit,
     grid: only(answer.grid),
     motion: answer.motion,
   };
-  return { grid: only(grid), native: only(native), answer: place, lesions, notes };
+  const brain = near && { ...only(near), runs: near.runs };
+  const places = { grid: only(grid), native: only(native), answer: place, near: brain };
+  return { ...places, lesions, notes };
 }
 const textOf = (header: EntryHeader): string => JSON.stringify(inOrder(header));
 

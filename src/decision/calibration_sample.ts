@@ -37,15 +37,16 @@ export interface CalibrationSample {
 /**
  * @param map of a network that was not trained on the patient, not calibrated
  * @param truth on the map's grid
+ * @param near where lesions may lie, on that grid: components mostly outside do not count
  */
-export function calibrationSample(map: Volume, truth: Mask): CalibrationSample {
+export function calibrationSample(map: Volume, truth: Mask, near?: Mask): CalibrationSample {
   const tally = new VoxelTally();
   tally.add(map.data, truth.data);
-  const cropped = cropToContent(map, truth);
+  const cropped = cropToContent(map, truth, near);
   const { size } = cropped.map;
   const reference = findLesions(cropped.truth.data, size, minLesionVoxels(voxelVolume(map.affine)));
   const judged = (threshold: number, minLesionVolume: number): JudgedRule => {
-    const found = lesionsOf(cropped.map, { threshold, minLesionVolume });
+    const found = lesionsOf(cropped.map, { threshold, minLesionVolume }, cropped.near);
     const least = minLesionVoxels(voxelVolume(map.affine), minLesionVolume);
     const match = matchLesions(reference, findLesions(found.mask.data, size, least));
     const lesions = found.lesions.map((lesion, i) => ({
@@ -58,7 +59,7 @@ export function calibrationSample(map: Volume, truth: Mask): CalibrationSample {
   const rules = THRESHOLDS.map((threshold) =>
     MIN_VOLUMES.map((volume) => judged(threshold, volume)),
   );
-  return { tally, sweep: sweepPatient(map, truth), reference: reference.count, rules };
+  return { tally, sweep: sweepPatient(map, truth, near), reference: reference.count, rules };
 }
 
 const featuresOf = ({ meanProbability, maxProbability, volumeMm3 }: FoundLesion) => ({

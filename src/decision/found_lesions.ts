@@ -55,6 +55,17 @@ function isNear(voxels: Int32Array, near: Mask | undefined): boolean {
   return inside >= LEAST_SHARE * voxels.length;
 }
 
+/** Takes out, in place, the components that lie mostly where no lesion may. */
+export function withoutFar(mask: Mask, near: Mask | undefined): Mask {
+  if (!near) return mask;
+  const { count, voxels } = findLesions(mask.data, mask.size, 1);
+  for (let component = 1; component <= count; component++) {
+    const own = voxels(component);
+    if (!isNear(own, near)) for (const voxel of own) mask.data[voxel] = 0;
+  }
+  return mask;
+}
+
 /**
  * The mask on the map's own grid, without the components that are too small.
  * @param map as the network gives it: the rule is about that

@@ -88,15 +88,19 @@ export async function warpTo(
   return { size: grid.size, affine: grid.affine, data };
 }
 
-/** A mask in the same way, trilinear and 1 from one half: a boundary lies where it lay. */
+/**
+ * A mask in the same way. "trilinear", 1 from one half: a boundary is smooth and lies where it lay, but
+ * what is a voxel or two thick shrinks. "nearest": the volume stays, the smallest parts too.
+ */
 export async function warpMask(
   memory: Memory,
   mask: Mask,
   motion: Affine,
   grid: Grid,
+  order: "nearest" | "trilinear",
 ): Promise<Mask> {
   const shares = { ...mask, data: Float32Array.from(mask.data) };
-  const { size, affine, data } = await warpTo(memory, shares, motion, grid, { order: "trilinear" });
+  const { size, affine, data } = await warpTo(memory, shares, motion, grid, { order });
   return { size, affine, data: Uint8Array.from(data, (share) => (share >= 0.5 ? 1 : 0)) };
 }
 

@@ -84,8 +84,8 @@ async function samplesOf(
       info,
       patients,
       { signal },
-      ({ patient, truth }, map) => {
-        samples.push(calibrationSample(map, truth));
+      ({ patient, truth, near }, map) => {
+        samples.push(calibrationSample(map, truth, near));
         observer.note(`${path}: predicted ${patient.id}, ${samples.length} of ${val.length}`);
       },
     );

@@ -55,9 +55,9 @@ export class CohortPairs {
     const found = await this.alignmentOf(patient, digest);
     if (found && isUnfit(found)) throw new NotFitError(patient.id, doubtOf(found));
     const stays = !found || found.aligned;
-    // Neither has a part in what is smaller than a head.
-    const isSmall = register === "auto" && !found;
-    if (stays && (bias === "off" || isSmall)) return byHeaders(patient, digest);
+    // Nothing is asked for, or, of what is smaller than a head, nothing can be done.
+    const asItIs = register === "off" ? bias === "off" : !found && register === "auto";
+    if (asItIs) return byHeaders(patient, digest);
     const pose = stays ? undefined : found.registration;
     return {
       key: JSON.stringify(["matched", MATCH_VERSION, bias, pose && [pose.toVisit1, pose.toVisit2]]),
@@ -164,6 +164,7 @@ async function loadMatched(
     brainMask: brain && (await place(brain)),
     resolved: gone && (await place(gone)),
     answer: pose && answerPlace(visits, pose, truth),
+    near: placed.brain?.near,
   };
 }
 

@@ -2,7 +2,7 @@
 import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
 import type { Mask } from "../data/volume";
 import { type Decision, tuneDecision } from "../decision/choose_thresholds";
-import { DEFAULT_RULE, thresholded } from "../decision/found_lesions";
+import { DEFAULT_RULE, thresholded, withoutFar } from "../decision/found_lesions";
 import { decisionMetadata } from "../decision/stored_decision";
 import {
   MIN_VOLUMES,
@@ -38,10 +38,17 @@ export async function sweepBest(
   memory.write(params.flat, flat);
   const sweeps = new Map<string, PatientSweep>();
   try {
-    await forEachPrediction(memory, params, info, patients, hooks, ({ patient, truth }, map) => {
-      sweeps.set(patient.id, sweepPatient(map, truth));
-      onMask?.(patient.id, thresholded(map, DEFAULT_RULE.threshold));
-    });
+    await forEachPrediction(
+      memory,
+      params,
+      info,
+      patients,
+      hooks,
+      ({ patient, truth, near }, map) => {
+        sweeps.set(patient.id, sweepPatient(map, truth, near));
+        onMask?.(patient.id, withoutFar(thresholded(map, DEFAULT_RULE.threshold), near));
+      },
+    );
   } finally {
     memory.release(params.flat);
   }

@@ -226,9 +226,9 @@ class Run {
     const predictions = new Map<string, Mask>();
     try {
       const { memory, state } = trainer;
-      const onPatient: OnPatient = ({ patient, truth }, mask, map) => {
+      const onPatient: OnPatient = ({ patient, truth, near }, mask, map) => {
         predictions.set(patient.id, mask);
-        if (this.hasEnded) this.sweeps.set(patient.id, sweepPatient(map, truth));
+        if (this.hasEnded) this.sweeps.set(patient.id, sweepPatient(map, truth, near));
       };
       const { hooks } = this;
       const student = await validate(memory, state.student, model, patients, hooks);

@@ -1,14 +1,16 @@
 /** Scores weights on whole validation patients, on their native grids. */
 
+import { movedMask } from "../brain/pair_brain";
 import type { Precision } from "../core/tensor";
-import { sameGrid } from "../data/affine";
+import { IDENTITY, sameGrid } from "../data/affine";
 import type { Patient } from "../data/cohort";
+import { maskOfRuns } from "../data/mask_runs";
 import { readMask, readVolume } from "../data/nifti_read";
 import { maskOnGrid } from "../data/pair";
 import { loadPair } from "../data/patient";
 import type { PreparedPatient } from "../data/prepared_cache";
 import type { Mask, Volume } from "../data/volume";
-import { DEFAULT_RULE, thresholded } from "../decision/found_lesions";
+import { DEFAULT_RULE, thresholded, withoutFar } from "../decision/found_lesions";
 import { overlap } from "../eval/dice";
 import { MSSEG2_RULE } from "../eval/lesion_detection";
 import { compareLesions } from "../eval/lesions";
@@ -26,6 +28,8 @@ export interface ValidationPatient {
   readonly prepared: PreparedPatient;
   /** On the grid of visit 1; of a pair that was moved, on that of the visit that it travels with. */
   readonly truth: Mask;
+  /** Where lesions may lie, on that grid, as `predict` asks it; absent where that is not known. */
+  readonly near?: Mask;
 }
 
 /** At a probability of 0.5, without anything dropped. */
@@ -48,11 +52,13 @@ export async function validationPatient(
   const mask = await readMask(patient.truth);
   const { native, answer } = prepared;
   const grid = answer?.grid ?? native;
-  if (sameGrid(mask, grid)) return { patient, prepared, truth: { ...mask, ...grid } };
+  const near =
+    prepared.near && movedMask(maskOfRuns(prepared.near), answer?.motion ?? IDENTITY, grid);
+  if (sameGrid(mask, grid)) return { patient, prepared, truth: { ...mask, ...grid }, near };
   // Resampling asks the header of the image too.
   const path = answer?.visit === 1 ? patient.time2 : patient.time1;
   const truth = maskOnGrid(patient.truth, mask, path, await readVolume(path), []);
-  return { patient, prepared, truth };
+  return { patient, prepared, truth, near };
 }
 
 /** A map on the grid of the pair, on that of the patient's truth. */
@@ -135,8 +141,8 @@ export async function validate(
   const lesionF1PerPatient: Record<string, number> = {};
   const withLesions: number[] = [];
   await forEachPrediction(memory, params, model, patients, hooks, (each, map) => {
-    const { patient, truth } = each;
-    const prediction = thresholded(map, DEFAULT_RULE.threshold);
+    const { patient, truth, near } = each;
+    const prediction = withoutFar(thresholded(map, DEFAULT_RULE.threshold), near);
     const { dice, truePositives, falseNegatives } = overlap(truth.data, prediction.data);
     perPatient[patient.id] = dice;
     if (truePositives + falseNegatives > 0) withLesions.push(dice);
