@@ -42,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["src/core", "src/platform", "src/data", "src/eval", "src/train", "src/terminal"],
   ],
   "src/result": [...["src/core", "src/platform", "src/data", "src/eval", "src/pictures"]],
+  "src/viewer": ["src/core", "src/data", "src/eval", "src/pictures", "src/result"],
   "src/choose": [
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/tune", "src/infer"],
     ...["src/settings", "src/train", "src/terminal"],
@@ -151,9 +152,9 @@ function closure(path: string): { paths: Set<string>; packages: Set<string> } {
 
 /** The folders and codecs that a browser page predicts with. They may load a package that runs there. */
 const FOR_A_PAGE =
-  /^src\/((infer|decision|eval|brain|change)\/|run\/matched_pair|data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$)/;
+  /^src\/((infer|decision|eval|brain|change|viewer\/page)\/|run\/matched_pair|data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$)/;
 /** Packages that run in a page too. */
-const PACKAGES_OF_A_PAGE = ["zod", "nifti-reader-js"];
+const PACKAGES_OF_A_PAGE = ["zod", "nifti-reader-js", "@niivue/niivue"];
 
 test("a page can import what predicts and the codecs: no Bun, Node or file system", () => {
   const entries = [...files.keys()].filter((path) => FOR_A_PAGE.test(path));

@@ -1,10 +1,12 @@
 import { Option } from "commander";
+import { during } from "../choose/observer";
 import { type TuneFlags, withTuneOptions } from "../choose/tune_options";
 import { UserError } from "../core/errors";
 import type { Precision } from "../core/tensor";
 import type { LesionRule } from "../decision/found_lesions";
 import { OPERATING_POINTS, type OperatingPointName } from "../decision/operating_points";
 import { SCAN_TEXT } from "../dicom/read_visits";
+import { destroyDevices } from "../gpu/device";
 import { openDevice } from "../hosts/bun";
 import { doubtOf } from "../register/align";
 import { changeOfFiles, filesBeside, writeChange } from "../run/change_pair";
@@ -35,6 +37,7 @@ import {
 } from "../terminal/options";
 import { printResult } from "../terminal/result";
 import { Stages } from "../terminal/stages";
+import { viewResults } from "../viewer/view";
 import { changeText, NO_NETWORK } from "./predict/change";
 import {
   checkOutputs,
@@ -77,6 +80,7 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
     "folder to write a result into, for `bun run view`: mask, map, both visits, report.html",
   )
   .option("--patient <id>", "as it stands in the report (default: the name of the folder)")
+  .option("--view", "then show the result in the browser, as `bun run view` does", false)
   .option(
     "-w, --weights <files>",
     "weights files, or folders of runs or of a cross-validation, separated by commas: the mean " +
@@ -193,6 +197,7 @@ async function predict(options: Options): Promise<void> {
       const names = { ...options, patient: outputs.patient };
       await writeOutputs(resultOfAnswer(answer, models, names), outputs);
     }
+    if (options.view) await view(outputs, observer);
   });
 }
 
@@ -231,6 +236,7 @@ async function statistic(options: Options, outputs: Outputs): Promise<void> {
       const names = { ...options, patient: outputs.patient };
       await writeOutputs(resultOfChange(change, names), outputs);
     }
+    if (options.view) await view(outputs, observer);
   });
 }
 
@@ -253,4 +259,11 @@ function tellFitness({ alignment }: PlacedPair, { strict }: Options): void {
   if (!alignment || alignment.trusted) return;
   printResult(doubtOf(alignment));
   if (strict) process.exitCode = NOT_FIT;
+}
+
+/** Until Ctrl-C. */
+async function view({ folder }: Outputs, observer: TerminalObserver): Promise<void> {
+  destroyDevices();
+  const show = () => viewResults([folder!], { open: true }, printResult, observer.signal);
+  await during(observer, "viewing", show);
 }

@@ -25,7 +25,7 @@ export function sidesOf(
   });
   const middle = sum / count;
   return ([x = 0]) => {
-    if (Math.abs(x - middle) <= MIDLINE_MM) return "near the midline";
+    if (Math.abs(x - middle) <= MIDLINE_MM) return "midline";
     return x < middle ? "left" : "right";
   };
 }

@@ -26,7 +26,7 @@ const lesion = z.object({
   /** Mean position of its voxels in mm of the scanner: right, anterior, superior. */
   centreMm: z.tuple([z.number(), z.number(), z.number()]),
   /** Side of the brain, where it is far enough from its middle; null where the brain is not known. */
-  side: z.enum(["left", "right", "near the midline"]).nullable(),
+  side: z.enum(["left", "right", "midline"]).nullable(),
   /** Of a network's prediction: the mean over its voxels; where `calibrated`, that the lesion is a true one. */
   probability: z.number().min(0).max(1).optional(),
   /** Largest z in it: of the change statistic. */

@@ -19,6 +19,7 @@ const INTERRUPTIONS: Readonly<Record<Phase, string>> = {
   tuning: "interrupted: what was tuned is kept",
   training: "interrupted: saving… (once more to leave without saving)",
   predicting: "interrupted: nothing is written",
+  viewing: "the viewer ends",
 };
 
 interface Bars {

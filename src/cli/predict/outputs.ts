@@ -18,7 +18,7 @@ export interface OutputOptions {
   readonly report?: readonly string[];
   readonly outDir?: string;
   readonly patient?: string;
-  readonly view?: boolean;
+  readonly view: boolean;
 }
 
 export interface Outputs extends AnswerFiles {

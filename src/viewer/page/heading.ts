@@ -1,0 +1,44 @@
+/** The line above the pictures, and the canvases below it, of one patient. */
+import { answerSentence } from "../../result/answer_text";
+import type { ResultRecord } from "../../result/record";
+import { byId } from "./dom";
+
+export function showHeading(record: ResultRecord, isOneOfMany: boolean): void {
+  const { quality, visits, patient } = record;
+  const answer = answerSentence({ ...record, quality: { ...quality, fit: true } });
+  byId("patient").textContent = patient;
+  byId("answer").textContent = answer;
+  byId("answer").title = answer;
+  byId("doubt").hidden = quality.fit;
+  byId("doubt").textContent = quality.fit ? "" : (quality.lines[0] ?? "");
+  byId("finish").hidden = false;
+  byId("patients").hidden = !isOneOfMany;
+  document.title = `${patient} – voxgrad`;
+  visits.forEach(({ date, name }, i) => {
+    const caption = byId(`visit${i + 1}`).querySelector("figcaption")!;
+    caption.textContent = `Visit ${i + 1} · ${date ?? name}`;
+  });
+}
+
+export function hideHeading(): void {
+  byId("patient").textContent = "Patients";
+  document.title = "voxgrad";
+  for (const id of ["answer", "doubt"]) byId(id).textContent = "";
+  for (const id of ["finish", "patients", "doubt"]) byId(id).hidden = true;
+}
+
+/** NiiVue does not give a canvas back: every patient has new ones. */
+export function freshCanvases(
+  watch: (canvas: HTMLCanvasElement, i: 0 | 1) => void,
+): [HTMLCanvasElement, HTMLCanvasElement] {
+  const fresh = ([0, 1] as const).map((i) => {
+    const figure = byId(`visit${i + 1}`);
+    figure.querySelector(".marks")?.remove();
+    const old = figure.querySelector("canvas")!;
+    const canvas = old.cloneNode() as HTMLCanvasElement;
+    old.replaceWith(canvas);
+    watch(canvas, i);
+    return canvas;
+  });
+  return [fresh[0]!, fresh[1]!];
+}

@@ -1,0 +1,75 @@
+/**
+ * A result as the page shows it: every image in the order right, anterior, superior, so that a voxel has one
+ * index in images, drawing and mask alike, and NiiVue has nothing to reorder. Back in the file's order only
+ * when it is saved.
+ */
+
+import type { Grid, Mask, Volume } from "../../data/volume";
+import { inOrder, inverseOrder, orderTo, type VoxelOrder } from "../../data/voxel_order";
+import { greyWindow } from "../../pictures/slice";
+import type { Decisions } from "../../result/decisions";
+import { lesionLabels } from "../../result/parts";
+import type { ResultRecord } from "../../result/record";
+import { differenceOf } from "./difference";
+import type { OpenedResult } from "./source";
+
+/** Grey values of black and white. */
+export type GreyWindow = readonly [black: number, white: number];
+
+export interface Study {
+  readonly record: ResultRecord;
+  readonly decisions?: Decisions;
+  readonly grid: Grid;
+  readonly visits: readonly [Volume, Volume];
+  /** Of each visit, to start with. */
+  readonly windows: readonly [GreyWindow, GreyWindow];
+  readonly probability?: Volume;
+  /** z of the change statistic, else of the plain difference. */
+  readonly difference: Volume;
+  /** Per voxel the id of its lesion, 0 outside. */
+  readonly labels: Uint16Array;
+  /** Of an earlier reading. */
+  readonly corrected?: Uint8Array;
+  /** Brings the files' order into this one. */
+  readonly order: VoxelOrder;
+}
+
+/** Every so many voxels are looked at for the grey window. */
+const SAMPLED = 37;
+
+export function studyOf(opened: OpenedResult): Study {
+  const { record, decisions, mask } = opened;
+  const order = orderTo(mask.affine, "RAS");
+  const toRas = <I extends Volume | Mask>(image: I): I => inOrder(image, order);
+  const visits = [toRas(opened.visit1), toRas(opened.visit2)] as const;
+  const ids = Float32Array.from(lesionLabels(mask, record));
+  const labels = toRas({ ...mask, data: ids });
+  const windows = visits.map(({ data }) => greyWindow(data.filter((_, i) => i % SAMPLED === 0)));
+  return {
+    ...{ record, decisions, order, visits },
+    grid: { size: labels.size, affine: labels.affine },
+    windows: [windows[0]!, windows[1]!],
+    probability: opened.probability && toRas(opened.probability),
+    difference: opened.change ? toRas(opened.change) : differenceOf(...visits),
+    labels: Uint16Array.from(labels.data),
+    corrected: opened.corrected && toRas(opened.corrected).data,
+  };
+}
+
+/** A mask in the page's order, in that of the files. */
+export function inFileOrder({ grid, order }: Study, data: Uint8Array): Mask {
+  return inOrder({ ...grid, data }, inverseOrder(order));
+}
+
+/** The index in the files of a voxel of the page. */
+export function fileIndex({ grid, order }: Study, index: number): number {
+  const [nx, ny] = grid.size;
+  const at = [index % nx, Math.floor(index / nx) % ny, Math.floor(index / (nx * ny))];
+  const old = [0, 0, 0];
+  const size = [0, 0, 0];
+  order.axes.forEach((axis, t) => {
+    size[axis] = grid.size[t]!;
+    old[axis] = order.flipped[t] ? grid.size[t]! - 1 - at[t]! : at[t]!;
+  });
+  return old[0]! + size[0]! * (old[1]! + size[1]! * old[2]!);
+}

@@ -1,0 +1,37 @@
+/** The files of the page: made of src/viewer/page when a server starts, for the browser alone. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export interface PageFile {
+  readonly type: string;
+  readonly body: Uint8Array | string;
+}
+
+const PAGE = join(import.meta.dir, "page");
+const FONTS = ["inter-latin-400-normal.woff2", "inter-latin-600-normal.woff2"];
+
+/** By their names. */
+export async function pageFiles(): Promise<ReadonlyMap<string, PageFile>> {
+  const read = (name: string) => readFileSync(join(PAGE, name));
+  const fonts = FONTS.map((name): [string, PageFile] => {
+    const path = fileURLToPath(import.meta.resolve(`@fontsource/inter/files/${name}`));
+    return [name, { type: "font/woff2", body: readFileSync(path) }];
+  });
+  return new Map<string, PageFile>([
+    ["", { type: "text/html; charset=utf-8", body: read("index.html") }],
+    ["page.css", { type: "text/css; charset=utf-8", body: read("page.css") }],
+    ["page.js", { type: "text/javascript; charset=utf-8", body: await script() }],
+    ...fonts,
+  ]);
+}
+
+async function script(): Promise<string> {
+  const { success, logs, outputs } = await Bun.build({
+    ...{ entrypoints: [join(PAGE, "main.ts")], target: "browser", format: "esm", minify: true },
+    throw: false,
+  });
+  const [output] = outputs;
+  if (!success || !output) throw new Error(`the page cannot be bundled:\n${logs.join("\n")}`);
+  return output.text();
+}

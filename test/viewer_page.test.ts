@@ -1,0 +1,282 @@
+/**
+ * The viewer in a real browser: load, jump, decide, draw, save, flicker, without a request to anywhere else.
+ * Left out where no Chromium can be had. Pictures of the page stay in runs/viewer-screenshots.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createCanvas, loadImage } from "@napi-rs/canvas";
+import { readMask } from "../src/data/nifti_read";
+import { makePatient } from "../src/data/phantom/patient";
+import type { Decisions } from "../src/result/decisions";
+import type { Result } from "../src/result/parts";
+import { RESULT_FILES } from "../src/result/record";
+import { writeResult } from "../src/result/result_folder";
+import { serveViewer, type ViewerServer } from "../src/viewer/server";
+import { openBrowser, type TestBrowser, type TestPage, until } from "./browser_rig";
+import { smallResult } from "./viewer_rig";
+
+const SHOTS = join(import.meta.dir, "../runs/viewer-screenshots");
+const SIZES = [
+  { width: 1280, height: 720 },
+  { width: 1024, height: 768 },
+] as const;
+
+const browser: TestBrowser | string = await openBrowser();
+const root = mkdtempSync(join(tmpdir(), "voxgrad-page-"));
+let server: ViewerServer;
+
+/** A head with one lesion that a person would see, and a second one. */
+function headResult(): Result {
+  const [visit1, visit2] = makePatient(
+    { seed: 3, spacing: 2, fieldOfView: [160, 190, 160] },
+    0,
+  ).visits;
+  const { size, affine } = visit1;
+  const small = smallResult({ size, affine }, [
+    [24, 60, 50],
+    [52, 40, 38],
+  ]);
+  return { ...small, visit1, visit2 };
+}
+
+beforeAll(async () => {
+  mkdirSync(SHOTS, { recursive: true });
+  await writeResult(join(root, "one"), headResult());
+  await writeResult(join(root, "two"), headResult());
+  server = await serveViewer([join(root, "one"), join(root, "two")]);
+});
+afterAll(async () => {
+  if (typeof browser !== "string") await browser.close();
+  await server.stop();
+  rmSync(root, { recursive: true });
+});
+
+interface Opened {
+  readonly page: TestPage;
+  readonly problems: string[];
+  readonly foreign: string[];
+}
+
+async function openPage(size: (typeof SIZES)[number] = SIZES[0]): Promise<Opened> {
+  if (typeof browser === "string") throw new Error(browser);
+  const page = await browser.newPage();
+  const problems: string[] = [];
+  const foreign: string[] = [];
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(message.text());
+  });
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(server.url) && !/^(data|blob):/.test(url)) foreign.push(url);
+  });
+  await page.setViewportSize(size);
+  await page.goto(server.url);
+  await until(page, `document.querySelectorAll("#worklist li").length === 2`);
+  return { page, problems, foreign };
+}
+
+const openPatient = async (page: TestPage, n: number) => {
+  await page.click(`#worklist li:nth-child(${n}) button`);
+  await until(page, `document.querySelector("#lesions li[aria-current=true]")`, 60);
+};
+
+/** Pixels of the outlines' colour in a picture of the page, in a rectangle of shares of it. */
+async function orange(
+  path: string,
+  [left, top, right, bottom]: readonly number[],
+): Promise<number> {
+  const image = await loadImage(path);
+  const { width, height } = image;
+  const context = createCanvas(width, height).getContext("2d");
+  context.drawImage(image, 0, 0);
+  const [x, y] = [Math.round(left! * width), Math.round(top! * height)];
+  const { data } = context.getImageData(
+    x,
+    y,
+    Math.round(right! * width) - x,
+    Math.round(bottom! * height) - y,
+  );
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    const [r, g, b] = [data[i]!, data[i + 1]!, data[i + 2]!];
+    if (Math.abs(r - 255) < 30 && Math.abs(g - 138) < 40 && Math.abs(b - 61) < 50) count++;
+  }
+  return count;
+}
+/** Of the two pictures at 1280 × 720, and both together. */
+const VISIT_1 = [0.01, 0.1, 0.37, 0.9];
+const VISIT_2 = [0.39, 0.1, 0.755, 0.9];
+const BOTH = [0.01, 0.1, 0.755, 0.9];
+
+const decisionsOf = async (name: string): Promise<Decisions> =>
+  JSON.parse(await readFile(join(root, name, RESULT_FILES.decisions), "utf8"));
+
+const saved = (page: TestPage) =>
+  until(page, `document.querySelector("#saved").textContent === "saved"`);
+
+const skipped = typeof browser === "string" ? ` (no browser: ${browser.slice(0, 80)})` : "";
+describe.skipIf(typeof browser === "string")(`the page${skipped}`, () => {
+  test("loads, jumps, flickers: at both sizes nothing is cut off", async () => {
+    for (const size of SIZES) {
+      const { page, problems, foreign } = await openPage(size);
+      const shot = (name: string) => ({
+        path: join(SHOTS, `${name}-${size.width}x${size.height}.png`),
+      });
+      await page.screenshot(shot("worklist"));
+      await openPatient(page, 1);
+      await page.screenshot(shot("loaded"));
+      const cut = await page.evaluate<
+        string[]
+      >(`[...document.querySelectorAll("button, figure, #lesions")]
+        .filter((e) => e.offsetParent && !e.closest("#lesions li") && !e.closest("dialog"))
+        .filter((e) => { const b = e.getBoundingClientRect();
+          return b.right > innerWidth + 0.5 || b.bottom > innerHeight + 0.5 || e.scrollWidth > e.clientWidth + 1; })
+        .map((e) => e.outerHTML.slice(0, 80))`);
+      expect(cut).toEqual([]);
+      await page.keyboard.press("ArrowDown");
+      expect(await page.textContent("#lesions li[aria-current=true] .number")).toBe("2");
+      await page.keyboard.press("Space");
+      const visible = () =>
+        page.evaluate<string[]>(
+          `[...document.querySelectorAll(".visit")].filter((e) => getComputedStyle(e).visibility === "visible").map((e) => e.id)`,
+        );
+      expect(await visible()).toEqual(["visit1"]);
+      await page.keyboard.press("Space");
+      expect(await visible()).toEqual(["visit2"]);
+      await Bun.sleep(500);
+      await page.screenshot(shot("flicker"));
+      await page.keyboard.press("s");
+      expect(await visible()).toEqual(["visit1", "visit2"]);
+      await page.keyboard.press("?");
+      await page.screenshot(shot("help"));
+      await page.keyboard.press("Escape");
+      expect({ problems, foreign }).toEqual({ problems: [], foreign: [] });
+    }
+  }, 180_000);
+
+  test("outlines lie on both visits, on the slice of the lesion alone, and can be taken away", async () => {
+    const { page } = await openPage();
+    await openPatient(page, 1);
+    const path = join(SHOTS, "outline.png");
+    const count = async (part: readonly number[]) => {
+      await Bun.sleep(300);
+      await page.screenshot({ path });
+      return orange(path, part);
+    };
+    const [one, two] = [await count(VISIT_1), await count(VISIT_2)];
+    expect(one).toBeGreaterThan(60);
+    expect(Math.abs(one - two)).toBeLessThan(0.2 * one);
+    await page.keyboard.press("o");
+    expect(await count(BOTH)).toBe(0);
+    await page.keyboard.press("o");
+    // Away from both lesions in every plane.
+    for (let i = 0; i < 14; i++) await page.keyboard.press("PageUp");
+    for (let i = 0; i < 12; i++) await page.keyboard.press("ArrowLeft");
+    for (let i = 0; i < 10; i++) await page.keyboard.press("Home");
+    expect(await count(BOTH)).toBe(0);
+  }, 120_000);
+
+  test("accept, reject, note, draw, undo, erase: saved as they were done, and there again after a reload", async () => {
+    const { page, problems } = await openPage();
+    await openPatient(page, 1);
+    await page.fill("#reader", "QQ");
+    await page.keyboard.press("Tab");
+    await page.evaluate(`document.activeElement.blur()`);
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("r"); // and on to lesion 1, which is open
+    await page.keyboard.press("n");
+    await page.keyboard.press("x");
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("b");
+    // On the axial slice of visit 2, through what is shown as the middle of the head.
+    await page.mouse.move(700, 220);
+    await page.mouse.down();
+    await page.mouse.move(712, 228, { steps: 4 });
+    await page.mouse.up();
+    await saved(page);
+    await until(page, `document.querySelectorAll("#lesions li").length === 3`);
+    const first = await readMask(join(root, "one", RESULT_FILES.mask));
+    const drawn = await readMask(join(root, "one", RESULT_FILES.corrected));
+    expect(drawn.affine).toEqual(first.affine);
+    const added = [...drawn.data.keys()].filter((i) => drawn.data[i] === 1 && first.data[i] === 0);
+    const gone = [...drawn.data.keys()].filter((i) => drawn.data[i] === 0 && first.data[i] === 1);
+    expect(gone.length).toBe(4); // lesion 2
+    expect(added.length).toBeGreaterThan(8);
+    // One slice: that of the crosshair, which is lesion 1's.
+    const [nx, ny] = first.size;
+    const slices = new Set(added.map((i) => Math.floor(i / (nx * ny))));
+    expect(slices.size).toBe(1);
+    expect(Math.abs([...slices][0]! - 50.5)).toBeLessThan(1);
+    await page.screenshot({ path: join(SHOTS, "drawn-1280x720.png") });
+    const { reader, lesions, log, weights } = await decisionsOf("one");
+    expect({ reader, weights }).toEqual({
+      reader: "QQ",
+      weights: [{ name: "w.safetensors", sha256: "ab".repeat(32) }],
+    });
+    expect(lesions.map(({ decision, note }) => [decision, note])).toEqual([
+      ["open", "x"],
+      ["rejected", ""],
+      ["accepted", ""],
+    ]);
+    expect(log.map(({ action }) => action)).toEqual(["reject", "note", "draw"]);
+    await page.goto(server.url);
+    await until(page, `document.querySelectorAll("#worklist li").length === 2`);
+    expect(await page.textContent("#worklist li:first-child .state")).toBe("begun");
+    await openPatient(page, 1);
+    expect(await page.evaluate<number>(`document.querySelectorAll("#lesions li").length`)).toBe(3);
+    expect(await page.textContent("#lesions li.rejected .number")).toBe("2");
+    expect(problems).toEqual([]);
+  }, 180_000);
+
+  test("a patient is finished when nothing is undecided, and the next one comes", async () => {
+    const { page, problems } = await openPage();
+    await openPatient(page, 2);
+    await page.keyboard.press("Enter");
+    await until(
+      page,
+      `/2 lesions are undecided/.test(document.querySelector("#message").textContent)`,
+    );
+    await page.keyboard.press("a");
+    await page.keyboard.press("a");
+    await page.keyboard.press("Enter");
+    // The first patient comes, which nobody has accepted as a whole.
+    await until(
+      page,
+      `document.querySelectorAll("#lesions .accepted[aria-pressed=true]").length !== 2 &&
+        document.querySelector("#lesions li[aria-current=true]")`,
+      60,
+    );
+    const { finished, log } = await decisionsOf("two");
+    expect(finished).not.toBeNull();
+    expect(log.map(({ action }) => action)).toEqual(["accept", "accept", "finish"]);
+    await page.keyboard.press("w");
+    await until(page, `!document.querySelector("#worklist").hidden`);
+    expect(await page.textContent("#worklist li:nth-child(2) .state")).toBe("done");
+    expect(problems).toEqual([]);
+  }, 180_000);
+
+  test("every control has a name, and the page is used by the keyboard alone", async () => {
+    const { page } = await openPage();
+    await openPatient(page, 1);
+    const nameless = await page.evaluate<string[]>(`[...document.querySelectorAll("button, input")]
+      .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length))
+      .map((e) => e.outerHTML)`);
+    expect(nameless).toEqual([]);
+    const small = await page.evaluate<string[]>(`[...document.querySelectorAll("button")]
+      .filter((e) => e.offsetParent).filter((e) => e.getBoundingClientRect().height < 43)
+      .map((e) => e.outerHTML)`);
+    expect(small).toEqual([]);
+    await page.evaluate(`document.querySelector("#lesions .jump").focus()`);
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Space");
+    expect(await page.evaluate<string>(`document.activeElement.getAttribute("aria-pressed")`)).toBe(
+      "true",
+    );
+    await page.keyboard.press("u");
+    await saved(page);
+  }, 120_000);
+});
