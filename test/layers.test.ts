@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["src/core", "src/platform", "src/data", "src/eval", "src/train", "src/terminal"],
   ],
   "src/result": [...["src/core", "src/platform", "src/data", "src/eval", "src/pictures"]],
-  "src/viewer": ["src/core", "src/data", "src/eval", "src/pictures", "src/result"],
+  "src/viewer": ["src/core", "src/platform", "src/data", "src/eval", "src/pictures", "src/result"],
   "src/choose": [
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/tune", "src/infer"],
     ...["src/settings", "src/train", "src/terminal"],

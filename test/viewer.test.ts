@@ -182,6 +182,27 @@ describe("saving", () => {
     });
   });
 
+  test("the report is the reader's: what was rejected is gone, what was drawn is in it", async () => {
+    const html = await (await ask("results/0/report")).text();
+    expect(html).toContain("Reading by reader AB not finished; so far: 2 new lesions");
+    expect(html).toContain("found by the program and rejected by the reader: 1");
+    expect(html).toContain("note on lesion 2 of the program’s list: a vessel");
+    expect(html).toContain("drawn");
+    expect(html.match(/<img /g)?.length).toBe(2);
+    const reading = read();
+    for (const id of [1, 2]) reading.decide(id, "rejected");
+    reading.finish();
+    const { decisions, corrected } = reading.saved();
+    await put(decisions, bytes(corrected.data));
+    const none = await (await ask("results/0/report")).text();
+    expect(none).toContain("No new lesion on FLAIR at visit 2. Read by a reader on 2026-01-01.");
+    expect(await readFile(join(folder, RESULT_FILES.readReport), "utf8")).toBe(none);
+    expect(await readFile(join(folder, RESULT_FILES.report), "utf8")).toContain("2 new lesions");
+    // For the tests after this one.
+    const before = work();
+    await put(before.decisions, bytes(before.corrected.data));
+  });
+
   test("what does not fit is refused, and nothing on disk changes", async () => {
     const before = await readFile(join(folder, RESULT_FILES.decisions), "utf8");
     const { decisions, corrected } = work();

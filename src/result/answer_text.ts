@@ -7,7 +7,7 @@ import type { ResultLesion, ResultRecord } from "./record";
 /** Numbers of lesions above it are "more than". */
 const EXACT = 10;
 
-type Answered = Pick<ResultRecord, "kind" | "lesions" | "newLesions" | "quality">;
+type Answered = Pick<ResultRecord, "kind" | "lesions" | "newLesions" | "quality" | "reading">;
 
 /** "3", "more than 10". */
 export const countText = (count: number): string =>
@@ -21,7 +21,11 @@ export function volumeText(mm3: number): string {
 /** One sentence, or two where they are needed to be true. */
 export function answerSentence(record: Answered): string {
   const { quality } = record;
-  const answer = record.kind === "change" ? changeAnswer(record) : networkAnswer(record);
+  const answer = record.reading
+    ? readAnswer(record, record.reading)
+    : record.kind === "change"
+      ? changeAnswer(record)
+      : networkAnswer(record);
   if (quality.fit) return answer;
   return `${sentence(quality.lines[0] ?? "The two visits are not fit to be compared")} Without trust in the comparison: ${answer}`;
 }
@@ -31,7 +35,7 @@ const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text
 
 function networkAnswer({ lesions, newLesions }: Answered): string {
   const n = lesions.length;
-  if (!newLesions && n === 0) return "No new lesion on FLAIR at visit 2.";
+  if (!newLesions && n === 0) return lesionsText([]);
   if (!newLesions) {
     return (
       `No new lesion by the rule for the patient; ${countText(n)} faint ` +
@@ -41,10 +45,26 @@ function networkAnswer({ lesions, newLesions }: Answered): string {
   if (n === 0) {
     return "A new lesion is likely by the rule for the patient, but none is sure enough to be outlined.";
   }
+  return lesionsText(lesions);
+}
+
+function lesionsText(lesions: Answered["lesions"]): string {
+  const n = lesions.length;
+  if (n === 0) return "No new lesion on FLAIR at visit 2.";
   const all = volumeText(lesions.reduce((sum, { volumeMm3 }) => sum + volumeMm3, 0));
   const number = countText(n);
   const words = `${number} new ${n === 1 ? "lesion" : "lesions"} on FLAIR at visit 2, ${all} in all.`;
   return words[0]!.toUpperCase() + words.slice(1);
+}
+
+/** A person has looked: whatever found the lesions, they are now the person's. */
+function readAnswer(
+  { lesions }: Answered,
+  { reader, finished }: NonNullable<ResultRecord["reading"]>,
+): string {
+  const who = reader === "" ? "a reader" : `reader ${reader}`;
+  if (finished === null) return `Reading by ${who} not finished; so far: ${lesionsText(lesions)}`;
+  return `${lesionsText(lesions)} Read by ${who} on ${finished.slice(0, 10)}.`;
 }
 
 /** The statistic may not say that there is no new lesion: it does not look for lesions. */
@@ -69,7 +89,8 @@ export function placeText({ side, centreMm }: ResultLesion): string {
 }
 
 /** "probability 0.83", or the z of a place of the change statistic. */
-export function certaintyText({ probability, peakZ }: ResultLesion): string {
+export function certaintyText({ probability, peakZ, drawn }: ResultLesion): string {
+  if (drawn) return "drawn";
   if (probability !== undefined) return probability.toFixed(2);
   return peakZ === undefined ? "" : `z ${peakZ.toFixed(1)}`;
 }

@@ -16,6 +16,7 @@ export const RESULT_FILES = {
   /** Written by the viewer. */
   corrected: "mask_corrected.nii.gz",
   decisions: "decisions.json",
+  readReport: "report_corrected.html",
 } as const;
 
 const lesion = z.object({
@@ -31,6 +32,8 @@ const lesion = z.object({
   probability: z.number().min(0).max(1).optional(),
   /** Largest z in it: of the change statistic. */
   peakZ: z.number().optional(),
+  /** Drawn by a reader; a program did not find it. */
+  drawn: z.literal(true).optional(),
 });
 
 const visit = z.object({
@@ -78,6 +81,18 @@ export const recordSchema = z.object({
   /** The largest first. */
   lesions: z.array(lesion),
   quality,
+  /** Of what a reader made of a result: its lesions are then the reader's. */
+  reading: z
+    .object({
+      /** Initials; "" where none were given. */
+      reader: z.string(),
+      /** ISO 8601; null while lesions are undecided. */
+      finished: z.string().nullable(),
+      /** Lesions of the program that the reader rejected. */
+      rejected: z.number().int().nonnegative(),
+      notes: z.array(z.object({ lesion: z.number().int(), text: z.string() })),
+    })
+    .optional(),
   /** Facts of the registration, where there was one. */
   registration: z.unknown().optional(),
 });

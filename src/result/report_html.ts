@@ -30,6 +30,7 @@ ${heading(record)}
 ${lesionTable(record)}
 <h2>Comparison of the visits</h2>
 <ul>${record.quality.lines.map((line) => `<li>${escapeHtml(line)}</li>`).join("")}</ul>
+${readingSection(record)}
 ${pictureSection(record, pictures)}
 ${origin(record)}
 <footer>${NO_DEVICE}</footer>
@@ -68,6 +69,18 @@ function lesionTable({ kind, calibrated, lesions }: ResultRecord): string {
 <thead><tr><th class="n">no.</th><th class="n">volume</th><th class="n">${certainty}</th><th>place, mm of the scanner</th></tr></thead>
 <tbody>${shown.map(row).join("\n")}</tbody>
 </table>${more}`;
+}
+
+function readingSection({ reading }: ResultRecord): string {
+  if (!reading) return "";
+  const { reader, finished, rejected, notes } = reading;
+  const lines = [
+    finished === null ? "not finished" : `finished ${finished}`,
+    `reader: ${reader === "" ? "no initials given" : reader}`,
+    `found by the program and rejected by the reader: ${rejected}`,
+    ...notes.map(({ lesion, text }) => `note on lesion ${lesion} of the program’s list: ${text}`),
+  ];
+  return `<h2>Reading</h2>\n<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join("")}</ul>`;
 }
 
 /** More rows would push the pictures from the second page. */

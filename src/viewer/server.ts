@@ -11,6 +11,7 @@ import { RESULT_FILES } from "../result/record";
 import { readCorrectedMask, readRecord, readResultMask } from "../result/result_folder";
 import { HEADERS, isToken, refusal } from "./guard";
 import { type PageFile, pageFiles } from "./page_files";
+import { writeReadReport } from "./read_report";
 import { entryOf } from "./worklist";
 
 export interface ViewerServer {
@@ -42,7 +43,10 @@ export async function serveViewer(folders: readonly string[], port = 0): Promise
     });
     return {
       url: `http://127.0.0.1:${server.port}/${token}/`,
-      stop: () => server.stop(true),
+      async stop() {
+        await server.stop(true);
+        await viewer.reports;
+      },
     };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
@@ -58,6 +62,9 @@ const json = (value: unknown, status = 200): Response =>
 const refuse = (status: number, error: string): Response => json({ error }, status);
 
 class Viewer {
+  /** Reports that are being written, one after the other. */
+  reports: Promise<unknown> = Promise.resolve();
+
   constructor(
     private readonly folders: readonly string[],
     private readonly token: string,
@@ -86,13 +93,22 @@ class Viewer {
     if (id === "") return json(this.folders.map((folder, i) => entryOf(folder, String(i))));
     const folder = /^\d+$/.test(id) ? this.folders[Number(id)] : undefined;
     if (folder === undefined) return refuse(404, "no such result");
-    if (request.method === "PUT" && name === "decisions") return save(request, folder);
+    if (request.method === "PUT" && name === "decisions") return this.save(request, folder);
     if (request.method !== "GET") return refuse(405, "not allowed");
     if (name === "") return json(await opened(folder));
+    if (name === "report") return report(await writeReadReport(folder));
     if (!IMAGES.includes(name) || !existsSync(join(folder, name)))
       return refuse(404, "no such file");
     const headers = { ...HEADERS, "Content-Type": "application/octet-stream" };
     return new Response(Bun.file(join(folder, name)), { headers });
+  }
+
+  private async save(request: Request, folder: string): Promise<Response> {
+    const response = await save(request, folder);
+    const { finished } = response;
+    // The reader goes on meanwhile; what fails here is told where the report is asked for.
+    if (finished) this.reports = this.reports.then(() => writeReadReport(folder)).catch(() => {});
+    return response.response;
   }
 
   private file(name: string): Response {
@@ -113,24 +129,36 @@ async function opened(folder: string) {
 }
 
 /** The corrected mask comes as its voxels; its grid is that of the result's mask on disk. */
-async function save(request: Request, folder: string): Promise<Response> {
+async function save(
+  request: Request,
+  folder: string,
+): Promise<{ response: Response; finished: boolean }> {
+  const refused = (response: Response) => ({ response, finished: false });
   const form = await request.formData();
   const [text, voxels] = [form.get("decisions"), form.get("mask")];
   if (typeof text !== "string" || !(voxels instanceof Blob))
-    return refuse(400, "decisions and mask");
+    return refused(refuse(400, "decisions and mask"));
   const record = readRecord(folder);
   const decisions = checked(parsed(text), decisionsSchema, "decisions", "reload the page");
   if (decisions.result !== record.created) {
-    return refuse(409, "the result was predicted anew meanwhile: reload the page");
+    return refused(refuse(409, "the result was predicted anew meanwhile: reload the page"));
   }
   const mask = await readResultMask(folder, record);
   const data = new Uint8Array(await voxels.arrayBuffer());
   if (data.length !== mask.data.length || data.some((value) => value > 1)) {
-    return refuse(400, `a mask of ${mask.data.length} voxels of 0 and 1`);
+    return refused(refuse(400, `a mask of ${mask.data.length} voxels of 0 and 1`));
   }
   const corrected: Mask = { size: mask.size, affine: mask.affine, data };
   await writeDecisions(folder, decisions, corrected);
-  return json({ saved: true });
+  return { response: json({ saved: true }), finished: decisions.finished !== null };
+}
+
+/** It has a policy of its own in its head: styles inside, no scripts. */
+function report(html: string): Response {
+  const { "Content-Security-Policy": _, ...headers } = HEADERS;
+  return new Response(html, {
+    headers: { ...headers, "Content-Type": "text/html; charset=utf-8" },
+  });
 }
 
 function parsed(text: string): unknown {

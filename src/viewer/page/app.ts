@@ -78,7 +78,7 @@ export class App implements Controls {
     if (reading.reader === "") reading.reader = reader.value.trim();
     reader.value = reading.reader;
     this.view = { ...FIRST_VIEW, radiological: this.view.radiological };
-    showHeading(study.record, this.entries.length > 1);
+    showHeading(study.record, this.entries.length > 1, this.source.reportAddress?.(id));
     this.tell("");
     const [lesion] = reading.lesions.keys();
     if (lesion === undefined) panels.moveTo(middleOf(study.grid.size));

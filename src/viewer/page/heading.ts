@@ -3,7 +3,8 @@ import { answerSentence } from "../../result/answer_text";
 import type { ResultRecord } from "../../result/record";
 import { byId } from "./dom";
 
-export function showHeading(record: ResultRecord, isOneOfMany: boolean): void {
+/** @param report address of the report, where there is one */
+export function showHeading(record: ResultRecord, isOneOfMany: boolean, report?: string): void {
   const { quality, visits, patient } = record;
   const answer = answerSentence({ ...record, quality: { ...quality, fit: true } });
   byId("patient").textContent = patient;
@@ -12,6 +13,8 @@ export function showHeading(record: ResultRecord, isOneOfMany: boolean): void {
   byId("doubt").hidden = quality.fit;
   byId("doubt").textContent = quality.fit ? "" : (quality.lines[0] ?? "");
   byId("finish").hidden = false;
+  byId("report").hidden = report === undefined;
+  if (report !== undefined) byId<HTMLAnchorElement>("report").href = report;
   byId("patients").hidden = !isOneOfMany;
   document.title = `${patient} – voxgrad`;
   visits.forEach(({ date, name }, i) => {
@@ -24,7 +27,7 @@ export function hideHeading(): void {
   byId("patient").textContent = "Patients";
   document.title = "voxgrad";
   for (const id of ["answer", "doubt"]) byId(id).textContent = "";
-  for (const id of ["finish", "patients", "doubt"]) byId(id).hidden = true;
+  for (const id of ["finish", "report", "patients", "doubt"]) byId(id).hidden = true;
 }
 
 /** NiiVue does not give a canvas back: every patient has new ones. */

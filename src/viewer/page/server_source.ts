@@ -15,6 +15,7 @@ interface Opened {
 export function serverSource(base: string): Source {
   const at = (...parts: string[]) => new URL(["results", ...parts].join("/"), base);
   return {
+    reportAddress: (id) => at(id, "report").href,
     list: async () => (await answered(at())).json() as Promise<PatientEntry[]>,
     open: (id) => openResult((...parts) => at(id, ...parts)),
     async save(id, decisions, corrected) {

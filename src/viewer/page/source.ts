@@ -26,6 +26,8 @@ export interface OpenedResult {
 }
 
 export interface Source {
+  /** Address of a patient's report, as the decisions stand; absent where there is none. */
+  reportAddress?(id: string): string;
   list(): Promise<readonly PatientEntry[]>;
   open(id: string): Promise<OpenedResult>;
   /** @param corrected on the grid of the result's mask */
