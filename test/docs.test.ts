@@ -105,7 +105,14 @@ function missingPaths(text: string): string[] {
 }
 
 /** Files that a command writes, or that a reader has; no file of ours. */
-const NOT_OURS = new Set(["my.yaml", "cohort.yaml", "report.html", "report_corrected.html", "new.html", "index.html"]);
+const NOT_OURS = new Set([
+  "my.yaml",
+  "cohort.yaml",
+  "report.html",
+  "report_corrected.html",
+  "new.html",
+  "index.html",
+]);
 
 test("every path that a page names is there", () => {
   const missing = PAGES.flatMap((page) =>
