@@ -25,6 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/dicom": ["src/core", "src/platform", "src/data", "src/terminal"],
   "src/change": ["src/core", "src/data", "src/eval"],
   "src/register": ["src/core", "src/gpu", "kernels", "src/data", "src/brain"],
+  "src/quality": ["src/core", "src/data", "src/brain", "src/change", "src/register"],
   "src/synthesis": ["src/core", "src/platform", "src/data", "src/eval", "src/brain"],
   "src/import": [
     ...["src/core", "src/gpu", "src/platform", "src/data", "src/eval", "src/register"],
@@ -49,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/run": [
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/data", "src/eval"],
-    ...["src/brain", "src/change", "src/dicom", "src/register"],
+    ...["src/brain", "src/change", "src/dicom", "src/quality", "src/register"],
     ...["src/decision", "src/synthesis", "src/infer", "src/settings", "src/train"],
     ...["src/choose", "src/terminal", "src/pictures", "src/result", "package.json"],
   ],
@@ -152,7 +153,7 @@ function closure(path: string): { paths: Set<string>; packages: Set<string> } {
 
 /** The folders and codecs that a browser page predicts with. They may load a package that runs there. */
 const FOR_A_PAGE =
-  /^src\/((infer|decision|eval|brain|change|viewer\/page)\/|run\/matched_pair|data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$)/;
+  /^src\/((infer|decision|eval|brain|change|quality|viewer\/page)\/|run\/matched_pair|data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$)/;
 /** Packages that run in a page too. */
 const PACKAGES_OF_A_PAGE = ["zod", "nifti-reader-js", "@niivue/niivue"];
 

@@ -8,11 +8,11 @@ import { OPERATING_POINTS, type OperatingPointName } from "../decision/operating
 import { SCAN_TEXT } from "../dicom/read_visits";
 import { destroyDevices } from "../gpu/device";
 import { openDevice } from "../hosts/bun";
-import { doubtOf } from "../register/align";
+import type { PairQuality } from "../quality/pair_quality";
 import { changeOfFiles, filesBeside, writeChange } from "../run/change_pair";
 import { brainFile } from "../run/given_brain";
 import { hasUnnamed, loadModels, type ModelChanges } from "../run/models";
-import { ANSWER_GRIDS, type AnswerGrid, type PlacedPair } from "../run/placed_pair";
+import { ANSWER_GRIDS, type AnswerGrid } from "../run/placed_pair";
 import { predictFiles, writeAnswer } from "../run/predict_pair";
 import { resultOfAnswer, resultOfChange } from "../run/result_of_pair";
 import { TerminalObserver } from "../run/terminal_observer";
@@ -191,8 +191,8 @@ async function predict(options: Options): Promise<void> {
     stages.ended("writing");
     say(stages.table());
     say(ruleText(answer, options, models.length));
-    tellFitness(answer.placed, options);
-    printResult(findingsText(answer.findings));
+    tellFitness(answer.quality, options);
+    printResult(findingsText(answer.findings, answer.quality));
     if (needsResult(outputs)) {
       const names = { ...options, patient: outputs.patient };
       await writeOutputs(resultOfAnswer(answer, models, names), outputs);
@@ -230,7 +230,7 @@ async function statistic(options: Options, outputs: Outputs): Promise<void> {
     if (output !== undefined) await writeChange(change, output);
     stages.ended("writing");
     say(stages.table());
-    tellFitness(change.placed, options);
+    tellFitness(change.quality, options);
     printResult(changeText(change));
     if (needsResult(outputs)) {
       const names = { ...options, patient: outputs.patient };
@@ -255,10 +255,9 @@ function refuseOfNetwork({ probability, report }: Outputs): void {
 }
 
 /** Where the visits are not fit to be compared, that comes before the answer. */
-function tellFitness({ alignment }: PlacedPair, { strict }: Options): void {
-  if (!alignment || alignment.trusted) return;
-  printResult(doubtOf(alignment));
-  if (strict) process.exitCode = NOT_FIT;
+function tellFitness({ reservations }: PairQuality, { strict }: Options): void {
+  for (const why of reservations) printResult(`NOT FIT: ${why}`);
+  if (strict && reservations.length > 0) process.exitCode = NOT_FIT;
 }
 
 /** Until Ctrl-C. */

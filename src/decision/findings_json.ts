@@ -3,6 +3,8 @@ import type { Findings } from "./findings";
 
 /** Facts about the two visits for the report. */
 export interface VisitFacts {
+  /** Voxels, contrast, noise, coverage, and the reservations: any makes the pair unfit. */
+  readonly quality?: { readonly reservations: readonly string[] };
   readonly registration?: object;
   /** Scanner, series and date of each visit that was DICOM. */
   readonly acquisitions?: readonly (object | null)[];
@@ -23,6 +25,8 @@ export function findingsJson(
     format: 1,
     weights,
     ...facts,
+    /** Whether "newLesions" may be taken at its word. */
+    fit: facts.quality && facts.quality.reservations.length === 0,
     newLesions,
     patientRule: patient && { ...patient.rule, massHere: patient.mass },
     operatingPoint: point,

@@ -229,11 +229,14 @@ export function alignmentText({ registration, aligned }: Alignment): string {
   );
 }
 
+/** Why a registration is not to be trusted, in one line that says so. */
+export const doubtOf = (alignment: Alignment): string => `NOT FIT: ${doubtText(alignment)}`;
+
 /** Why a registration is not to be trusted. */
-export function doubtOf({ registration, mirrored }: Alignment): string {
-  if (!registration) return "NOT FIT: one of the visits shows no head";
+export function doubtText({ registration, mirrored }: Alignment): string {
+  if (!registration) return "one of the visits shows no head";
   const value = registration.similarity.toFixed(2);
   return mirrored
-    ? `NOT FIT: left and right of one visit seem to be swapped (similarity ${value}); check the headers`
-    : `NOT FIT: the visits do not look like one head in one contrast (similarity ${value}); check that they are`;
+    ? `left and right of one visit seem to be swapped (similarity ${value}); check the headers`
+    : `the visits do not look like one head in one contrast (similarity ${value}); check that they are`;
 }

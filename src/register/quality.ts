@@ -24,14 +24,18 @@ function correlation(a: readonly number[], b: readonly number[]): number | undef
 /**
  * The median over cubes of 15 mm of the correlation of the two visits in each. It does not see
  * differences of scanner, coil and gain, which are smooth, and sees anatomy, which is not.
- * @param samples (6, D, H, W) at the pose, see kernels/registration/halfway_samples.ts
+ * @param counts 0 at points that are left out
  * @param spacing of the points, mm
  * @returns 0 where no cube says anything
  */
-export function localCorrelation(samples: Float32Array, size: Size3, spacing: number): number {
+export function cubeCorrelation(
+  one: Float32Array,
+  two: Float32Array,
+  counts: ArrayLike<number>,
+  size: Size3,
+  spacing: number,
+): number {
   const [nx, ny, nz] = size;
-  const points = nx * ny * nz;
-  if (samples.length !== SAMPLE_ROWS * points) throw new Error("localCorrelation: another grid");
   const edge = Math.max(3, Math.round(CUBE_MM / spacing));
   const found: number[] = [];
   for (let z0 = 0; z0 < nz; z0 += edge) {
@@ -42,10 +46,9 @@ export function localCorrelation(samples: Float32Array, size: Size3, spacing: nu
           for (let y = y0; y < Math.min(y0 + edge, ny); y++) {
             for (let x = x0; x < Math.min(x0 + edge, nx); x++) {
               const i = (z * ny + y) * nx + x;
-              if (samples[5 * points + i] === 0) continue;
-              const [r, m] = [samples[i]!, samples[4 * points + i]!];
-              a.push(m + r / 2);
-              b.push(m - r / 2);
+              if (counts[i] === 0) continue;
+              a.push(one[i]!);
+              b.push(two[i]!);
             }
           }
         }
@@ -55,4 +58,18 @@ export function localCorrelation(samples: Float32Array, size: Size3, spacing: nu
     }
   }
   return found.length === 0 ? 0 : quantile(Float64Array.from(found).sort(), 0.5);
+}
+
+/**
+ * As cubeCorrelation, of the visits at a pose.
+ * @param samples (6, D, H, W), see kernels/registration/halfway_samples.ts
+ */
+export function localCorrelation(samples: Float32Array, size: Size3, spacing: number): number {
+  const points = size[0] * size[1] * size[2];
+  if (samples.length !== SAMPLE_ROWS * points) throw new Error("localCorrelation: another grid");
+  const row = (k: number) => samples.subarray(k * points, (k + 1) * points);
+  const [r, m] = [row(0), row(4)];
+  const one = m.map((v, i) => v + r[i]! / 2);
+  const two = m.map((v, i) => v - r[i]! / 2);
+  return cubeCorrelation(one, two, row(5), size, spacing);
 }

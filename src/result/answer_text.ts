@@ -33,8 +33,11 @@ export function answerSentence(record: Answered): string {
 /** "Visits are not fit" with a stop. */
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
-function networkAnswer({ lesions, newLesions }: Answered): string {
+function networkAnswer({ lesions, newLesions, quality }: Answered): string {
   const n = lesions.length;
+  if (!newLesions && n === 0 && !quality.fit) {
+    return "none was found on FLAIR at visit 2, which does not mean that there is none.";
+  }
   if (!newLesions && n === 0) return lesionsText([]);
   if (!newLesions) {
     return (

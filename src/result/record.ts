@@ -50,6 +50,8 @@ const quality = z.object({
   fit: z.boolean(),
   /** Plain lines; where they are not fit, the first says why. */
   lines: z.array(z.string()),
+  /** The numbers in them (PairQuality in src/quality/pair_quality.ts). */
+  measured: z.unknown().optional(),
 });
 
 export const recordSchema = z.object({

@@ -9,8 +9,9 @@ import type { Mask, Volume } from "../data/volume";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { visitsOnGrid } from "./answer_visits";
+import { comparePair, type ToldPair } from "./compared_pair";
 import { readBrain } from "./given_brain";
-import { type MatchedPair, type MatchOptions, matchPair } from "./matched_pair";
+import type { MatchedPair, MatchOptions } from "./matched_pair";
 import type { Observer } from "./observer";
 import { type AnswerGrid, onAnswerGrid } from "./placed_pair";
 import { type PredictedPair, readPair } from "./predict_pair";
@@ -27,8 +28,7 @@ export interface ChangeRequest extends Pick<MatchOptions, "register" | "bias"> {
   readonly brain?: string;
 }
 
-export interface PairChange {
-  readonly placed: MatchedPair;
+export interface PairChange extends ToldPair {
   readonly acquisitions: PredictedPair["acquisitions"];
   readonly visits?: readonly [Volume, Volume];
   /** z of the change, on the grid that was asked for. */
@@ -56,9 +56,9 @@ export async function changeOfFiles(
   const memory = new Memory(device);
   observer.onStage?.("opening the adapter");
   return during(observer, "predicting", async () => {
-    const placed = await matchPair(memory, ...images, { ...request, brain });
-    for (const note of placed.pair.notes) observer.note(note);
-    observer.onStage?.("registration");
+    const options = { ...request, brain };
+    const compared = await comparePair(memory, images, options, observer);
+    const { placed } = compared;
     signal?.throwIfAborted();
     const { time1, time2 } = placed.pair;
     const found = changeStatistic(time1, time2, brainOf(placed, request));
@@ -69,7 +69,7 @@ export async function changeOfFiles(
     const visits = request.withVisits ? await visitsOnGrid(memory, placed, grid) : undefined;
     const { mask, clusters: brighter } = clustersOf(z, 1);
     const darker = clustersOf(z, -1).clusters;
-    return { ...found, placed, acquisitions, visits, z, mask, brighter, darker };
+    return { ...found, ...compared, acquisitions, visits, z, mask, brighter, darker };
   });
 }
 

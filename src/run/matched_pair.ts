@@ -9,6 +9,7 @@ import { IDENTITY } from "../data/affine";
 import { withoutHotVoxels } from "../data/hot_voxels";
 import type { Mask } from "../data/volume";
 import type { Memory } from "../gpu/memory";
+import { type PairQuality, pairQuality } from "../quality/pair_quality";
 import { type Alignment, type Brains, isHeadSized } from "../register/align";
 import { findHead } from "../register/head";
 import type { BiasMode, RegisterMode } from "../settings/names";
@@ -33,6 +34,8 @@ export interface MatchedPair extends PlacedPair {
   readonly visits: readonly [ReadImage, ReadImage];
   /** Brain mask of each visit in its own world, where there is a plausible one. */
   readonly brains: Brains;
+  /** Why the brain of a visit that shows a head was not found. */
+  readonly doubts: readonly [string | undefined, string | undefined];
   /** Brain of the pair, in the world of `pair`; absent where no visit has a mask. */
   readonly brain?: PairBrain;
   /** What was taken out of `pair`. */
@@ -54,14 +57,17 @@ export async function matchPair(
     path,
     image: withoutHotVoxels(image, path),
   })) as [ReadImage, ReadImage];
-  const { brains, notes } = brainsOf(visits, wanted);
+  const { brains, doubts } = brainsOf(visits, wanted);
+  const notes = doubts.flatMap((doubt, i) =>
+    doubt === undefined ? [] : [`visit ${i + 1}: ${doubt}; no brain mask of it is used`],
+  );
   const placed = found
     ? await placeBy(memory, ...visits, register, found)
     : await placePair(memory, ...visits, register, brains);
   // A mask that was given is the brain of both visits.
   const masks: Brains = typeof wanted === "string" ? brains : [wanted, undefined];
   const brain = pairBrain(seenVisits(placed, masks), placed.pair.time1);
-  const matched = { ...placed, visits, brains, brain };
+  const matched = { ...placed, visits, brains, doubts, brain };
   if (biasMode === "off") return withNotes(matched, notes);
   const { bias, line } = biasOf(matched);
   const { pair } = placed;
@@ -76,29 +82,26 @@ const withNotes = (matched: MatchedPair, notes: readonly string[]): MatchedPair 
   pair: { ...matched.pair, notes: [...matched.pair.notes, ...notes] },
 });
 
-/** Masks of the visits in their own worlds, and lines on what could not be found. */
+/** Masks of the visits in their own worlds, and why one could not be found. */
 export function brainsOf(
   visits: readonly [ReadImage, ReadImage],
   wanted: "auto" | "off" | Mask,
-): { brains: Brains; notes: string[] } {
-  if (wanted === "off") return { brains: [undefined, undefined], notes: [] };
+): Pick<MatchedPair, "brains" | "doubts"> {
   const found = visits.map(({ image }, i): BrainMask | undefined => {
-    if (i === 0 && wanted !== "auto") return undefined;
+    if (wanted === "off" || (i === 0 && wanted !== "auto")) return undefined;
     return isHeadSized(image) ? findBrain(image) : undefined;
   });
   const own = found.map((brain) => (brain?.doubt === undefined ? brain?.mask : undefined));
-  const notes = found.flatMap((brain, i) =>
-    brain?.doubt === undefined
-      ? []
-      : [`visit ${i + 1}: ${brain.doubt}; no brain mask of it is used`],
-  );
-  return { brains: [wanted === "auto" ? own[0] : wanted, own[1]], notes };
+  const first = typeof wanted === "string" ? own[0] : wanted;
+  return { brains: [first, own[1]], doubts: [found[0]?.doubt, found[1]?.doubt] };
 }
 
 /** Where the visits lie as seen from the pair. */
-export function seenVisits({ pose, native }: PlacedPair, brains: Brains): SeenVisit[] {
-  const toVisits = [pose?.toVisit1 ?? IDENTITY, pose?.toVisit2 ?? IDENTITY];
-  return native.map((grid, i) => ({ grid, toVisit: toVisits[i]!, mask: brains[i] }));
+function seenVisits({ pose, native }: PlacedPair, brains: Brains): [SeenVisit, SeenVisit] {
+  return [
+    { grid: native[0], toVisit: pose?.toVisit1 ?? IDENTITY, mask: brains[0] },
+    { grid: native[1], toVisit: pose?.toVisit2 ?? IDENTITY, mask: brains[1] },
+  ];
 }
 
 /** The bias in the brain, else in the head. */
@@ -123,4 +126,14 @@ function headOf({ time1, time2 }: PlacedPair["pair"]): Mask | undefined {
     data[i] = time1.data[i]! > t1 && time2.data[i]! > t2 ? 1 : 0;
   }
   return { size: time1.size, affine: time1.affine, data };
+}
+
+/** Whether the visits are fit to be compared, and by what. */
+export function qualityOf(matched: MatchedPair): PairQuality {
+  const [one, two] = matched.visits;
+  return pairQuality({
+    ...matched,
+    images: [one.image, two.image],
+    seen: seenVisits(matched, matched.brains),
+  });
 }

@@ -21,9 +21,10 @@ import { grouped } from "../infer/grouped";
 import type { DeviceChoices } from "../infer/window_batch";
 import { writeAtomically } from "../platform/atomic_file";
 import { visitsOnGrid } from "./answer_visits";
+import { comparePair, type ToldPair } from "./compared_pair";
 import { registrationOf } from "./findings_report";
 import { brainFile, readBrain } from "./given_brain";
-import { type MatchedPair, type MatchOptions, matchPair } from "./matched_pair";
+import type { MatchOptions } from "./matched_pair";
 import { biasFor, modelText, type NamedWeights } from "./models";
 import type { Observer } from "./observer";
 import {
@@ -60,8 +61,7 @@ export interface PredictRequest
 }
 
 /** An answer, and how the visits were made comparable for it. */
-export interface PredictedPair extends PairAnswer {
-  readonly placed: MatchedPair;
+export interface PredictedPair extends PairAnswer, ToldPair {
   /** Scanner and date of each visit that was DICOM. */
   readonly acquisitions: readonly (Acquisition | undefined)[];
   /** Both visits on the answer's grid, where they were asked for. */
@@ -106,11 +106,10 @@ export async function predictFiles(
   observer.onStage?.("tuning");
   const memory = new Memory(device);
   const { register, grid = "t1" } = request;
-  const placed = await matchPair(memory, ...images, { register, bias, brain });
-  for (const note of placed.pair.notes) observer.note(note);
+  const compared = await comparePair(memory, images, { register, bias, brain }, observer);
+  const { placed } = compared;
   const brainMask = typeof brain === "string" ? undefined : await maskOnPair(memory, placed, brain);
   const near = placed.brain && maskOnAnswer(placed, placed.brain.near, grid);
-  observer.onStage?.("registration");
   const options = {
     ...{ choices, batch, precision, signal, rule: request, near, operatingPoint },
     place: (map: Volume) => onAnswerGrid(memory, placed, map, grid),
@@ -122,10 +121,8 @@ export async function predictFiles(
     const answer = await answerPair(memory, models, pair, [t1, t2], options);
     // The signal may come after the last window: its observer has said that nothing is written.
     signal?.throwIfAborted();
-    const visits = request.withVisits
-      ? await visitsOnGrid(memory, placed, request.grid ?? "t1")
-      : undefined;
-    return { ...answer, placed, acquisitions, visits };
+    const visits = request.withVisits ? await visitsOnGrid(memory, placed, grid) : undefined;
+    return { ...answer, ...compared, acquisitions, visits };
   });
 }
 
@@ -175,7 +172,7 @@ function requireMask({ brain, models }: PredictRequest): void {
 
 /** @param models that gave the answer, for the report */
 export async function writeAnswer(
-  { map, findings, placed, acquisitions }: PredictedPair,
+  { map, findings, placed, quality, acquisitions }: PredictedPair,
   models: readonly NamedWeights[],
   { output, probability, report }: AnswerFiles,
 ): Promise<void> {
@@ -184,7 +181,8 @@ export async function writeAnswer(
     probability === undefined ? undefined : writeVolume(probability, map),
   ]);
   const paths = models.map(({ path }) => path);
-  const facts = { registration: registrationOf(placed), acquisitions: known(acquisitions) };
+  const registration = registrationOf(placed);
+  const facts = { quality, registration, acquisitions: known(acquisitions) };
   if (report !== undefined) writeAtomically(report, findingsJson(findings, paths, facts));
 }
 

@@ -5,7 +5,7 @@ import { CHANGE_MM3, CHANGE_Z } from "../change/change_statistic";
 import type { Mask, Volume } from "../data/volume";
 import { type Acquisition, acquisitionText, dateText } from "../dicom/acquisition";
 import { placeOf } from "../eval/lesions";
-import { doubtOf } from "../register/align";
+import { qualityLines } from "../quality/quality_text";
 import { sidesOf } from "../result/lesion_place";
 import { lesionLabels, type Result } from "../result/parts";
 import {
@@ -15,6 +15,7 @@ import {
   type ResultRecord,
 } from "../result/record";
 import type { PairChange } from "./change_pair";
+import type { ToldPair } from "./compared_pair";
 import { sha256Of } from "./file_hash";
 import { registrationOf } from "./findings_report";
 import type { MatchedPair } from "./matched_pair";
@@ -57,7 +58,7 @@ export function resultOfAnswer(
   );
   const { threshold, minLesionVolume } = findings.rule;
   const record: ResultRecord = {
-    ...commonFacts(names, placed, acquisitions),
+    ...commonFacts(names, answer, acquisitions),
     kind: "network",
     calibrated: findings.lesions.some(({ probability }) => probability !== undefined),
     files: filesOf("probability"),
@@ -86,7 +87,7 @@ export function resultOfChange(change: PairChange, names: ResultNames): Result {
     };
   });
   const record: ResultRecord = {
-    ...commonFacts(names, placed, acquisitions),
+    ...commonFacts(names, change, acquisitions),
     kind: "change",
     files: filesOf("change"),
     weights: [],
@@ -122,7 +123,7 @@ const filesOf = (map: "probability" | "change") => {
 
 function commonFacts(
   { patient, t1, t2, grid }: ResultNames,
-  placed: MatchedPair,
+  told: ToldPair,
   [acquisition1, acquisition2]: PredictedPair["acquisitions"],
 ) {
   const visit = (path: string, facts: Acquisition | undefined) => ({
@@ -137,25 +138,27 @@ function commonFacts(
     patient,
     visits: [visit(t1, acquisition1), visit(t2, acquisition2)],
     grid,
-    quality: qualityOf(placed, acquisition1, acquisition2),
-    registration: registrationOf(placed),
+    quality: qualityOf(told, acquisition1, acquisition2),
+    registration: registrationOf(told.placed),
   } satisfies Partial<ResultRecord>;
 }
 
 function qualityOf(
-  { alignment, pair }: MatchedPair,
+  { placed: { alignment, pair }, quality }: ToldPair,
   one: Acquisition | undefined,
   two: Acquisition | undefined,
 ): ResultRecord["quality"] {
-  const fit = !alignment || alignment.trusted;
+  const { reservations } = quality;
+  const fit = reservations.length === 0;
   const scanner = ({ manufacturer, model, fieldStrength }: Acquisition) =>
     [manufacturer, model, fieldStrength].join();
   const changed = one && two && scanner(one) !== scanner(two);
   const lines = [
-    ...(fit ? [] : [doubtOf(alignment)]),
+    ...reservations.map((why) => `NOT FIT: ${why}`),
+    ...qualityLines(quality),
     ...pair.notes,
     ...(changed ? ["the two visits come from different scanners"] : []),
   ];
   if (!alignment) lines.push("the alignment of the visits was not checked");
-  return { fit, lines };
+  return { fit, lines, measured: quality };
 }

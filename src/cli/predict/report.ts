@@ -6,6 +6,7 @@ import type { Findings } from "../../decision/findings";
 import type { LesionRule } from "../../decision/found_lesions";
 import type { OperatingPointName } from "../../decision/operating_points";
 import type { PairAnswer } from "../../infer/answer";
+import type { PairQuality } from "../../quality/pair_quality";
 import { table } from "../../terminal/text_table";
 
 /** The thresholds in use, their origins, and whether probabilities are calibrated. */
@@ -59,11 +60,20 @@ function calibrationText(calibration: Calibration | undefined, files: number): s
   return `calibrated on ${calibration.patients} left-out patients: ${how}`;
 }
 
+/** A "no" of visits that are not fit to be compared is none. */
+function answerText(newLesions: boolean, { reservations }: Reserved): string {
+  if (reservations.length === 0) return newLesions ? "yes" : "no";
+  const found = newLesions ? "yes" : "none was found, which does not mean that there is none";
+  return `${found}; the visits are not fit for the question, as said above`;
+}
+
+type Reserved = Pick<PairQuality, "reservations">;
+
 /** The answer for the patient, and a table of lesions. */
-export function findingsText(findings: Findings): string {
+export function findingsText(findings: Findings, quality: Reserved): string {
   const { lesions, dropped, outside, newLesions, patient } = findings;
   const volume = lesions.reduce((sum, { volumeMm3 }) => sum + volumeMm3, 0);
-  const lines = [`any new lesion: ${newLesions ? "yes" : "no"}`];
+  const lines = [`any new lesion: ${answerText(newLesions, quality)}`];
   if (patient) {
     const { rule, mass } = patient;
     lines.push(
