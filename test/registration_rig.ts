@@ -1,4 +1,6 @@
 /** Heads that are moved and scanned again, to find the motion: made-up ones and real scans. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { findBrain } from "../src/brain/brain_mask";
 import { Philox } from "../src/core/random";
 import { applyAffine, invertAffine, multiplyAffine } from "../src/data/affine";
@@ -8,6 +10,14 @@ import { type Affine, type Mask, type Size3, type Volume, voxelSize } from "../s
 import { findHead, type Head } from "../src/register/head";
 import { rmsDistance } from "../src/register/register";
 import { about, exponential, translation } from "../src/register/rigid";
+
+/** The folder with real scans, in $VOXGRAD_DATA or beside the project; undefined where there is none. */
+export const SHARED_DATA = [
+  process.env.VOXGRAD_DATA,
+  join(dirname(dirname(import.meta.dir)), "shared", "data"),
+]
+  .filter((path) => path !== undefined)
+  .find((path) => existsSync(join(path, "ljubljana_raw")));
 
 /** A head, and what is known of it. */
 export interface Subject {

@@ -12,7 +12,7 @@ import { Memory } from "../gpu/memory";
 import { openDevice } from "../hosts/bun";
 import { drawRegistration } from "../pictures/registration";
 import { writeAtomically } from "../platform/atomic_file";
-import { align, alignmentText, onMiddleGrid } from "../register/align";
+import { align, alignmentText, findBrains, onMiddleGrid } from "../register/align";
 import { residualAndWeights } from "../register/residual";
 import { rotationDegrees } from "../register/rigid";
 import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
@@ -68,9 +68,13 @@ async function main([path1, path2]: [string, string], options: Options): Promise
   say(device.describe());
   const memory = new Memory(device);
   stages.ended("opening the adapter");
-  const found = await align(memory, visit1, visit2, { mode: "always", kind: options.motion });
-  const { registration: pose, trusted, mirrored, notes } = found;
+  const { brains = [undefined, undefined], notes } = findBrains(visit1, visit2);
   for (const note of notes) say(note);
+  stages.ended("looking for the brain");
+  const found = await align(memory, visit1, visit2, {
+    ...{ mode: "always", kind: options.motion, brains },
+  });
+  const { registration: pose, trusted, mirrored } = found;
   stages.ended("registration");
   if (!pose) {
     throw new UserError(

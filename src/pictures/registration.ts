@@ -27,15 +27,15 @@ const SQUARE_MM = 22;
 const EDGES = 0.1;
 
 /** The planes, by the axes that lie across and down the screen; the patient's right is on the left. */
-const PLANES = [
+export const PLANES = [
   { name: "axial", across: 0, down: 1, through: 2, mirrored: true },
   { name: "coronal", across: 0, down: 2, through: 1, mirrored: true },
   // Anterior on the left.
   { name: "sagittal", across: 1, down: 2, through: 0, mirrored: true },
 ] as const;
-type Plane = (typeof PLANES)[number];
+export type Plane = (typeof PLANES)[number];
 
-interface Picture {
+export interface Picture {
   readonly width: number;
   readonly height: number;
   /** Grey values 0 to 1, row by row from the top left; a pixel is 1 mm. */
@@ -43,7 +43,11 @@ interface Picture {
 }
 
 /** A plane through a point of the volume (voxels), sampled every millimetre. */
-function planeOf({ size, affine, data }: Volume, plane: Plane, at: readonly number[]): Picture {
+export function planeOf(
+  { size, affine, data }: Volume,
+  plane: Plane,
+  at: readonly number[],
+): Picture {
   const edges = voxelSize(affine);
   const [across, down] = [plane.across, plane.down];
   const width = Math.max(1, Math.round(size[across] * edges[across]));
@@ -114,7 +118,8 @@ function checkerboard(one: Picture, two: Picture): Canvas {
   });
 }
 
-function overlaid(one: Picture, two: Picture): Canvas {
+/** Edges of one picture on another. */
+export function overlaid(one: Picture, two: Picture): Canvas {
   const edges = edgesOf(two);
   return painted(one, (i) => {
     const v = 0.8 * one.grey[i]!;
@@ -156,7 +161,7 @@ export function drawRegistration(picture: RegistrationPicture): void {
 }
 
 /** As large as the box allows, in its middle. */
-function drawFitted(
+export function drawFitted(
   context: SKRSContext2D,
   image: Canvas,
   left: number,
@@ -171,7 +176,7 @@ function drawFitted(
 }
 
 /** The middle of what is bright, voxels. */
-function middleOf({ size, data }: Volume): number[] {
+export function middleOf({ size, data }: Volume): number[] {
   const [black, white] = greyWindow(data.filter((_, i) => i % 101 === 0));
   const sum = [0, 0, 0];
   let count = 0;

@@ -86,7 +86,9 @@ export async function align(
   visit2: Volume,
   { mode, brains: given, ...options }: AlignOptions,
 ): Promise<Alignment> {
-  const { brains, notes } = given ? { brains: known(given), notes: [] } : brainsOf(visit1, visit2);
+  const { brains, notes } = given
+    ? { brains: known(given), notes: [] }
+    : findBrains(visit1, visit2);
   const all = { ...options, brains };
   const scans = ScanPair.of(memory, visit1, visit2);
   if (!scans) return { ...NO_HEAD, notes };
@@ -135,8 +137,11 @@ function better<R extends Registration>(a?: R, b?: R): R | undefined {
 
 const known = ([one, two]: Brains) => (one && two ? ([one, two] as const) : undefined);
 
-/** The brains of both visits, where both can be brains. */
-function brainsOf(visit1: Volume, visit2: Volume) {
+/** The brains of both visits where both can be brains, and lines for the user where not. */
+export function findBrains(
+  visit1: Volume,
+  visit2: Volume,
+): { brains?: readonly [Mask, Mask]; notes: string[] } {
   const found = [findBrain(visit1), findBrain(visit2)] as const;
   const notes = found.flatMap(({ doubt }, i) =>
     doubt ? [`visit ${i + 1}: ${doubt}; registration looks at the whole head`] : [],
