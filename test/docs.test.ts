@@ -112,6 +112,7 @@ const NOT_OURS = new Set([
   "report_corrected.html",
   "new.html",
   "index.html",
+  "selftest.html",
 ]);
 
 test("every path that a page names is there", () => {

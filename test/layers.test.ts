@@ -44,6 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/result": [...["src/core", "src/platform", "src/data", "src/eval", "src/pictures"]],
   "src/viewer": ["src/core", "src/platform", "src/data", "src/eval", "src/pictures", "src/result"],
+  "src/selftest": ["src/core", "src/data", "src/eval", "src/synthesis", "src/result"],
   "src/choose": [
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/tune", "src/infer"],
     ...["src/settings", "src/train", "src/terminal"],
@@ -52,7 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["src/core", "src/gpu", "src/platform", "kernels", "src/nn", "src/data", "src/eval"],
     ...["src/brain", "src/change", "src/dicom", "src/quality", "src/register"],
     ...["src/decision", "src/synthesis", "src/infer", "src/settings", "src/train"],
-    ...["src/choose", "src/terminal", "src/pictures", "src/result", "package.json"],
+    ...["src/choose", "src/terminal", "src/pictures", "src/result", "src/selftest", "package.json"],
   ],
   "src/experiment": [
     ...["src/core", "src/platform", "src/eval", "src/settings", "src/train", "src/run"],

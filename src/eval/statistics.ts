@@ -70,3 +70,20 @@ export function bootstrap(
   const tail = (1 - confidence) / 2;
   return { value, interval: [quantile(statistics, tail), quantile(statistics, 1 - tail)] };
 }
+
+/** Standard normal quantile of 97.5 %. */
+const Z95 = 1.959963984540054;
+
+/**
+ * The 95 % interval of a share by the score method (Wilson 1927, J. Am. Stat. Assoc. 22): of use for few
+ * trials and for shares of 0 and 1.
+ * @param of trials, at least 1
+ */
+export function wilson(right: number, of: number): readonly [low: number, high: number] {
+  const share = right / of;
+  const centre = (share + (Z95 * Z95) / (2 * of)) / (1 + (Z95 * Z95) / of);
+  const spread =
+    (Z95 / (1 + (Z95 * Z95) / of)) *
+    Math.sqrt((share * (1 - share)) / of + (Z95 * Z95) / (4 * of * of));
+  return [Math.max(0, centre - spread), Math.min(1, centre + spread)];
+}

@@ -26,8 +26,14 @@ const HEADER = 24;
  * A PNG of six panels: axial, coronal and sagittal, each at visit 1 and visit 2, the lesion outlined on
  * both. The slices are those with most of the lesion.
  * @param lesion its voxels alone, on the visits' grid
+ * @param names of the two visits
  */
-export function lesionStrip(visit1: Volume, visit2: Volume, lesion: Mask): Uint8Array {
+export function lesionStrip(
+  visit1: Volume,
+  visit2: Volume,
+  lesion: Mask,
+  names: readonly [string, string] = ["visit 1", "visit 2"],
+): Uint8Array {
   loadFont();
   const width = 6 * PANEL + 3 * GAP + 2 * WIDE_GAP;
   const canvas = createCanvas(width, HEADER + PANEL);
@@ -46,7 +52,7 @@ export function lesionStrip(visit1: Volume, visit2: Volume, lesion: Mask): Uint8
       const outline = { pixels, colour: COLOURS.prediction };
       const box = { left, top: HEADER, ...boxSize(from, view) };
       drawPanel(context, { label: "", image, outline }, from, box);
-      const label = `${plane}, visit ${k + 1}`;
+      const label = `${plane}, ${names[k]}`;
       write(context, label, left + 2, HEADER - 8, `600 14px ${FONT}`, COLOURS.text);
       const [first] = plane === "sagittal" ? "A" : "R";
       write(context, first!, left + 5, HEADER + PANEL / 2, `600 13px ${FONT}`, COLOURS.quiet);
