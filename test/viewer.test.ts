@@ -5,10 +5,12 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AXIS_ORDERS, applyAffine, invertAffine } from "../src/data/affine";
+import { openCohort } from "../src/data/cohort";
 import { readMask } from "../src/data/nifti_read";
+import { loadPatient } from "../src/data/patient";
 import type { Grid } from "../src/data/volume";
 import type { Decisions } from "../src/result/decisions";
-import { readDecisions } from "../src/result/decisions_file";
+import { readDecisions, writeDecisions } from "../src/result/decisions_file";
 import { RESULT_FILES } from "../src/result/record";
 import { readRecord, writeResult } from "../src/result/result_folder";
 import { between, disk } from "../src/viewer/page/brush";
@@ -362,6 +364,27 @@ describe("a reading", () => {
     expect(way.at(-1)).toEqual([6, 3, 0]);
     expect(way.length).toBe(6);
   });
+});
+
+test("a finished reading is a patient to train on, with the corrected mask as truth", async () => {
+  const data = join(root, "data");
+  for (const name of ["new", "begun", "done"]) await writeResult(join(data, name), smallResult());
+  for (const name of ["begun", "done"]) {
+    const reading = read();
+    reading.decide(1, "accepted");
+    if (name === "done") reading.decide(2, "rejected");
+    expect(reading.finish()).toBe(name === "done");
+    const { decisions, corrected } = reading.saved();
+    await writeDecisions(join(data, name), decisions, corrected);
+  }
+  const { patients, notes } = await openCohort(data);
+  expect(patients).toMatchObject([
+    { id: "done", truth: join(data, "done", RESULT_FILES.corrected) },
+  ]);
+  expect(notes.join()).toMatch(/begun \(a result whose reading is not finished\)/);
+  expect(notes.join()).toMatch(/new \(a result that nobody has read\)/);
+  const { truth } = await loadPatient(patients[0]!);
+  expect(truth.data.reduce((sum, v) => sum + v, 0)).toBe(12); // lesion 1
 });
 
 describe("worklist", () => {

@@ -4,6 +4,7 @@ import { UserError } from "../core/errors";
 import { Philox } from "../core/random";
 import { composed, idsNamed, imagesOf } from "./file_names";
 import { personOf, personsNote, readPerson } from "./person";
+import { readPairOf } from "./result_files";
 
 /** The files of one patient; the id is the name of the folder, composed (file_names.ts). */
 export interface Patient {
@@ -39,7 +40,8 @@ const LAYOUT =
 
 /**
  * Finds the patients in a folder of the MSSEG-2 layout: a folder each, with both visits and the
- * ground truth; `brain_mask` and `resolved` are optional. Opens no image.
+ * ground truth; `brain_mask` and `resolved` are optional. A result that a reader has finished
+ * (result_files.ts) is a patient too: its corrected mask is the truth. Opens no image.
  *
  * @throws UserError when the folder is missing or holds no patient, or when a patient lacks a file
  */
@@ -54,6 +56,15 @@ export async function openCohort(root: string): Promise<Cohort> {
     const inside = name.startsWith(".") ? "hidden" : await filesIn(folder);
     if (typeof inside === "string") {
       ignored.push(`${name} (${inside})`);
+      continue;
+    }
+    const read = readPairOf(folder, inside);
+    if (typeof read === "string") {
+      ignored.push(`${name} (${read})`);
+      continue;
+    }
+    if (read) {
+      patients.push({ id: composed(name), person: readPerson(folder, inside), ...read });
       continue;
     }
     const { patient, missing } = findPatient(composed(name), folder, inside);

@@ -1,23 +1,11 @@
 /** The record of a result: what `predict --out-dir` found, for the viewer, the report and programs. */
 import { z } from "zod";
+import { RESULT_FILES } from "../data/result_names";
 
 /** It rises when a name or a meaning changes. */
 export const RECORD_FORMAT = 1;
 
-/** Names in a result's folder. */
-export const RESULT_FILES = {
-  record: "result.json",
-  mask: "mask.nii.gz",
-  visit1: "visit1.nii.gz",
-  visit2: "visit2.nii.gz",
-  probability: "probability.nii.gz",
-  change: "change.nii.gz",
-  report: "report.html",
-  /** Written by the viewer. */
-  corrected: "mask_corrected.nii.gz",
-  decisions: "decisions.json",
-  readReport: "report_corrected.html",
-} as const;
+export { RESULT_FILES };
 
 const lesion = z.object({
   /** 1 is the largest; the number of its component in the mask. */
