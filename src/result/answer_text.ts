@@ -21,13 +21,15 @@ export function volumeText(mm3: number): string {
 /** One sentence, or two where they are needed to be true. */
 export function answerSentence(record: Answered): string {
   const { quality } = record;
-  const answer = record.reading
-    ? readAnswer(record, record.reading)
-    : record.kind === "change"
-      ? changeAnswer(record)
-      : networkAnswer(record);
+  const answer = answerAlone(record);
   if (quality.fit) return answer;
   return `${sentence(quality.lines[0] ?? "The two visits are not fit to be compared")} Without trust in the comparison: ${answer}`;
+}
+
+/** The answer; where the visits are not fit to be compared, that must be said beside it. */
+export function answerAlone(record: Answered): string {
+  if (record.reading) return readAnswer(record, record.reading);
+  return record.kind === "change" ? changeAnswer(record) : networkAnswer(record);
 }
 
 /** "Visits are not fit" with a stop. */
@@ -35,16 +37,13 @@ const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text
 
 function networkAnswer({ lesions, newLesions, quality }: Answered): string {
   const n = lesions.length;
-  if (!newLesions && n === 0 && !quality.fit) {
-    return "none was found on FLAIR at visit 2, which does not mean that there is none.";
+  const candidates = `${countText(n)} faint ${n === 1 ? "candidate is" : "candidates are"} outlined.`;
+  if (!newLesions && !quality.fit) {
+    const none = "None was found on FLAIR at visit 2, which does not mean that there is none";
+    return n === 0 ? `${none}.` : `${none}; ${candidates}`;
   }
   if (!newLesions && n === 0) return lesionsText([]);
-  if (!newLesions) {
-    return (
-      `No new lesion by the rule for the patient; ${countText(n)} faint ` +
-      `${n === 1 ? "candidate is" : "candidates are"} outlined.`
-    );
-  }
+  if (!newLesions) return `No new lesion by the rule for the patient; ${candidates}`;
   if (n === 0) {
     return "A new lesion is likely by the rule for the patient, but none is sure enough to be outlined.";
   }

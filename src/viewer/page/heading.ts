@@ -1,12 +1,12 @@
 /** The line above the pictures, and the canvases below it, of one patient. */
-import { answerSentence } from "../../result/answer_text";
+import { answerAlone } from "../../result/answer_text";
 import type { ResultRecord } from "../../result/record";
 import { byId } from "./dom";
 
 /** @param report address of the report, where there is one */
 export function showHeading(record: ResultRecord, isOneOfMany: boolean, report?: string): void {
   const { quality, visits, patient } = record;
-  const answer = answerSentence({ ...record, quality: { ...quality, fit: true } });
+  const answer = answerAlone(record);
   byId("patient").textContent = patient;
   byId("answer").textContent = answer;
   byId("answer").title = answer;
