@@ -282,6 +282,13 @@ test("pairs that are not to be trusted are refused, all in one line; --register 
   const one = () => preparePatient(memory, mixed[0]!, { ...options, place });
   await expectUserError("one", one, "mixed1: NOT FIT", ...remedy);
   await pairsOf("off").check(mixed);
+  // What our generator made is not looked at.
+  const origin = JSON.stringify({ patient: "p", scan: "p.nii", made: [] });
+  for (const { id } of mixed) writeFileSync(join(folder, id, "synthetic.json"), origin);
+  said.length = 0;
+  await check();
+  expect(said).toEqual(["registration: of 1 pairs 1 to be moved"]);
+  for (const { id } of mixed) rmSync(join(folder, id, "synthetic.json"));
   await preparePatient(memory, mixed[0]!, { ...options, place: pairsOf("off").place });
 });
 

@@ -1,4 +1,5 @@
 /** The pairs of a cohort, made comparable as `predict` does it; what was found is kept in the cache. */
+import { dirname } from "node:path";
 import { UserError } from "../core/errors";
 import { invertAffine } from "../data/affine";
 import type { Patient } from "../data/cohort";
@@ -16,6 +17,7 @@ import type { Memory } from "../gpu/memory";
 import { type Alignment, alignmentText, doubtOf } from "../register/align";
 import type { Pose } from "../register/step";
 import type { TrainConfig } from "../settings/config";
+import { originOf } from "../synthesis/cohort";
 import { keptAlignment } from "./kept_alignment";
 import { brainsOf, MATCH_VERSION, matchPair } from "./matched_pair";
 import type { Observer } from "./observer";
@@ -51,8 +53,9 @@ export class CohortPairs {
 
   /** @throws NotFitError for a pair that is not to be trusted */
   readonly place: PlacePatient = async (patient, digest) => {
-    const { register, bias } = this.how;
-    const found = await this.alignmentOf(patient, digest);
+    const how: How = isMade(patient) ? { ...this.how, register: "off" } : this.how;
+    const { register, bias } = how;
+    const found = register === "off" ? undefined : await this.alignmentOf(patient, digest);
     if (found && isUnfit(found)) throw new NotFitError(patient.id, doubtOf(found));
     const stays = !found || found.aligned;
     // Nothing is asked for, or, of what is smaller than a head, nothing can be done.
@@ -62,7 +65,7 @@ export class CohortPairs {
     return {
       key: JSON.stringify(["matched", MATCH_VERSION, bias, pose && [pose.toVisit1, pose.toVisit2]]),
       notes: stays ? [] : [`${patient.id}: ${alignmentText(found)}`],
-      load: (wanted) => loadMatched(this.memory, patient, { ...this.how, found }, wanted),
+      load: (wanted) => loadMatched(this.memory, patient, { ...how, found }, wanted),
     };
   };
 
@@ -70,7 +73,6 @@ export class CohortPairs {
   private async alignmentOf(patient: Patient, digest: Digest): Promise<Alignment | undefined> {
     const { memory, how, observer } = this;
     const { register: mode } = how;
-    if (mode === "off") return undefined;
     const scans = [mode, await digest(patient.time1), await digest(patient.time2)];
     const look = async () => {
       const visits = await visitsOf(patient);
@@ -85,14 +87,15 @@ export class CohortPairs {
    * @throws the signal's reason when interrupted; what was found is kept
    */
   async check(patients: readonly Patient[], signal?: AbortSignal): Promise<void> {
-    if (this.how.register === "off") return;
+    const real = patients.filter((patient) => !isMade(patient));
+    if (this.how.register === "off" || real.length === 0) return;
     const outcomes: Outcome[] = [];
     const unfit: NotFitError[] = [];
     let shown = performance.now();
-    for (const [i, patient] of patients.entries()) {
+    for (const [i, patient] of real.entries()) {
       signal?.throwIfAborted();
       if (performance.now() - shown > CHECK_LINE_MS) {
-        this.observer.note(`registration: looked at ${i} of ${patients.length} pairs (kept)`);
+        this.observer.note(`registration: looked at ${i} of ${real.length} pairs (kept)`);
         shown = performance.now();
       }
       const found = await this.alignmentOf(patient, digests());
@@ -103,6 +106,9 @@ export class CohortPairs {
     this.observer.note(summaryOf(outcomes));
   }
 }
+
+/** Whether our generator made the pair: its visits lie on each other. */
+const isMade = ({ time1 }: Patient): boolean => originOf(dirname(time1)) !== undefined;
 
 const isUnfit = ({ aligned, trusted, registration }: Alignment): boolean =>
   !aligned && !(trusted && registration);

@@ -52,7 +52,7 @@ async function makePairs(
 /** Both visits as scans. */
 function visitsOf(patient: Patient): Source[] {
   const { id, person, time1, time2, truth, resolved, brainMask } = patient;
-  const of = { patient: id, person, brainMask };
+  const of = { patient: id, person, brainMask, ofPair: true };
   return [
     { ...of, name: `${id}/1`, image: time1, lesions: resolved },
     { ...of, name: `${id}/2`, image: time2, lesions: truth },

@@ -131,10 +131,8 @@ export async function prepare(
       shown = performance.now();
     }
     const trains = i < all.length - val.length;
-    // Synthetic pairs are made of visits that lie on each other.
-    const place = synthetic.includes(patient) ? undefined : pairs.place;
     const reversed = trains && timeReversal && patient.resolved !== undefined;
-    const options = { spacing, normalisation, reversed, place };
+    const options = { spacing, normalisation, reversed, place: pairs.place };
     const prepared = await preparePatient(memory, patient, options, (line) => observer.note(line));
     for (const note of prepared.notes) observer.note(note);
     if (trains) sources.push(prepared);

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../core/errors";
+import { sameGrid } from "../data/affine";
 import { composed, idsNamed, imagesOf, niftiStem } from "../data/file_names";
 import { withoutHotVoxels } from "../data/hot_voxels";
 import { readMask, readVolume } from "../data/nifti_read";
@@ -11,7 +12,7 @@ import { DEFAULT_PHANTOM } from "../data/phantom/cohort";
 import { makePatient } from "../data/phantom/patient";
 import { resampleMaskTo, resampleTo } from "../data/resample";
 import { type Grid, type Mask, type Volume, voxelSize } from "../data/volume";
-import { inOrder } from "../data/voxel_order";
+import { inOrder, reorderedTo } from "../data/voxel_order";
 import { targetGrid, workingOrder } from "../data/working_grid";
 import { type Background, makeBackground, type OwnSlices } from "./background";
 import { type LesionShape, lesionShapes } from "./mask_shapes";
@@ -27,6 +28,8 @@ export interface Source {
   /** Lesions of the scan that are known. */
   readonly lesions?: string;
   readonly brainMask?: string;
+  /** Its masks may be drawn on the other visit of a pair, which may lie elsewhere. */
+  readonly ofPair?: boolean;
 }
 
 const PAIR = { first: "flair_time01_on_middle_space", second: "flair_time02_on_middle_space" };
@@ -92,8 +95,8 @@ function sourcesIn(folder: string, patient: string): Source[] {
   const [first, second] = [path(PAIR.first), path(PAIR.second)];
   if (first && second) {
     return [
-      { ...of, name: `${patient}/1`, image: first, lesions: path("resolved") },
-      { ...of, name: `${patient}/2`, image: second, lesions: path("ground_truth") },
+      { ...of, ofPair: true, name: `${patient}/1`, image: first, lesions: path("resolved") },
+      { ...of, ofPair: true, name: `${patient}/2`, image: second, lesions: path("ground_truth") },
     ];
   }
   const [flair, lesions] = [path("flair"), path("lesions")];
@@ -125,17 +128,24 @@ export async function readBackground(source: Source): Promise<Background> {
   const order = workingOrder(stored.affine);
   const grid = targetGrid(stored, 1);
   const image = resampleTo(inOrder(stored as Volume, order), grid);
-  const masked = (path: string, mask: NonNullable<typeof lesions>): Mask =>
-    resampleMaskTo(inOrder(maskOnGrid(path, mask, source.image, stored, []), order), grid);
+  const masked = (path: string | undefined, mask: typeof lesions): Mask | undefined => {
+    if (path === undefined || !mask) return undefined;
+    if (source.ofPair && !isOnGrid(mask, stored)) return undefined;
+    return resampleMaskTo(inOrder(maskOnGrid(path, mask, source.image, stored, []), order), grid);
+  };
   return makeBackground({
     patient,
     name: source.image,
     image,
-    lesions: lesions && masked(source.lesions!, lesions),
-    brainMask: brainMask && masked(source.brainMask!, brainMask),
+    lesions: masked(source.lesions, lesions),
+    brainMask: masked(source.brainMask, brainMask),
     slices: thickSlices(inOrder(stored as Volume, order)),
   });
 }
+
+/** Whether the two differ in the order of their voxels at most. */
+const isOnGrid = (mask: Mask, grid: Grid): boolean =>
+  sameGrid(mask, grid) || reorderedTo(mask, grid) !== undefined;
 
 function thickSlices({ affine }: Grid): OwnSlices | undefined {
   const edges = voxelSize(affine);
