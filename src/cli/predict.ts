@@ -11,7 +11,7 @@ import { openDevice } from "../hosts/bun";
 import type { PairQuality } from "../quality/pair_quality";
 import { changeOfFiles, filesBeside, writeChange } from "../run/change_pair";
 import { brainFile } from "../run/given_brain";
-import { hasUnnamed, loadModels, type ModelChanges } from "../run/models";
+import { isWithoutNetwork, loadModels, type ModelChanges } from "../run/models";
 import { ANSWER_GRIDS, type AnswerGrid } from "../run/placed_pair";
 import { predictFiles, writeAnswer } from "../run/predict_pair";
 import { resultOfAnswer, resultOfChange } from "../run/result_of_pair";
@@ -66,8 +66,6 @@ interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, OutputOp
   readonly adapter?: string;
 }
 
-/** In place of weights: the statistic of change. */
-const NONE = "none";
 /** Exit code of --strict where the visits are not fit to be compared. */
 const NOT_FIT = 3;
 
@@ -173,7 +171,7 @@ await runMain(() => predict(program.opts<Options>()));
 
 async function predict(options: Options): Promise<void> {
   const outputs = outputsOf(options);
-  if (withoutNetwork(options)) return statistic(options, outputs);
+  if (isWithoutNetwork(options.weights)) return statistic(options, outputs);
   const stages = new Stages();
   const models = loadModels(options.weights ?? [], options);
   const weights = given(
@@ -201,16 +199,6 @@ async function predict(options: Options): Promise<void> {
   });
 }
 
-/** @throws UserError where `none` stands beside weights */
-function withoutNetwork({ weights }: Options): boolean {
-  if (!weights) return !hasUnnamed();
-  if (!weights.includes(NONE)) return false;
-  if (weights.length === 1) return true;
-  throw new UserError(
-    `--weights ${weights.join(",")}: none stands alone: leave it out, or the rest`,
-  );
-}
-
 /** Without any network: registration and the change statistic. */
 async function statistic(options: Options, outputs: Outputs): Promise<void> {
   const stages = new Stages();
@@ -221,6 +209,11 @@ async function statistic(options: Options, outputs: Outputs): Promise<void> {
     output === undefined ? [] : Object.values(filesBeside(output)),
   );
   refuseOfNetwork(outputs);
+  if (options.operatingPoint !== "default") {
+    throw new UserError(
+      `--operating-point ${options.operatingPoint} is of a calibrated network: name weights with --weights`,
+    );
+  }
   say(NO_NETWORK);
   const observer = new TerminalObserver(stages);
   await untilInterrupted(observer.signal, async () => {

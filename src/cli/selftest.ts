@@ -10,7 +10,7 @@ import { SCAN_TEXT } from "../dicom/read_visits";
 import { openDevice } from "../hosts/bun";
 import { lesionStrip } from "../pictures/lesion";
 import { writeAtomically } from "../platform/atomic_file";
-import { hasUnnamed, loadModels } from "../run/models";
+import { isWithoutNetwork, loadModels } from "../run/models";
 import { type Selftest, selftest } from "../run/selftest";
 import { TerminalObserver } from "../run/terminal_observer";
 import { checkRows, intervalText, methodText, plantedText, selftestHtml } from "../selftest/page";
@@ -47,8 +47,6 @@ interface Options {
 
 /** Above the panels of a planted lesion. */
 const PICTURE_NAMES = ["as it is", "planted"] as const;
-/** In place of weights: the statistic of change. */
-const NONE = "none";
 
 const program = makeCommand(
   "selftest",
@@ -85,8 +83,7 @@ await runMain(() => main(program.opts<Options>()));
 async function main(options: Options): Promise<void> {
   const { t1, t2, out, weights, adapter } = options;
   const sizes = checkedSizes(options.sizes);
-  const isNone = weights === undefined ? !hasUnnamed() : weights.includes(NONE);
-  const models = isNone ? [] : loadModels(weights ?? [], {});
+  const models = isWithoutNetwork(weights) ? [] : loadModels(weights ?? [], {});
   checkPaths({
     reads: [
       given("-t1", t1),

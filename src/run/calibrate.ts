@@ -19,6 +19,7 @@ import { CohortPairs } from "./cohort_pairs";
 import { openCrossValidation } from "./cross_validation";
 import type { Observer } from "./observer";
 import { checkpointPaths, configPath, openRunFolder } from "./run_folder";
+import { isLocked } from "./run_lock";
 import { openData, prepare, savedSplit } from "./training_data";
 import { forEachPrediction } from "./validate";
 import { loadWeights } from "./weights_file";
@@ -43,6 +44,8 @@ export async function calibrateRun(
   signal?: AbortSignal,
 ): Promise<Calibrated> {
   const runs = openCrossValidation(folder)?.folds ?? [folder];
+  const busy = runs.find((run) => isLocked(run));
+  if (busy) throw new UserError(`${busy}: is being trained; calibrate it when that has ended`);
   const memory = new Memory(device);
   const samples: CalibrationSample[] = [];
   await during(observer, "predicting", async () => {

@@ -120,8 +120,19 @@ export function findWeights(given: string): FoundWeights[] {
   });
 }
 
-/** Whether there are weights that nobody has to name: those of a run in runs/, or shipped ones. */
-export const hasUnnamed = (): boolean => newestOf() !== undefined || shippedWeights().length > 0;
+/** In place of weights: the statistic of change. */
+const NONE = "none";
+
+/**
+ * Whether no network is in use: asked for, or because no weights are named, trained or shipped.
+ * @throws UserError where `none` stands beside weights
+ */
+export function isWithoutNetwork(given: readonly string[] | undefined): boolean {
+  if (!given) return newestOf() === undefined && shippedWeights().length === 0;
+  if (!given.includes(NONE)) return false;
+  if (given.length === 1) return true;
+  throw new UserError(`--weights ${given.join(",")}: none stands alone: leave it out, or the rest`);
+}
 
 /** Those of the run folder that was written to last. */
 function newestOf(): string | undefined {

@@ -14,14 +14,14 @@ import type { OperatingPointName } from "../decision/operating_points";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { answerPair } from "../infer/answer";
-import { doubtOf } from "../register/align";
+import { qualityLines } from "../quality/quality_text";
 import { warpTo } from "../register/warp";
 import { SELFTEST_FORMAT, type SelftestRecord } from "../selftest/record";
 import { type Detector, runTrials, type Shown, type TrialOptions } from "../selftest/trials";
 import { verdictOf } from "../selftest/verdict";
 import { tissueOf } from "../synthesis/tissue";
 import { sha256Of } from "./file_hash";
-import { type MatchedPair, matchPair } from "./matched_pair";
+import { type MatchedPair, matchPair, qualityOf } from "./matched_pair";
 import { biasFor, modelText, type NamedWeights } from "./models";
 import type { Observer } from "./observer";
 import { readPair } from "./predict_pair";
@@ -64,8 +64,11 @@ export async function selftest(
   const memory = new Memory(device);
   return during(observer, "predicting", async () => {
     const matched = await matchPair(memory, ...images, { bias });
-    const { pair, alignment } = matched;
+    const { pair } = matched;
     for (const note of pair.notes) observer.note(note);
+    const quality = qualityOf(matched);
+    const { reservations } = quality;
+    for (const why of reservations) observer.note(`NOT FIT: ${why}`);
     const detect =
       models.length > 0
         ? networkDetector(memory, models, matched, [t1, t2], operatingPoint, signal)
@@ -77,8 +80,6 @@ export async function selftest(
     const tissue = tissueOf(t2, visit2, brain);
     const tested = { visit1, visit2, moved, tissue };
     const { measured, shown } = await runTrials(tested, detect, { ...request, signal });
-    const fit = !alignment || alignment.trusted;
-    const doubt = fit ? undefined : doubtOf(alignment);
     const record: SelftestRecord = {
       format: SELFTEST_FORMAT,
       program: `voxgrad ${version}`,
@@ -87,9 +88,12 @@ export async function selftest(
       detector: detectorText(models, operatingPoint, measuredRule(models, operatingPoint)),
       voxelMm: voxelSize(visit2.affine),
       ...{ contrast, seed },
-      quality: { fit, lines: [...(doubt === undefined ? [] : [doubt]), ...pair.notes] },
+      quality: {
+        fit: reservations.length === 0,
+        lines: [...reservations, ...qualityLines(quality), ...pair.notes],
+      },
       ...measured,
-      verdict: verdictOf(measured, doubt),
+      verdict: verdictOf(measured, reservations),
     };
     return { record, visit2, shown };
   });

@@ -16,14 +16,14 @@ export function smallestFound(sizes: readonly SizeResult[]): SizeResult | undefi
   return smallest;
 }
 
-/** @param doubt says why the visits are not fit to be compared, where they are not */
+/** @param reservations sentences on why the visits are not fit to be compared */
 export function verdictOf(
   { sizes, checks, falseLesions, scans }: Measured,
-  doubt: string | undefined,
+  reservations: readonly string[],
 ): Verdict {
   const { twice, moved, plantedBefore } = checks;
   const bad = [
-    ...(doubt === undefined ? [] : [doubt]),
+    ...reservations,
     ...(twice.lesions > 0
       ? [`Visit 2 against itself: ${count(twice.lesions)} called new, where nothing can be.`]
       : []),

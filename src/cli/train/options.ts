@@ -26,7 +26,10 @@ function withRunOptions(command: Command): void {
     )
     .option("--fold <k>", "only fold k of them, from 0; alone: of 4 folds, one run", numberOption)
     .option("--out <dir>", "run folder to make (default: runs/<time>-<preset>)")
-    .option("--from <file>", "start from these weights: a weights file, or the folder of a run")
+    .option(
+      "--from <file>",
+      "start from these weights: a weights file, the folder of a run, or shipped",
+    )
     .addOption(
       new Option("--from-parts <parts>", "of them: all, or the body, without the head")
         .choices(START_PARTS)
