@@ -16,15 +16,11 @@ import {
   type StoredVolume,
   wordsOf,
 } from "./page_layout";
+import { TABLE_COLUMNS, tableRow, type VisitData, wordsOfPair } from "./page_words";
 import { type VisitStatistics, visitStatistics } from "./visit_statistics";
+import { type SlotOptions, slotBytes, VolumeSlots } from "./volume_slots";
 
-/** Normalised voxels of a patient, x fastest. */
-export interface VisitData {
-  readonly visit1: Float32Array;
-  readonly visit2: Float32Array;
-  /** A 0/1 label of the pair and, where there is one, of its twin: in the order of `lesions`. */
-  readonly labels: readonly Uint8Array[];
-}
+export type { VisitData } from "./page_words";
 
 /** A pair whose voxels come from the host. */
 export interface VolumeSource extends StoredPair {
@@ -55,10 +51,9 @@ export interface StoreOptions {
   readonly patch: number;
   /** Keep the visits' statistics, for augmentation. */
   readonly statistics?: boolean;
+  /** Room for pairs that come and go; it counts into the budget. */
+  readonly slots?: SlotOptions;
 }
-
-const TABLE_COLUMNS = 8;
-const SWAPPED = 1;
 
 export class VolumeStore {
   private rotation = -1;
@@ -73,33 +68,32 @@ export class VolumeStore {
     readonly pages: readonly Tensor[],
     readonly table: Tensor,
     private readonly measures: boolean,
+    /** Pairs that come and go, beside those that rotate. */
+    readonly slots?: VolumeSlots,
   ) {
     this.slotPages = pages.map(() => -1);
   }
 
   /** @throws UserError when not even one page fits the budget */
   static create(memory: Memory, sources: readonly Source[], options: StoreOptions): VolumeStore {
-    const bindable = Math.min(memory.device.limits.maxStorageBufferBindingSize, 2 ** 32);
-    const bytes = sources.map((s) => 4 * blockWords(s, s.size[2], options.half));
-    const total = bytes.reduce((sum, n) => sum + n, 0);
-    // Where patients rotate, several small pages make the change from one rotation to the next mild.
-    const several = Math.min(options.budget, Math.max(options.budget / 4, ...bytes));
-    const share = total > options.budget ? several : options.budget;
-    const logical = layOut(sources, Math.floor(Math.min(bindable, share) / 4), options);
-    const words = Math.max(...logical.map(wordsOf(options.half)));
-    const slots = Math.min(logical.length, Math.floor(options.budget / (words * 4)));
-    if (slots < 1) {
-      const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-      throw new UserError(
-        `--volume-budget ${mib(options.budget)} cannot hold one page of ${mib(words * 4)}; raise ` +
-          "it, or use --volume-precision f16",
-      );
-    }
-    const pages = Array.from({ length: slots }, (_, i) => state(`page${i}`, [words], "u32"));
-    const rows = logical.flat().flatMap((block) => block.volumes).length;
-    const table = state("volume_table", [rows, TABLE_COLUMNS], "u32");
     const { half, statistics = false } = options;
-    return new VolumeStore(memory, half, logical, pages, table, statistics);
+    const bindable = Math.min(memory.device.limits.maxStorageBufferBindingSize, 2 ** 32);
+    const bytes = sources.map((s) => 4 * blockWords(s, s.size[2], half));
+    const total = bytes.reduce((sum, n) => sum + n, 0);
+    const budget = options.budget - (options.slots ? slotBytes(options.slots, half) : 0);
+    // Where patients rotate, several small pages make the change from one rotation to the next mild.
+    const several = Math.min(budget, Math.max(budget / 4, ...bytes));
+    const share = Math.max(0, total > budget ? several : budget);
+    const logical = layOut(sources, Math.floor(Math.min(bindable, share) / 4), options);
+    const words = Math.max(...logical.map(wordsOf(half)));
+    const count = Math.min(logical.length, Math.floor(budget / (words * 4)));
+    if (count < 1) throw tooLittle(options, words * 4);
+    const pages = Array.from({ length: count }, (_, i) => state(`page${i}`, [words], "u32"));
+    const rows = logical.flat().flatMap((block) => block.volumes).length;
+    const before = { rows, pages: count };
+    const slots = options.slots && new VolumeSlots(memory, half, options.slots, before, bindable);
+    const table = state("volume_table", [rows + (slots?.rows ?? 0), TABLE_COLUMNS], "u32");
+    return new VolumeStore(memory, half, logical, pages, table, statistics, slots);
   }
 
   /** Whether every volume is on the device at once. */
@@ -108,12 +102,16 @@ export class VolumeStore {
   }
 
   get deviceBytes(): number {
-    return this.pages.reduce((sum, page) => sum + page.shape[0]! * 4, 0);
+    return this.allPages.reduce((sum, page) => sum + page.shape[0]! * 4, 0);
+  }
+
+  private get allPages(): readonly Tensor[] {
+    return [...this.pages, ...(this.slots?.pages ?? [])];
   }
 
   /** Bindings of gather_patches and window_range. */
   get bindings(): Record<string, Tensor> {
-    const pages = this.pages.map((page, i) => [`page${i}`, page] as const);
+    const pages = this.allPages.map((page, i) => [`page${i}`, page] as const);
     return { table: this.table, ...Object.fromEntries(pages) };
   }
 
@@ -152,7 +150,7 @@ export class VolumeStore {
 
   /** Of both visits of the volume in a row of the table, where it is or has been on the device. */
   statisticsOf(row: number): readonly [VisitStatistics, VisitStatistics] {
-    const found = this.statistics.get(row);
+    const found = this.statistics.get(row) ?? this.slots?.statisticsOf(row);
     if (!found) throw new Error(`volume store: no statistics of row ${row}`);
     return found;
   }
@@ -170,7 +168,7 @@ export class VolumeStore {
 
   /** Releases the device memory. */
   release(): void {
-    for (const t of [...this.pages, this.table]) this.memory.release(t);
+    for (const t of [...this.allPages, this.table]) this.memory.release(t);
   }
 
   private async upload(source: VolumeSource, ranges: readonly PageRange[]): Promise<void> {
@@ -181,54 +179,38 @@ export class VolumeStore {
     for (const { page, at: start, z0, planes } of ranges) {
       const cut = <T extends Float32Array | Uint8Array>(values: T) =>
         values.subarray(z0 * plane, (z0 + planes) * plane) as T;
+      const planesOf = { visit1: cut(visit1), visit2: cut(visit2), labels: labels.map(cut) };
       let at = start;
-      const put = (words: Float32Array | Uint32Array) => {
+      for (const words of wordsOfPair(planesOf, this.half)) {
         this.memory.write(page, words, at);
         at += words.length;
-      };
-      if (this.half) put(packHalf(cut(visit1), cut(visit2)));
-      else for (const visit of [visit1, visit2]) put(cut(visit));
-      for (const label of labels) put(packBits(cut(label)));
+      }
     }
   }
 
-  private writeTable(): void {
+  /** Tells the kernels what lies where: after pairs have come into slots, too. */
+  writeTable(): void {
     const rows = new Uint32Array(this.table.shape[0]! * TABLE_COLUMNS);
     this.slotPages.forEach((page, slot) => {
       for (const block of page < 0 ? [] : this.logical[page]!) {
         for (const [twin, volume] of block.volumes.entries()) {
-          rows.set(tableRow(block, twin, slot, this.half), volume.row * TABLE_COLUMNS);
+          const { offset, planes, source } = block;
+          const size = [source.size[0], source.size[1], planes] as const;
+          const placed = { page: slot, offset, size };
+          rows.set(tableRow(placed, twin, this.half), volume.row * TABLE_COLUMNS);
         }
       }
     });
+    this.slots?.fillTable(rows);
     this.memory.write(this.table, rows);
   }
 }
 
-/** `twin`: 0 for the pair as it is, 1 for its time-swapped twin. */
-function tableRow(block: Block<Source>, twin: number, slot: number, half: boolean): number[] {
-  const [nx, ny] = block.source.size;
-  const count = block.planes * nx * ny;
-  const images = half ? 1 : 2;
-  const [first, second] = twin === 0 ? [0, 1] : [1, 0];
-  const visit = (i: number) => block.offset + (half ? 0 : i * count);
-  const label = block.offset + images * count + twin * Math.ceil(count / 32);
-  const flags = half && twin === 1 ? SWAPPED : 0;
-  return [slot, visit(first), visit(second), label, block.planes, ny, nx, flags];
-}
-
-function packBits(label: Uint8Array): Uint32Array {
-  const words = new Uint32Array(Math.ceil(label.length / 32));
-  for (let i = 0; i < label.length; i++) if (label[i]) words[i >>> 5]! |= 1 << (i & 31);
-  return words;
-}
-
-/** Two float16 in a word, visit 1 in the low half: WGSL's pack2x16float. */
-function packHalf(a: Float32Array, b: Float32Array): Uint32Array {
-  const halves = new Float16Array(a.length * 2);
-  for (let i = 0; i < a.length; i++) {
-    halves[2 * i] = a[i]!;
-    halves[2 * i + 1] = b[i]!;
-  }
-  return new Uint32Array(halves.buffer);
+function tooLittle({ budget, slots, half }: StoreOptions, page: number): UserError {
+  const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+  const beside = slots ? ` beside ${mib(slotBytes(slots, half))} of generated pairs` : "";
+  return new UserError(
+    `--volume-budget ${mib(budget)} cannot hold one page of ${mib(page)}${beside}; raise it, or use ` +
+      "--volume-precision f16",
+  );
 }

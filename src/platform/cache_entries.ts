@@ -22,6 +22,11 @@ export const CACHE_KINDS = {
     scans: true,
     names: /^([0-9a-f]{32})\.bin(?:\.json)?$/,
   },
+  scans: {
+    holds: "patients' scans, looked through for pairs that are made of them",
+    scans: true,
+    names: /^([0-9a-f]{32})\.bin$/,
+  },
   synthetic: {
     holds: "synthetic pairs, made of patients' scans",
     scans: true,

@@ -87,7 +87,10 @@ function trainingOf(path: string): object {
 }
 
 /** The command that trains such weights again; folders by their names alone. */
-function trainCommand(config: TrainConfig, { data, trainData = [], val }: SavedSplit): string {
+function trainCommand(
+  config: TrainConfig,
+  { data, trainData = [], generate = [], val }: SavedSplit,
+): string {
   const list = (option: string, values: readonly string[]) =>
     values.length > 0 ? [option, values.join(",")] : [];
   const [start] = config.lineage ?? [];
@@ -96,6 +99,10 @@ function trainCommand(config: TrainConfig, { data, trainData = [], val }: SavedS
     ...list(
       "--train-data",
       trainData.map((each) => basename(each)),
+    ),
+    ...list(
+      "--generate",
+      generate.map((each) => basename(each)),
     ),
     ...list("--val", val),
     ...(start ? ["--from", basename(start.weights), "--from-parts", start.parts] : []),

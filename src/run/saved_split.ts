@@ -12,6 +12,8 @@ const withData = <T extends z.ZodType<string | null>>(data: T) =>
       val: ids,
       /** Folders of further pairs that only train. */
       trainData: z.array(z.string()).optional(),
+      /** Folders of scans that pairs are generated of. */
+      generate: z.array(z.string()).optional(),
     })
     .superRefine(({ train, val }, context) => {
       const all = [...train, ...val];

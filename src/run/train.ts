@@ -7,11 +7,14 @@ import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import type { DeviceChoices } from "../infer/window_batch";
 import type { TrainConfig } from "../settings/config";
+import type { Source } from "../synthesis/sources";
+import { GeneratedPool } from "../train/generated_pool";
 import { Trainer } from "../train/trainer";
 import { lastCheckpoint, loadCheckpoint, type Progress } from "./checkpoint";
 import { checkRoom } from "./checkpoint_room";
 import { CohortPairs } from "./cohort_pairs";
 import { pairsOfFolders, syntheticPairs } from "./extra_pairs";
+import { generatedLine, scansToUse, slotsFor, startWorkers } from "./generated_pairs";
 import { lesionLines } from "./lesion_counts";
 import { orRunLost } from "./lost_run";
 import { NewRun } from "./new_run";
@@ -97,6 +100,8 @@ interface Inputs {
   /** Who validates. */
   readonly patients: readonly ValidationPatient[];
   readonly choices: DeviceChoices;
+  /** Scans that pairs are generated of while it trains. */
+  readonly scans: readonly Source[];
 }
 
 /** The data, prepared, and the kernels. */
@@ -110,6 +115,8 @@ async function inputsOf({ memory, request, observer, signal }: TrainTask): Promi
   const arms = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, request);
   checkTwins(config, arms);
   const folders = saved?.trainData ?? request.trainData ?? [];
+  const generate = saved?.generate ?? request.generate ?? [];
+  const scans = scansToUse(generate, config, arms, observer);
   const pairs = new CohortPairs(memory, config, observer);
   const given = await pairsOfFolders(folders, arms, observer);
   await pairs.check([...arms.train, ...given, ...arms.val], signal);
@@ -119,14 +126,14 @@ async function inputsOf({ memory, request, observer, signal }: TrainTask): Promi
   const more = given.length + synthetic.length;
   for (const line of lesionLines(config, prepared, more)) observer.note(line);
   const choices = await chooseForRun(device, config, resumed, request, observer, signal);
-  return { split: splitOf(cohort, arms, request), ...prepared, choices };
+  return { split: splitOf(cohort, arms, request), ...prepared, choices, scans };
 }
 
 async function trainIn(
   folder: RunFolder,
   lock: FolderLock,
   { memory, request: { config, resumed }, observer, signal }: TrainTask,
-  { sources, patients, choices }: Inputs,
+  { sources, patients, choices, scans }: Inputs,
 ): Promise<TrainResult> {
   if (resumed) raiseVersion(resumed);
   keepChoices(memory.device, choices, config, folder, observer);
@@ -135,11 +142,14 @@ async function trainIn(
     budget: config.volumeBudget,
     patch: config.patch,
     statistics: config.augment.length > 0,
+    slots: scans.length > 0 ? slotsFor(config) : undefined,
   });
+  const workers = scans.length > 0 ? startWorkers(scans, config) : undefined;
   // Interrupted before its first checkpoint, a run starts again from its seed.
   const checkpoint = resumed && lastCheckpoint(resumed);
   let start: Progress = { iteration: 0, seconds: 0 };
   const trainer = await Trainer.create(memory, store, config, {
+    generated: workers && new GeneratedPool(store, workers, config.generatedRefresh),
     kernels: choices.kernels,
     start: (flat, specs) => putStart(config, flat, specs),
     restore:
@@ -153,9 +163,11 @@ async function trainIn(
     checkRoom(folder, trainer.specs, checkpoint ? 1 : 2);
     if (resumed) resumeMetrics(resumed, start, observer);
     for (const line of planLines(trainer, store, folder, start)) observer.note(line);
+    if (workers) observer.note(generatedLine(config, scans.length));
     const run = { trainer, folder, lock, patients, choices, start, observer, signal };
     return { path: folder.path, ...(await runTraining(run)) };
   } finally {
+    await workers?.close();
     trainer.release();
     store.release();
   }

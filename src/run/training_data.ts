@@ -22,6 +22,8 @@ export interface DataRequest {
   readonly data?: string;
   /** Folders of further pairs that only train. */
   readonly trainData?: readonly string[];
+  /** Folders of scans that pairs are generated of while it trains. */
+  readonly generate?: readonly string[];
   /** Patients that validate, by id; absent: a fold. */
   readonly val?: readonly string[];
   readonly folds?: number;
@@ -77,12 +79,17 @@ export function savedSplit(folder: RunFolder, cohort: Cohort): Arms {
 }
 
 /** The contents of `split.json`. */
-export function splitOf(cohort: Cohort, arms: Arms, { data, trainData }: DataRequest): SavedSplit {
+export function splitOf(
+  cohort: Cohort,
+  arms: Arms,
+  { data, trainData, generate }: DataRequest,
+): SavedSplit {
   return {
     data: data === undefined ? null : resolve(cohort.root),
     train: arms.train.map(({ id }) => id),
     val: arms.val.map(({ id }) => id),
     trainData: trainData?.map((folder) => resolve(folder)),
+    generate: generate?.map((folder) => resolve(folder)),
   };
 }
 

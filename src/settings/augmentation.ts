@@ -40,6 +40,25 @@ export const augmentationSettings = theme("Augmentation", {
     "<share>",
     "share of synthetic pairs among those that train",
   ),
+  /** Of pairs made while it trains (src/synthesis), with --generate. */
+  generatedShare: setting(
+    NUMBER,
+    z.number().min(0.01).max(0.99).default(0.5),
+    "<share>",
+    "with --generate: share of the patches that are of generated pairs",
+  ),
+  generatedPool: setting(
+    NUMBER,
+    z.number().int().min(1).max(64).default(8),
+    "<n>",
+    "with --generate: generated pairs on the device",
+  ),
+  generatedRefresh: setting(
+    NUMBER,
+    z.number().int().min(1).default(20),
+    "<n>",
+    "with --generate: iterations until one of them is replaced by a new one",
+  ),
   timeReversal: turnedOn(
     z.boolean(),
     "each pair again with its visits swapped (needs resolved.nii.gz)",

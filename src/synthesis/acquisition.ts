@@ -53,6 +53,10 @@ export const ACQUISITION = {
 const between = (random: Philox, [low, high]: readonly [number, number]) =>
   random.uniform(low, high);
 
+/** Uniform in the logarithm. */
+const logarithmic = (random: Philox, [low, high]: readonly [number, number]) =>
+  low * (high / low) ** random.uniform();
+
 export function drawAcquisition(background: Background, random: Philox): Acquisition {
   const a = ACQUISITION;
   const slices = drawSlices(background, random);
@@ -60,7 +64,6 @@ export function drawAcquisition(background: Background, random: Philox): Acquisi
   const spread = [0, 1, 2].map((axis) =>
     axis === slices.axis && slices.mm > 1.2 ? 0 : even * random.uniform(0.8, 1.1),
   ) as [number, number, number];
-  const [low, high] = a.noise;
   const ghost =
     random.uniform() < a.ghost
       ? {
@@ -71,10 +74,10 @@ export function drawAcquisition(background: Background, random: Philox): Acquisi
       : undefined;
   return {
     contrast: drawContrast(random),
-    bias: { depth: between(random, a.biasDepth), knot: between(random, a.biasKnot) },
+    bias: { depth: logarithmic(random, a.biasDepth), knot: between(random, a.biasKnot) },
     spread,
     slices,
-    noise: low * (high / low) ** random.uniform(),
+    noise: logarithmic(random, a.noise),
     interpolation: between(random, a.interpolation),
     isMasked: background.isExtracted || random.uniform() < a.masked,
     ghost,
@@ -119,7 +122,12 @@ function drawSlices({ slices: own }: Background, random: Philox): Acquisition["s
 export interface Framing {
   /** Level of the hull from which the brain is cut out; undefined: the whole head stays. */
   readonly extraction?: number;
+  /** A bias field of both visits; each has only a small part of its own beside it. */
+  readonly common?: { readonly field: Field; readonly depth: number };
 }
+
+/** What is left of a visit's own bias beside a common one. */
+const REST_OF_BIAS = 0.15;
 
 /**
  * The head as this sequence shows its tissues, before the scanner's optics.
@@ -129,12 +137,14 @@ function shown(
   head: Float32Array,
   { size, grey, hull }: Background,
   { contrast, bias }: Acquisition,
-  { extraction }: Framing,
+  { extraction, common }: Framing,
   random: Philox,
 ): Float32Array {
   const extent = [size[0], size[1], size[2]] as const;
   const rows = (knot: number) => new FieldRows(fieldOf(random, extent, knot), size);
   const biasRows = rows(bias.knot);
+  const commonRows = common && new FieldRows(common.field, size);
+  const depth = common ? REST_OF_BIAS * bias.depth : bias.depth;
   const regionRows = rows(25);
   const scalpRows = rows(35);
   const out = new Float32Array(head.length);
@@ -145,6 +155,7 @@ function shown(
   for (let z = 0, o = 0; z < nz; z++) {
     for (let y = 0; y < ny; y++) {
       const field = biasRows.read(y, z);
+      const shared = commonRows?.read(y, z);
       const region = regionRows.read(y, z);
       const outer = scalpRows.read(y, z);
       for (let x = 0; x < nx; x++, o++) {
@@ -159,7 +170,7 @@ function shown(
           const factor = scalp * (1 + scalpDepth * outer[x]!);
           v *= h > 30 ? 1 + ((60 - h) / 30) * (factor - 1) : factor;
         }
-        const gain = 1 + bias.depth * field[x]!;
+        const gain = 1 + depth * field[x]! + (shared ? common!.depth * shared[x]! : 0);
         out[o] = v * Math.max(0.3, gain);
       }
     }

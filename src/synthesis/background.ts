@@ -66,6 +66,10 @@ export interface ScanToUse {
 
 /** Voxels around the head that are kept. */
 const MARGIN = 8;
+/** The largest box that is kept of a head, mm: from its top down, so that necks go first. */
+const LARGEST: Size3 = [200, 240, 200];
+/** Voxels of the largest background. */
+export const MOST_VOXELS = LARGEST[0] * LARGEST[1] * LARGEST[2];
 /** Volume of lesions that can be taken away, mm³. */
 const REMOVABLE: readonly [number, number] = [3, 4000];
 
@@ -198,6 +202,12 @@ function croppedToHead({ image, lesions, brainMask }: ScanToUse) {
   }
   const first = low.map((v) => v - MARGIN) as [number, number, number];
   const box = high.map((v, axis) => v + MARGIN + 1 - first[axis]!) as [number, number, number];
+  for (const axis of [0, 1, 2] as const) {
+    const beyond = box[axis] - LARGEST[axis];
+    if (beyond <= 0) continue;
+    first[axis] += axis === 2 ? beyond : Math.floor(beyond / 2);
+    box[axis] = LARGEST[axis];
+  }
   const cut = <I extends Volume | Mask>(of: I): I =>
     croppedTo(of, first, box, of === image ? air : 0);
   return {

@@ -13,8 +13,9 @@ import { readJsonFile, readTextFile } from "../platform/json_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
 import { FATES } from "./evolution";
 import { type GeneratedPair, generatePair } from "./generate";
+import { keptBackground } from "./kept_background";
 import { REGIONS } from "./places";
-import { filesOf, phantomBackground, readBackground, type Source, shapesOfMasks } from "./sources";
+import { filesOf, phantomBackground, type Source, shapesOfMasks } from "./sources";
 
 /** Raise when the same inputs give other pairs. */
 const VERSION = 6;
@@ -100,7 +101,7 @@ export async function writeSynthetic(
     hooks.signal?.throwIfAborted();
     const source = sources[s];
     const background = source
-      ? await readBackground(source)
+      ? await keptBackground(source)
       : phantomBackground(seed, s - sources.length);
     // While one pair is compressed and written, the next one is made.
     let written: Promise<void> = Promise.resolve();

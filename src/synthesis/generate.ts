@@ -4,7 +4,14 @@ import type { Point3 } from "../data/affine";
 import { lattice, randomField } from "../data/phantom/fields";
 import type { Mask, Size3, Volume } from "../data/volume";
 import { connectedComponents } from "../eval/components";
-import { ACQUISITION, acquired, drawAcquisition, type Framing, scannedLater } from "./acquisition";
+import {
+  ACQUISITION,
+  type Acquisition,
+  acquired,
+  drawAcquisition,
+  type Framing,
+  scannedLater,
+} from "./acquisition";
 import type { Background } from "./background";
 import { evolved, type MadeLesion } from "./evolution";
 import type { LesionShape } from "./mask_shapes";
@@ -21,7 +28,7 @@ export interface GeneratedPair {
 }
 
 /** Streams of a pair. */
-const STREAM = { plan: 1, anatomy: 2, lesions: 3, visit1: 4, visit2: 5 } as const;
+const STREAM = { plan: 1, anatomy: 2, lesions: 3, visit1: 4, visit2: 5, bias: 7 } as const;
 
 export const POSE = {
   /** Of the head, both visits alike: degrees, factor of size along each axis, bend in mm. */
@@ -43,6 +50,14 @@ export const POSE = {
   cutMm: 35,
 } as const;
 
+export interface GenerateOptions {
+  /**
+   * `alike`: the visits have one bias field but for a small rest, as pairs have whose difference in
+   * brightness was taken out. `own`: each its own.
+   */
+  readonly bias?: "own" | "alike";
+}
+
 const LEAST_VOXELS = 3;
 /** Nodes of a bend, mm. */
 const BEND_STEP = 8;
@@ -56,12 +71,16 @@ export function generatePair(
   shapes: readonly LesionShape[],
   seed: number,
   index: number,
+  { bias = "own" }: GenerateOptions = {},
 ): GeneratedPair {
   const plan = new Philox(seed, index, STREAM.plan);
   const first = drawAcquisition(background, plan);
   const another = drawAcquisition(background, plan);
   const second = plan.uniform() < ACQUISITION.sameScanner ? scannedLater(first, plan) : another;
-  const framing = drawFraming(background, plan);
+  const framing = {
+    ...drawFraming(background, plan),
+    common: bias === "alike" ? commonBias(background, first, [seed, index]) : undefined,
+  };
   const random = new Philox(seed, index, STREAM.lesions);
   const sight = [first, second].map(({ slices, noise, contrast }) => ({
     mm: slices.mm,
@@ -101,6 +120,15 @@ interface Frame extends Framing {
   readonly below: number;
   readonly above: number;
   readonly isDefaced: boolean;
+}
+
+function commonBias(
+  { size }: Background,
+  { bias }: Acquisition,
+  [seed, index]: readonly [number, number],
+): Framing["common"] {
+  const random = new Philox(seed, index, STREAM.bias);
+  return { field: randomField(random, [size[0], size[1], size[2]], bias.knot), depth: bias.depth };
 }
 
 function drawFraming({ isExtracted }: Background, random: Philox): Frame {

@@ -16,14 +16,45 @@ export interface SamplerOptions {
 /** Words of a row: volume (table row), then z, y, x of the patch's first voxel (signed). */
 export const COORDS = 4;
 
-/** The stream of the seed that patches are drawn from. */
-const STREAM = 1;
+/** The streams of the seed that patches are drawn from, and the number of generated ones. */
+const STREAM = { cohort: 1, generated: 5, share: 6 } as const;
 
 export interface DrawnPatches {
   /** Rows of the `coords` tensor (count × 4). */
   readonly corners: Int32Array;
   /** The lesion voxel that each was drawn around, else its middle: (count × 3), z, y, x in it. */
   readonly anchors: Float64Array;
+}
+
+/** Volumes of which an iteration has a share of its patches. */
+export interface Group {
+  readonly volumes: readonly StoredVolume[];
+  readonly share: number;
+}
+
+/** As drawPatches, with a share of the patches from generated pairs: on average over the iterations. */
+export function drawWithGenerated(
+  volumes: readonly StoredVolume[],
+  generated: Group,
+  iteration: number,
+  options: SamplerOptions,
+): DrawnPatches {
+  const random = new Philox(options.seed, STREAM.share, iteration);
+  const wanted = generated.share * options.count;
+  const count = Math.floor(wanted) + (random.uniform() < wanted % 1 ? 1 : 0);
+  const parts = [
+    drawPatches(volumes, iteration, { ...options, count: options.count - count }),
+    drawPatches(generated.volumes, iteration, { ...options, count }, STREAM.generated),
+  ];
+  const corners = new Int32Array(options.count * COORDS);
+  const anchors = new Float64Array(options.count * 3);
+  let at = 0;
+  for (const part of parts) {
+    corners.set(part.corners, at * COORDS);
+    anchors.set(part.anchors, at * 3);
+    at += part.corners.length / COORDS;
+  }
+  return { corners, anchors };
 }
 
 /**
@@ -36,8 +67,9 @@ export function drawPatches(
   volumes: readonly StoredVolume[],
   iteration: number,
   { seed, patch, count, positive }: SamplerOptions,
+  stream: number = STREAM.cohort,
 ): DrawnPatches {
-  const random = new Philox(seed, STREAM, iteration);
+  const random = new Philox(seed, stream, iteration);
   const lesions = cumulative(volumes.map((v) => v.lesions.length));
   const positions = cumulative(volumes.map((v) => positionCount(v.size, patch)));
   const share = positive * count;

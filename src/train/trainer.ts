@@ -12,10 +12,11 @@ import { ReadbackRing } from "../gpu/readback";
 import { initialise, type ParameterSpec, setHeadPrior } from "../nn/parameters";
 import type { TrainConfig } from "../settings/config";
 import { augmentedRows } from "./augment";
+import type { GeneratedPool } from "./generated_pool";
 import { recordIteration } from "./iteration";
 import type { MiningTelemetry } from "./metrics";
 import { putSelectionKey } from "./mining";
-import { type DrawnPatches, drawPatches } from "./sampler";
+import { type DrawnPatches, drawPatches, drawWithGenerated } from "./sampler";
 import { emaMomentum, learningRateAt, stepValues } from "./schedule";
 import {
   LOG_COLUMNS,
@@ -49,6 +50,8 @@ export interface TrainerOptions {
   readonly restore?: (state: TrainState, specs: readonly ParameterSpec[]) => Moment;
   /** Changes the random weights (flat) that both networks start from. */
   readonly start?: (flat: Float32Array, specs: readonly ParameterSpec[]) => void;
+  /** Fills the store's slots. */
+  readonly generated?: GeneratedPool;
 }
 
 /** How far a training has come. */
@@ -77,6 +80,7 @@ export class Trainer {
     public iteration: number,
     public reported: number,
     private readonly telemetry: Program | undefined,
+    private readonly generated: GeneratedPool | undefined,
   ) {
     this.inFlight = new InFlight(memory.device);
     this.ring = new ReadbackRing(memory, state.log);
@@ -87,7 +91,7 @@ export class Trainer {
     memory: Memory,
     store: VolumeStore,
     config: TrainConfig,
-    { kernels: choices, restore, start }: TrainerOptions = {},
+    { kernels: choices, restore, start, generated }: TrainerOptions = {},
   ): Promise<Trainer> {
     const specs = trainedParameters(config);
     const state = makeTrainState(specs, config);
@@ -109,7 +113,7 @@ export class Trainer {
       state.earlier && (await Trainer.compileTelemetry(memory, store, config, state, choices));
     const { iteration, reported = iteration } = moment;
     const recorded = [memory, store, config, program, state, specs] as const;
-    return new Trainer(...recorded, iteration, reported, telemetry);
+    return new Trainer(...recorded, iteration, reported, telemetry, generated);
   }
 
   private static async compileTelemetry(
@@ -131,17 +135,25 @@ export class Trainer {
   async step(progress: number): Promise<void> {
     const { memory, store, config, state, iteration: t } = this;
     await store.rotateTo(store.complete ? 0 : Math.floor(t / ROTATE_EVERY));
-    const { seed, patch, positive } = config;
-    const options = { seed, patch, positive, count: sampleCount(config) };
-    memory.write(state.coords, this.rows(drawPatches(store.resident, t, options)));
+    await this.generated?.bringTo(t);
+    memory.write(state.coords, this.rows(this.drawn()));
     const momentum = emaMomentum(config.mu, t, config.muRamp);
     const step = stepValues(t, this.learningRate(progress), momentum, t % LOG_ROWS);
-    putSelectionKey(step, seed, t);
+    putSelectionKey(step, config.seed, t);
     memory.write(state.step, step);
     if (isDue(t, config)) this.telemetry?.run();
     this.program.run();
     this.iteration = t + 1;
     await this.inFlight.submitted();
+  }
+
+  private drawn(): DrawnPatches {
+    const { store, config, iteration: t } = this;
+    const { seed, patch, positive, generatedShare: share } = config;
+    const options = { seed, patch, positive, count: sampleCount(config) };
+    if (!store.slots) return drawPatches(store.resident, t, options);
+    const generated = { volumes: store.slots.resident, share };
+    return drawWithGenerated(store.resident, generated, t, options);
   }
 
   /** What the iteration's patches are cut out by. */

@@ -14,6 +14,7 @@ function withRunOptions(command: Command): void {
     .optionsGroup(`${SETTINGS.seconds.group}:`)
     .option("--data <dir>", "cohort in the MSSEG-2 layout; without it a phantom cohort is made")
     .option("--train-data <dirs>", "more pairs that only train, e.g. of `synthesise`", pathsOption)
+    .option("--generate <dirs>", "scans that pairs are generated of while it trains", pathsOption)
     .option(
       "--preset <name>",
       `${gpu}, for software adapters ${software} (default: ${onGpu} or ${onSoftware})`,

@@ -21,6 +21,7 @@ import { checkPaths, given } from "../../terminal/command_paths";
 export interface TrainFlags extends TuneFlags {
   readonly data?: string;
   readonly trainData?: string[];
+  readonly generate?: string[];
   readonly preset?: string;
   readonly val?: string[];
   readonly folds?: number;
@@ -46,10 +47,11 @@ const OF_A_RESUMED_RUN = [
 ];
 
 /** Before the work. @throws UserError for a run folder that is the data's, or that cannot be made */
-export function checkRunPaths({ data, trainData, from, out, resume }: TrainFlags): void {
+export function checkRunPaths({ data, trainData, generate, from, out, resume }: TrainFlags): void {
   checkPaths({
     reads: [
       ...[given("--data", data), given("--train-data", trainData)],
+      given("--generate", generate),
       ...[given("--from", from), given("--resume", resume)],
     ],
     fills: [given("--out", out)],
