@@ -1,4 +1,4 @@
-/** The generated pairs on the device: which of them are there follows from the iteration alone. */
+/** The generated pairs on the device, as a function of the iteration alone. */
 
 import type { SlotPair } from "../data/volume_slots";
 import type { VolumeStore } from "../data/volume_store";
