@@ -1,4 +1,4 @@
-/** What of a pair lies in a page of device memory, and the row of the table that says where. */
+/** The words of a pair in a page of device memory, and the row of the table that says where they are. */
 import type { Size3 } from "./volume";
 
 export const TABLE_COLUMNS = 8;
