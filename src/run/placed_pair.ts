@@ -57,7 +57,7 @@ export async function placePair(
   return placeBy(memory, visit1, visit2, mode, found);
 }
 
-/** Undefined where registration does not look: with "off", and with "auto" at less than a head. */
+/** Undefined where registration does not look: with "off", and with "auto" where neither shows a head. */
 export async function alignmentOf(
   memory: Memory,
   visit1: ReadImage,
@@ -67,7 +67,7 @@ export async function alignmentOf(
 ): Promise<Alignment | undefined> {
   const visits = [visit1, visit2];
   if (mode === "off") return undefined;
-  if (mode === "auto" && !visits.every(({ image }) => isHeadSized(image))) return undefined;
+  if (mode === "auto" && !visits.some(({ image }) => isHeadSized(image))) return undefined;
   const [one, two] = [cooled(visit1), cooled(visit2)];
   return align(memory, one, two, { mode, brains });
 }

@@ -119,6 +119,21 @@ describe("a pair for predict", () => {
     expect(middle).toBe(placed.pair.time1);
   });
 
+  test("half of a head is put on the whole one", async () => {
+    const whole = scanned(motion(9, 30), { slice: 3 });
+    const [nx, ny] = whole.size;
+    const size = [nx, ny, 34] as const;
+    const half = { ...whole, size, data: whole.data.slice(0, nx * ny * 34) };
+    const placed = await placePair(
+      memory,
+      visit("one.nii", person),
+      visit("half.nii", half),
+      "auto",
+    );
+    expect(placed.alignment!.trusted).toBe(true);
+    expect(error(placed.alignment!.registration!.transform, motion(9, 30))).toBeLessThan(0.2);
+  });
+
   test("stays as its headers say where registration is off, not needed or not to be trusted", async () => {
     const one = visit("one.nii", person);
     const still = { ...person, data: person.data.map((v) => 1.1 * v) };
