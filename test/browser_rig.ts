@@ -7,12 +7,17 @@ import { broughtPackages, Unavailable } from "../src/portability/hosts/packages"
 export interface TestPage {
   goto(url: string): Promise<unknown>;
   setViewportSize(size: { width: number; height: number }): Promise<void>;
-  screenshot(options: { path: string; fullPage?: boolean }): Promise<unknown>;
+  screenshot(options: {
+    path: string;
+    fullPage?: boolean;
+    type?: "png" | "jpeg";
+    quality?: number;
+  }): Promise<unknown>;
   evaluate<T>(expression: string): Promise<T>;
   click(selector: string): Promise<void>;
   fill(selector: string, text: string): Promise<void>;
   textContent(selector: string): Promise<string | null>;
-  pdf(options: { path: string; format: string }): Promise<Uint8Array>;
+  pdf(options: { path: string; format: string; preferCSSPageSize: boolean }): Promise<Uint8Array>;
   on(event: "console", listener: (message: { type(): string; text(): string }) => void): void;
   on(event: "pageerror", listener: (error: Error) => void): void;
   on(event: "request", listener: (request: { url(): string }) => void): void;

@@ -4,15 +4,17 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCanvas, loadImage } from "@napi-rs/canvas";
 import { readMask } from "../src/data/nifti_read";
 import { makePatient } from "../src/data/phantom/patient";
+import { lesionStrip } from "../src/pictures/lesion";
 import type { Decisions } from "../src/result/decisions";
 import type { Result } from "../src/result/parts";
 import { RESULT_FILES } from "../src/result/record";
+import { MOST_PICTURES, reportHtml } from "../src/result/report_html";
 import { writeResult } from "../src/result/result_folder";
 import { serveViewer, type ViewerServer } from "../src/viewer/server";
 import { openBrowser, type TestBrowser, type TestPage, until } from "./browser_rig";
@@ -180,6 +182,47 @@ describe.skipIf(typeof browser === "string")(`the page${skipped}`, () => {
     expect(await count(BOTH)).toBe(0);
   }, 120_000);
 
+  test("a brush leaves its outline under the pointer, in every plane, at any size and convention", async () => {
+    const { page, problems } = await openPage();
+    await openPatient(page, 2);
+    await page.keyboard.press("b");
+    // Shares of the pictures' height and width, of visit 2: axial, coronal, sagittal.
+    const places = [
+      [0.75, 0.3],
+      [0.62, 0.82],
+      [0.88, 0.86],
+    ] as const;
+    for (const size of [SIZES[1], { width: 1111, height: 703 }, SIZES[0]]) {
+      await page.setViewportSize(size);
+      await page.keyboard.press("x");
+      await Bun.sleep(600);
+      const box = await page.evaluate<{ x: number; y: number; width: number; height: number }>(
+        `document.querySelector("#pictures").getBoundingClientRect().toJSON()`,
+      );
+      for (const [across, down] of places) {
+        const [x, y] = [box.x + across * box.width, box.y + down * box.height];
+        const part = [x - 9, y - 9, x + 9, y + 9].map(
+          (v, i) => v / (i % 2 ? size.height : size.width),
+        );
+        const path = join(SHOTS, "brush.png");
+        const count = async () => {
+          await Bun.sleep(150);
+          await page.screenshot({ path });
+          return orange(path, part);
+        };
+        const before = await count();
+        await page.mouse.move(x, y);
+        await page.mouse.down();
+        await page.mouse.up();
+        const after = await count();
+        expect(after - before, JSON.stringify({ size, across, down })).toBeGreaterThan(10);
+        await page.keyboard.press("z");
+        expect(await count()).toBe(before);
+      }
+    }
+    expect(problems).toEqual([]);
+  }, 180_000);
+
   test("accept, reject, note, draw, undo, erase: saved as they were done, and there again after a reload", async () => {
     const { page, problems } = await openPage();
     await openPatient(page, 1);
@@ -252,12 +295,39 @@ describe.skipIf(typeof browser === "string")(`the page${skipped}`, () => {
     );
     const { finished, log } = await decisionsOf("two");
     expect(finished).not.toBeNull();
-    expect(log.map(({ action }) => action)).toEqual(["accept", "accept", "finish"]);
+    const last = log.slice(-3).map(({ action }) => action);
+    expect(last).toEqual(["accept", "accept", "finish"]);
     await page.keyboard.press("w");
     await until(page, `!document.querySelector("#worklist").hidden`);
     expect(await page.textContent("#worklist li:nth-child(2) .state")).toBe("done");
     expect(problems).toEqual([]);
   }, 180_000);
+
+  test("the report prints to two pages of A4, with more lesions than it shows and long lines", async () => {
+    if (typeof browser === "string") return;
+    const result = headResult();
+    const [first] = result.record.lesions;
+    const lesions = Array.from({ length: 30 }, (_, i) => ({ ...first!, id: i + 1 }));
+    const line =
+      "visit 1: voxels of 0.72 × 0.72 × 4 mm, slices of 4 mm, fluid 80 % darker than the brain, noise 2 %";
+    const quality = { fit: false, lines: Array.from({ length: 8 }, () => line) };
+    const path = join(root, "report.html");
+    const strip = lesionStrip(result.visit1, result.visit2, result.mask);
+    const pictures = Array.from({ length: MOST_PICTURES }, () => strip);
+    await writeFile(path, reportHtml({ ...result.record, lesions, quality }, pictures));
+    const page = await browser.newPage();
+    await page.goto(`file://${path}`);
+    await page.screenshot({ path: join(SHOTS, "report.png"), fullPage: true });
+    const pdf = await page.pdf({
+      path: join(SHOTS, "report.pdf"),
+      format: "A4",
+      preferCSSPageSize: true,
+    });
+    const pages = Buffer.from(pdf)
+      .toString("latin1")
+      .match(/\/Type\s*\/Page[^s]/g);
+    expect(pages?.length).toBe(2);
+  }, 60_000);
 
   test("every control has a name, and the page is used by the keyboard alone", async () => {
     const { page } = await openPage();

@@ -17,6 +17,6 @@ th { font-weight: 600; border-bottom: 1px solid #9aa3af; vertical-align: bottom;
 ul { margin: 0; padding-left: 4.5mm; } .facts td:first-child { color: #4a5059; width: 38mm; vertical-align: top; }
 .mono { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: 8.5pt; }
 footer { margin-top: 5mm; padding-top: 2mm; border-top: 1px solid #9aa3af; color: #4a5059; font-size: 9pt; }
-@media print { body { padding: 0; } }
+@media print { body { padding: 0; font-size: 9.5pt; } .lesion img { width: 88%; } th, td { padding-top: 0.5mm; padding-bottom: 0.5mm; } }
 @media (max-width: 600px) { body { padding: 4mm; } }
 `;

@@ -5,7 +5,7 @@ import type { ResultLesion, ResultRecord, ResultVisit } from "./record";
 import { REPORT_CSS } from "./report_css";
 
 /** Lesions with a picture: as many as two pages hold. */
-export const MOST_PICTURES = 8;
+export const MOST_PICTURES = 6;
 
 const NO_DEVICE =
   "voxgrad is research software and not a medical device. Nothing on this page may be used for diagnosis; " +
@@ -84,7 +84,7 @@ function readingSection({ reading }: ResultRecord): string {
 }
 
 /** More rows would push the pictures from the second page. */
-const MOST_ROWS = 15;
+const MOST_ROWS = 12;
 
 function pictureSection({ lesions }: ResultRecord, pictures: readonly Uint8Array[]): string {
   if (pictures.length === 0) return "";

@@ -26,6 +26,15 @@ interface Line {
   readonly step: number;
 }
 
+/** Pixels of CSS. */
+type Box = readonly [left: number, top: number, width: number, height: number];
+
+/** Of a tile. NiiVue writes one that is mirrored from its right edge, with a negative width. */
+function boxOf([left = 0, top = 0, width = 0, height = 0]: readonly number[], dpr: number): Box {
+  const start = width < 0 ? left + width : left;
+  return [start / dpr, top / dpr, Math.abs(width) / dpr, height / dpr];
+}
+
 export class Marks {
   outlines = true;
   readonly canvas: HTMLCanvasElement;
@@ -61,34 +70,39 @@ export class Marks {
     view.screenSlices.forEach((tile, i) => {
       const axes = AXES[tile.axCorSag];
       if (!axes) return;
-      const [left = 0, top = 0, wide = 0, high = 0] = tile.leftTopWidthHeight.map((v) => v / dpr);
-      const lines = this.linesOf(i, axes, [left, top, wide, high], dpr);
+      const box = boxOf(tile.leftTopWidthHeight, dpr);
+      const lines = this.linesOf(i, axes, box, dpr);
       context.save();
       context.beginPath();
-      context.rect(left, top, wide, high);
+      context.rect(...box);
       context.clip();
       if (this.outlines) this.outline(context, axes, lines);
-      this.crosshair(context, axes, lines, [left, top, wide, high]);
+      this.crosshair(context, axes, lines, box);
       context.restore();
     });
   }
 
-  /** How voxels of the study lie on a tile: asked of NiiVue at two of its corners. */
+  /** How voxels of the study lie on a tile: asked of NiiVue at two places well inside, since it has no answer at the edge. */
   private linesOf(
     tile: number,
     [across, up]: readonly [number, number, number],
-    [left, top, wide, high]: readonly [number, number, number, number],
+    [left, top, wide, high]: Box,
     dpr: number,
   ): readonly [Line, Line] {
     const { size, first } = this.crop;
-    const at = (x: number, y: number) =>
-      this.view.screenXY2TextureFrac(x * dpr, y * dpr, tile, false);
-    const [low, high2] = [at(left, top), at(left + wide, top + high)];
+    const at = (share: number) =>
+      this.view.screenXY2TextureFrac(
+        (left + share * wide) * dpr,
+        (top + share * high) * dpr,
+        tile,
+        false,
+      );
+    const [near, far] = [at(0.25), at(0.75)];
     const line = (axis: number, start: number, length: number): Line => {
       const voxel = (frac: number) => first[axis]! + frac * size[axis]!;
-      const [a, b] = [voxel(low[axis]!), voxel(high2[axis]!)];
-      const step = length / (b - a);
-      return { offset: start - step * a, step };
+      const [a, b] = [voxel(near[axis]!), voxel(far[axis]!)];
+      const step = (0.5 * length) / (b - a);
+      return { offset: start + 0.25 * length - step * a, step };
     };
     return [line(across, left, wide), line(up, top, high)];
   }
@@ -140,7 +154,7 @@ export class Marks {
     context: CanvasRenderingContext2D,
     [across, up]: readonly [number, number, number],
     [x, y]: readonly [Line, Line],
-    [left, top, wide, high]: readonly [number, number, number, number],
+    [left, top, wide, high]: Box,
   ): void {
     const [cx, cy] = [
       Math.round(x.offset + x.step * (this.voxel[across]! + 0.5)) + 0.5,

@@ -15,13 +15,15 @@ export function toolBars(app: Controls): () => void {
     byId(bar).append(button);
     return [{ action, button }];
   });
-  byId("look").append(opacitySlider(app));
+  const opacity = opacitySlider(app);
+  byId("look").append(opacity);
   return () => {
     for (const { action, button } of buttons) {
       if (action.pressed) button.setAttribute("aria-pressed", String(action.pressed(app)));
       button.disabled = action.enabled?.(app) === false;
     }
-    const { radiological, tool, radius } = app.view;
+    const { radiological, tool, radius, difference, probability } = app.view;
+    opacity.toggleAttribute("data-idle", !difference && !probability);
     byId("convention").textContent = radiological
       ? "Radiological: the patient’s right is on the left"
       : "Neurological: the patient’s right is on the right";
@@ -36,9 +38,9 @@ const tip = ({ help, keys }: Action): string => `${help} (${keys.map(keyName).jo
 
 function opacitySlider(app: Controls): HTMLElement {
   const input = make("input", {
-    ...{ type: "range", min: "0.1", max: "1", step: "0.05", id: "opacity" },
+    ...{ type: "range", min: "0.1", max: "1", step: "0.05", "aria-label": "Opacity" },
     ...{ value: String(app.view.opacity) },
   });
   input.addEventListener("input", () => app.change({ opacity: Number(input.value) }));
-  return make("label", { class: "slider" }, "Opacity", input);
+  return make("label", { class: "slider", title: "Opacity" }, make("span", {}, "Opacity"), input);
 }
