@@ -5,8 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readVolume } from "../src/data/nifti_read";
 import { writeVolume } from "../src/data/nifti_write";
-import { readSafetensors } from "../src/data/safetensors_file";
-import { storedCalibration } from "../src/decision/calibration";
+import { readSafetensors, writeSafetensors } from "../src/data/safetensors_file";
+import {
+  type Calibration,
+  calibrationMetadata,
+  storedCalibration,
+} from "../src/decision/calibration";
+import { calibrated } from "../src/decision/map_calibration";
 import { storedSweeps } from "../src/decision/stored_decision";
 import { expectRefusal, runDocumented, succeed } from "./cli_rig";
 import { writeCohort } from "./faults/cohort";
@@ -75,6 +80,27 @@ test("predict takes an operating point, and says of what kind its probabilities 
   expect(told.operatingPoint).toBe("sensitive");
   if (!stored(weights)!.map) expect(told.lesionRule.threshold).toBeCloseTo(threshold, 3);
   expect(told.lesions[0]).toMatchObject({ maxProbability: expect.any(Number) });
+});
+
+test("the map that predict writes is calibrated, its mask is not changed by that", async () => {
+  const [plain, warm] = ["plain", "warm"].map((name) => join(folder, name)) as [string, string];
+  const found = readSafetensors(join(run, "last.safetensors"));
+  const calibration: Calibration = { patients: 2, map: { kind: "temperature", temperature: 2 } };
+  const metadata = { ...found.metadata, ...calibrationMetadata(calibration) };
+  writeSafetensors({ path: `${plain}.safetensors`, ...found });
+  writeSafetensors({ path: `${warm}.safetensors`, ...found, metadata });
+  for (const name of [plain, warm]) {
+    const out = ["-o", `${name}.nii.gz`, "--probability", `${name}_map.nii.gz`];
+    await succeed("predict", ...pair("p01"), ...out, "--weights", `${name}.safetensors`);
+  }
+  const [own, shown] = await Promise.all(
+    [plain, warm].map(async (name) => (await readVolume(`${name}_map.nii.gz`)).data),
+  );
+  const off = own!.map((p, i) => Math.abs(shown![i]! - calibrated(p, calibration.map)));
+  expect(Math.max(...off)).toBeLessThan(1e-5);
+  expect(Math.max(...own!)).toBeGreaterThan(0.6);
+  const [a, b] = await Promise.all([plain, warm].map((name) => readVolume(`${name}.nii.gz`)));
+  expect(a!.data).toEqual(b!.data);
 });
 
 test("without calibration a lesion has a score, and there is no operating point", async () => {

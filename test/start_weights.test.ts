@@ -128,6 +128,17 @@ test("interrupted, it goes on to the same files; the given file is read by its h
   );
 });
 
+test("patients that trained the given weights and validate now are told", async () => {
+  const lines: string[] = [];
+  const again = { lineage: lineage(), iterations: 1 };
+  const observer = { note: (line: string) => lines.push(line) };
+  await train(device, { ...request("seen", again), val: ["p02"] }, observer);
+  expect(lines.join("\n")).toMatch(/warning: p02 validate, and .*their scores are too good/);
+  lines.length = 0;
+  await train(device, request("unseen", again), observer);
+  expect(lines.join("\n")).not.toMatch(/too good/);
+});
+
 test("the settings of the network follow the file", () => {
   const { info } = readStart(first, "all");
   const followed = makeTrainConfig("paper", { ...settingsOf(info), iterations: 1 });

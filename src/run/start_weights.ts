@@ -1,5 +1,6 @@
 /** The weights that a training starts from: read, compared with its settings, put into its network. */
-import { basename, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
 import { UserError } from "../core/errors";
 import { parseJson } from "../core/json";
 import { elements, showShape } from "../core/tensor";
@@ -12,6 +13,7 @@ import { type Ancestor, lineageSchema, type StartParts } from "../settings/linea
 import { written } from "../settings/setting";
 import { sha256Of } from "./file_hash";
 import { findWeights } from "./models";
+import { configPath, openRunFolder } from "./run_folder";
 
 /** Given weights, and what a training that starts from them records of it. */
 export interface StartWeights extends LoadedWeights {
@@ -129,4 +131,23 @@ export function putStart(
     }
     flat.set(given.subarray(offsets[i]!, offsets[i]! + elements(shape)), into[at]!);
   }
+}
+
+/**
+ * A line where patients that validate have trained the weights which a run starts from, as far as the
+ * folder of these tells: nothing is known of weights that lie by themselves.
+ */
+export function seenBefore(
+  { lineage }: Pick<TrainConfig, "lineage">,
+  { val }: { readonly val: readonly { readonly id: string }[] },
+): string | undefined {
+  const folder = lineage && dirname(lineage[0]!.weights);
+  if (folder === undefined || !existsSync(configPath(folder))) return undefined;
+  const trained = new Set(openRunFolder(folder).split.train);
+  const seen = val.filter(({ id }) => trained.has(id)).map(({ id }) => id);
+  if (seen.length === 0) return undefined;
+  return (
+    `warning: ${seen.join(", ")} validate, and patients of these names trained the weights in ${folder} that ` +
+    "this starts from: their scores are too good"
+  );
 }

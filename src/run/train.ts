@@ -24,7 +24,7 @@ import { chooseForRun, keepChoices } from "./run_choices";
 import { type RunFolder, raiseVersion, truncateMetrics } from "./run_folder";
 import { type FolderLock, lockRunFolder } from "./run_lock";
 import type { SavedSplit } from "./saved_split";
-import { putStart } from "./start_weights";
+import { putStart, seenBefore } from "./start_weights";
 import {
   checkTwins,
   type DataRequest,
@@ -114,6 +114,8 @@ async function inputsOf({ memory, request, observer, signal }: TrainTask): Promi
   const cohort = await openData(config, request.data ?? saved?.data ?? undefined, observer);
   const arms = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, request);
   checkTwins(config, arms);
+  const seen = seenBefore(config, arms);
+  if (seen !== undefined) observer.note(seen);
   const folders = saved?.trainData ?? request.trainData ?? [];
   const generate = saved?.generate ?? request.generate ?? [];
   const scans = scansToUse(generate, config, arms, observer);
