@@ -14,6 +14,7 @@ import { makePatient } from "../src/data/phantom/patient";
 import { resampleMaskTo } from "../src/data/resample";
 import type { Mask, Volume } from "../src/data/volume";
 import { filesBeside } from "../src/run/change_pair";
+import { NO_WEIGHTS } from "./cli_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-change-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -106,6 +107,7 @@ async function predict(...args: string[]) {
   // In a folder without runs/, so that nothing is trained.
   const child = Bun.spawn([process.execPath, script, ...args], {
     ...{ cwd: folder, stdout: "pipe", stderr: "pipe" },
+    env: { ...process.env, ...NO_WEIGHTS },
   });
   const texts = [new Response(child.stdout).text(), new Response(child.stderr).text()] as const;
   const [out, err] = await Promise.all(texts);
