@@ -1,9 +1,11 @@
 /** Heads that are moved and scanned again, to find the motion: made-up ones and real scans. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { findBrain } from "../src/brain/brain_mask";
 import { Philox } from "../src/core/random";
 import { applyAffine, invertAffine, multiplyAffine } from "../src/data/affine";
+import { parseItkTransform } from "../src/data/itk_transform";
+import { readMask } from "../src/data/nifti_read";
 import { makePatient } from "../src/data/phantom/patient";
 import { resampleCubicTo } from "../src/data/resample_cubic";
 import { type Affine, type Mask, type Size3, type Volume, voxelSize } from "../src/data/volume";
@@ -132,3 +134,19 @@ function withLesions({ image, head, brain }: Subject, count: number, random: Phi
 /** RMS distance over the head of a subject between a motion that was found and the right one, mm. */
 export const errorOf = ({ head }: Subject, found: Affine, wanted: Affine): number =>
   rmsDistance(found, wanted, head.points);
+
+/** Visit 1 → visit 2 as published, and points of the published brain mask in the world of visit 1. */
+export async function publishedPair(patient: string) {
+  const published = join(SHARED_DATA!, `ljubljana_raw/coregistered/patient${patient}`);
+  const [to1, to2] = [1, 2].map((k) => {
+    const name = `study${k}_FLAIR_to_common_space.txt`;
+    return parseItkTransform(readFileSync(join(published, name), "utf8"), name);
+  }) as [Affine, Affine];
+  const mask = await readMask(join(published, "brainmask.nii.gz"));
+  const [nx, ny] = mask.size;
+  const points = [...mask.data.keys()]
+    .filter((i) => mask.data[i] && i % 29 === 0)
+    .map((i) => [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))] as const)
+    .map((at) => applyAffine(to1, applyAffine(mask.affine, at)));
+  return { transform: multiplyAffine(to2, invertAffine(to1)), points };
+}

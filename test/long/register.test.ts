@@ -4,9 +4,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findBrain } from "../../src/brain/brain_mask";
-import { applyAffine, IDENTITY, invertAffine, multiplyAffine } from "../../src/data/affine";
+import { IDENTITY, invertAffine, multiplyAffine } from "../../src/data/affine";
 import { parseItkTransform } from "../../src/data/itk_transform";
-import { readMask, readVolume } from "../../src/data/nifti_read";
+import { readVolume } from "../../src/data/nifti_read";
 import { writeVolume } from "../../src/data/nifti_write";
 import type { Affine, Volume } from "../../src/data/volume";
 import { inOrder, orderTo } from "../../src/data/voxel_order";
@@ -21,6 +21,7 @@ import {
   errorOf,
   madeUp,
   motionOf,
+  publishedPair,
   type Scanner,
   SHARED_DATA,
   scannedAgain,
@@ -211,22 +212,6 @@ const SHARED = SHARED_DATA && join(SHARED_DATA, "ljubljana_raw");
 function elastixTransform(patient: string): Affine {
   const name = join(import.meta.dir, `../golden/itk/elastix_pair${patient}.txt`);
   return parseItkTransform(readFileSync(name, "utf8"), name);
-}
-
-/** Visit 1 → visit 2 as published, and points of the published brain mask in the world of visit 1. */
-async function publishedPair(patient: string) {
-  const published = join(SHARED!, `coregistered/patient${patient}`);
-  const [to1, to2] = [1, 2].map((k) => {
-    const name = `study${k}_FLAIR_to_common_space.txt`;
-    return parseItkTransform(readFileSync(join(published, name), "utf8"), name);
-  }) as [Affine, Affine];
-  const mask = await readMask(join(published, "brainmask.nii.gz"));
-  const [nx, ny] = mask.size;
-  const points = [...mask.data.keys()]
-    .filter((i) => mask.data[i] && i % 29 === 0)
-    .map((i) => [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))] as const)
-    .map((at) => applyAffine(to1, applyAffine(mask.affine, at)));
-  return { transform: multiplyAffine(to2, invertAffine(to1)), points };
 }
 
 describe.skipIf(!SHARED)("published raw pairs (skipped without shared data)", () => {
