@@ -1,13 +1,21 @@
 /** The small parts of registration: motions, the robust scale, solving, warping, ITK transforms. */
 import { afterAll, expect, test } from "bun:test";
 import { Philox } from "../src/core/random";
-import { invertAffine, multiplyAffine } from "../src/data/affine";
+import {
+  applyAffine,
+  invertAffine,
+  multiplyAffine,
+  orientationCode,
+  sameGrid,
+} from "../src/data/affine";
 import { itkTransformText, parseItkTransform } from "../src/data/itk_transform";
 import { resampleTo } from "../src/data/resample";
-import type { Affine, Size3, Volume } from "../src/data/volume";
+import type { Affine, Grid, Size3, Volume } from "../src/data/volume";
+import { inOrder, orderTo } from "../src/data/voxel_order";
 import { Memory } from "../src/gpu/memory";
 import { middleGrid } from "../src/register/align";
 import { affineHalf, rigidHalf } from "../src/register/half";
+import { reduced } from "../src/register/pyramid";
 import { exponential, logarithm, rotationDegrees } from "../src/register/rigid";
 import { robustScale } from "../src/register/robust_scale";
 import { solveNormal } from "../src/register/solve";
@@ -84,6 +92,33 @@ test("a warped volume is that of the host, in one box or in many", async () => {
 });
 
 const poseOf = (m: Affine) => ({ toVisit1: invertAffine(m), toVisit2: m, logScale: 0 });
+
+test("a scan that is too large is thinned out alike in every order, and stays where it is", () => {
+  const { size, affine } = person;
+  const [nx, ny, nz] = size;
+  const place = (grid: Grid, i: number) => {
+    const [w, h] = grid.size;
+    return applyAffine(grid.affine, [i % w, Math.floor(i / w) % h, Math.floor(i / (w * h))]);
+  };
+  const slope = (p: readonly number[]) => p[0]! + 2 * p[1]! - p[2]!;
+  const ramp = Float32Array.from({ length: nx * ny * nz }, (_, i) => slope(place(person, i)));
+  const half = reduced({ size, affine, data: ramp }, 2, 3_000);
+  expect(half.data.length).toBeLessThanOrEqual(3_000);
+  // Beyond the ends the last voxel is held, and the ramp is not.
+  const [hx, hy, hz] = half.size;
+  const inside = [...half.data.keys()].filter((i) => {
+    const at = [i % hx, Math.floor(i / hx) % hy, Math.floor(i / (hx * hy))];
+    return at.every((v, axis) => v > 0 && v < [hx, hy, hz][axis]! - 1);
+  });
+  expect(inside.length).toBeGreaterThan(500);
+  for (const i of inside) expect(half.data[i]!).toBeCloseTo(2 * slope(place(half, i)), 3);
+  const turned = reduced(inOrder(person, orderTo(affine, "PIL")), 1, 3_000);
+  const wanted = reduced(person, 1, 3_000);
+  const back = inOrder(turned, orderTo(turned.affine, orientationCode(affine)));
+  expect(sameGrid(back, wanted, 1e-6)).toBe(true);
+  const differs = back.data.filter((v, i) => Math.abs(v - wanted.data[i]!) > 1e-5);
+  expect(differs.length).toBe(0);
+});
 
 test("transforms for ITK are read back as they were", () => {
   const m = motion(11, 40);
