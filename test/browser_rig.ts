@@ -24,8 +24,9 @@ export interface TestPage {
   readonly keyboard: { press(key: string): Promise<void> };
   readonly mouse: {
     move(x: number, y: number, options?: { steps: number }): Promise<void>;
-    down(): Promise<void>;
-    up(): Promise<void>;
+    down(options?: { button: "left" | "right" }): Promise<void>;
+    up(options?: { button: "left" | "right" }): Promise<void>;
+    wheel(x: number, y: number): Promise<void>;
   };
 }
 

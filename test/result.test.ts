@@ -1,5 +1,6 @@
 /** A result's folder, its report and its CSV: complete, true to the mask, and safe with any name. */
 import { afterAll, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { Philox } from "../src/core/random";
 import { readMask, readVolume } from "../src/data/nifti_read";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
 import { makePatient } from "../src/data/phantom/patient";
+import { writeSafetensors } from "../src/data/safetensors_file";
 import type { Volume } from "../src/data/volume";
 import { sliceView } from "../src/pictures/slice";
 import { answerSentence, placeText } from "../src/result/answer_text";
@@ -18,6 +20,7 @@ import { reportHtml } from "../src/result/report_html";
 import { reportOf } from "../src/result/report_of";
 import { readRecord, readResultMask } from "../src/result/result_folder";
 import { fileNamesAfter, runIn } from "./result_rig";
+import { weightsContents, writeVisits } from "./weights_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-result-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -184,6 +187,28 @@ test("predict --out-dir without a network: all files, on one grid, and they belo
   const again = await runIn(folder, "predict", ...args);
   expect(again.code).toBe(2);
   expect(again.err).toMatch(/holds decisions\.json/);
+});
+
+test("predict --out-dir with a network: the map, the weights' hash, and reports of every kind", async () => {
+  const weights = join(folder, "w.safetensors");
+  writeSafetensors({ path: weights, ...weightsContents() });
+  const out = join(folder, "net");
+  const reports = ["r.html", "r.csv", "r.json"].map((name) => join(folder, name));
+  const pair = await writeVisits(folder);
+  const how = ["--weights", weights, "--tune", "off", "--threshold", "0.01", "--brain", "off"];
+  const files = ["--out-dir", out, "--report", reports.join()];
+  const { code, err } = await runIn(folder, "predict", ...pair, ...how, ...files);
+  expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" });
+  const made = readRecord(out);
+  const sha256 = createHash("sha256").update(readFileSync(weights)).digest("hex");
+  expect(made).toMatchObject({ kind: "network", weights: [{ name: "w.safetensors", sha256 }] });
+  expect(made.files.probability).toBe(RESULT_FILES.probability);
+  const mask = await readResultMask(out, made);
+  expect(made.lesions.length).toBeGreaterThan(0);
+  expect(mask.size).toEqual([12, 12, 12]);
+  for (const path of reports) expect(readFileSync(path, "utf8").length, path).toBeGreaterThan(100);
+  expect(readFileSync(reports[0]!, "utf8")).toContain(sha256);
+  expect(JSON.parse(readFileSync(reports[2]!, "utf8")).lesions.length).toBe(made.lesions.length);
 });
 
 test("predict names at least one output, and one of a kind", async () => {

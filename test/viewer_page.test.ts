@@ -109,6 +109,22 @@ async function orange(
   }
   return count;
 }
+/** Mean grey of a part of a picture. */
+async function brightness(
+  path: string,
+  [left, top, right, bottom]: readonly number[],
+): Promise<number> {
+  const image = await loadImage(path);
+  const { width, height } = image;
+  const [x, y] = [left! * width, top! * height];
+  const part = createCanvas(Math.round(right! * width - x), Math.round(bottom! * height - y));
+  part.getContext("2d").drawImage(image, -x, -y);
+  const { data } = part.getContext("2d").getImageData(0, 0, part.width, part.height);
+  let sum = 0;
+  for (let i = 0; i < data.length; i += 4) sum += data[i + 1]!;
+  return (4 * sum) / data.length;
+}
+
 /** Of the two pictures at 1280 × 720, and both together. */
 const VISIT_1 = [0.01, 0.1, 0.37, 0.9];
 const VISIT_2 = [0.39, 0.1, 0.755, 0.9];
@@ -180,6 +196,48 @@ describe.skipIf(typeof browser === "string")(`the page${skipped}`, () => {
     for (let i = 0; i < 12; i++) await page.keyboard.press("ArrowLeft");
     for (let i = 0; i < 10; i++) await page.keyboard.press("Home");
     expect(await count(BOTH)).toBe(0);
+  }, 120_000);
+
+  test("the wheel moves both visits, a right drag both grey windows, the keys zoom both", async () => {
+    const { page, problems } = await openPage();
+    await openPatient(page, 2);
+    const path = join(SHOTS, "mouse.png");
+    const seen = async () => {
+      await Bun.sleep(700);
+      await page.screenshot({ path });
+    };
+    /** Axial slice of a visit. */
+    const axial = ([left, , right]: readonly number[]) => [left!, 0.1, right!, 0.58];
+    await seen();
+    expect(await orange(path, axial(VISIT_1))).toBeGreaterThan(10);
+    expect(await orange(path, axial(VISIT_2))).toBeGreaterThan(10);
+    await page.mouse.move(250, 250);
+    for (let i = 0; i < 6; i++) await page.mouse.wheel(0, 120);
+    await seen();
+    expect(await orange(path, axial(VISIT_1))).toBe(0);
+    expect(await orange(path, axial(VISIT_2))).toBe(0);
+    const before = [await brightness(path, VISIT_1), await brightness(path, VISIT_2)];
+    await page.mouse.move(730, 260);
+    await page.mouse.down({ button: "right" });
+    await page.mouse.move(730, 190, { steps: 5 });
+    await page.mouse.up({ button: "right" });
+    await seen();
+    const after = [await brightness(path, VISIT_1), await brightness(path, VISIT_2)];
+    for (const i of [0, 1]) expect(after[i]!).toBeGreaterThan(1.1 * before[i]!);
+    await page.keyboard.press("0");
+    await seen();
+    expect(Math.abs((await brightness(path, VISIT_1)) - before[0]!)).toBeLessThan(
+      0.02 * before[0]!,
+    );
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowUp");
+    await seen();
+    const small = await orange(path, axial(VISIT_1));
+    for (let i = 0; i < 3; i++) await page.keyboard.press("+");
+    await seen();
+    const large = [await orange(path, axial(VISIT_1)), await orange(path, axial(VISIT_2))];
+    for (const count of large) expect(count).toBeGreaterThan(1.5 * small);
+    expect(problems).toEqual([]);
   }, 120_000);
 
   test("a brush leaves its outline under the pointer, in every plane, at any size and convention", async () => {
