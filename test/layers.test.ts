@@ -42,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/pictures": [
     ...["src/core", "src/platform", "src/data", "src/eval", "src/train", "src/terminal"],
   ],
+  "src/tensorboard": ["src/platform"],
   "src/result": [...["src/core", "src/platform", "src/data", "src/eval", "src/pictures"]],
   "src/viewer": ["src/core", "src/platform", "src/data", "src/eval", "src/pictures", "src/result"],
   "src/selftest": ["src/core", "src/data", "src/eval", "src/synthesis", "src/result"],
@@ -54,6 +55,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["src/brain", "src/change", "src/dicom", "src/quality", "src/register"],
     ...["src/decision", "src/synthesis", "src/infer", "src/settings", "src/train"],
     ...["src/choose", "src/terminal", "src/pictures", "src/result", "src/selftest", "package.json"],
+    "src/tensorboard",
   ],
   "src/experiment": [
     ...["src/core", "src/platform", "src/eval", "src/settings", "src/train", "src/run"],

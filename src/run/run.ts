@@ -11,6 +11,7 @@ import type { Statistics, Trainer } from "../train/trainer";
 import { bestMark, modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
 import { decide, type Sweeps, sweepBest } from "./decide";
 import type { Observer } from "./observer";
+import { beginRunEvents, type RunEvents } from "./run_events";
 import {
   appendMetrics,
   checkpointPaths,
@@ -19,7 +20,7 @@ import {
   readMetrics,
 } from "./run_folder";
 import type { FolderLock } from "./run_lock";
-import { drawRunCurves, drawRunPatients } from "./run_pictures";
+import { drawRunCurves, drawRunPatients, patientPicture } from "./run_pictures";
 import { lineageMetadata } from "./start_weights";
 import { type Budget, TrainingRates } from "./training_rates";
 import {
@@ -79,11 +80,13 @@ class Run {
   private diverged: number | undefined;
   private readonly budget: Budget;
   private readonly rates: TrainingRates;
+  private readonly events: RunEvents | undefined;
 
   constructor(private readonly o: RunOptions) {
     const { iterations, seconds, batch } = this.config;
     this.budget = iterations === undefined ? { seconds: seconds! } : { iterations };
     this.rates = new TrainingRates(this.budget, batch);
+    this.events = beginRunEvents(o.folder, this.config, o.start);
     this.seconds = o.start.seconds;
     const made = readMetrics(o.folder).filter(({ perPatient }) => perPatient !== undefined);
     const best = o.start.iteration > 0 || made.length > 0 ? bestMark(o.folder) : undefined;
@@ -213,7 +216,9 @@ class Run {
       const metrics = { seconds, learningRate, ...rest };
       const kept = { poolError, lossScale, skippedSteps };
       this.o.lock.check();
-      appendMetrics(this.o.folder, { ...this.show(metrics), ...kept });
+      const shown = this.show(metrics);
+      appendMetrics(this.o.folder, { ...shown, ...kept });
+      this.events?.report(shown);
     });
   }
 
@@ -242,7 +247,9 @@ class Run {
       await this.keepBest(momentum.dice ?? student.dice);
       // Its line comes last: a validation without one is made again.
       if (!this.validated.has(trainer.iteration)) {
-        appendMetrics(folder, { ...shown, perPatient, lesionF1PerPatient });
+        const line = { ...shown, perPatient, lesionF1PerPatient };
+        appendMetrics(folder, line);
+        this.events?.report(line);
       }
       this.validated.add(trainer.iteration);
       this.validations = validationsDue(this.config, reached);
@@ -253,6 +260,8 @@ class Run {
     const { memory, iteration } = trainer;
     const visitsOf = (each: ValidationPatient) => visitsForTruth(memory, each);
     await drawRunPatients(folder, patients, visitsOf, predictions, iteration, this.o.observer);
+    const drawn = [...predictions.keys()].map((id) => patientPicture(folder, id));
+    this.events?.pictures(iteration, drawn);
     return predictions;
   }
 

@@ -39,6 +39,12 @@ export async function drawRunCurves(
   });
 }
 
+/** Path of a validation patient's picture; a patient may be called "curves". */
+export function patientPicture(folder: { readonly path: string }, id: string): string {
+  const name = `${id}.png`;
+  return join(folder.path, name === CURVES ? `patient-${name}` : name);
+}
+
 /**
  * Draws for each validation patient that was predicted the slice with most lesion.
  * @param visitsOf on the grid of the truth
@@ -55,9 +61,7 @@ export async function drawRunPatients<P extends Pick<ValidationPatient, "patient
     const { patient, truth } = each;
     const prediction = predictions.get(patient.id);
     if (!prediction) continue;
-    const name = `${patient.id}.png`;
-    // A patient may be called "curves".
-    const path = join(folder.path, name === CURVES ? `patient-${name}` : name);
+    const path = patientPicture(folder, patient.id);
     await orNote(observer, path, async () => {
       const { drawPatient } = await import("../pictures/patient");
       const visits = await visitsOf(each);

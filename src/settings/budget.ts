@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { DURATION, NUMBER } from "./notation";
-import { setting, theme } from "./setting";
+import { setting, theme, turnedOn } from "./setting";
 import { positive, share, whole } from "./values";
 
 export const budgetSettings = theme("The run", {
@@ -27,6 +27,10 @@ export const budgetSettings = theme("The run", {
     "end early, after so many validations without a better Dice",
   ),
   reportEvery: setting(NUMBER, whole, "<n>", "iterations between reports"),
+  tensorboard: turnedOn(
+    z.boolean().default(false),
+    "write TensorBoard event files too: numbers and pictures",
+  ),
 });
 
 interface Budget {
