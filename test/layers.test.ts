@@ -57,6 +57,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["src/choose", "src/terminal", "src/pictures", "src/result", "src/selftest", "package.json"],
     "src/tensorboard",
   ],
+  "src/cohort": [
+    ...["src/core", "src/gpu", "src/platform", "src/data", "src/import", "src/result", "src/run"],
+    "package.json",
+  ],
   "src/experiment": [
     ...["src/core", "src/platform", "src/eval", "src/settings", "src/train", "src/run"],
     ...["src/terminal", "src/pictures"],

@@ -1,44 +1,27 @@
-import { Option } from "commander";
 import { during } from "../choose/observer";
-import { type TuneFlags, withTuneOptions } from "../choose/tune_options";
 import { UserError } from "../core/errors";
-import type { Precision } from "../core/tensor";
-import type { LesionRule } from "../decision/found_lesions";
-import { OPERATING_POINTS, type OperatingPointName } from "../decision/operating_points";
 import { SCAN_TEXT } from "../dicom/read_visits";
 import { destroyDevices } from "../gpu/device";
 import { openDevice } from "../hosts/bun";
 import type { PairQuality } from "../quality/pair_quality";
 import { changeOfFiles, filesBeside, writeChange } from "../run/change_pair";
 import { brainFile } from "../run/given_brain";
-import { isWithoutNetwork, loadModels, type ModelChanges } from "../run/models";
-import { ANSWER_GRIDS, type AnswerGrid } from "../run/placed_pair";
+import { isWithoutNetwork, loadModels } from "../run/models";
 import { predictFiles, writeAnswer } from "../run/predict_pair";
 import { resultOfAnswer, resultOfChange } from "../run/result_of_pair";
 import { TerminalObserver } from "../run/terminal_observer";
-import { MIRROR } from "../settings/inference";
-import {
-  BIAS_MODES,
-  type BiasMode,
-  REGISTER_MODES,
-  type RegisterMode,
-  WINDOW_WEIGHTS,
-} from "../settings/names";
-import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
+import { makeCommand, say } from "../terminal/command";
 import { type GivenPaths, given, givenScan } from "../terminal/command_paths";
 import { untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
-import {
-  countOption,
-  nonNegativeOption,
-  optionParser,
-  pathsOption,
-  probabilityOption,
-} from "../terminal/options";
+import { pathsOption } from "../terminal/options";
 import { printResult } from "../terminal/result";
+import { SHARD_OPTION } from "../terminal/shard";
 import { Stages } from "../terminal/stages";
 import { viewResults } from "../viewer/view";
 import { changeText, NO_NETWORK } from "./predict/change";
+import { type CohortOptions, predictCohort } from "./predict/cohort";
+import { NOT_FIT, type PairOptions, withPairOptions } from "./predict/options";
 import {
   checkOutputs,
   needsResult,
@@ -50,28 +33,15 @@ import {
 import { findingsText, ruleText } from "./predict/report";
 import { SERIES_OPTION } from "./predict/series_option";
 
-interface Options extends TuneFlags, Partial<LesionRule>, ModelChanges, OutputOptions {
+interface Options extends PairOptions, OutputOptions, CohortOptions {
   readonly t1: string;
   readonly t2: string;
-  readonly weights?: string[];
-  readonly operatingPoint: OperatingPointName;
-  readonly brain: string;
   readonly series?: number[];
-  readonly precision: Precision;
-  readonly batch?: number;
-  readonly register: RegisterMode;
-  readonly bias?: BiasMode;
-  readonly grid: AnswerGrid;
-  readonly strict: boolean;
-  readonly adapter?: string;
 }
 
-/** Exit code of --strict where the visits are not fit to be compared. */
-const NOT_FIT = 3;
-
 const program = makeCommand("predict", "Segments the lesions that are new at the second visit.")
-  .requiredOption("--t1 <file>", `FLAIR of the first visit, ${SCAN_TEXT} (also: -t1 FILE)`)
-  .requiredOption("--t2 <file>", "FLAIR of the second visit (also: -t2 FILE)")
+  .option("--t1 <file>", `FLAIR of the first visit, ${SCAN_TEXT} (also: -t1 FILE)`)
+  .option("--t2 <file>", "FLAIR of the second visit (also: -t2 FILE)")
   .option("-o, --output <file>", "mask to write (or give --out-dir)")
   .option(
     "--out-dir <dir>",
@@ -79,95 +49,38 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
   )
   .option("--patient <id>", "as it stands in the report (default: the name of the folder)")
   .option("--view", "then show the result in the browser, as `bun run view` does", false)
-  .option(
-    "-w, --weights <files>",
-    "weights files, or folders of runs or of a cross-validation, separated by commas: the mean " +
-      "of their probabilities; shipped for those that come with voxgrad, none for a statistic " +
-      "(default: the best of the newest run in runs/, else shipped, else none)",
-    pathsOption,
-  )
-  .addOption(
-    new Option(
-      "--operating-point <name>",
-      "rule for lesions, of weights that are calibrated: as tuned, sensitive, or with few false alarms",
-    )
-      .choices(OPERATING_POINTS)
-      .default("default" satisfies OperatingPointName),
-  )
   .option("--probability <file>", "also write the probability map")
   .option(
     "--report <files>",
     "also write a report, by the ending of its name: .html with pictures, .csv, else JSON",
     pathsOption,
   )
-  .option(
-    "--brain <mask>",
-    "brain mask that keeps eyes, scalp and neck out: auto (looked for in both visits), off, or a " +
-      "file, a mask of the first visit; weights trained with --normalisation mask need the file",
-    "auto",
-  )
-  .option(
-    "--threshold <p>",
-    "probability from which a voxel is lesion (default: as tuned in training, else 0.5)",
-    probabilityOption,
-  )
-  .option(
-    "--min-lesion-volume <mm3>",
-    "drop components of this volume or less (default: as tuned in training, else 3)",
-    nonNegativeOption,
-  )
-  .option(
-    "--stride <n>",
-    "stride of the windows, voxels (default: as the weights file says)",
-    countOption,
-  )
-  .addOption(
-    new Option(
-      "--window-weights <how>",
-      "average overlapping windows alike, or by their centres (default: as the weights file says)",
-    ).choices(WINDOW_WEIGHTS),
-  )
-  .option(
-    "--mirror <axes>",
-    "average over mirrored windows: axes such as xyz (8 runs), or none (default: as the file says)",
-    optionParser(MIRROR.read),
-  )
-  .addOption(
-    new Option("--precision <p>", "how activations are stored: f16 takes half the memory")
-      .choices(["f32", "f16"])
-      .default("f32"),
-  )
-  .addOption(
-    new Option(
-      "--register <when>",
-      "put the visits on each other: auto (where they are not), always, or off (as the headers say)",
-    )
-      .choices(REGISTER_MODES)
-      .default("auto" satisfies RegisterMode),
-  )
-  .addOption(
-    new Option(
-      "--bias <how>",
-      "take the smooth difference in brightness between the visits out: auto, or off (default: as the " +
-        "weights were trained, else auto)",
-    ).choices(BIAS_MODES),
-  )
-  .addOption(
-    new Option(
-      "--grid <which>",
-      "grid of the mask: of the first visit, the second, or between them",
-    )
-      .choices(ANSWER_GRIDS)
-      .default("t1" satisfies AnswerGrid),
-  )
   .option(...SERIES_OPTION)
-  .option("--strict", "exit code 3 where the two visits are not fit to be compared", false)
-  .option("--batch <n>", "most windows per run of a network (default: as tuned)", countOption)
-  .option(...ADAPTER_OPTION);
-withTuneOptions(program);
+  .option(
+    "--cohort <dir>",
+    "in place of -t1 and -t2: every pair of a folder in the layout of MSSEG-2, or of a data set in BIDS",
+  )
+  .option(
+    "--out <dir>",
+    "of --cohort: the folder for a result of each patient and the table of all",
+  )
+  .option(...SHARD_OPTION);
+withPairOptions(program);
 // The challenge's form has one dash before two letters, which no option parser knows.
 program.parse(process.argv.map((arg) => arg.replace(/^-(t[12])$/, "--$1")));
-await runMain(() => predict(program.opts<Options>()));
+const options = program.opts<Options>();
+if (options.cohort === undefined) requireVisits(options);
+await runMain(() => (options.cohort === undefined ? predict(options) : predictCohort(options)));
+
+/** In commander's words, with exit code 2. */
+function requireVisits({ t1, t2, out, shard }: Partial<Options>): void {
+  const missing = t1 === undefined ? "--t1 <file>" : t2 === undefined ? "--t2 <file>" : undefined;
+  if (missing) {
+    program.error(`error: required option '${missing}' not specified (or --cohort DIR)`);
+  }
+  const other = out !== undefined ? "--out" : shard && "--shard";
+  if (other) program.error(`error: ${other} is of --cohort DIR; of one pair give -o or --out-dir`);
+}
 
 async function predict(options: Options): Promise<void> {
   const outputs = outputsOf(options);

@@ -6,7 +6,7 @@ const HEAD = [
   ...["right_mm", "anterior_mm", "superior_mm", "side"],
 ] as const;
 
-/** A header row even where there is no lesion. Lines end in CR LF (RFC 4180). */
+/** A header row even where there is no lesion. */
 export function lesionsCsv({ patient, lesions }: ResultRecord): string {
   const rows = lesions.map(({ id, volumeMm3, probability, peakZ, centreMm, side }) => [
     ...[patient, String(id), volumeMm3.toFixed(1)],
@@ -14,8 +14,12 @@ export function lesionsCsv({ patient, lesions }: ResultRecord): string {
     ...centreMm.map((mm) => mm.toFixed(1)),
     side ?? "",
   ]);
-  return [HEAD, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+  return csvText([HEAD, ...rows]);
 }
+
+/** A table as CSV. Lines end in CR LF (RFC 4180). */
+export const csvText = (rows: readonly (readonly string[])[]): string =>
+  rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 
 /** Quoted where it must be. A name that a spreadsheet would compute gets an apostrophe before it. */
 function cell(text: string): string {

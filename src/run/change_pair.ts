@@ -14,7 +14,7 @@ import { readBrain } from "./given_brain";
 import type { MatchedPair, MatchOptions } from "./matched_pair";
 import type { Observer } from "./observer";
 import { type AnswerGrid, onAnswerGrid } from "./placed_pair";
-import { type PredictedPair, readPair } from "./predict_pair";
+import { type PredictedPair, type ReadRequest, readPair } from "./predict_pair";
 
 export interface ChangeRequest extends Pick<MatchOptions, "register" | "bias"> {
   readonly t1: string;
@@ -48,29 +48,49 @@ export async function changeOfFiles(
   observer: Observer,
   signal?: AbortSignal,
 ): Promise<PairChange> {
-  const { images, acquisitions } = await readPair(request, observer, signal);
-  const brain = await readBrain(request.brain, images[0], (line) => observer.note(line));
+  const read = await readChange(request, observer, signal);
   observer.onStage?.("reading images");
   const device = await openDevice();
   observer.note(device.describe());
   const memory = new Memory(device);
   observer.onStage?.("opening the adapter");
-  return during(observer, "predicting", async () => {
-    const options = { ...request, brain };
-    const compared = await comparePair(memory, images, options, observer);
-    const { placed } = compared;
-    signal?.throwIfAborted();
-    const { time1, time2 } = placed.pair;
-    const found = changeStatistic(time1, time2, brainOf(placed, request));
-    observer.onStage?.("statistic");
-    signal?.throwIfAborted();
-    const grid = request.grid ?? "t1";
-    const z = await onAnswerGrid(memory, placed, found.z, grid);
-    const visits = request.withVisits ? await visitsOnGrid(memory, placed, grid) : undefined;
-    const { mask, clusters: brighter } = clustersOf(z, 1);
-    const darker = clustersOf(z, -1).clusters;
-    return { ...found, ...compared, acquisitions, visits, z, mask, brighter, darker };
-  });
+  return during(observer, "predicting", () =>
+    changeOfRead(memory, request, read, observer, signal),
+  );
+}
+
+/** Reads the files of a pair. */
+export async function readChange(
+  request: ChangeRequest,
+  observer: Observer,
+  signal?: AbortSignal,
+): Promise<ReadRequest> {
+  const read = await readPair(request, observer, signal);
+  const brain = await readBrain(request.brain, read.images[0], (line) => observer.note(line));
+  return { ...read, brain };
+}
+
+/** The statistic of a pair that was read. */
+export async function changeOfRead(
+  memory: Memory,
+  request: ChangeRequest,
+  { images, acquisitions, brain }: ReadRequest,
+  observer: Observer,
+  signal?: AbortSignal,
+): Promise<PairChange> {
+  const compared = await comparePair(memory, images, { ...request, brain }, observer);
+  const { placed } = compared;
+  signal?.throwIfAborted();
+  const { time1, time2 } = placed.pair;
+  const found = changeStatistic(time1, time2, brainOf(placed, request));
+  observer.onStage?.("statistic");
+  signal?.throwIfAborted();
+  const grid = request.grid ?? "t1";
+  const z = await onAnswerGrid(memory, placed, found.z, grid);
+  const visits = request.withVisits ? await visitsOnGrid(memory, placed, grid) : undefined;
+  const { mask, clusters: brighter } = clustersOf(z, 1);
+  const darker = clustersOf(z, -1).clusters;
+  return { ...found, ...compared, acquisitions, visits, z, mask, brighter, darker };
 }
 
 /** What is brain at both visits, on the pair's grid. */

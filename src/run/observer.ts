@@ -4,7 +4,7 @@ import type { Metrics } from "../train/metrics";
 import type { Budget } from "./training_rates";
 
 /** A part of the work that the caller's signal ends early: with everything saved that there is. */
-export type Phase = "pairs" | "tuning" | "training" | "predicting" | "viewing";
+export type Phase = "pairs" | "tuning" | "training" | "predicting" | "cohort" | "viewing";
 
 export interface Observer extends TuneObserver {
   onBegin?(phase: Phase): void;

@@ -20,6 +20,7 @@ import { answerPair, type PairAnswer } from "../infer/answer";
 import { grouped } from "../infer/grouped";
 import type { DeviceChoices } from "../infer/window_batch";
 import { writeAtomically } from "../platform/atomic_file";
+import type { BiasMode } from "../settings/names";
 import { visitsOnGrid } from "./answer_visits";
 import { comparePair, type ToldPair } from "./compared_pair";
 import { registrationOf } from "./findings_report";
@@ -78,6 +79,24 @@ export interface AnswerFiles {
   readonly report?: string;
 }
 
+/** What holds for every pair: networks, options, and how a pair is prepared for them. */
+export type PredictorRequest = Omit<PredictRequest, "t1" | "t2" | "series">;
+
+/** A device with kernels chosen for the networks, for any number of pairs. */
+export interface Predictor {
+  readonly request: PredictorRequest;
+  readonly memory: Memory;
+  readonly choices: DeviceChoices;
+  readonly bias: BiasMode;
+}
+
+/** The files of a pair, read. */
+export interface ReadRequest {
+  readonly images: [ReadImage, ReadImage];
+  readonly acquisitions: PredictedPair["acquisitions"];
+  readonly brain: NonNullable<MatchOptions["brain"]>;
+}
+
 /**
  * Reads the images, then opens the device, tunes and predicts.
  * @throws UserError for files or settings that do not fit
@@ -89,14 +108,49 @@ export async function predictFiles(
   observer: Observer,
   signal?: AbortSignal,
 ): Promise<PredictedPair> {
-  const { t1, t2, models, precision, batch, operatingPoint } = request;
-  ruleOf({}, sharedCalibration(models), operatingPoint ?? "default"); // refused before the work
-  for (const note of models.flatMap(({ notes }) => notes)) observer.note(note);
-  requireMask(request);
-  const bias = biasFor(models, request.bias, (line) => observer.note(line));
-  const { images, acquisitions } = await readPair(request, observer, signal);
-  const brain = await readBrain(request.brain, images[0], (line) => observer.note(line));
+  const bias = checkModels(request, observer);
+  const read = await readRequest(request, observer, signal);
   observer.onStage?.("reading images");
+  const predictor = await openPredictor(request, bias, openDevice, observer, signal);
+  return predictRead(predictor, read, observer, signal);
+}
+
+/**
+ * Before any work: whether the networks and the options agree.
+ * @returns how the brightness of every pair is prepared
+ * @throws UserError where they do not
+ */
+export function checkModels(request: PredictorRequest, observer: Observer): BiasMode {
+  const { models, operatingPoint } = request;
+  ruleOf({}, sharedCalibration(models), operatingPoint ?? "default");
+  for (const note of models.flatMap(({ notes }) => notes)) observer.note(note);
+  return biasFor(models, request.bias, (line) => observer.note(line));
+}
+
+/** @throws UserError for files that cannot be used, or where a network needs a mask that is not given */
+export async function readRequest(
+  request: PredictRequest,
+  observer: Observer,
+  signal?: AbortSignal,
+): Promise<ReadRequest> {
+  requireMask(request);
+  const read = await readPair(request, observer, signal);
+  const brain = await readBrain(request.brain, read.images[0], (line) => observer.note(line));
+  return { ...read, brain };
+}
+
+/**
+ * Opens the device and chooses its kernels.
+ * @param bias as `checkModels` gave it
+ */
+export async function openPredictor(
+  request: PredictorRequest,
+  bias: BiasMode,
+  openDevice: () => Promise<Device>,
+  observer: Observer,
+  signal?: AbortSignal,
+): Promise<Predictor> {
+  const { models, precision } = request;
   const device = await openDevice();
   checkPrecision(device, precision);
   observer.note(device.describe(precision));
@@ -104,8 +158,17 @@ export async function predictFiles(
   observer.onStage?.("opening the adapter");
   const choices = await choicesFor(device, request, observer, signal);
   observer.onStage?.("tuning");
-  const memory = new Memory(device);
-  const { register, grid = "t1" } = request;
+  return { request, memory: new Memory(device), choices, bias };
+}
+
+/** Predicts a pair that was read. @throws the signal's reason when interrupted */
+export async function predictRead(
+  { request, memory, choices, bias }: Predictor,
+  { images, acquisitions, brain }: ReadRequest,
+  observer: Observer,
+  signal?: AbortSignal,
+): Promise<PredictedPair> {
+  const { register, grid = "t1", models, precision, batch, operatingPoint } = request;
   const compared = await comparePair(memory, images, { register, bias, brain }, observer);
   const { placed } = compared;
   const brainMask = typeof brain === "string" ? undefined : await maskOnPair(memory, placed, brain);
@@ -118,7 +181,8 @@ export async function predictFiles(
   };
   return during(observer, "predicting", async () => {
     const pair = { ...placed.pair, brainMask };
-    const answer = await answerPair(memory, models, pair, [t1, t2], options);
+    const names = [images[0].path, images[1].path] as const;
+    const answer = await answerPair(memory, models, pair, names, options);
     // The signal may come after the last window: its observer has said that nothing is written.
     signal?.throwIfAborted();
     const visits = request.withVisits ? await visitsOnGrid(memory, placed, grid) : undefined;
@@ -147,7 +211,7 @@ export async function readPair(
 
 async function choicesFor(
   device: Device,
-  request: PredictRequest,
+  request: PredictorRequest,
   observer: Observer,
   signal: AbortSignal | undefined,
 ): Promise<DeviceChoices> {
@@ -161,7 +225,7 @@ async function choicesFor(
 }
 
 /** @throws UserError where a network was trained with masks, and none is given */
-function requireMask({ brain, models }: PredictRequest): void {
+function requireMask({ brain, models }: PredictorRequest): void {
   const masked = models.find(({ info }) => info.normalisation === "mask");
   if (!masked || brainFile(brain) !== undefined) return;
   throw new UserError(

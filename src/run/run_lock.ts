@@ -35,6 +35,9 @@ export interface FolderLock {
   release(): void;
 }
 
+/** Another process holds the lock. */
+class FolderTaken extends UserError {}
+
 /** The texts of the locks that this process holds. */
 const held = new Set<string>();
 
@@ -97,12 +100,13 @@ function touch(path: string): void {
 /**
  * Takes the folder for a process that will have others train in it, one after another; undefined where
  * another process has taken it.
+ * @param name of the claim: a folder may hold several, of parts of a work
  */
-export function claimFolder(folder: string): (() => void) | undefined {
+export function claimFolder(folder: string, name = CLAIM): (() => void) | undefined {
   try {
-    return lockRunFolder(folder, CLAIM).release;
+    return lockRunFolder(folder, name).release;
   } catch (error) {
-    if (error instanceof UserError && isLocked(folder, CLAIM)) return undefined;
+    if (error instanceof FolderTaken) return undefined;
     throw error;
   }
 }
@@ -137,7 +141,7 @@ function removeStale(path: string, folder: string): void {
   const text = read(path);
   if (text === undefined) return;
   const owner = livingOwner(path, text);
-  if (owner) throw new UserError(refusal(folder, path, owner));
+  if (owner) throw new FolderTaken(refusal(folder, path, owner));
   // Whoever renames it first has it; a lock made in the meantime goes back.
   const taken = temporaryPath(folder);
   try {

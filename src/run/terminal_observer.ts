@@ -19,6 +19,8 @@ const INTERRUPTIONS: Readonly<Record<Phase, string>> = {
   tuning: "interrupted: what was tuned is kept",
   training: "interrupted: saving… (once more to leave without saving)",
   predicting: "interrupted: nothing is written",
+  cohort:
+    "interrupted: the patient in work is given up, what is done stays; the same command goes on",
   viewing: "the viewer ends",
 };
 

@@ -1,0 +1,59 @@
+/** `bun run predict --cohort`: every pair of a folder or of a BIDS data set. */
+import { join } from "node:path";
+import { CohortFolder } from "../../cohort/folder";
+import { findPairs } from "../../cohort/pairs";
+import { UserError } from "../../core/errors";
+import { checkResultFolder, writeResult } from "../../result/result_folder";
+import { brainFile } from "../../run/given_brain";
+import { say } from "../../terminal/command";
+import type { Shard } from "../../terminal/shard";
+import { workOnPairs } from "./cohort_work";
+import type { PairOptions } from "./options";
+import type { OutputOptions } from "./outputs";
+
+export interface CohortOptions {
+  readonly cohort?: string;
+  readonly out?: string;
+  readonly shard?: Shard;
+}
+
+type Options = PairOptions &
+  CohortOptions &
+  OutputOptions & { readonly t1?: string; readonly t2?: string; readonly series?: number[] };
+
+export async function predictCohort(options: Options): Promise<void> {
+  const { cohort: dir = "", out } = options;
+  refuseOfOnePair(options);
+  if (out === undefined) {
+    throw new UserError("--cohort: name the folder for the results and their table, by --out");
+  }
+  const { pairs, notes } = await findPairs(dir);
+  for (const note of notes) say(note);
+  const folder = new CohortFolder(out);
+  await workOnPairs(options, {
+    ...{ pairs, folder, shard: options.shard },
+    reads: { option: "--cohort", paths: [dir] },
+    fills: { option: "--out", paths: [out] },
+    tables: [join(out, "cohort.csv"), join(out, "cohort.json")],
+    write({ id }, result) {
+      const target = join(out, id);
+      checkResultFolder(target);
+      return writeResult(target, result);
+    },
+  });
+}
+
+/** @throws UserError for an option that is about one pair */
+function refuseOfOnePair(options: Options): void {
+  const { t1, t2, output, outDir, patient, probability, report, series, view, brain } = options;
+  const given = {
+    ...{ "-t1": t1, "-t2": t2, "-o": output, "--out-dir": outDir, "--patient": patient },
+    ...{ "--probability": probability, "--report": report, "--series": series },
+    ...{ "--view": view || undefined, "--brain FILE": brainFile(brain) },
+  };
+  const [other] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
+  if (other === undefined) return;
+  throw new UserError(
+    `${other} is of one pair, --cohort of all pairs of a folder: leave one of them out`,
+  );
+}

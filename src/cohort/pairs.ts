@@ -1,0 +1,128 @@
+/** The pairs of a folder that are to be predicted: in the layout of MSSEG-2, or in BIDS. No image is opened. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../core/errors";
+import { composed, imagesOf } from "../data/file_names";
+import { findBids } from "../import/bids_files";
+import { byNumber, namesIn } from "../import/folder";
+
+export interface CohortPair {
+  /** Name of the pair, and of its result's folder. */
+  readonly id: string;
+  /** Paths of both FLAIR; "" for one that is missing. */
+  readonly t1: string;
+  readonly t2: string;
+  /** Mask of the brain beside them. */
+  readonly brainMask?: string;
+  /** Where the pair cannot be predicted whatever is tried: why. */
+  readonly problem?: string;
+  /** Of BIDS. */
+  readonly bids?: BidsPair;
+}
+
+/** E.g. "sub-01", and of its sessions "ses-01" and "ses-02". */
+export interface BidsPair {
+  readonly subject: string;
+  readonly sessions: readonly [string, string];
+}
+
+export interface FoundCohort {
+  /** Sorted by id. */
+  readonly pairs: readonly CohortPair[];
+  /** Lines about what was left aside. */
+  readonly notes: readonly string[];
+}
+
+const VISITS = ["flair_time01_on_middle_space", "flair_time02_on_middle_space"] as const;
+const LAYOUT =
+  `expected DIR/<patient>/ with ${VISITS.join(" and ")} (.nii.gz or .nii), the layout of MSSEG-2, or a ` +
+  "data set in BIDS with FLAIR of two sessions or more";
+
+/** @throws UserError where there is no pair */
+export async function findPairs(dir: string): Promise<FoundCohort> {
+  const isBids = existsSync(join(dir, "dataset_description.json"));
+  const found = isBids ? await findBidsPairs(dir) : await findFolderPairs(dir);
+  if (found.pairs.length > 0) return found;
+  const why = found.notes.length > 0 ? ` (${found.notes.join("; ")})` : "";
+  throw new UserError(`${dir}: no pair of visits found${why}; ${LAYOUT}`);
+}
+
+async function findFolderPairs(dir: string): Promise<FoundCohort> {
+  const [pairs, ignored]: [CohortPair[], string[]] = [[], []];
+  for (const name of (await namesIn(dir, LAYOUT)).sort(byNumber)) {
+    const folder = join(dir, name);
+    if (name.startsWith(".") || !statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+      continue;
+    const pair = pairIn(composed(name), folder);
+    if (pair) pairs.push(pair);
+    else ignored.push(name);
+  }
+  refuseTwins(dir, pairs);
+  const notes = ignored.length > 0 ? [`${dir}: ignored ${ignored.join(", ")}: no FLAIR there`] : [];
+  return { pairs, notes };
+}
+
+/** Undefined where the folder holds no visit. */
+function pairIn(id: string, folder: string): CohortPair | undefined {
+  const inside = readdirSync(folder);
+  const found = [...VISITS, "brain_mask"].map((stem) => imagesOf(inside, stem));
+  const [one, two, brain] = found.map(([first]) =>
+    first === undefined ? "" : join(folder, first),
+  );
+  if (!one && !two) return undefined;
+  const twice = found.find((names) => names.length > 1);
+  const missing = VISITS.find((_, i) => found[i]!.length === 0);
+  const problem = twice
+    ? `${folder}: holds both ${twice.join(" and ")}; keep one of them`
+    : missing && `${folder}: lacks ${missing} (.nii.gz or .nii); add it, or move the folder away`;
+  return { id, t1: one!, t2: two!, brainMask: brain || undefined, problem };
+}
+
+function refuseTwins(dir: string, pairs: readonly CohortPair[]): void {
+  const seen = new Set<string>();
+  for (const { id } of pairs) {
+    if (seen.has(id)) {
+      throw new UserError(
+        `${dir}: two folders are called ${id}, their letters stored in two ways; rename one of them`,
+      );
+    }
+    seen.add(id);
+  }
+}
+
+export interface BidsFilter {
+  /** With or without "sub-". */
+  readonly subjects?: readonly string[];
+  /** With or without "ses-". */
+  readonly sessions?: readonly string[];
+}
+
+/**
+ * Each session with the next one that has a FLAIR.
+ * @throws UserError for subjects and sessions that are not there
+ */
+export async function findBidsPairs(dir: string, filter: BidsFilter = {}): Promise<FoundCohort> {
+  const labelled = (kind: string, labels?: readonly string[]) =>
+    labels?.map((label) => (label.startsWith(`${kind}-`) ? label : `${kind}-${label}`));
+  const [patients, wanted] = [labelled("sub", filter.subjects), labelled("ses", filter.sessions)];
+  const found = await findBids(dir, { patients, derivatives: [] });
+  const notes = [...found.notes, ...found.leftOut];
+  const names = new Set(found.subjects.flatMap(({ visits }) => visits.map(({ name }) => name)));
+  const unknown = wanted?.filter((name) => !names.has(name)) ?? [];
+  if (unknown.length > 0) {
+    throw new UserError(
+      `--session-label: no FLAIR of ${unknown.join(", ")} in ${dir}; there are ${[...names].join(", ")}`,
+    );
+  }
+  const pairs: CohortPair[] = [];
+  for (const { id, visits: all } of found.subjects) {
+    const visits = all.filter(({ name }) => wanted?.includes(name) ?? true);
+    if (visits.length < 2) notes.push(`${id}: ${visits.length} session(s) with a FLAIR; left out`);
+    for (const [i, { name: later, flair: t2 }] of visits.slice(1).entries()) {
+      const { name: earlier, flair: t1 } = visits[i]!;
+      const sessions = [earlier, later] as const;
+      pairs.push({ id: [id, ...sessions].join("_"), t1, t2, bids: { subject: id, sessions } });
+    }
+  }
+  return { pairs, notes };
+}
