@@ -38,6 +38,7 @@ import {
   numberOption,
   numbersOption,
 } from "../terminal/options";
+import { isOfShard, SHARD_OPTION, type Shard } from "../terminal/shard";
 import { withTrainOptions } from "./train/options";
 
 interface Options {
@@ -50,6 +51,7 @@ interface Options {
   readonly val?: string[];
   readonly folds?: number;
   readonly processes: number;
+  readonly shard?: Shard;
   readonly adapter?: string;
 }
 
@@ -69,6 +71,7 @@ const program = makeCommand("experiment", "Trains and compares the arms of an ex
   .option("--folds <n>", "a share of 1/n validates (default: 4)", numberOption)
   .option("--out <dir>", "folder of the experiment (default: runs/<grid>); goes on with one there")
   .option("--processes <n>", "trainings at a time in this process", countOption, 1)
+  .option(...SHARD_OPTION)
   .option(...ADAPTER_OPTION)
   .addHelpText(
     "after",
@@ -97,7 +100,10 @@ async function experiment(name: string, options: Options): Promise<void> {
   const seeds = options.seeds ?? grid.seeds;
   const runs = plannedRuns(grid, seeds);
   say(`${runs.length} runs in ${folder}, ${options.processes} at a time`);
-  const signal = await execute(folder, setup, runs, options.processes);
+  const mine = runs.filter(({ id }) => isOfShard(id, options.shard));
+  if (options.shard)
+    say(`${mine.length} of them in part ${options.shard.index} of ${options.shard.of}`);
+  const signal = await execute(folder, setup, mine, options.processes);
   const results = readResults(folder, grid, runs);
   const report = writeReport({ folder, grid, setup, results });
   sayEnd(folder, runs, report, signal);

@@ -9,6 +9,7 @@ import { checkPaths, given } from "../terminal/command_paths";
 import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
 import { countOption, idsOption, numberOption, pathsOption } from "../terminal/options";
+import { SHARD_OPTION, type Shard } from "../terminal/shard";
 
 interface Options {
   readonly pairs: number;
@@ -17,6 +18,7 @@ interface Options {
   readonly masks?: string;
   readonly patients?: string[];
   readonly picture?: string;
+  readonly shard?: Shard;
 }
 
 /** Pairs on the picture. */
@@ -38,7 +40,8 @@ const program = makeCommand(
   .option("--phantoms <n>", "made-up heads beside the scans", numberOption, 0)
   .option("--masks <dir>", "lesion masks: real shapes for a part of the lesions")
   .option("--picture <file>", `PNG of the first ${SHOWN} pairs with new lesions`)
-  .option("--patients <ids>", "only these patients", idsOption);
+  .option("--patients <ids>", "only these patients", idsOption)
+  .option(...SHARD_OPTION);
 program.parse();
 await runMain(() => {
   const [data, out] = program.processedArgs as [string[], string];
@@ -46,7 +49,7 @@ await runMain(() => {
 });
 
 async function synthesise(data: readonly string[], out: string, options: Options): Promise<void> {
-  const { pairs, seed, phantoms, patients, picture } = options;
+  const { pairs, seed, phantoms, patients, picture, shard } = options;
   const found = findSources(data, patients);
   const masks = options.masks === undefined ? [] : findMasks(options.masks);
   checkPaths({
@@ -66,7 +69,7 @@ async function synthesise(data: readonly string[], out: string, options: Options
   try {
     await writeSynthetic(
       out,
-      { sources: found, phantoms, masks, pairs, seed },
+      { sources: found, phantoms, masks, pairs, seed, part: shard },
       {
         signal: interrupt.signal,
         onProgress: (done, total) => {
@@ -76,7 +79,9 @@ async function synthesise(data: readonly string[], out: string, options: Options
       },
     );
     bar.stop();
-    say(`${pairs} pairs in ${out}`);
+    say(
+      `${pairs} pairs in ${out}${shard ? `, made here: part ${shard.index} of ${shard.of}` : ""}`,
+    );
     if (picture !== undefined) await drawPairs(out, picture);
   } catch (error) {
     bar.stop();

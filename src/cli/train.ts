@@ -1,4 +1,5 @@
 import { withTuneOptions } from "../choose/tune_options";
+import { UserError } from "../core/errors";
 import { openDevice } from "../hosts/bun";
 import { RunLost } from "../run/lost_run";
 import { openRunFolder } from "../run/run_folder";
@@ -25,6 +26,9 @@ await runMain(async () => {
 });
 
 async function trainOne(options: TrainFlags): Promise<void> {
+  if (options.shard) {
+    throw new UserError("--shard is of a cross-validation: give --folds, or --resume its folder");
+  }
   const device = await openDevice({ adapter: options.adapter });
   const resumed = options.resume === undefined ? undefined : openRunFolder(options.resume);
   const config = resumed ? resumedConfig(resumed, program) : newConfig(device, program);

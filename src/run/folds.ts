@@ -1,6 +1,7 @@
 /** A cross-validation as a function: its folds, one after another, then the table over all. */
 import { UserError } from "../core/errors";
 import { parseTrainConfig, type TrainConfig } from "../settings/config";
+import type { Shard } from "../terminal/shard";
 import { writeCrossValidated } from "./cross_validated";
 import {
   type CrossValidation,
@@ -44,6 +45,8 @@ export async function createFolds(
 export interface FoldsRequest {
   /** The only fold to train: all if absent. */
   readonly fold?: number;
+  /** Of n parts the folds to train: fold k is in part k mod n + 1. */
+  readonly shard?: Shard;
   /** In place of the budget that the folds were made with. */
   readonly budget?: Pick<TrainConfig, "seconds" | "iterations">;
   /** Trains the run in a folder, in a process of its own say; gives the exit code. */
@@ -68,8 +71,12 @@ export async function trainFolds(
   request: FoldsRequest,
   observer: Notes,
 ): Promise<FoldsResult> {
-  const { fold } = request;
-  const chosen = fold === undefined ? all.folds : [foldPath(all.path, checkedFold(all, fold))];
+  const { fold, shard } = request;
+  const isChosen = (k: number) => shard === undefined || k % shard.of === shard.index - 1;
+  const chosen =
+    fold === undefined
+      ? all.folds.filter((_, k) => isChosen(k))
+      : [foldPath(all.path, checkedFold(all, fold))];
   for (const folder of chosen) {
     const code = await trainOne(folder, request, observer);
     if (code !== 0) return { code };

@@ -30,6 +30,8 @@ export interface SynthesisOptions {
   readonly masks: readonly string[];
   readonly pairs: number;
   readonly seed: number;
+  /** Of `of` parts the one to make, from 1: pair k, from 0, is in part k mod `of` + 1. All if absent. */
+  readonly part?: { readonly index: number; readonly of: number };
 }
 
 export interface SynthesisHooks {
@@ -87,11 +89,14 @@ export async function writeSynthetic(
   options: SynthesisOptions,
   hooks: SynthesisHooks = {},
 ): Promise<void> {
-  const { sources, phantoms, masks, pairs, seed } = options;
+  const { sources, phantoms, masks, pairs, seed, part } = options;
   claim(out, { version: VERSION, seed, key: await synthesisKey(options) });
-  const missing = Array.from({ length: pairs }, (_, k) => k).filter((k) => !isMade(out, k));
-  let done = pairs - missing.length;
-  hooks.onProgress?.(done, pairs);
+  const mine = Array.from({ length: pairs }, (_, k) => k).filter(
+    (k) => part === undefined || k % part.of === part.index - 1,
+  );
+  const missing = mine.filter((k) => !isMade(out, k));
+  let done = mine.length - missing.length;
+  hooks.onProgress?.(done, mine.length);
   if (missing.length === 0) return;
   const shapes = await shapesOfMasks(masks);
   const scans = sources.length + phantoms;
@@ -113,7 +118,7 @@ export async function writeSynthetic(
         await written;
         written = writePair(out, idOf(k), pair, { patient: background.patient, ...source });
       }
-      hooks.onProgress?.(++done, pairs);
+      hooks.onProgress?.(++done, mine.length);
     }
     await written;
   }

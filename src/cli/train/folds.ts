@@ -1,5 +1,6 @@
 /** `bun run train --folds n`: every fold in a process of its own, then the table over all. */
 import type { Command } from "commander";
+import { UserError } from "../../core/errors";
 import { destroyDevices } from "../../gpu/device";
 import { openDevice } from "../../hosts/bun";
 import { endSignalOf, exitCodeOf, isInterruption } from "../../platform/interruption";
@@ -19,10 +20,14 @@ export function isCrossValidation({ folds, resume }: TrainFlags): boolean {
 
 export async function crossValidate(command: Command): Promise<void> {
   const options = command.opts<TrainFlags>();
+  if (options.fold !== undefined && options.shard) {
+    throw new UserError("--fold names one fold, --shard a part of all: leave one of them out");
+  }
   const all = options.resume === undefined ? await begin(command) : resumed(command, options);
   const { signal, dispose } = watchInterrupt(() => {});
   const request = {
     fold: options.fold,
+    shard: options.shard,
     budget: budgetOf(options),
     trainFold: (folder: string) => trainFold(folder, options, signal),
   };
@@ -40,7 +45,7 @@ export async function crossValidate(command: Command): Promise<void> {
 }
 
 function resumed(command: Command, { resume }: TrainFlags): CrossValidation {
-  refuseSettings(command, resume!, ["fold"]);
+  refuseSettings(command, resume!, ["fold", "shard"]);
   return openCrossValidation(resume!)!;
 }
 

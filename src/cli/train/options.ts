@@ -6,6 +6,7 @@ import { DEFAULT_PRESET, presetsFor, sharedDefault } from "../../settings/preset
 import { ABSENT } from "../../settings/setting";
 import { ADAPTER_OPTION } from "../../terminal/command";
 import { idsOption, numberOption, optionParser, pathsOption } from "../../terminal/options";
+import { readShard } from "../../terminal/shard";
 
 function withRunOptions(command: Command): void {
   const [gpu, software] = [presetsFor("gpu").join(" or "), presetsFor("software").join(" or ")];
@@ -26,6 +27,11 @@ function withRunOptions(command: Command): void {
       numberOption,
     )
     .option("--fold <k>", "only fold k of them, from 0; alone: of 4 folds, one run", numberOption)
+    .option(
+      "--shard <i/n>",
+      "only the i-th of n parts of the folds: for jobs on several machines",
+      optionParser(readShard),
+    )
     .option("--out <dir>", "run folder to make (default: runs/<time>-<preset>)")
     .option(
       "--from <file>",

@@ -17,6 +17,7 @@ import type { StartParts } from "../../settings/lineage";
 import { DEFAULT_PRESET, makeTrainConfig, presetHint, presetOf } from "../../settings/presets";
 import { say } from "../../terminal/command";
 import { checkPaths, given } from "../../terminal/command_paths";
+import type { Shard } from "../../terminal/shard";
 
 export interface TrainFlags extends TuneFlags {
   readonly data?: string;
@@ -26,6 +27,7 @@ export interface TrainFlags extends TuneFlags {
   readonly val?: string[];
   readonly folds?: number;
   readonly fold?: number;
+  readonly shard?: Shard;
   readonly out?: string;
   readonly from?: string;
   readonly fromParts: StartParts;
