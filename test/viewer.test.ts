@@ -185,7 +185,9 @@ describe("saving", () => {
   });
 
   test("the report is the reader's: what was rejected is gone, what was drawn is in it", async () => {
-    const html = await (await ask("results/0/report")).text();
+    const response = await ask("results/0/report");
+    expect(response.headers.get("content-security-policy")).toMatch(/^default-src 'none'; style/);
+    const html = await response.text();
     expect(html).toContain("Reading by reader AB not finished; so far: 2 new lesions");
     expect(html).toContain("found by the program and rejected by the reader: 1");
     expect(html).toContain("note on lesion 2 of the program’s list: a vessel");

@@ -387,6 +387,25 @@ describe.skipIf(typeof browser === "string")(`the page${skipped}`, () => {
     expect(pages?.length).toBe(2);
   }, 60_000);
 
+  test("without a lesion, and in doubt: both are said, and it can be finished", async () => {
+    if (typeof browser === "string") return;
+    const result = headResult();
+    const mask = { ...result.mask, data: result.mask.data.map(() => 0) };
+    const quality = { fit: false, lines: ["NOT FIT: two people"] };
+    const record = { ...result.record, lesions: [], newLesions: false, quality };
+    await writeResult(join(root, "none"), { ...result, mask, record });
+    const own = await serveViewer([join(root, "none")]);
+    const page = await browser.newPage();
+    await page.goto(own.url);
+    await until(page, `document.querySelector("#lesions li.none")`, 60);
+    expect(await page.textContent("#doubt")).toBe("NOT FIT: two people");
+    expect(await page.textContent("#answer")).toMatch(/^None was found.*does not mean/);
+    await page.keyboard.press("Enter");
+    await until(page, `/Finished and saved/.test(document.querySelector("#message").textContent)`);
+    expect((await decisionsOf("none")).finished).not.toBeNull();
+    await own.stop();
+  }, 60_000);
+
   test("every control has a name, and the page is used by the keyboard alone", async () => {
     const { page } = await openPage();
     await openPatient(page, 1);

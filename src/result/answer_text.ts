@@ -65,7 +65,10 @@ function readAnswer(
   { reader, finished }: NonNullable<ResultRecord["reading"]>,
 ): string {
   const who = reader === "" ? "a reader" : `reader ${reader}`;
-  if (finished === null) return `Reading by ${who} not finished; so far: ${lesionsText(lesions)}`;
+  if (finished === null) {
+    const so = lesions.length === 0 ? "no lesion is outlined." : lesionsText(lesions);
+    return `Reading by ${who} not finished; so far: ${so}`;
+  }
   return `${lesionsText(lesions)} Read by ${who} on ${finished.slice(0, 10)}.`;
 }
 

@@ -153,11 +153,13 @@ async function save(
   return { response: json({ saved: true }), finished: decisions.finished !== null };
 }
 
-/** It has a policy of its own in its head: styles inside, no scripts. */
+/** A report has its styles inside, and no scripts. */
 function report(html: string): Response {
-  const { "Content-Security-Policy": _, ...headers } = HEADERS;
+  const policy =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'";
+  const type = { "Content-Type": "text/html; charset=utf-8" };
   return new Response(html, {
-    headers: { ...headers, "Content-Type": "text/html; charset=utf-8" },
+    headers: { ...HEADERS, "Content-Security-Policy": policy, ...type },
   });
 }
 

@@ -80,9 +80,11 @@ export class App implements Controls {
     this.view = { ...FIRST_VIEW, radiological: this.view.radiological };
     showHeading(study.record, this.entries.length > 1, this.source.reportAddress?.(id));
     this.tell("");
-    const [lesion] = reading.lesions.keys();
-    if (lesion === undefined) panels.moveTo(middleOf(study.grid.size));
-    else this.select(lesion);
+    const [lesion] = reading.listed();
+    if (!lesion) {
+      panels.moveTo(middleOf(study.grid.size));
+      this.list();
+    } else this.select(lesion.id);
     this.show(FIRST_VIEW);
   }
 
@@ -152,7 +154,7 @@ export class App implements Controls {
 
   next(by: 1 | -1): void {
     if (!this.open) return;
-    const ids = [...this.open.reading.lesions.keys()];
+    const ids = this.open.reading.listed().map(({ id }) => id);
     const at = ids.indexOf(this.open.selected ?? -1);
     const id = ids[(at + by + ids.length) % ids.length];
     if (id !== undefined) this.select(id);

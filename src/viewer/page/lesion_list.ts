@@ -10,8 +10,8 @@ import type { LesionState, Reading } from "./reading";
 export function showLesions(app: Controls, reading: Reading, selected: number | undefined): void {
   const list = byId("lesions");
   const focused = document.activeElement?.getAttribute("data-focus");
-  const rows = [...reading.lesions.values()]
-    .filter(({ found, voxels }) => found || voxels > 0)
+  const rows = reading
+    .listed()
     .map((lesion) => rowOf(app, reading, lesion, lesion.id === selected));
   if (rows.length === 0) {
     rows.push(

@@ -81,6 +81,11 @@ export class Reading {
     this.onChange();
   }
 
+  /** Lesions of the list: those that were found, and those that were drawn and are there. */
+  listed(): LesionState[] {
+    return [...this.lesions.values()].filter(({ found, voxels }) => found || voxels > 0);
+  }
+
   /** Undecided lesions that are still there. */
   open(): LesionState[] {
     return [...this.lesions.values()].filter(
@@ -138,12 +143,10 @@ export class Reading {
   saved(): { decisions: Decisions; corrected: Mask } {
     const { record } = this.study;
     const kept = Uint8Array.from(this.shown, (value) => (value === SHOWN.lesion ? 1 : 0));
-    const lesions = [...this.lesions.values()]
-      .filter(({ found, voxels }) => found || voxels > 0)
-      .map(({ id, decision, note, found }) => ({
-        ...{ id, decision, note },
-        ...(found ? {} : { seed: fileIndex(this.study, this.labels.indexOf(id)) }),
-      }));
+    const lesions = this.listed().map(({ id, decision, note, found }) => ({
+      ...{ id, decision, note },
+      ...(found ? {} : { seed: fileIndex(this.study, this.labels.indexOf(id)) }),
+    }));
     const decisions: Decisions = {
       ...{ format: DECISIONS_FORMAT, result: record.created, weights: record.weights },
       ...{ reader: this.reader, finished: this.finished, lesions, log: this.log },
