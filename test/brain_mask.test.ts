@@ -3,8 +3,9 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findBrain } from "../src/brain/brain_mask";
 import { dilated, eroded, largestPart } from "../src/brain/morphology";
-import { fieldOfView, MARGIN_MM, pairBrain } from "../src/brain/pair_brain";
+import { fieldOfView, MARGIN_MM, movedMask, pairBrain } from "../src/brain/pair_brain";
 import { IDENTITY } from "../src/data/affine";
 import { readMask } from "../src/data/nifti_read";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
@@ -14,6 +15,7 @@ import type { Mask, Size3, Volume } from "../src/data/volume";
 import { DEFAULT_RULE, greatestMass, lesionsOf } from "../src/decision/found_lesions";
 import { weightsMetadata } from "../src/infer/model_info";
 import { expectRefusal, succeed } from "./cli_rig";
+import { once } from "./once";
 import { MODEL, weightsContents } from "./weights_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-brain-"));
@@ -113,7 +115,7 @@ describe("bun run predict", () => {
   const visits = makePatient({ seed: 3, spacing: 4, fieldOfView: [160, 192, 160] }, 0).visits;
   /** A network that takes every voxel for a lesion. */
   const everywhere = path("everywhere.safetensors");
-  const write = async () => {
+  const written = once(async () => {
     for (const [i, visit] of visits.entries()) await writeVolume(path(`t${i + 1}.nii`), visit);
     const { tensors } = weightsContents((named) => {
       for (const [name, { shape }] of named) {
@@ -132,7 +134,7 @@ describe("bun run predict", () => {
       ...visits[0],
       data: new Uint8Array(visits[0].data.length),
     });
-  };
+  });
   const args = (...more: string[]) =>
     [
       ...["predict", "-t1", path("t1.nii"), "-t2", path("t2.nii"), "-o", path("o.nii")],
@@ -140,7 +142,7 @@ describe("bun run predict", () => {
     ] as const;
 
   test("leaves out what lies outside the brain, by its own mask or a file's, and says so", async () => {
-    await write();
+    await written();
     const report = path("r.json");
     const own = await succeed(...(args("--report", report) as unknown as [string]));
     expect(own.out).toMatch(/^mask: 0 lesions, 0\.0 mm³$/m);
@@ -162,10 +164,36 @@ describe("bun run predict", () => {
   });
 
   test("refuses a mask that is empty, is none or is not there", async () => {
+    await written();
     const refused = (what: RegExp, mask: string) =>
       expectRefusal(what, ...(args("--brain", mask) as unknown as [string]));
     await refused(/--brain .*none\.nii: no voxel of it lies in the image/, path("none.nii"));
     await refused(/t1\.nii: .*0 and 1/, path("t1.nii"));
     await refused(/auto\.nii: no such file/, path("auto.nii"));
+  });
+
+  test("refuses a mask that cannot be the brain of the first visit", async () => {
+    await written();
+    const [{ size, affine, data }] = visits;
+    const brain = movedMask(findBrain(visits[0]).mask, IDENTITY, visits[0]);
+    const refused = async (what: RegExp, name: string, mask: Mask, ...more: string[]) => {
+      await writeMask(path(name), mask);
+      const named = args("--brain", path(name), ...more);
+      await expectRefusal(what, ...(named as unknown as [string]));
+    };
+    const some = { ...brain, data: brain.data.map((v, i) => (i % 20 === 0 ? v : 0)) };
+    await refused(/some\.nii: holds \d\d ml, a brain 600 ml or more/, "some.nii", some);
+    const around = { size, affine, data: brain.data.map((v) => 1 - v) };
+    await refused(/around\.nii: holds \d % of what looks like the brain/, "around.nii", around);
+    const finer = [affine.map((v, i) => (i === 3 ? v + 9 : v)), data.slice()] as const;
+    await writeVolume(path("t3.nii"), { size, affine: finer[0], data: finer[1] });
+    const second = { ...brain, affine: finer[0] };
+    await refused(
+      /second\.nii: its grid is that of the second visit/,
+      "second.nii",
+      second,
+      "-t2",
+      path("t3.nii"),
+    );
   });
 });

@@ -107,7 +107,7 @@ test("mslesseg: consecutive or all visits of a patient; what cannot be paired is
     const grown = await readMask(join(out, "P2_T1_T2", "grown.nii.gz"));
     expect(voxels(grown)).toBe(0);
     const readme = readFileSync(join(out, "README.md"), "utf8");
-    expect(readme).toMatch(/truth is derived, not drawn by a rater.*by rule 1\. A component/);
+    expect(readme).toMatch(/truth is derived, not drawn by a rater.*by rule 2\. A component/);
     expect(readme).toMatch(/voxgrad \d+\.\d+\.\d+/);
     expect(readme).toMatch(/CC BY 4\.0\. Cite: Guarnera/);
 

@@ -1,6 +1,6 @@
 /** The quality of a pair: what it measures, when it has reservations, and what `predict` makes of them. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findBrain } from "../src/brain/brain_mask";
@@ -9,10 +9,11 @@ import { writeVolume } from "../src/data/nifti_write";
 import { makePatient } from "../src/data/phantom/patient";
 import { writeSafetensors } from "../src/data/safetensors_file";
 import type { Size3, Volume } from "../src/data/volume";
+import { inOrder, orderTo } from "../src/data/voxel_order";
 import { weightsMetadata } from "../src/infer/model_info";
 import type { PairQuality } from "../src/quality/pair_quality";
 import { qualityLines } from "../src/quality/quality_text";
-import { LEAST_CONTRAST, MOST_NOISE } from "../src/quality/reservations";
+import { identityReservations, LEAST_CONTRAST, MOST_NOISE } from "../src/quality/reservations";
 import { noiseOf, visitQuality } from "../src/quality/visit_quality";
 import { type MatchOptions, matchPair, qualityOf } from "../src/run/matched_pair";
 import type { ReadImage } from "../src/run/placed_pair";
@@ -144,6 +145,20 @@ test("half of the head, thick slices, another person: each is said in a sentence
   );
 });
 
+test("one image twice is no pair, in whatever order or place its voxels are stored", () => {
+  const turned = inOrder(image, orderTo(image.affine, "PIR"));
+  const elsewhere = image.affine.map((v, i) => (i === 3 ? v + 2 : v));
+  for (const other of [image, turned, { ...image, affine: elsewhere }]) {
+    expect(identityReservations([image, other])).toEqual([
+      "both visits hold the same voxels: they are one image, and nothing can be new in it",
+    ]);
+  }
+  const changed = image.data.with(image.data.length >> 1, -1);
+  for (const other of [lower(20), { ...image, data: changed }]) {
+    expect(identityReservations([image, other])).toEqual([]);
+  }
+});
+
 test("fluid that is no darker than the brain is seen", () => {
   const { mask } = findBrain(image);
   expect(visitQuality(image, mask).contrast).toBeWithin(0.4, 1);
@@ -223,5 +238,20 @@ describe("bun run predict", () => {
       expect.stringMatching(/^NOT FIT: the second visit covers/),
     ]);
     await succeed("predict", ...args("two.nii", "--weights", "none", "--strict"));
+  });
+
+  test("a visit without anything in it has no statistic", async () => {
+    await writeVolume(
+      path("dark.nii"),
+      map(() => 0),
+    );
+    const mask = ["-o", path("of_dark.nii")];
+    const { code, out, err } = await run(
+      "predict",
+      ...args("dark.nii", "--weights", "none", ...mask),
+    );
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toMatch(/dark\.nii: half of the brain or more is 0 at one of the visits/);
+    expect(existsSync(path("of_dark_change.nii"))).toBe(false);
   });
 });

@@ -19,7 +19,7 @@ import { reduced } from "../src/register/pyramid";
 import { exponential, logarithm, rotationDegrees } from "../src/register/rigid";
 import { robustScale } from "../src/register/robust_scale";
 import { solveNormal } from "../src/register/solve";
-import { warpTo } from "../src/register/warp";
+import { warpMask, warpTo } from "../src/register/warp";
 import { defaultDevice } from "./test_devices";
 
 const device = await defaultDevice();
@@ -89,6 +89,28 @@ test("a warped volume is that of the host, in one box or in many", async () => {
     const differs = found.data.filter((v, i) => Math.abs(v - wanted.data[i]!) > 1e-3);
     expect(differs.length).toBeLessThanOrEqual(found.data.length * 1e-4);
   }
+});
+
+test("a mask that is moved keeps its volume, also where it is one voxel thick", async () => {
+  const [size, affine] = [
+    [40, 40, 40],
+    [1, 0, 0, -20, 0, 1, 0, -20, 0, 0, 1, -20, 0, 0, 0, 1],
+  ] as const;
+  const data = new Uint8Array(40 ** 3);
+  // A sheet, a thread and thirty single voxels, well inside.
+  for (let x = 10; x < 30; x++) {
+    for (let y = 10; y < 30; y++) data[(14 * 40 + y) * 40 + x] = 1;
+    data[(25 * 40 + 20) * 40 + x] = 1;
+  }
+  for (let i = 0; i < 30; i++) {
+    const [x, y] = [11 + 3 * (i % 6), 11 + 3 * Math.floor(i / 6)];
+    data[(20 * 40 + y) * 40 + x] = 1;
+  }
+  const grid = { size, affine };
+  const moved = await warpMask(memory, { ...grid, data }, motion(7, 0.6), grid);
+  const volumes = [data, moved.data].map((mask) => mask.reduce((sum, v) => sum + v, 0));
+  expect(volumes[1]! / volumes[0]!).toBeWithin(0.95, 1.05);
+  expect(moved.data.every((v) => v === 0 || v === 1)).toBe(true);
 });
 
 const poseOf = (m: Affine) => ({ toVisit1: invertAffine(m), toVisit2: m, logScale: 0 });

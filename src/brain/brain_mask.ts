@@ -16,7 +16,7 @@ export interface BrainMask {
 /** Edge of the voxels in which the brain is looked for, mm. */
 const SPACING = 2;
 /** Brains of adults hold 900 to 1700 ml; the estimate takes some of what surrounds them. */
-const LEAST_ML = 600;
+export const LEAST_BRAIN_ML = 600;
 const MOST_ML = 2200;
 
 /** Sulci and ventricles up to this reach are closed before the brain is peeled, mm. */
@@ -40,8 +40,8 @@ export function findBrain(image: Volume): BrainMask {
   const mask = withoutNecks({ ...grid, data: estimateBrain(resampleTo(image, grid)) });
   const millilitres = (mask.data.reduce((sum, v) => sum + v, 0) * SPACING ** 3) / 1000;
   const doubt =
-    millilitres < LEAST_ML || millilitres > MOST_ML
-      ? `what looks like the brain holds ${Math.round(millilitres)} ml, a brain ${LEAST_ML} to ${MOST_ML} ml`
+    millilitres < LEAST_BRAIN_ML || millilitres > MOST_ML
+      ? `what looks like the brain holds ${Math.round(millilitres)} ml, a brain ${LEAST_BRAIN_ML} to ${MOST_ML} ml`
       : undefined;
   return { mask, millilitres, doubt };
 }

@@ -52,7 +52,7 @@ function readmeText(source: CohortSource): string {
     "## Truth",
     ...truthParagraphs(source),
     "The visits of a pair were aligned by registration first (registration.json in each folder). A mask " +
-      "travelled with its visit: trilinear, 1 from one half.",
+      "travelled with its visit, by the nearest voxel.",
     "## Licence",
     `${source.licence} Cite: ${source.cite}`,
     "## Pairs of one patient",

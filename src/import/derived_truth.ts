@@ -5,7 +5,7 @@ import { connectedComponents } from "../eval/components";
 
 /** A folder that was made by another version of the rule is refused. */
 export const TRUTH_RULE = {
-  version: 1,
+  version: 2,
   connectivity: 26,
   /** A lesion is new when it does not touch the earlier ones, grown by so many voxels. */
   apartVoxels: 1,

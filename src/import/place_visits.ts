@@ -53,7 +53,7 @@ export async function placeVisits(
   if (found.aligned && oneGrid) return asTheyAre(visit1, visit2, recordOf(found, kind), lines);
   const [time1, time2] = await onMiddleGrid(device, visit1, visit2, pose);
   const place = (mask: Mask, visit: 0 | 1) =>
-    warpMask(device, mask, visit === 0 ? pose.toVisit1 : pose.toVisit2, time1, "trilinear");
+    warpMask(device, mask, visit === 0 ? pose.toVisit1 : pose.toVisit2, time1);
   return { time1, time2, place, record: recordOf(found, kind), notes: lines };
 }
 

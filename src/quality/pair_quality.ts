@@ -12,7 +12,7 @@ import type { Alignment } from "../register/align";
 import { findHead } from "../register/head";
 import { cubeCorrelation } from "../register/quality";
 import type { MeasuredPair, VisitQuality } from "./measured_pair";
-import { reservationsOf } from "./reservations";
+import { identityReservations, reservationsOf } from "./reservations";
 import { visitQuality } from "./visit_quality";
 
 /** Two visits as they were made comparable. */
@@ -56,7 +56,11 @@ export function pairQuality(compared: ComparedPair): PairQuality {
       ...(smooth && driftOf(smooth)),
     },
   };
-  return { ...quality, reservations: reservationsOf(quality, alignment, compared.doubts) };
+  const reservations = [
+    ...identityReservations(images),
+    ...reservationsOf(quality, alignment, compared.doubts),
+  ];
+  return { ...quality, reservations };
 }
 
 /** Voxels of this edge are compared, mm: as at the last level of registration. */

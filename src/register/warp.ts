@@ -89,19 +89,18 @@ export async function warpTo(
 }
 
 /**
- * A mask in the same way. "trilinear", 1 from one half: a boundary is smooth and lies where it lay, but
- * what is a voxel or two thick shrinks. "nearest": the volume stays, the smallest parts too.
+ * A mask that travels with its visit, by the nearest voxel: its volume stays, that of the smallest parts
+ * too. (Trilinear, 1 from one half, took 5 to 17 % of lesions that are a voxel or two thick.)
  */
 export async function warpMask(
   memory: Memory,
   mask: Mask,
   motion: Affine,
   grid: Grid,
-  order: "nearest" | "trilinear",
 ): Promise<Mask> {
-  const shares = { ...mask, data: Float32Array.from(mask.data) };
-  const { size, affine, data } = await warpTo(memory, shares, motion, grid, { order });
-  return { size, affine, data: Uint8Array.from(data, (share) => (share >= 0.5 ? 1 : 0)) };
+  const values = { ...mask, data: Float32Array.from(mask.data) };
+  const { size, affine, data } = await warpTo(memory, values, motion, grid, { order: "nearest" });
+  return { size, affine, data: Uint8Array.from(data) };
 }
 
 async function warpBox(

@@ -41,7 +41,7 @@ export interface PairChange extends ToldPair {
   readonly spread: number;
 }
 
-/** @throws UserError where the brain cannot be found in both visits */
+/** @throws UserError where no brain is known, or a visit shows nothing in it */
 export async function changeOfFiles(
   request: ChangeRequest,
   openDevice: () => Promise<Device>,
@@ -66,7 +66,7 @@ export async function readChange(
   signal?: AbortSignal,
 ): Promise<ReadRequest> {
   const read = await readPair(request, observer, signal);
-  const brain = await readBrain(request.brain, read.images[0], (line) => observer.note(line));
+  const brain = await readBrain(request.brain, read.images, (line) => observer.note(line));
   return { ...read, brain };
 }
 
@@ -83,6 +83,7 @@ export async function changeOfRead(
   signal?.throwIfAborted();
   const { time1, time2 } = placed.pair;
   const found = changeStatistic(time1, time2, brainOf(placed, request));
+  if (!Number.isFinite(found.spread)) throw nothingToCompare(request);
   observer.onStage?.("statistic");
   signal?.throwIfAborted();
   const grid = request.grid ?? "t1";
@@ -92,6 +93,12 @@ export async function changeOfRead(
   const darker = clustersOf(z, -1).clusters;
   return { ...found, ...compared, acquisitions, visits, z, mask, brighter, darker };
 }
+
+const nothingToCompare = ({ t1, t2 }: ChangeRequest) =>
+  new UserError(
+    `${t1} and ${t2}: half of the brain or more is 0 at one of the visits, so there is nothing to compare; ` +
+      "check the images",
+  );
 
 /** What is brain at both visits, on the pair's grid. */
 function brainOf({ pair, brain }: MatchedPair, { t1, t2 }: ChangeRequest): Mask {

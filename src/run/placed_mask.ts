@@ -62,8 +62,8 @@ function distanceApart({ size, affine, data }: Mask, { toVisit1, toVisit2 }: Pos
 }
 
 /**
- * A mask on the grid of a pair: by the headers, or moved with its visit (nearest voxel: the volume of
- * small lesions stays). A line in `notes` tells of a change.
+ * A mask on the grid of a pair: by the headers, or moved with its visit. A line in `notes` tells of a
+ * change.
  * @throws UserError as maskOnGrid and visitOf
  */
 export async function placeMask(
@@ -79,7 +79,7 @@ export async function placeMask(
   const { path: visitPath, image } = visits[visit];
   const onVisit = maskOnGrid(path, mask, visitPath, image, notes);
   const motion = visit === 0 ? pose.toVisit1 : pose.toVisit2;
-  const moved = await warpMask(memory, onVisit, motion, pair.time1, "nearest");
+  const moved = await warpMask(memory, onVisit, motion, pair.time1);
   notes.push(
     `${path}: moved with visit ${visit + 1} (${millilitres(onVisit)} before, ${millilitres(moved)} after)`,
   );

@@ -4,7 +4,7 @@ import { IDENTITY, invertAffine, sameGrid } from "../data/affine";
 import { withoutHotVoxels } from "../data/hot_voxels";
 import type { FromFile } from "../data/nifti_decode";
 import { type Pair, pairOf } from "../data/pair";
-import type { Affine, Grid, Mask, Volume } from "../data/volume";
+import type { Grid, Mask, Volume } from "../data/volume";
 import type { Memory } from "../gpu/memory";
 import {
   type Alignment,
@@ -16,7 +16,7 @@ import {
   onMiddleGrid,
 } from "../register/align";
 import type { Pose } from "../register/step";
-import { warpTo } from "../register/warp";
+import { warpMask, warpTo } from "../register/warp";
 import type { RegisterMode } from "../settings/names";
 
 export const ANSWER_GRIDS = ["t1", "t2", "middle"] as const;
@@ -141,10 +141,5 @@ export async function maskOnPair(
   { pose, pair }: PlacedPair,
   mask: Mask,
 ): Promise<Mask> {
-  if (!pose) return mask;
-  const values = { ...mask, data: Float32Array.from(mask.data) };
-  const moved = await warpTo(memory, values, pose.toVisit1 as Affine, pair.time1, {
-    order: "nearest",
-  });
-  return { ...moved, data: Uint8Array.from(moved.data) };
+  return pose ? warpMask(memory, mask, pose.toVisit1, pair.time1) : mask;
 }

@@ -135,7 +135,7 @@ export async function readRequest(
 ): Promise<ReadRequest> {
   requireMask(request);
   const read = await readPair(request, observer, signal);
-  const brain = await readBrain(request.brain, read.images[0], (line) => observer.note(line));
+  const brain = await readBrain(request.brain, read.images, (line) => observer.note(line));
   return { ...read, brain };
 }
 
