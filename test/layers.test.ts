@@ -61,6 +61,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["src/core", "src/gpu", "src/platform", "src/data", "src/import", "src/result", "src/run"],
     "package.json",
   ],
+  "src/bids": [
+    ...["src/core", "src/platform", "src/data", "src/result", "src/run", "src/cohort"],
+    "package.json",
+  ],
   "src/experiment": [
     ...["src/core", "src/platform", "src/eval", "src/settings", "src/train", "src/run"],
     ...["src/terminal", "src/pictures"],

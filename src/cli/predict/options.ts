@@ -39,7 +39,8 @@ export interface PairOptions extends TuneFlags, Partial<LesionRule>, ModelChange
 /** Exit code of --strict where two visits are not fit to be compared. */
 export const NOT_FIT = 3;
 
-export function withPairOptions(program: Command): void {
+/** @param grid the default of --grid */
+export function withPairOptions(program: Command, grid: AnswerGrid = "t1"): void {
   program
     .option(
       "-w, --weights <files>",
@@ -114,7 +115,7 @@ export function withPairOptions(program: Command): void {
         "grid of the mask: of the first visit, the second, or between them",
       )
         .choices(ANSWER_GRIDS)
-        .default("t1" satisfies AnswerGrid),
+        .default(grid),
     )
     .option("--batch <n>", "most windows per run of a network (default: as tuned)", countOption)
     .option("--strict", "exit code 3 where two visits are not fit to be compared", false)

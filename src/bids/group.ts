@@ -1,0 +1,111 @@
+/** The group level: a table over all pairs of sessions, and a page that links to their reports. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { CohortPair } from "../cohort/pairs";
+import type { CohortRow } from "../cohort/table";
+import { writeAllAtomically } from "../platform/atomic_file";
+import { escapeHtml } from "../result/escape_html";
+import { REPORT_CSS } from "../result/report_css";
+import { pathsOf } from "./names";
+
+const COLUMNS: readonly (readonly [
+  name: string,
+  description: string,
+  of: (row: CohortRow) => unknown,
+])[] = [
+  ["status", "done, failed, or open: not done yet", ({ status }) => status],
+  [
+    "any_new_lesion",
+    "yes, no, or unknown: none was found in visits that are not fit to be compared",
+    ({ newLesion }) => newLesion,
+  ],
+  ["lesions", "number of new lesions in the mask", ({ lesions }) => lesions],
+  ["volume_mm3", "their volume", ({ volumeMm3 }) => volumeMm3?.toFixed(1)],
+  ["largest_mm3", "volume of the largest", ({ largestMm3 }) => largestMm3?.toFixed(1)],
+  ["fit", "whether the visits are fit to be compared", ({ fit }) => fit && "yes"],
+  ["problem", "why they are not, or why the pair failed", ({ problem }) => problem],
+];
+
+/** Writes `new_lesions.tsv`, its side-car and `new_lesions.html`; gives their paths. */
+export function writeGroup(
+  out: string,
+  pairs: readonly CohortPair[],
+  rows: readonly CohortRow[],
+): string[] {
+  const [tsv, json, html] = ["tsv", "json", "html"].map((end) => join(out, `new_lesions.${end}`));
+  const known = new Map(rows.map((row) => [row.patient, row]));
+  const all = pairs.flatMap(({ id, bids }) => {
+    const row = known.get(id);
+    return row && bids ? [{ ...bids, row }] : [];
+  });
+  const head = [
+    "participant_id",
+    "session_id",
+    "session_id_before",
+    ...COLUMNS.map(([name]) => name),
+  ];
+  const lines = all.map(({ subject, sessions, row }) => [
+    ...[subject, sessions[1], sessions[0]],
+    ...COLUMNS.map(([name, , of]) => plain(name === "fit" ? fitText(row) : of(row))),
+  ]);
+  const described = Object.fromEntries(
+    COLUMNS.map(([name, Description]) => [name, { Description }]),
+  );
+  writeAllAtomically([
+    { path: tsv!, data: [head, ...lines].map((line) => `${line.join("\t")}\n`).join("") },
+    { path: json!, data: `${JSON.stringify(described, null, 2)}\n` },
+    {
+      path: html!,
+      data: page(
+        head,
+        lines.map((line, i) => ({ line, report: reportOf(out, all[i]!) })),
+      ),
+    },
+  ]);
+  return [tsv!, html!];
+}
+
+const fitText = ({ fit }: CohortRow) => (fit === undefined ? undefined : fit ? "yes" : "no");
+
+/** n/a is a cell without a value in BIDS; a table has no tabs and line breaks in its cells. */
+const plain = (value: unknown): string =>
+  value === undefined || value === "" ? "n/a" : String(value).replace(/\s+/g, " ");
+
+function reportOf(out: string, pair: NonNullable<CohortPair["bids"]>): string | undefined {
+  const { report } = pathsOf(pair, "t2"); // it has one name on every grid
+  return existsSync(join(out, report)) ? report : undefined;
+}
+
+interface PageRow {
+  readonly line: readonly string[];
+  readonly report: string | undefined;
+}
+
+function page(head: readonly string[], rows: readonly PageRow[]): string {
+  const cells = ({ line, report }: PageRow) =>
+    line.map((text, i) => {
+      const shown = escapeHtml(text);
+      const linked = i === 0 && report !== undefined;
+      return `<td>${linked ? `<a href="${escapeHtml(encodeURI(report))}">${shown}</a>` : shown}</td>`;
+    });
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>New lesions</title>
+<style>${REPORT_CSS}
+body { max-width: none; }</style>
+</head>
+<body>
+<h1>New lesions</h1>
+<table>
+<tr>${head.map((name) => `<th>${name.replaceAll("_", " ").replace("mm3", "/ mm³")}</th>`).join("")}</tr>
+${rows.map((row) => `<tr>${cells(row).join("")}</tr>`).join("\n")}
+</table>
+<footer>voxgrad is research software and not a medical device. Nothing on this page may be used for diagnosis.</footer>
+</body>
+</html>
+`;
+}
