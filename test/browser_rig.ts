@@ -22,6 +22,7 @@ export interface TestPage {
   on(event: "pageerror", listener: (error: Error) => void): void;
   on(event: "request", listener: (request: { url(): string }) => void): void;
   readonly keyboard: { press(key: string): Promise<void> };
+  readonly touchscreen: { tap(x: number, y: number): Promise<void> };
   readonly mouse: {
     move(x: number, y: number, options?: { steps: number }): Promise<void>;
     down(options?: { button: "left" | "right" }): Promise<void>;
@@ -31,7 +32,10 @@ export interface TestPage {
 }
 
 export interface TestBrowser {
-  newPage(): Promise<TestPage>;
+  newPage(options?: {
+    hasTouch: boolean;
+    viewport: { width: number; height: number };
+  }): Promise<TestPage>;
   close(): Promise<void>;
 }
 

@@ -240,6 +240,31 @@ describe.skipIf(typeof browser === "string")(`the page${skipped}`, () => {
     expect(problems).toEqual([]);
   }, 120_000);
 
+  test("on a tablet a finger moves the crosshair, and draws", async () => {
+    if (typeof browser === "string") return;
+    const page = await browser.newPage({ hasTouch: true, viewport: SIZES[1] });
+    await page.goto(server.url);
+    await until(page, `document.querySelectorAll("#worklist li").length === 2`);
+    await openPatient(page, 2);
+    const path = join(SHOTS, "touch.png");
+    /** The axial slice of visit 2 at 1024 × 768, inside the frame that says that one draws. */
+    const axial = [0.385, 0.12, 0.69, 0.58];
+    const count = async () => {
+      await Bun.sleep(500);
+      await page.screenshot({ path });
+      return orange(path, axial);
+    };
+    expect(await count()).toBeGreaterThan(10);
+    // On the coronal plane of visit 1, low: the axial slice is then another.
+    await page.touchscreen.tap(100, 640);
+    expect(await count()).toBe(0);
+    await page.keyboard.press("b");
+    await page.touchscreen.tap(560, 300);
+    expect(await count()).toBeGreaterThan(20);
+    await page.keyboard.press("z");
+    expect(await count()).toBe(0);
+  }, 120_000);
+
   test("a brush leaves its outline under the pointer, in every plane, at any size and convention", async () => {
     const { page, problems } = await openPage();
     await openPatient(page, 2);

@@ -10,6 +10,7 @@ const MOUSE = [
     "grey window: across for contrast, up for lighter; double click for the first one",
   ],
   ["Shift drag", "move the picture"],
+  ["finger", "crosshair, or the brush; two fingers zoom"],
 ] as const;
 
 export function showHelp(): void {
@@ -32,7 +33,7 @@ export function showHelp(): void {
   const mouse = MOUSE.map(([what, text]) => line([kbd(what)], text));
   const close = make("button", { type: "button", class: "primary" }, "Close");
   close.addEventListener("click", () => dialog.close());
-  const mouseSection = make("section", {}, make("h2", {}, "Mouse"), ...mouse);
+  const mouseSection = make("section", {}, make("h2", {}, "Mouse and finger"), ...mouse);
   dialog.replaceChildren(make("div", {}, ...groups, mouseSection), close);
   if (!dialog.open) dialog.showModal();
 }

@@ -19,79 +19,149 @@ export interface PointerHost {
 /** Contrast and brightness for a move of so many pixels. */
 const PIXELS = 200;
 
+/** Two fingers that are this much farther apart, or nearer, zoom. */
+const PINCH = 0.03;
+
+/** What a pointer that is down does. */
+type Doing =
+  | { readonly kind: "stroke"; readonly stroke: Stroke; last?: Voxel }
+  | { readonly kind: "window" }
+  | { readonly kind: "crosshair" };
+
+interface Finger {
+  readonly x: number;
+  readonly y: number;
+}
+
 export function watchPointer(
   canvas: HTMLCanvasElement,
   i: 0 | 1,
   host: () => PointerHost | undefined,
-) {
-  let stroke: Stroke | undefined;
-  let last: Voxel | undefined;
-  let windowing = false;
-
-  const paint = (event: PointerEvent) => {
-    const { panels, reading, radius, painted } = host()!;
-    const box = canvas.getBoundingClientRect();
-    const found = panels.under(i, event.clientX - box.left, event.clientY - box.top);
-    if (!found || !stroke) return;
-    const { grid } = reading.study;
-    for (const voxel of between(last ?? found.voxel, found.voxel)) {
-      stroke.paint(disk(voxel, found.plane, radius, grid.size, voxelSize(grid.affine)));
-    }
-    last = found.voxel;
-    painted.call(host(), false);
-  };
-
-  const down = (event: PointerEvent) => {
-    const now = host();
-    if (!now) return;
-    if (event.button === 2) {
-      windowing = true;
-    } else if (event.button === 0 && now.tool !== "navigate") {
-      stroke = now.reading.stroke(now.tool === "erase", now.selected);
-      last = undefined;
-    } else return;
-    stop(event);
-    canvas.setPointerCapture(event.pointerId);
-    if (stroke) paint(event);
-  };
-
-  const move = (event: PointerEvent) => {
-    if (stroke) paint(event);
-    else if (windowing) {
-      const { windows } = host()!.panels;
-      windows.contrast(1 + event.movementX / PIXELS);
-      windows.brighten(-event.movementY / PIXELS);
-    } else return;
-    stop(event);
-  };
-
-  const up = () => {
-    windowing = false;
-    if (!stroke) return;
-    stroke.end();
-    stroke = undefined;
-    host()?.painted(true);
-  };
-
-  canvas.addEventListener("pointerdown", down, { capture: true });
-  canvas.addEventListener("pointermove", move, { capture: true });
-  for (const end of ["pointerup", "pointercancel"] as const) canvas.addEventListener(end, up);
-  // NiiVue listens to the mouse and to touches, which follow the pointer.
-  for (const name of ["mousedown", "mousemove", "mouseup", "touchstart", "touchmove", "touchend"]) {
-    const own = (event: Event) => {
-      const isRight = event instanceof MouseEvent && event.button === 2;
-      if (stroke || windowing || isRight || host()?.tool !== "navigate") stop(event);
-    };
-    canvas.addEventListener(name, own, { capture: true });
+): void {
+  const pointer = new CanvasPointer(canvas, i, host);
+  const capture = { capture: true };
+  canvas.addEventListener("pointerdown", (event) => pointer.down(event), capture);
+  canvas.addEventListener("pointermove", (event) => pointer.move(event), capture);
+  for (const end of ["pointerup", "pointercancel"] as const) {
+    canvas.addEventListener(end, (event) => pointer.up(event));
   }
-  canvas.addEventListener(
-    "dblclick",
-    (event) => {
-      stop(event);
-      host()?.panels.windows.reset();
-    },
-    { capture: true },
-  );
+  // NiiVue listens to the mouse and to touches, which follow the pointer: it gets the mouse's left button.
+  for (const name of ["mousedown", "mousemove", "mouseup"] as const) {
+    canvas.addEventListener(name, (event) => pointer.isOurs(event) && stop(event), capture);
+  }
+  for (const name of ["touchstart", "touchmove", "touchend"] as const) {
+    canvas.addEventListener(name, stop, { capture: true, passive: false });
+  }
+  const reset = (event: Event) => {
+    stop(event);
+    host()?.panels.windows.reset();
+  };
+  canvas.addEventListener("dblclick", reset, capture);
+}
+
+class CanvasPointer {
+  private doing: Doing | undefined;
+  /** Fingers that are down, by their pointers. */
+  private readonly fingers = new Map<number, Finger>();
+
+  constructor(
+    private readonly canvas: HTMLCanvasElement,
+    private readonly i: 0 | 1,
+    private readonly host: () => PointerHost | undefined,
+  ) {}
+
+  down(event: PointerEvent): void {
+    const host = this.host();
+    if (!host) return;
+    if (event.pointerType === "touch") {
+      this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+      // A second finger is no stroke: what the first has drawn ends here.
+      if (this.fingers.size > 1) {
+        this.end();
+        return;
+      }
+    }
+    this.doing = this.begin(event, host);
+    if (!this.doing) return;
+    stop(event);
+    this.canvas.setPointerCapture(event.pointerId);
+    this.go(event);
+  }
+
+  private begin({ button, pointerType }: PointerEvent, host: PointerHost): Doing | undefined {
+    if (button === 2) return { kind: "window" };
+    if (button !== 0) return undefined;
+    if (host.tool !== "navigate") {
+      return { kind: "stroke", stroke: host.reading.stroke(host.tool === "erase", host.selected) };
+    }
+    return pointerType === "mouse" ? undefined : { kind: "crosshair" };
+  }
+
+  move(event: PointerEvent): void {
+    if (this.fingers.has(event.pointerId)) this.pinch(event);
+    if (!this.doing) return;
+    this.go(event);
+    stop(event);
+  }
+
+  up({ pointerId }: PointerEvent): void {
+    this.fingers.delete(pointerId);
+    this.end();
+  }
+
+  /** Whether NiiVue must not see an event of the mouse. */
+  isOurs({ button }: MouseEvent): boolean {
+    return this.doing !== undefined || button === 2 || this.host()?.tool !== "navigate";
+  }
+
+  private end(): void {
+    const { doing } = this;
+    this.doing = undefined;
+    if (doing?.kind !== "stroke") return;
+    doing.stroke.end();
+    this.host()?.painted(true);
+  }
+
+  private go(event: PointerEvent): void {
+    const host = this.host();
+    if (!host || !this.doing) return;
+    const { panels } = host;
+    if (this.doing.kind === "window") {
+      panels.windows.contrast(1 + event.movementX / PIXELS);
+      panels.windows.brighten(-event.movementY / PIXELS);
+      return;
+    }
+    const box = this.canvas.getBoundingClientRect();
+    const found = panels.under(this.i, event.clientX - box.left, event.clientY - box.top);
+    if (!found) return;
+    if (this.doing.kind === "crosshair") {
+      panels.moveTo(found.voxel);
+      return;
+    }
+    const { grid } = host.reading.study;
+    for (const voxel of between(this.doing.last ?? found.voxel, found.voxel)) {
+      const voxels = disk(voxel, found.plane, host.radius, grid.size, voxelSize(grid.affine));
+      this.doing.stroke.paint(voxels);
+    }
+    this.doing.last = found.voxel;
+    host.painted(false);
+  }
+
+  /** Two fingers: nearer or farther. */
+  private pinch({ pointerId, clientX, clientY }: PointerEvent): void {
+    const apart = () => {
+      const [a, b] = [...this.fingers.values()];
+      return a && b ? Math.hypot(a.x - b.x, a.y - b.y) : 0;
+    };
+    const before = apart();
+    const old = this.fingers.get(pointerId)!;
+    this.fingers.set(pointerId, { x: clientX, y: clientY });
+    if (before === 0) return;
+    const factor = apart() / before;
+    // A small move waits for more of it.
+    if (Math.abs(factor - 1) < PINCH) this.fingers.set(pointerId, old);
+    else this.host()?.panels.zoom(factor);
+  }
 }
 
 function stop(event: Event): void {
