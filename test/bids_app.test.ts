@@ -113,6 +113,14 @@ test("mask, lesions and probability agree; side-cars name sources by URI and has
     .split("\n");
   const side = jsonOf(`${ANAT}_label-lesion_desc-new_mask.json`);
   expect(rows.length - 1).toBe(side.Lesions);
+  expect(jsonOf(`${ANAT}_desc-new_dseg.json`)).toMatchObject(
+    Object.fromEntries(
+      rows[0]!
+        .split("\t")
+        .slice(2)
+        .map((name) => [name, {}]),
+    ),
+  );
   expect(side.Lesions).toBe(new Set(labels.data).size - 1);
   expect(side).toMatchObject({ Type: "Lesion", SpatialReference: "orig" });
   const uris = ["ses-01", "ses-02"].map(
@@ -190,6 +198,9 @@ test("transforms: ITK's, one the inverse of the other, where registration was tr
   );
   const reference = side.SpatialReference.replace(/^bids::/, "");
   expect(existsSync(join(to, reference))).toBe(true);
+  // A validator asks for it of every image that a program has sampled.
+  const visit = readFileSync(join(to, reference.replace(".nii.gz", ".json")), "utf8");
+  expect(JSON.parse(visit).SkullStripped).toBe(false);
 });
 
 test("what does not fit is refused in one line", async () => {

@@ -46,12 +46,16 @@ export async function writePair(places: BidsPlaces, pair: Written, result: Resul
       : writeVolume(to(`${paths.lesions}.nii.gz`), { ...mask, data: Float32Array.from(labels) }),
     probability && writeVolume(to(`${paths.probability}.nii.gz`), probability),
     ...(record.grid === "middle" ? [visit1, visit2] : []).map((visit, i) => {
-      json(paths.visits[i]!, { Description: "the FLAIR, sampled half-way between both sessions" });
+      const Description = "the FLAIR, sampled half-way between both sessions";
+      json(paths.visits[i]!, { Description, SkullStripped: false });
       return writeVolume(to(`${paths.visits[i]}.nii.gz`), visit);
     }),
   ]);
   json(paths.mask, { Type: "Lesion", ...answerOf(record) });
-  json(paths.lesions, { Description: "each new lesion by its number, the largest is 1" });
+  json(paths.lesions, {
+    Description: "each new lesion by its number, the largest is 1",
+    ...COLUMNS,
+  });
   if (probability) json(paths.probability, { Description: meaningOf(record) });
   writeAtomically(to(`${paths.lesions}.tsv`), lesionsTsv(record));
   writeTransforms(record, to(paths.forward), to(paths.backward));
@@ -90,9 +94,21 @@ const meaningOf = ({ calibrated }: ResultRecord): string =>
     ? "probability of new lesion, calibrated on left-out patients"
     : "the network's output for new lesion: a score that is not calibrated";
 
+/** Of the table beside the numbered lesions, besides its index and name. */
+const COLUMNS = {
+  volume_mm3: { Description: "volume", Units: "mm^3" },
+  probability: {
+    Description: "mean of the map over the lesion; where calibrated, that it is a true one",
+  },
+  x_mm: { Description: "centre, towards right", Units: "mm" },
+  y_mm: { Description: "centre, towards anterior", Units: "mm" },
+  z_mm: { Description: "centre, towards superior", Units: "mm" },
+  side: { Description: "of the brain, where the centre is far enough from its middle" },
+};
+
 /** A row for each lesion; a cell that does not apply is n/a, as BIDS has it. */
 function lesionsTsv({ lesions }: ResultRecord): string {
-  const head = ["index", "name", "volume_mm3", "probability", "x_mm", "y_mm", "z_mm", "side"];
+  const head = ["index", "name", ...Object.keys(COLUMNS)];
   const rows = lesions.map(({ id, volumeMm3, probability, centreMm, side }) => [
     ...[id, `lesion${id}`, volumeMm3.toFixed(1), probability?.toFixed(4) ?? "n/a"],
     ...[...centreMm.map((mm) => mm.toFixed(1)), side ?? "n/a"],
