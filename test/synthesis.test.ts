@@ -13,9 +13,11 @@ import { gaussian } from "../src/data/smooth";
 import type { Mask, Volume } from "../src/data/volume";
 import { inOrder, orderTo } from "../src/data/voxel_order";
 import { connectedComponents } from "../src/eval/components";
+import { ACQUISITION, drawAcquisition } from "../src/synthesis/acquisition";
 import type { Background } from "../src/synthesis/background";
 import { ORIGIN, originOf, writeSynthetic } from "../src/synthesis/cohort";
-import { EVOLUTION } from "../src/synthesis/evolution";
+import { drawContrast, toned } from "../src/synthesis/contrast";
+import { EVOLUTION, evolved, type MadeLesion } from "../src/synthesis/evolution";
 import { fill } from "../src/synthesis/fill";
 import { blurred, fromSlices, intoSlices, planeSums, sliceGrid } from "../src/synthesis/filters";
 import { generatePair } from "../src/synthesis/generate";
@@ -78,7 +80,11 @@ describe("filters", () => {
     const point = new Float32Array(15 * 17 * 19);
     point[(9 * 17 + 8) * 15 + 7] = 1;
     const sigma = [0.3, 0.9, 1.4];
-    const even = blurred(point, size, sigma);
+    const even = blurred(
+      point,
+      size,
+      sigma.map((s) => s * s),
+    );
     expect(sum(even)).toBeCloseTo(1, 5);
     for (const axis of [0, 1, 2]) {
       let square = 0;
@@ -260,8 +266,73 @@ test("scans whose voxels are stored in another order give the same pairs, bit fo
   }
 });
 
-test("shares and ranges of the settings add up", () => {
+test("every scan that is drawn is within its ranges, and they are used", () => {
+  const random = new Philox(6);
+  const scans = Array.from({ length: 300 }, () => drawAcquisition(background, random));
+  const a = ACQUISITION;
+  const within = (values: number[], [low, high]: readonly [number, number], about = 0.15) => {
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    expect(least).toBeWithin(low, low + about * (high - low));
+    expect(most).toBeWithin(high - about * (high - low), high + 1e-9);
+  };
+  within(
+    scans.map(({ noise }) => noise),
+    a.noise,
+  );
+  within(
+    scans.map(({ bias }) => bias.depth),
+    a.biasDepth,
+  );
+  within(
+    scans.map(({ slices }) => slices.mm),
+    a.thickness,
+  );
+  within(
+    scans.map(({ interpolation }) => interpolation),
+    a.interpolation,
+  );
+  within(
+    scans.map(({ gain }) => gain),
+    a.gain,
+  );
+  expect(new Set(scans.map(({ slices }) => slices.axis)).size).toBe(3);
+  expect(scans.filter(({ ghost }) => ghost).length / 300).toBeCloseTo(a.ghost, 1);
+  for (const { contrast } of scans) {
+    expect(toned(contrast.curve, 0)).toBeCloseTo(0, 5);
+    expect(toned(contrast.curve, 1)).toBeCloseTo(1, 5);
+    // A lesion is above the tissue around it, whatever the sequence.
+    expect(toned(contrast.curve, 1.5)).toBeGreaterThan(toned(contrast.curve, 1.16));
+    expect(toned(contrast.curve, 1.5)).toBeGreaterThan(1.05);
+    expect(toned(contrast.curve, 0.35)).toBeLessThan(1);
+  }
+});
+
+test("three pairs in ten have nothing new; volumes and regions are spread as they are meant to be", () => {
+  const curve = drawContrast(new Philox(1)).curve;
+  const sight = { mm: 1, noise: 0.02, curve };
+  const all: MadeLesion[] = [];
+  let unchanged = 0;
+  for (let k = 0; k < 60; k++) {
+    const { made, appeared } = evolved(background, [], new Philox(8, k), [sight, sight]);
+    const isNew = made.some(({ fate }) => ["new", "grown", "brighter"].includes(fate));
+    if (!isNew) unchanged++;
+    expect(appeared.some((share) => share >= 0.5)).toBe(isNew);
+    all.push(...made);
+  }
+  expect(unchanged / 60).toBeWithin(0.15, 0.47);
   expect(sum(Object.values(EVOLUTION.regions))).toBeCloseTo(1, 6);
+  const volumes = all.map(({ volume }) => volume).sort((a, b) => a - b);
+  expect(volumes[0]!).toBeGreaterThanOrEqual(EVOLUTION.volume.least);
+  expect(volumes[volumes.length >> 1]!).toBeWithin(25, 100);
+  expect(volumes.at(-1)!).toBeGreaterThan(250);
+  const regions = new Set(all.map(({ region }) => region));
+  for (const region of ["periventricular", "juxtacortical", "deep", "infratentorial"] as const) {
+    expect(regions.has(region), region).toBe(true);
+  }
+  const fates = new Set(all.map(({ fate }) => fate));
+  for (const fate of ["new", "same", "changed", "gone", "shrunk", "grown"] as const) {
+    expect(fates.has(fate), fate).toBe(true);
+  }
 });
 
 describe("cohorts", () => {

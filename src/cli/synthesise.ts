@@ -22,7 +22,7 @@ interface Options {
 }
 
 /** Pairs on the picture. */
-const SHOWN = 12;
+const SHOWN = 24;
 
 const program = makeCommand(
   "synthesise",
@@ -39,7 +39,7 @@ const program = makeCommand(
   .option("--seed <n>", "the same seed and data give the same pairs", numberOption, 0)
   .option("--phantoms <n>", "made-up heads beside the scans", numberOption, 0)
   .option("--masks <dir>", "lesion masks: real shapes for a part of the lesions")
-  .option("--picture <file>", `PNG of the first ${SHOWN} pairs with new lesions`)
+  .option("--picture <file>", `PNG of the first ${SHOWN} pairs`)
   .option("--patients <ids>", "only these patients", idsOption)
   .option(...SHARD_OPTION);
 program.parse();
@@ -98,7 +98,8 @@ async function drawPairs(folder: string, picture: string): Promise<void> {
   for (const patient of (await openCohort(folder)).patients) {
     if (samples.length === SHOWN) break;
     const { id, time1: visit1, time2: visit2, truth } = await loadPatient(patient);
-    if (truth.data.includes(1)) samples.push({ title: id, visit1, visit2, truth });
+    const isNew = truth.data.includes(1);
+    samples.push({ title: isNew ? id : `${id}: nothing new`, visit1, visit2, truth });
   }
   drawSamples(samples, picture);
   say(`${picture}: ${samples.length} pairs`);

@@ -6,7 +6,7 @@ import type { Size3 } from "../data/volume";
 import type { Background } from "./background";
 import { type Contrast, drawContrast, nearContrast, toned } from "./contrast";
 import { type Axis, blurred, fromSlices, intoSlices, planeSums, sliceGrid } from "./filters";
-import { FieldRows, type Motion, moved } from "./motion";
+import { FieldRows, LINEAR_VARIANCE, type Motion, moved } from "./motion";
 import { NoiseStream } from "./noise";
 
 /** Everything that differs from scan to scan but for the pose. */
@@ -38,9 +38,11 @@ export const ACQUISITION = {
   sameScanner: 0.4,
   biasDepth: [0.02, 0.16],
   biasKnot: [55, 120],
-  spread: [0, 0.75],
-  noise: [0.008, 0.07],
-  interpolation: [0, 0.6],
+  spread: [0, 0.8],
+  /** Share of scans without any spread but the voxels'. */
+  sharp: 0.4,
+  noise: [0.012, 0.085],
+  interpolation: [0, 0.5],
   masked: 0.5,
   ghost: 0.12,
   ghostHeight: [0.01, 0.06],
@@ -60,7 +62,8 @@ const logarithmic = (random: Philox, [low, high]: readonly [number, number]) =>
 export function drawAcquisition(background: Background, random: Philox): Acquisition {
   const a = ACQUISITION;
   const slices = drawSlices(background, random);
-  const even = between(random, a.spread);
+  const wide = between(random, a.spread);
+  const even = random.uniform() < a.sharp ? 0 : wide;
   const spread = [0, 1, 2].map((axis) =>
     axis === slices.axis && slices.mm > 1.2 ? 0 : even * random.uniform(0.8, 1.1),
   ) as [number, number, number];
@@ -200,7 +203,12 @@ export function acquired(
   const { spread, slices, noise, interpolation, isMasked, ghost, gain } = acquisition;
   const tissue = shown(head, background, acquisition, framing, random);
   let image = moved(tissue, size, motion);
-  image = blurred(image, size, spread);
+  // What moving has blurred is taken back first: real scans were not moved.
+  image = blurred(
+    image,
+    size,
+    spread.map((sigma) => sigma ** 2 - LINEAR_VARIANCE),
+  );
   if (ghost) addGhost(image, size, ghost);
   const n = size[slices.axis];
   const spacing = slices.mm * slices.gap;
@@ -221,7 +229,7 @@ export function acquired(
   const stream = new NoiseStream(random);
   if (isMasked) stream.addNormal(cut.data, noise);
   else stream.addRician(cut.data, noise);
-  const inPlane = [0, 1, 2].map((axis) => (axis === slices.axis ? 0 : interpolation));
+  const inPlane = [0, 1, 2].map((axis) => (axis === slices.axis ? 0 : interpolation ** 2));
   const even = blurred(cut.data, cut.size, inPlane);
   const back = isFine
     ? even

@@ -7,16 +7,20 @@ export type Axis = 0 | 1 | 2;
 const MOST = 0.25;
 
 /**
- * Blurs by repeated weights (a, 1 − 2a, a); the border repeats.
- * @param sigma voxels, along each axis
+ * Blurs by repeated weights (a, 1 − 2a, a), or sharpens where a variance is below 0; the border repeats.
+ * @param variances voxels², along each axis, from −1/6 on
  * @returns a new array, or the given one where there is nothing to do
  */
-export function blurred(values: Float32Array, size: Size3, sigma: readonly number[]): Float32Array {
+export function blurred(
+  values: Float32Array,
+  size: Size3,
+  variances: readonly number[],
+): Float32Array {
   let from = values;
   for (const axis of [0, 1, 2] as const) {
-    const variance = sigma[axis]! ** 2;
-    if (variance < 1e-3) continue;
-    const passes = Math.ceil(variance / (2 * MOST));
+    const variance = variances[axis]!;
+    if (Math.abs(variance) < 1e-3) continue;
+    const passes = Math.max(1, Math.ceil(variance / (2 * MOST)));
     for (let pass = 0; pass < passes; pass++) {
       from = smoothed(from, size, axis, variance / (2 * passes));
     }

@@ -61,6 +61,9 @@ export class FieldRows {
   }
 }
 
+/** Variance along an axis, voxels², by which linear interpolation blurs on average over all positions. */
+export const LINEAR_VARIANCE = 1 / 6;
+
 /**
  * The head as a visit sees it, trilinear; 0 outside.
  * @param box voxels that are wanted: the rest is 0
