@@ -65,6 +65,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["src/core", "src/platform", "src/data", "src/result", "src/run", "src/cohort"],
     "package.json",
   ],
+  "src/live": [
+    ...["src/core", "src/platform", "src/settings", "src/train", "src/run", "src/viewer"],
+  ],
   "src/experiment": [
     ...["src/core", "src/platform", "src/eval", "src/settings", "src/train", "src/run"],
     ...["src/terminal", "src/pictures"],
@@ -164,9 +167,9 @@ function closure(path: string): { paths: Set<string>; packages: Set<string> } {
 
 /** The folders and codecs that a browser page predicts with. They may load a package that runs there. */
 const FOR_A_PAGE =
-  /^src\/((infer|decision|eval|brain|change|quality|viewer\/page)\/|run\/matched_pair|data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$)/;
+  /^src\/((infer|decision|eval|brain|change|quality|viewer\/page|live\/page)\/|run\/matched_pair|data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$)/;
 /** Packages that run in a page too. */
-const PACKAGES_OF_A_PAGE = ["zod", "nifti-reader-js", "@niivue/niivue"];
+const PACKAGES_OF_A_PAGE = ["zod", "nifti-reader-js", "@niivue/niivue", "uplot"];
 
 test("a page can import what predicts and the codecs: no Bun, Node or file system", () => {
   const entries = [...files.keys()].filter((path) => FOR_A_PAGE.test(path));

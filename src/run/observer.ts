@@ -7,6 +7,8 @@ import type { Budget } from "./training_rates";
 export type Phase = "pairs" | "tuning" | "training" | "predicting" | "cohort" | "viewing";
 
 export interface Observer extends TuneObserver {
+  /** A training has its run folder, with its settings and split in it. */
+  onFolder?(path: string): void;
   onBegin?(phase: Phase): void;
   onEnd?(phase: Phase): void;
   /** A report or a validation of a training, with the measured rates and the time left. */

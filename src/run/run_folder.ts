@@ -68,7 +68,7 @@ export const foldsPath = (path: string): string => join(path, "folds.json");
 const splitPath = (path: string) => join(path, "split.json");
 const choicesPath = (path: string) => join(path, "choices.json");
 const decisionPath = (path: string) => join(path, "decision.json");
-const metricsPath = (path: string) => join(path, "metrics.jsonl");
+export const metricsPath = (path: string) => join(path, "metrics.jsonl");
 
 /**
  * Makes the folder `path` with `config.json` and `split.json`.

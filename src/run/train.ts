@@ -138,6 +138,7 @@ async function trainIn(
   { sources, patients, choices, scans }: Inputs,
 ): Promise<TrainResult> {
   if (resumed) raiseVersion(resumed);
+  observer.onFolder?.(folder.path);
   keepChoices(memory.device, choices, config, folder, observer);
   const store = VolumeStore.create(memory, sources, {
     half: config.volumePrecision === "f16",

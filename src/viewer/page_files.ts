@@ -1,4 +1,4 @@
-/** The files of the page: made of src/viewer/page when a server starts, for the browser alone. */
+/** The files of a page: made of its folder when a server starts, for the browser alone. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,9 +11,12 @@ export interface PageFile {
 const PAGE = join(import.meta.dir, "page");
 const FONTS = ["inter-latin-400-normal.woff2", "inter-latin-600-normal.woff2"];
 
-/** By their names. */
-export async function pageFiles(): Promise<ReadonlyMap<string, PageFile>> {
-  const read = (name: string) => readFileSync(join(PAGE, name));
+/**
+ * By their names.
+ * @param page folder with index.html, page.css and main.ts
+ */
+export async function pageFiles(page = PAGE): Promise<ReadonlyMap<string, PageFile>> {
+  const read = (name: string) => readFileSync(join(page, name));
   const fonts = FONTS.map((name): [string, PageFile] => {
     const path = fileURLToPath(import.meta.resolve(`@fontsource/inter/files/${name}`));
     return [name, { type: "font/woff2", body: readFileSync(path) }];
@@ -21,14 +24,14 @@ export async function pageFiles(): Promise<ReadonlyMap<string, PageFile>> {
   return new Map<string, PageFile>([
     ["", { type: "text/html; charset=utf-8", body: read("index.html") }],
     ["page.css", { type: "text/css; charset=utf-8", body: read("page.css") }],
-    ["page.js", { type: "text/javascript; charset=utf-8", body: await script() }],
+    ["page.js", { type: "text/javascript; charset=utf-8", body: await script(page) }],
     ...fonts,
   ]);
 }
 
-async function script(): Promise<string> {
+async function script(page: string): Promise<string> {
   const { success, logs, outputs } = await Bun.build({
-    ...{ entrypoints: [join(PAGE, "main.ts")], target: "browser", format: "esm", minify: true },
+    ...{ entrypoints: [join(page, "main.ts")], target: "browser", format: "esm", minify: true },
     throw: false,
   });
   const [output] = outputs;

@@ -10,6 +10,7 @@ import { trainInProcess } from "../../run/training_process";
 import { say } from "../../terminal/command";
 import { watchInterrupt } from "../../terminal/interrupt";
 import { printResult } from "../../terminal/result";
+import { LivePageProcess } from "./live_page";
 import { budgetOf, newConfig, refuseSettings, resumeArguments, type TrainFlags } from "./settings";
 
 /** Whether the options ask for a cross-validation, new or to go on with. */
@@ -31,7 +32,12 @@ export async function crossValidate(command: Command): Promise<void> {
     budget: budgetOf(options),
     trainFold: (folder: string) => trainFold(folder, options, signal),
   };
-  const ended = await trainFolds(all, request, { note: say }).finally(dispose);
+  const page = new LivePageProcess(options.live, say);
+  page.show(all.path);
+  const ended = await trainFolds(all, request, { note: say }).finally(() => {
+    page.end();
+    dispose();
+  });
   const goOn = `bun run train --resume ${all.path}`;
   if ("code" in ended) {
     if (isInterruption(ended.code)) say(`all folds: ${goOn}`);

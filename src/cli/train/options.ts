@@ -5,8 +5,15 @@ import { START_PARTS, type StartParts } from "../../settings/lineage";
 import { DEFAULT_PRESET, presetsFor, sharedDefault } from "../../settings/presets";
 import { ABSENT } from "../../settings/setting";
 import { ADAPTER_OPTION } from "../../terminal/command";
-import { idsOption, numberOption, optionParser, pathsOption } from "../../terminal/options";
+import {
+  countOption,
+  idsOption,
+  numberOption,
+  optionParser,
+  pathsOption,
+} from "../../terminal/options";
 import { readShard } from "../../terminal/shard";
+import { LIVE_PORT } from "../view/beside_training";
 
 function withRunOptions(command: Command): void {
   const [gpu, software] = [presetsFor("gpu").join(" or "), presetsFor("software").join(" or ")];
@@ -42,7 +49,12 @@ function withRunOptions(command: Command): void {
         .choices(START_PARTS)
         .default("all" satisfies StartParts),
     )
-    .option("--resume <dir>", "go on with the run, or the cross-validation, in this folder");
+    .option("--resume <dir>", "go on with the run, or the cross-validation, in this folder")
+    .option(
+      "--live [port]",
+      `a page in the browser that follows the run (default port: ${LIVE_PORT}, or the next free one)`,
+      countOption,
+    );
 }
 
 function withSetting(command: Command, name: SettingName): void {

@@ -18,6 +18,7 @@ import { DEFAULT_PRESET, makeTrainConfig, presetHint, presetOf } from "../../set
 import { say } from "../../terminal/command";
 import { checkPaths, given } from "../../terminal/command_paths";
 import type { Shard } from "../../terminal/shard";
+import type { Live } from "./live_page";
 
 export interface TrainFlags extends TuneFlags {
   readonly data?: string;
@@ -35,6 +36,7 @@ export interface TrainFlags extends TuneFlags {
   readonly adapter?: string;
   readonly budget?: number;
   readonly iterations?: number;
+  readonly live?: Live;
   /** Started after the loss of a device (lost_device.ts). */
   readonly afterLoss?: boolean;
   readonly [setting: string]: unknown;
@@ -45,7 +47,17 @@ const isGiven = (command: Command, name: string) => command.getOptionValueSource
 
 /** Options that a resumed run accepts. */
 const OF_A_RESUMED_RUN = [
-  ...["resume", "adapter", "data", "budget", "iterations", "tune", "tuneSeconds", "afterLoss"],
+  ...[
+    "resume",
+    "adapter",
+    "data",
+    "budget",
+    "iterations",
+    "tune",
+    "tuneSeconds",
+    "afterLoss",
+    "live",
+  ],
 ];
 
 /** Before the work. @throws UserError for a run folder that is the data's, or that cannot be made */
