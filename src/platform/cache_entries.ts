@@ -22,7 +22,7 @@ export const CACHE_KINDS = {
     scans: true,
     names: /^([0-9a-f]{32})\.bin(?:\.json)?$/,
   },
-  scans: {
+  backgrounds: {
     holds: "patients' scans, looked through for pairs that are made of them",
     scans: true,
     names: /^([0-9a-f]{32})\.bin$/,

@@ -18,7 +18,7 @@ const digestOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).diges
 
 /** As readBackground, from the cache or made now. A damaged entry is made again. */
 export async function keptBackground(source: Source): Promise<Background> {
-  const path = join(privateCacheDir("scans"), `${await keyOf(source)}.bin`);
+  const path = join(privateCacheDir("backgrounds"), `${await keyOf(source)}.bin`);
   const found = readKept(path);
   const { patient, image: name } = source;
   if (found) return { ...found, patient, name };
