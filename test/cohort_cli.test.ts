@@ -141,6 +141,19 @@ test("killed: nothing half is left, and the same command does the rest", async (
   expect(statuses(out)).toEqual(Array(8).fill("done"));
 });
 
+test("Ctrl-C: what is done stays, no claim is left, and the exit code says so", async () => {
+  const out = join(folder, "interrupted");
+  const child = start("predict", cohort(many, out));
+  while (!existsSync(recordOf(out, "p0")) && child.exitCode === null) await Bun.sleep(5);
+  child.kill("SIGINT");
+  const said = await new Response(child.stdout).text();
+  expect(await child.exited).toBe(130);
+  expect(said).toMatch(/^\d of 8 pairs done, .*\d left\n/);
+  expect(readdirSync(join(out, ".cohort"))).toEqual(["settings.json"]);
+  const done = rowsOf(out).filter(({ status }) => status === "done");
+  expect(done.length).toBe(readdirSync(many).filter((id) => existsSync(recordOf(out, id))).length);
+});
+
 test("a pair that another machine works on is left to it, until its claim has aged", async () => {
   const out = join(folder, "elsewhere");
   const claim = join(out, ".cohort", `${IDS[1]}.claim`);

@@ -4,9 +4,11 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writePhantom } from "../src/data/phantom/cohort";
+import { createFolds, trainFolds } from "../src/run/folds";
 import { loadModels } from "../src/run/models";
 import { readMetrics } from "../src/run/run_folder";
 import { readValidation } from "../src/run/validation_record";
+import { makeTrainConfig } from "../src/settings/presets";
 import { expectRefusal, start, succeed } from "./cli_rig";
 import { once } from "./once";
 
@@ -83,6 +85,30 @@ test("predict takes the folder: the best weights of every fold, and thresholds f
     [0, 1, 2].map((k) => join(fold(k), "best.safetensors")),
   );
   expect(models.flatMap(({ sweeps }) => sweeps ?? []).length).toBe(3);
+});
+
+test("in parts: each fold is in one of them", async () => {
+  const config = makeTrainConfig("small", { spacing: 2, iterations: 1 });
+  const quiet = { note: () => {} };
+  const all = await createFolds(config, { data, folds: 3, out: join(folder, "parts") }, quiet);
+  const begun = [1, 2].map(async (index) => {
+    const folders: string[] = [];
+    const trainFold = async (path: string) => folders.push(path) - folders.length;
+    await trainFolds(all, { shard: { index, of: 2 }, trainFold }, quiet);
+    return folders;
+  });
+  const [fold0, fold1, fold2] = all.folds as [string, string, string];
+  expect(await Promise.all(begun)).toEqual([[fold0, fold2], [fold1]]);
+  await expectRefusal(
+    /--shard is of a cross-validation/,
+    "train",
+    "--data",
+    data,
+    "--shard",
+    "1/2",
+  );
+  const both = ["--fold", "1", "--shard", "1/2"];
+  await expectRefusal(/--fold names one fold/, "train", "--resume", all.path, ...both);
 });
 
 test("what does not fit is refused in one line", async () => {

@@ -377,6 +377,10 @@ describe("cohorts", () => {
     const ids = ["synthetic001", "synthetic002"];
     expect(readdirSync(shared).sort()).toEqual(["synthesis.json", ...ids]);
     expect(ids.map((id) => bytes(shared, id))).toEqual(ids.map((id) => bytes(out, id)));
+    const part = join(folder, "part");
+    await writeSynthetic(part, { ...options, part: { index: 2, of: 2 } });
+    expect(readdirSync(part).sort()).toEqual(["synthesis.json", "synthetic002"]);
+    expect(bytes(part, "synthetic002")).toEqual(bytes(shared, "synthetic002"));
   });
 
   test("in training: made of the training arm alone; of folders, what validation touches is left out", async () => {

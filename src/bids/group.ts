@@ -56,10 +56,7 @@ export function writeGroup(
     { path: json!, data: `${JSON.stringify(described, null, 2)}\n` },
     {
       path: html!,
-      data: page(
-        head,
-        lines.map((line, i) => ({ line, report: reportOf(out, all[i]!) })),
-      ),
+      data: page(lines.map((line, i) => ({ line, report: reportOf(out, all[i]!) }))),
     },
   ]);
   return [tsv!, html!];
@@ -67,27 +64,39 @@ export function writeGroup(
 
 const fitText = ({ fit }: CohortRow) => (fit === undefined ? undefined : fit ? "yes" : "no");
 
+const NONE = "n/a";
+
 /** n/a is a cell without a value in BIDS; a table has no tabs and line breaks in its cells. */
 const plain = (value: unknown): string =>
-  value === undefined || value === "" ? "n/a" : String(value).replace(/\s+/g, " ");
+  value === undefined || value === "" ? NONE : String(value).replace(/\s+/g, " ");
 
 function reportOf(out: string, pair: NonNullable<CohortPair["bids"]>): string | undefined {
   const { report } = pathsOf(pair, "t2"); // it has one name on every grid
   return existsSync(join(out, report)) ? report : undefined;
 }
 
+/** As the columns of the table, in words. */
+const HEAD = [
+  ...["participant", "session", "compared with", "", "any new lesion"],
+  ...["lesions", "mm³", "largest, mm³", "fit to be compared", "problem"],
+];
+const isNumber = (column: number): boolean => column >= 5 && column <= 7;
+
 interface PageRow {
   readonly line: readonly string[];
   readonly report: string | undefined;
 }
 
-function page(head: readonly string[], rows: readonly PageRow[]): string {
+function page(rows: readonly PageRow[]): string {
   const cells = ({ line, report }: PageRow) =>
     line.map((text, i) => {
-      const shown = escapeHtml(text);
+      const shown = text === NONE ? "" : escapeHtml(text);
       const linked = i === 0 && report !== undefined;
-      return `<td>${linked ? `<a href="${escapeHtml(encodeURI(report))}">${shown}</a>` : shown}</td>`;
+      const cell = linked ? `<a href="${escapeHtml(encodeURI(report))}">${shown}</a>` : shown;
+      return `<td${isNumber(i) ? ' class="n"' : ""}>${cell}</td>`;
     });
+  const done = rows.filter(({ line }) => line[3] === "done").length;
+  const found = rows.filter(({ line }) => line[4] === "yes").length;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -100,8 +109,9 @@ body { max-width: none; }</style>
 </head>
 <body>
 <h1>New lesions</h1>
+<p>${done} of ${rows.length} pairs of sessions done, ${found} with new lesions.</p>
 <table>
-<tr>${head.map((name) => `<th>${name.replaceAll("_", " ").replace("mm3", "/ mm³")}</th>`).join("")}</tr>
+<tr>${HEAD.map((name, i) => `<th${isNumber(i) ? ' class="n"' : ""}>${name}</th>`).join("")}</tr>
 ${rows.map((row) => `<tr>${cells(row).join("")}</tr>`).join("\n")}
 </table>
 <footer>voxgrad is research software and not a medical device. Nothing on this page may be used for diagnosis.</footer>

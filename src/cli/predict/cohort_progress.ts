@@ -8,7 +8,7 @@ import { Rate } from "../../terminal/rate";
 export class CohortProgress implements CohortObserver {
   private readonly line = new ProgressLine({});
   private readonly rate = new Rate();
-  private done = 0;
+  private begun = 0;
   private now = "";
   private field = "";
 
@@ -17,6 +17,7 @@ export class CohortProgress implements CohortObserver {
   }
 
   onPair({ id }: CohortPair): void {
+    this.begun++;
     this.now = id;
     this.field = "";
     this.show();
@@ -28,8 +29,6 @@ export class CohortProgress implements CohortObserver {
   }
 
   onRow(row: CohortRow): void {
-    this.done++;
-    this.rate.add(performance.now() / 1000, this.done);
     this.line.note(rowText(row));
   }
 
@@ -37,12 +36,15 @@ export class CohortProgress implements CohortObserver {
     this.line.stop();
   }
 
+  /** @param share of the pair in work */
   private show(share = 0): void {
+    const done = this.begun - 1 + share;
+    this.rate.add(performance.now() / 1000, done);
     const left = this.rate.secondsUntil(this.total);
-    const fields = [`pair ${Math.min(this.done + 1, this.total)}/${this.total} ${this.now}`];
+    const fields = [`pair ${this.begun}/${this.total} ${this.now}`];
     if (this.field !== "") fields.push(this.field);
     if (left !== undefined) fields.push(`${duration(left)} left`);
-    this.line.update((this.done + share) / this.total, fields);
+    this.line.update(done / this.total, fields);
   }
 }
 
