@@ -59,7 +59,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/cohort": [
     ...["src/core", "src/gpu", "src/platform", "src/data", "src/import", "src/result", "src/run"],
-    "package.json",
+    ...["src/terminal", "package.json"],
   ],
   "src/bids": [
     ...["src/core", "src/platform", "src/data", "src/result", "src/run", "src/cohort"],

@@ -5,6 +5,7 @@
 import { UserError } from "../core/errors";
 import { DeviceLost } from "../gpu/device";
 import type { Result } from "../result/parts";
+import { lineFor } from "../terminal/error_line";
 import type { CohortFolder } from "./folder";
 import type { CohortPair } from "./pairs";
 import type { CohortRow, CohortTable } from "./table";
@@ -112,7 +113,8 @@ async function computed<T>(
 
 /** A defect of ours ends the work on one pair only: the others may be hundreds, in the middle of a night. */
 function lineOf(error: unknown): string {
-  if (error instanceof UserError) return error.message;
+  const line = lineFor(error);
+  if (line !== undefined) return line;
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `a defect of voxgrad, please report it: ${text}`;
 }

@@ -1,12 +1,12 @@
-import { UserError } from "../core/errors";
 import { destroyDevices } from "../gpu/device";
 import { daysOfScans, removeOldScans } from "../platform/cache_entries";
 import { say } from "./command";
+import { lineFor } from "./error_line";
 import { sizeText } from "./read";
 import { resultsWritten } from "./result";
 
 /**
- * Runs a command: a {@link UserError} becomes one line on stderr and exit code 2, and so does what the
+ * Runs a command: a `UserError` becomes one line on stderr and exit code 2, and so does what the
  * system or its memory refuses; any other error keeps its stack and becomes exit code 1. Devices that are still open are destroyed at the end.
  */
 export async function runMain(main: () => Promise<void>): Promise<void> {
@@ -27,19 +27,6 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
   } finally {
     destroyDevices();
   }
-}
-
-/** What a user can do something about; undefined for a defect of ours. */
-function lineFor(error: unknown): string | undefined {
-  if (error instanceof UserError) return error.message;
-  if (!(error instanceof Error)) return undefined;
-  const { syscall } = error as NodeJS.ErrnoException;
-  if (syscall !== undefined)
-    return `${error.message}; check the path, its permissions and its disk`;
-  const isMemory = error instanceof RangeError && /out of memory|allocat/i.test(error.message);
-  return isMemory
-    ? `out of memory (${error.message}): take less at a time, or give this process more memory`
-    : undefined;
 }
 
 /** Scans of patients do not stay in the cache for ever. */

@@ -111,6 +111,11 @@ const PREDICT: readonly Line[] = [
   predict("--operating-point bold", /--operating-point/),
   predict("-w none --operating-point sensitive", /--operating-point sensitive|no such file/),
   predict("--unknown 1", /--unknown/),
+  predict("--cohort none --out o", /-t1 is of one pair/),
+  ["predict --cohort none --out o", /none: no such folder/],
+  ["predict --cohort docs --out o", /docs: no pair of visits found/],
+  ["predict --cohort docs", /--out/],
+  ["predict --cohort docs --out o --shard 3/2", /--shard/],
 ];
 
 const OTHERS: readonly Line[] = [
@@ -120,6 +125,9 @@ const OTHERS: readonly Line[] = [
   ["evaluate --references none --predictions none", /none/],
   ["evaluate --connectivity 7", /--connectivity/],
   ["view none", /none: no such folder/],
+  ["bids docs", /missing required argument/],
+  ["bids docs o session", /Allowed choices are participant, group/],
+  ["bids docs o group", /docs: holds no dataset_description/],
   ["view README.md", /README\.md: is a file/],
   ["view --port 0", /--port/],
   ["evaluate --reference a --prediction b --reliability c", /--reliability draws/],
