@@ -8,6 +8,7 @@ import { Philox } from "../src/core/random";
 import { writeVolume } from "../src/data/nifti_write";
 import { makePatient } from "../src/data/phantom/patient";
 import { writeSafetensors } from "../src/data/safetensors_file";
+import { shownPart } from "../src/data/shown_part";
 import type { Size3, Volume } from "../src/data/volume";
 import { inOrder, orderTo } from "../src/data/voxel_order";
 import { weightsMetadata } from "../src/infer/model_info";
@@ -142,6 +143,21 @@ test("half of the head, thick slices, another person: each is said in a sentence
   const person = await qualityBetween(image, stranger);
   expect(person.reservations).toContainEqual(
     expect.stringMatching(/do not lie on each other as one head/),
+  );
+});
+
+test("planes of one value around an image are no field of view", async () => {
+  const [nx, ny, nz] = image.size;
+  const top = Math.round(0.6 * nz);
+  const padded = map((v) => v + 1).data.map((v, i) => (i < top * nx * ny ? v : 0));
+  const outer = image.data.map((v) => v + 1);
+  outer.fill(0, 0, 2 * nx * ny);
+  const shown = shownPart({ ...image, data: outer });
+  expect([shown.size, shown.affine[11]! - image.affine[11]!]).toEqual([[nx, ny, nz - 2], 6]);
+  expect(shownPart(map(() => 5))).toEqual({ size: image.size, affine: image.affine });
+  const { reservations } = await qualityBetween(image, { ...image, data: padded });
+  expect(reservations).toContainEqual(
+    expect.stringMatching(/^the second visit covers \d\d % of the brain$/),
   );
 });
 

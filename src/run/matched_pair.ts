@@ -7,6 +7,7 @@ import { type PairBrain, pairBrain, type SeenVisit } from "../brain/pair_brain";
 import { type Bias, biasBetween, biasText, withoutBias } from "../change/differential_bias";
 import { IDENTITY } from "../data/affine";
 import { withoutHotVoxels } from "../data/hot_voxels";
+import { shownPart } from "../data/shown_part";
 import type { Mask } from "../data/volume";
 import type { Memory } from "../gpu/memory";
 import { type PairQuality, pairQuality } from "../quality/pair_quality";
@@ -66,7 +67,7 @@ export async function matchPair(
     : await placePair(memory, ...visits, register, brains);
   // A mask that was given is the brain of both visits.
   const masks: Brains = typeof wanted === "string" ? brains : [wanted, undefined];
-  const brain = pairBrain(seenVisits(placed, masks), placed.pair.time1);
+  const brain = pairBrain(seenVisits(placed, visits, masks), placed.pair.time1);
   const matched = { ...placed, visits, brains, doubts, brain };
   if (biasMode === "off") return withNotes(matched, notes);
   const { bias, line } = biasOf(matched);
@@ -96,11 +97,15 @@ export function brainsOf(
   return { brains: [first, own[1]], doubts: [found[0]?.doubt, found[1]?.doubt] };
 }
 
-/** Where the visits lie as seen from the pair. */
-function seenVisits({ pose, native }: PlacedPair, brains: Brains): [SeenVisit, SeenVisit] {
+/** Where the visits lie as seen from the pair; padding is no field of view. */
+function seenVisits(
+  { pose }: PlacedPair,
+  [one, two]: MatchedPair["visits"],
+  brains: Brains,
+): [SeenVisit, SeenVisit] {
   return [
-    { grid: native[0], toVisit: pose?.toVisit1 ?? IDENTITY, mask: brains[0] },
-    { grid: native[1], toVisit: pose?.toVisit2 ?? IDENTITY, mask: brains[1] },
+    { grid: shownPart(one.image), toVisit: pose?.toVisit1 ?? IDENTITY, mask: brains[0] },
+    { grid: shownPart(two.image), toVisit: pose?.toVisit2 ?? IDENTITY, mask: brains[1] },
   ];
 }
 
@@ -134,6 +139,6 @@ export function qualityOf(matched: MatchedPair): PairQuality {
   return pairQuality({
     ...matched,
     images: [one.image, two.image],
-    seen: seenVisits(matched, matched.brains),
+    seen: seenVisits(matched, matched.visits, matched.brains),
   });
 }
