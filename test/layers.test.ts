@@ -66,7 +66,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "package.json",
   ],
   "src/live": [
-    ...["src/core", "src/platform", "src/settings", "src/train", "src/run", "src/viewer"],
+    ...["src/core", "src/platform", "src/data", "src/eval", "src/settings", "src/train"],
+    ...["src/run", "src/result", "src/viewer", "package.json"],
   ],
   "src/experiment": [
     ...["src/core", "src/platform", "src/eval", "src/settings", "src/train", "src/run"],

@@ -12,6 +12,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openCohort } from "../src/data/cohort";
+import { readMask } from "../src/data/nifti_read";
 import { namedRuns, runsAt } from "../src/live/find_runs";
 import { FollowedFile } from "../src/live/followed_file";
 import type { Message } from "../src/live/message";
@@ -19,13 +21,18 @@ import { RunFollower } from "../src/live/run_follower";
 import { infoOf } from "../src/live/run_settings";
 import { serveRuns } from "../src/live/server";
 import { settingTable } from "../src/live/setting_table";
+import type { ResultRecord } from "../src/result/record";
 import {
   appendMetrics,
+  checkpointPaths,
   createRunFolder,
   type RunFolder,
   truncateMetrics,
 } from "../src/run/run_folder";
 import { RunLog } from "../src/run/run_log";
+import { patientPicture } from "../src/run/run_pictures";
+import type { ValidationPatient } from "../src/run/validate";
+import { recordPatient, writeValidation } from "../src/run/validation_record";
 import { makeTrainConfig } from "../src/settings/presets";
 import { expectRefusalOf, start } from "./cli_rig";
 import { writeCohort } from "./faults/cohort";
@@ -118,6 +125,47 @@ test("runs in a folder, and names that tell them apart", () => {
   const paths = ["cv1", "cv2"].flatMap((name) => runsAt(join(root, name)));
   expect(namedRuns(paths).map(({ name }) => name)).toEqual(["cv1/fold0", "fold1", "cv2/fold0"]);
   expect(runsAt(join(root, "absent"))).toEqual([]);
+});
+
+test("a validation patient of a finished run opens in the viewer, with its mask; decisions stay", async () => {
+  const data = join(root, "cohort");
+  await writeCohort(data, 2);
+  const config = makeTrainConfig("small", { iterations: 100 });
+  const split = { data, train: ["p02"], val: ["p01"] };
+  const run = createRunFolder(join(root, "finished"), config, split);
+  writeFileSync(patientPicture(run, "p01"), "");
+  writeFileSync(checkpointPaths(run, "last").weights, "weights");
+  const server = await serveRuns([{ path: run.path, name: "run" }], { port: 0, orNext: false });
+  const page = `${server.url}runs/0/viewer/0`;
+  const refused = await fetch(page);
+  expect([refused.status, await refused.text()]).toEqual([
+    422,
+    expect.stringContaining("p01 has no mask yet"),
+  ]);
+  const patient = (await openCohort(data)).patients[0]!;
+  const truth = await readMask(patient.truth);
+  const prepared = {} as ValidationPatient["prepared"]; // Not asked for by the record.
+  const validated = await recordPatient(run, { patient, prepared, truth }, truth);
+  writeValidation(run, { iteration: 100, seconds: 1, patients: [validated] });
+  const messages = await messagesUntil(server.url, ({ kind }) => kind === "pictures");
+  expect(messages.at(-1)).toMatchObject({ pictures: [{ viewer: "runs/0/viewer/0" }] });
+  expect(messages.find(({ kind }) => kind === "state")).toMatchObject({ state: "finished" });
+  const opened = await fetch(page);
+  expect(await opened.text()).toContain("<title>voxgrad</title>");
+  const viewer = opened.url;
+  expect((await fetch(page)).url).toBe(viewer);
+  const list = await (await fetch(`${viewer}results`)).json();
+  expect(list).toMatchObject([{ patient: "p01, iteration 100", state: "new" }]);
+  const folder = join(run.path, "viewer", "p01, iteration 100");
+  const mask = await readMask(join(folder, "mask.nii.gz"));
+  expect(Buffer.compare(mask.data, truth.data)).toBe(0);
+  const { record } = (await (await fetch(`${viewer}results/0`)).json()) as { record: ResultRecord };
+  expect(record.lesions.map(({ voxels }) => voxels)).toEqual([
+    truth.data.filter((v) => v === 1).length,
+  ]);
+  expect(record.quality.fit).toBe(false);
+  await server.stop();
+  expect(await isServed(viewer)).toBe(false);
 });
 
 /** The messages of the stream until one is as asked. */

@@ -31,6 +31,8 @@ export interface RunPicture {
   readonly patient: string;
   /** Below the page's address. */
   readonly address: string;
+  /** The same of the patient in the viewer: once the run is finished, its mask is kept. */
+  readonly viewer?: string;
 }
 
 export type Message =

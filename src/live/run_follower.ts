@@ -7,7 +7,7 @@ import { metricsPath, openRunFolder, type RunFolder } from "../run/run_folder";
 import { isLocked } from "../run/run_lock";
 import { logPath } from "../run/run_log";
 import { patientPicture } from "../run/run_pictures";
-import { isFinished } from "../run/validation_record";
+import { readValidation } from "../run/validation_record";
 import type { NamedRun } from "./find_runs";
 import { FollowedFile } from "./followed_file";
 import type { Line, Message, RunPicture, RunState } from "./message";
@@ -24,6 +24,8 @@ export class RunFollower {
   private problems: string[] = [];
   /** Lines of metrics.jsonl that were read. */
   private count = 0;
+  /** Iteration of the last one. */
+  private last = 0;
 
   /** @param id by which the page calls the run; it is in the pictures' addresses */
   constructor(
@@ -36,7 +38,8 @@ export class RunFollower {
 
   poll(): Message[] {
     this.problems = this.problems.filter((text) => text.includes("metrics.jsonl"));
-    const now = [...this.folderNews(), ...this.metricsNews(), ...this.logNews()];
+    const lines = this.metricsNews();
+    const now = [...this.folderNews(), ...lines, ...this.logNews()];
     const text = this.problems[0] ?? "";
     if (text !== "" || this.sent.has("problem")) {
       now.push(...this.unlessSent({ kind: "problem", run: this.id, text }));
@@ -50,7 +53,7 @@ export class RunFollower {
       const folder = openRunFolder(this.run.path);
       return [
         { kind: "info", run, info: infoOf(folder, this.run.name) } as const,
-        { kind: "state", run, state: stateOf(folder) } as const,
+        { kind: "state", run, state: stateOf(folder, this.last) } as const,
         { kind: "pictures", run, pictures: picturesOf(folder, run) } as const,
       ].flatMap((message) => this.unlessSent(message));
     } catch (error) {
@@ -67,6 +70,7 @@ export class RunFollower {
       this.problems = [];
     }
     const read = lines.flatMap((line) => this.lineOf(line));
+    this.last = read.at(-1)?.iteration ?? (reset ? 0 : this.last);
     return inParts(read, reset).map((part) => ({ kind: "lines", run: this.id, ...part }));
   }
 
@@ -105,17 +109,20 @@ function inParts<T>(lines: readonly T[], reset: boolean): { lines: T[]; reset: b
   }));
 }
 
-function stateOf(folder: RunFolder): RunState {
+/** A run that was gone on with after its end is not finished until it is validated again. */
+function stateOf(folder: RunFolder, last: number): RunState {
   if (isLocked(folder.path)) return "training";
-  const { iterations, seconds } = folder.config as { iterations?: number; seconds?: number };
-  return isFinished(folder, { iterations, seconds }) ? "finished" : "ended";
+  const record = readValidation(folder);
+  return record && record.iteration >= last ? "finished" : "ended";
 }
 
 /** Of the validation patients that have one; the address changes with the picture. */
 function picturesOf(folder: RunFolder, run: number): RunPicture[] {
+  const isKept = readValidation(folder) !== undefined;
   return folder.split.val.flatMap((patient, i) => {
     const status = statSync(patientPicture(folder, patient), { throwIfNoEntry: false });
     if (!status?.isFile()) return [];
-    return [{ patient, address: `runs/${run}/pictures/${i}?v=${Math.round(status.mtimeMs)}` }];
+    const address = `runs/${run}/pictures/${i}?v=${Math.round(status.mtimeMs)}`;
+    return [{ patient, address, viewer: isKept ? `runs/${run}/viewer/${i}` : undefined }];
   });
 }

@@ -4,12 +4,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../core/errors";
-import { openRunFolder } from "../run/run_folder";
+import { openRunFolder, type RunFolder } from "../run/run_folder";
 import { patientPicture } from "../run/run_pictures";
 import { HEADERS, isToken, refusal } from "../viewer/guard";
 import { type PageFile, pageFiles } from "../viewer/page_files";
+import { serveViewer, type ViewerServer } from "../viewer/server";
 import { eventStream } from "./event_stream";
 import type { NamedRun } from "./find_runs";
+import { validatedResult } from "./validated_result";
 
 const PAGE = join(import.meta.dir, "page");
 const HIGHEST_PORT = 65535;
@@ -44,7 +46,11 @@ export async function serveRuns(
         fetch: (request, { port: own }) => page.answer(request, own ?? 0),
       });
       const url = `http://127.0.0.1:${server.port}/${page.token}/`;
-      return { url, stop: () => server.stop(true) };
+      const stop = async () => {
+        await server.stop(true);
+        await page.stop();
+      };
+      return { url, stop };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
       if (orNext && tried < Math.min(port + TRIES, HIGHEST_PORT)) continue;
@@ -61,13 +67,16 @@ function uplotStyle(): PageFile {
 }
 
 class LivePage {
+  /** Of validation patients, by the folders of their results. */
+  private readonly viewers = new Map<string, ViewerServer>();
+
   constructor(
     private readonly runs: readonly NamedRun[],
     readonly token: string,
     private readonly files: ReadonlyMap<string, PageFile>,
   ) {}
 
-  answer(request: Request, port: number): Response {
+  async answer(request: Request, port: number): Promise<Response> {
     const why = refusal(request, port);
     if (why !== undefined) return refuse(403, why);
     const [token = "", ...parts] = new URL(request.url).pathname.slice(1).split("/");
@@ -76,36 +85,46 @@ class LivePage {
     }
     if (request.method !== "GET") return refuse(405, "not allowed");
     try {
-      return this.route(parts);
+      return await this.route(parts);
     } catch (error) {
       if (error instanceof UserError) return refuse(422, error.message);
       throw error;
     }
   }
 
-  private route([first = "", run = "", kind = "", place = ""]: string[]): Response {
+  private async route([first = "", run = "", kind = "", place = ""]: string[]): Promise<Response> {
     if (first === "events") {
       return respond(eventStream(this.runs), "text/event-stream");
     }
-    if (first === "runs") {
-      const path = kind === "pictures" ? this.picture(run, place) : undefined;
-      return path === undefined
-        ? refuse(404, "no such picture")
-        : respond(Bun.file(path), "image/png");
-    }
+    if (first === "runs") return this.ofPatient(run, kind, place);
     const file = this.files.get(first);
     if (!file) return refuse(404, "no such file");
     return respond(file.body as Uint8Array<ArrayBuffer> | string, file.type);
   }
 
-  /** Path of the picture of a run's validation patient, both by their places. */
-  private picture(run: string, place: string): string | undefined {
-    if (!/^\d+$/.test(run) || !/^\d+$/.test(place)) return undefined;
-    const named = this.runs[Number(run)];
-    const patient = named && openRunFolder(named.path).split.val[Number(place)];
-    if (named === undefined || patient === undefined) return undefined;
-    const path = patientPicture(named, patient);
-    return existsSync(path) ? path : undefined;
+  /** About a run's validation patient, both by their places. */
+  private async ofPatient(run: string, kind: string, place: string): Promise<Response> {
+    const isPlace = [run, place].every((text) => /^\d+$/.test(text));
+    const named = isPlace ? this.runs[Number(run)] : undefined;
+    const folder = named && openRunFolder(named.path);
+    const patient = folder?.split.val[Number(place)];
+    if (folder === undefined || patient === undefined) return refuse(404, "no such patient");
+    if (kind === "viewer") return this.openViewer(folder, patient);
+    const path = patientPicture(folder, patient);
+    if (kind !== "pictures" || !existsSync(path)) return refuse(404, "no such picture");
+    return respond(Bun.file(path), "image/png");
+  }
+
+  /** The viewer has an address of its own, which the page is sent to. */
+  private async openViewer(run: RunFolder, patient: string): Promise<Response> {
+    const folder = await validatedResult(run, patient);
+    const viewer = this.viewers.get(folder) ?? (await serveViewer([folder]));
+    this.viewers.set(folder, viewer);
+    return new Response(null, { status: 303, headers: { ...HEADERS, Location: viewer.url } });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.viewers.values()].map((viewer) => viewer.stop()));
   }
 }
 

@@ -3,7 +3,7 @@ import { byId, make } from "../../viewer/page/dom";
 import type { Message } from "../message";
 import { Chart } from "./chart";
 import { CHARTS } from "./chart_specs";
-import { showLog } from "./log_view";
+import { showLog, showLogEnd } from "./log_view";
 import { PictureDialog, showPatients } from "./patients_view";
 import { showRuns } from "./runs_view";
 import type { Axis } from "./series";
@@ -125,6 +125,7 @@ export class App {
       byId(id).hidden = id !== chosen;
       byId(`tab-${id}`).setAttribute("aria-selected", String(id === chosen));
     }
+    if (chosen === "log") showLogEnd();
   }
 
   private help(): void {

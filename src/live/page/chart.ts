@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import { make } from "../../viewer/page/dom";
 import { type ChartSpec, type Curve, curvesOf } from "./chart_specs";
-import { type Axis, valueAt } from "./series";
+import { type Axis, robustRange, valueAt } from "./series";
 import type { Run } from "./store";
 import { short, tick, timeTick } from "./text";
 
@@ -86,7 +86,6 @@ export class Chart {
   }
 
   private options(axis: Axis): uPlot.Options {
-    const { range, logarithmic } = this.spec;
     const axes = {
       stroke: TEXT,
       font: FONT,
@@ -101,7 +100,7 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: {
         x: { time: false, range: () => [0, Math.max(1, this.end)] },
-        y: logarithmic ? { distr: 3 } : range ? { range: [...range] } : {},
+        y: this.yScale(),
       },
       axes: [
         { ...axes, ...places, size: 26, values: (_, ticks) => ticks.map((v) => onAxis(v, axis)) },
@@ -113,6 +112,13 @@ export class Chart {
       series: [{}, ...this.curves.map(seriesOf)],
       hooks: { setCursor: [(plot) => this.pointed(plot)] },
     };
+  }
+
+  private yScale(): uPlot.Scale {
+    const { range, logarithmic, robust } = this.spec;
+    if (logarithmic) return { distr: 3 };
+    if (robust) return { range: () => robustRange(this.curves.map(({ points }) => points)) };
+    return range ? { range: [...range] } : {};
   }
 
   private pointed({ cursor, posToVal }: uPlot): void {

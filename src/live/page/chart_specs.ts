@@ -15,6 +15,8 @@ export interface ChartSpec {
   readonly title: string;
   readonly range?: readonly [number, number];
   readonly logarithmic?: boolean;
+  /** From 0 to thrice the median at most: the rate just after the kernels were compiled is none. */
+  readonly robust?: boolean;
   readonly curves: readonly Part[];
   /** Left out where no run has a number for it. */
   readonly optional?: boolean;
@@ -100,6 +102,7 @@ export const CHARTS: readonly ChartSpec[] = [
   },
   {
     title: "Speed",
+    robust: true,
     curves: [{ key: "iterationsPerSecond", label: "iterations/s", colour: YELLOW }],
   },
 ];

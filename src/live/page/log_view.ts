@@ -6,6 +6,12 @@ import type { Run } from "./store";
 const MOST = 1000;
 let shown = "";
 
+/** Once the panel is seen: what is hidden does not scroll. */
+export function showLogEnd(): void {
+  const panel = byId("log");
+  panel.scrollTop = panel.scrollHeight;
+}
+
 export function showLog(run: Run | undefined): void {
   const log = run?.log ?? [];
   const now = JSON.stringify([run?.name, log.length, log.at(-1)]);
@@ -27,5 +33,5 @@ export function showLog(run: Run | undefined): void {
       return make("p", {}, make("time", { datetime: time, title: time }, clock), text);
     }),
   );
-  if (isAtEnd) panel.scrollTop = panel.scrollHeight;
+  if (isAtEnd) showLogEnd();
 }

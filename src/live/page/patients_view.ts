@@ -17,17 +17,24 @@ export function showPatients(run: Run | undefined, open: (place: number) => void
     panel.replaceChildren(make("p", { class: "none" }, "No patient validates."));
     return;
   }
-  const pictures = run.pictures.map(({ patient, address }, i) => {
+  const pictures = run.pictures.map(({ patient, address, viewer }, i) => {
     const image = make("img", { src: address, alt: `${patient}: both visits, truth, prediction` });
     const button = make("button", { type: "button", "aria-label": `${patient}, large` }, image);
     button.addEventListener("click", () => open(i));
-    return make("li", {}, button);
+    return make("li", {}, button, ...viewerLink(viewer, patient));
   });
   panel.replaceChildren(
     make("h2", {}, last ? `At iteration ${last.iteration}` : "Not validated yet"),
     ...(last ? [tableOf(run, last)] : []),
     make("ol", { "aria-label": "Pictures" }, ...pictures),
   );
+}
+
+/** Opens beside this page. */
+function viewerLink(viewer: string | undefined, patient: string): HTMLElement[] {
+  if (viewer === undefined) return [];
+  const attributes = { href: viewer, target: "_blank", rel: "noopener", class: "button" };
+  return [make("a", attributes, `${patient} in the viewer`)];
 }
 
 function tableOf(run: Run, last: Run["lines"][number]): HTMLElement {
@@ -76,7 +83,7 @@ export class PictureDialog {
   private show(place: number): void {
     const pictures = this.run?.pictures ?? [];
     this.place = (place + pictures.length) % pictures.length;
-    const { patient, address } = pictures[this.place]!;
+    const { patient, address, viewer } = pictures[this.place]!;
     const button = (text: string, label: string, act: () => void) => {
       const made = make("button", { type: "button", "aria-label": label }, text);
       made.addEventListener("click", act);
@@ -89,6 +96,7 @@ export class PictureDialog {
         {},
         button("←", "Previous patient", () => this.show(this.place - 1)),
         make("span", {}, `${patient} · ${this.place + 1} of ${pictures.length}`),
+        ...viewerLink(viewer, patient),
         button("→", "Next patient", () => this.show(this.place + 1)),
         button("Close", "Close", () => this.dialog.close()),
       ),

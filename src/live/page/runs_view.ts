@@ -51,7 +51,8 @@ function switchOf(run: Run, place: number, changed: () => void): HTMLElement {
 }
 
 /** Share of the budget. */
-function doneOf({ info, lines }: Run): number {
+function doneOf({ info, state, lines }: Run): number {
+  if (state === "finished") return 1;
   const last = lines.at(-1);
   if (!info || !last) return 0;
   const { iterations, seconds } = info;
@@ -63,8 +64,10 @@ function doneOf({ info, lines }: Run): number {
 function factsOf({ info, state, lines }: Run): string {
   const last = lines.at(-1);
   if (!info || !last) return state === "training" ? "no report yet" : "no reports";
-  const total = info.iterations === undefined ? "" : ` of ${info.iterations}`;
-  const budget = info.seconds === undefined ? "" : ` of ${duration(info.seconds)}`;
+  // It may have ended early, or by another budget that it was gone on with.
+  const isOver = state === "finished";
+  const total = isOver || info.iterations === undefined ? "" : ` of ${info.iterations}`;
+  const budget = isOver || info.seconds === undefined ? "" : ` of ${duration(info.seconds)}`;
   const facts = [`iteration ${last.iteration}${total}`, `${duration(last.seconds)}${budget}`];
   if (state === "training") {
     if (last.secondsLeft !== undefined) facts.push(`${duration(last.secondsLeft)} left`);
