@@ -99,7 +99,9 @@ async function lesionsOf(
 function expectIs(found: { at: Point3; volume: number }[], { at, radius }: Lesion): void {
   expect(found.length).toBe(1);
   const [{ at: where, volume }] = found as [{ at: Point3; volume: number }];
-  expect(Math.hypot(...where.map((v, k) => v - at[k]!))).toBeLessThan(0.7);
+  // By the nearest voxel a mask lies up to half of one off along each axis.
+  for (const [k, v] of where.entries())
+    expect(Math.abs(v - at[k]!)).toBeLessThan(SPACING / 2 + 0.1);
   expect(volume / ((4 / 3) * Math.PI * radius ** 3)).toBeWithin(0.8, 1.2);
 }
 
@@ -138,7 +140,8 @@ test("mslesseg: the visits are registered; new found, grown not new, a resolved 
   expect(Math.hypot(...largest.at.map((v, k) => v - GROWS.at[k]!))).toBeLessThan(1.5);
   expect(largest.volume).toBeGreaterThan(0.8 * (4 / 3) * Math.PI * (7 ** 3 - 4 ** 3));
   const rest = grown.reduce((sum, { volume }) => sum + volume, 0) - largest.volume;
-  expect(rest).toBeLessThan(0.25 * (4 / 3) * Math.PI * STAYS.radius ** 3);
+  // Each of the two masks lies up to half a voxel off: 0.31 here, 0.25 by the trilinear rule of before.
+  expect(rest).toBeLessThan(0.35 * (4 / 3) * Math.PI * STAYS.radius ** 3);
 }, 600_000);
 
 test("bids: a published mask travels with its session; a pair of two people is left out", async () => {
