@@ -26,6 +26,7 @@ const SHOTS = join(import.meta.dir, "../runs/live-screenshots");
 const SIZES = [
   { width: 1280, height: 720 },
   { width: 1024, height: 768 },
+  { width: 768, height: 1024 },
 ] as const;
 const ITERATIONS = 400;
 
@@ -115,7 +116,7 @@ const text = (page: TestPage, selector: string) =>
 
 const skipped = typeof browser === "string" ? ` (no browser: ${browser.slice(0, 80)})` : "";
 describe.skipIf(typeof browser === "string")(`the live page${skipped}`, () => {
-  test("curves, patients, log and settings at both sizes, with keys alone, nothing cut off", async () => {
+  test("curves, patients, log and settings at every size, with keys alone, nothing cut off", async () => {
     for (const size of SIZES) {
       const { page, problems, foreign } = await openPage(size);
       const shot = async (name: string) => {
@@ -132,10 +133,10 @@ describe.skipIf(typeof browser === "string")(`the live page${skipped}`, () => {
       expect(await text(page, ".chart:nth-child(2) .legend")).toContain("0.454");
       const cut = await page.evaluate<
         string[]
-      >(`[...document.querySelectorAll("button, figure, aside")]
+      >(`[...document.querySelectorAll("button, figure, aside, .facts")]
         .filter((e) => e.offsetParent && !e.closest("#charts, .tab, dialog"))
         .filter((e) => { const b = e.getBoundingClientRect();
-          return b.right > innerWidth + 0.5 || b.bottom > innerHeight + 0.5; })
+          return b.right > innerWidth + 0.5 || b.bottom > innerHeight + 0.5 || e.scrollWidth > e.clientWidth + 1; })
         .map((e) => e.outerHTML.slice(0, 80))`);
       expect(cut).toEqual([]);
       await page.keyboard.press("2");
