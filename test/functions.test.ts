@@ -100,6 +100,10 @@ test("train gives a complete run folder, and tells the observer", async () => {
   const reports = observer.metrics.filter(({ loss }) => loss !== undefined);
   expect(reports.map(({ iteration }) => iteration)).toEqual([2, 4, 6, 8, 10, 12]);
   expect(reports.at(-1)!.iterationsPerSecond).toBeGreaterThan(0);
+  // Iterations that the device has not done yet do not count.
+  const first = reports[0]!;
+  expect(first.seconds).toBeCloseTo(1 / first.iterationsPerSecond!, 6);
+  expect(first.seconds).toBeGreaterThan(reports[1]!.seconds / 10);
   expect(readMetrics({ path: result.path }).length).toBe(8);
   expect(existsSync(join(result.path, "validation.json"))).toBe(true);
   expect(isLocked(result.path)).toBe(false);

@@ -27,6 +27,7 @@ import { NoiseStream } from "../src/synthesis/noise";
 import { findSources, readBackground } from "../src/synthesis/sources";
 import { tissueOf } from "../src/synthesis/tissue";
 import { expectRefusal, run } from "./cli_rig";
+import { once } from "./once";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-synthesis-"));
 const pairs = join(folder, "pairs");
@@ -342,11 +343,16 @@ describe("cohorts", () => {
       .sort()
       .map((name) => Bun.hash(readFileSync(join(root, id, name))));
 
-  test("an interrupted command goes on to the same files; other settings are refused", async () => {
-    const picture = join(folder, "pairs.png");
+  const picture = join(folder, "pairs.png");
+  /** Four pairs in `out`. */
+  const madeByCommand = once(async () => {
     const args = ["--pairs", "4", "--seed", "2", "--picture", picture];
     const { code, err } = await run("synthesise", pairs, out, ...args);
     expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+  });
+
+  test("an interrupted command goes on to the same files; other settings are refused", async () => {
+    await madeByCommand();
     expect(readFileSync(picture).subarray(1, 4).toString()).toBe("PNG");
     const ids = ["synthetic001", "synthetic002", "synthetic003", "synthetic004"];
     const first = ids.map((id) => bytes(out, id));
@@ -371,6 +377,7 @@ describe("cohorts", () => {
   });
 
   test("several writers of one folder share the pairs", async () => {
+    await madeByCommand();
     const shared = join(folder, "shared");
     const options = { sources: findSources([pairs]), phantoms: 0, masks: [], pairs: 2, seed: 2 };
     await Promise.all([writeSynthetic(shared, options), writeSynthetic(shared, options)]);
@@ -384,6 +391,7 @@ describe("cohorts", () => {
   });
 
   test("in training: made of the training arm alone; of folders, what validation touches is left out", async () => {
+    await madeByCommand();
     const sizes = ["--filters", "8,8,8", "--patch", "16", "--stride", "12", "--spacing", "4"];
     const short = ["--batch", "2", "--pool", "4", "--iterations", "2", "--validate-every", "0.9"];
     const data = ["--data", pairs, "--val", "p0", "--train-data", out, "--synthetic", "0.5"];

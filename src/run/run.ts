@@ -22,6 +22,7 @@ import {
 import type { FolderLock } from "./run_lock";
 import { drawRunCurves, drawRunPatients, patientPicture } from "./run_pictures";
 import { lineageMetadata } from "./start_weights";
+import { TrainingClock } from "./training_clock";
 import { type Budget, TrainingRates } from "./training_rates";
 import {
   type OnPatient,
@@ -64,7 +65,7 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
 }
 
 class Run {
-  private seconds: number;
+  private readonly clock: TrainingClock;
   /** Of the best weights; −1 without any score. */
   private bestDice: number;
   /** The iterations that metrics.jsonl has validations of, and that of the best weights. */
@@ -87,7 +88,7 @@ class Run {
     this.budget = iterations === undefined ? { seconds: seconds! } : { iterations };
     this.rates = new TrainingRates(this.budget, batch);
     this.events = beginRunEvents(o.folder, this.config, o.start);
-    this.seconds = o.start.seconds;
+    this.clock = new TrainingClock(o.start.seconds);
     const made = readMetrics(o.folder).filter(({ perPatient }) => perPatient !== undefined);
     const best = o.start.iteration > 0 || made.length > 0 ? bestMark(o.folder) : undefined;
     this.bestDice = best?.dice ?? o.start.bestDice ?? -1;
@@ -105,6 +106,10 @@ class Run {
     const measured = this.rates.measured(metrics);
     this.o.observer.onMetrics?.(measured, this.budget);
     return measured;
+  }
+
+  private get seconds(): number {
+    return this.clock.seconds;
   }
 
   private get hooks(): ValidationHooks {
@@ -146,7 +151,6 @@ class Run {
     const { trainer, signal } = this.o;
     // An earlier session may have ended while it validated.
     if (this.isDue && !signal.aborted) await this.validateAndSave();
-    let clock = performance.now();
     // Drivers compile a kernel when it first runs, which takes a while and is no training time.
     let compiling = true;
     while (!this.hasEnded && !signal.aborted) {
@@ -156,22 +160,23 @@ class Run {
         await trainer.drain();
         compiling = false;
         this.show({ iteration: trainer.iteration, seconds: this.seconds });
-      } else this.seconds += (performance.now() - clock) / 1000;
-      clock = performance.now();
+        this.clock.start();
+      }
       if (trainer.iteration % this.config.reportEvery === 0) {
         await this.requestReport();
       }
       if (this.isDue) {
         await trainer.drain();
         this.refuseDivergence();
-        this.seconds += (performance.now() - clock) / 1000;
+        this.clock.stop();
         await this.validateAndSave();
-        clock = performance.now();
+        this.clock.start();
       }
     }
     // Interrupted, it reports when it goes on: as if nothing had been.
     if (!signal.aborted) await this.requestReport();
     await trainer.drain();
+    this.clock.stop();
     this.refuseDivergence();
     if (signal.aborted) await this.save("last");
     else await this.finish();
@@ -206,14 +211,16 @@ class Run {
     );
   }
 
-  /** The statistics arrive a little later, with the time and learning rate of now. */
+  /**
+   * The statistics arrive a little later, with the learning rate of now and the time of then: the device
+   * is done with the iteration by then, and has only been handed it now.
+   */
   private requestReport(): Promise<void> {
     const learningRate = this.o.trainer.learningRate(this.done);
-    const { seconds } = this;
     return this.o.trainer.report((statistics: Statistics) => {
       const { poolError, lossScale, skippedSteps, ...rest } = statistics;
       if (!Number.isFinite(rest.loss)) this.diverged ??= rest.iteration;
-      const metrics = { seconds, learningRate, ...rest };
+      const metrics = { seconds: this.seconds, learningRate, ...rest };
       const kept = { poolError, lossScale, skippedSteps };
       this.o.lock.check();
       const shown = this.show(metrics);

@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import { make } from "../../viewer/page/dom";
 import { type ChartSpec, type Curve, curvesOf } from "./chart_specs";
-import { type Axis, robustRange, valueAt } from "./series";
+import { type Axis, valueAt } from "./series";
 import type { Run } from "./store";
 import { short, tick, timeTick } from "./text";
 
@@ -115,9 +115,9 @@ export class Chart {
   }
 
   private yScale(): uPlot.Scale {
-    const { range, logarithmic, robust } = this.spec;
+    const { range, logarithmic, fromZero } = this.spec;
     if (logarithmic) return { distr: 3 };
-    if (robust) return { range: () => robustRange(this.curves.map(({ points }) => points)) };
+    if (fromZero) return { range: (_, _least, most) => [0, 1.05 * most || 1] };
     return range ? { range: [...range] } : {};
   }
 

@@ -15,8 +15,8 @@ export interface ChartSpec {
   readonly title: string;
   readonly range?: readonly [number, number];
   readonly logarithmic?: boolean;
-  /** From 0 to thrice the median at most: the rate just after the kernels were compiled is none. */
-  readonly robust?: boolean;
+  /** The axis begins at 0. */
+  readonly fromZero?: boolean;
   readonly curves: readonly Part[];
   /** Left out where no run has a number for it. */
   readonly optional?: boolean;
@@ -102,7 +102,7 @@ export const CHARTS: readonly ChartSpec[] = [
   },
   {
     title: "Speed",
-    robust: true,
+    fromZero: true,
     curves: [{ key: "iterationsPerSecond", label: "iterations/s", colour: YELLOW }],
   },
 ];

@@ -48,10 +48,3 @@ export function valueAt({ x, y }: Points, at: number | undefined): number | unde
   }
   return low === 0 ? undefined : y[low - 1];
 }
-
-/** The range from 0 that shows most of all values: to the largest, but thrice the median at most. */
-export function robustRange(curves: readonly Points[]): [number, number] {
-  const all = curves.flatMap(({ y }) => y).sort((a, b) => a - b);
-  const [median = 1, largest = 1] = [all[all.length >> 1], all.at(-1)];
-  return [0, 1.05 * Math.min(largest, 3 * median) || 1];
-}
