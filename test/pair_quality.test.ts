@@ -8,7 +8,7 @@ import { Philox } from "../src/core/random";
 import { writeVolume } from "../src/data/nifti_write";
 import { makePatient } from "../src/data/phantom/patient";
 import { writeSafetensors } from "../src/data/safetensors_file";
-import { shownPart } from "../src/data/shown_part";
+import { shownImage, shownPart } from "../src/data/shown_part";
 import type { Size3, Volume } from "../src/data/volume";
 import { inOrder, orderTo } from "../src/data/voxel_order";
 import { weightsMetadata } from "../src/infer/model_info";
@@ -154,6 +154,10 @@ test("planes of one value around an image are no field of view", async () => {
   outer.fill(0, 0, 2 * nx * ny);
   const shown = shownPart({ ...image, data: outer });
   expect([shown.size, shown.affine[11]! - image.affine[11]!]).toEqual([[nx, ny, nz - 2], 6]);
+  const inner = shownImage({ ...image, data: outer });
+  expect(inner).toEqual({ ...shown, data: outer.slice(2 * nx * ny) });
+  expect(shownImage(inner)).toBe(inner);
+  expect(findBrain({ ...image, data: outer })).toEqual(findBrain(inner));
   expect(shownPart(map(() => 5))).toEqual({ size: image.size, affine: image.affine });
   const { reservations } = await qualityBetween(image, { ...image, data: padded });
   expect(reservations).toContainEqual(

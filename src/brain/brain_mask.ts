@@ -1,6 +1,7 @@
 /** A brain mask of voxgrad's own, with a check whether it can be one. */
 import { orientedBox, outerCorners } from "../data/affine";
 import { resampleTo } from "../data/resample";
+import { shownImage } from "../data/shown_part";
 import type { Mask, Volume } from "../data/volume";
 import { estimateBrain } from "./estimate";
 import { dilated, eroded, largestPart } from "./morphology";
@@ -34,8 +35,9 @@ function withoutNecks(mask: Mask): Mask {
   return { ...mask, data: mask.data.map((v, i) => v & around.data[i]!) };
 }
 
-/** Looks for the brain in a FLAIR image of any grid. */
-export function findBrain(image: Volume): BrainMask {
+/** Looks for the brain in a FLAIR image of any grid; in its outer planes of one value there is none. */
+export function findBrain(given: Volume): BrainMask {
+  const image = shownImage(given);
   const grid = orientedBox(outerCorners(image), [SPACING, SPACING, SPACING]);
   const mask = withoutNecks({ ...grid, data: estimateBrain(resampleTo(image, grid)) });
   const millilitres = (mask.data.reduce((sum, v) => sum + v, 0) * SPACING ** 3) / 1000;

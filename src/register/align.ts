@@ -8,6 +8,7 @@ import {
   outerCorners,
   type Point3,
 } from "../data/affine";
+import { shownImage } from "../data/shown_part";
 import { type Grid, type Mask, type Volume, voxelSize } from "../data/volume";
 import type { Memory } from "../gpu/memory";
 import {
@@ -44,7 +45,7 @@ export function isHeadSized({ size, affine }: Grid): boolean {
 }
 
 /** Raise when the same scans are put on each other in another way: what was kept of them is left. */
-export const ALIGNMENT_VERSION = 1;
+export const ALIGNMENT_VERSION = 2;
 
 export interface AlignOptions extends Pick<RegisterOptions, "kind" | "onStep"> {
   /** "auto": only where the pair is not aligned. */
@@ -79,13 +80,17 @@ export interface Alignment {
 
 const NO_HEAD = { aligned: false, trusted: false, mirrored: false };
 
-/** Looks from where the headers put the visits, and, where that is no good, from the heads' centres. */
+/**
+ * Looks from where the headers put the visits, and, where that is no good, from the heads' centres.
+ * Outer planes of one value are no field of view: padding is not compared.
+ */
 export async function align(
   memory: Memory,
-  visit1: Volume,
-  visit2: Volume,
+  given1: Volume,
+  given2: Volume,
   { mode, brains: given, ...options }: AlignOptions,
 ): Promise<Alignment> {
+  const [visit1, visit2] = [shownImage(given1), shownImage(given2)];
   const { brains, notes } = given
     ? { brains: known(given), notes: [] }
     : findBrains(visit1, visit2);

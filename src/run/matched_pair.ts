@@ -17,7 +17,7 @@ import type { BiasMode, RegisterMode } from "../settings/names";
 import { type PlacedPair, placeBy, placePair, type ReadImage } from "./placed_pair";
 
 /** Raise when the same visits on one grid are matched in another way: prepared patients are made again. */
-export const MATCH_VERSION = 3;
+export const MATCH_VERSION = 4;
 
 export interface MatchOptions {
   /** Default "auto". */

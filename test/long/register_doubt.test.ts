@@ -102,4 +102,15 @@ describe("a part of a pair", () => {
       expect(errorOf(person, found.registration!.transform, moved)).toBeLessThan(0.1);
     });
   }
+
+  test("the outer 38 % of visit 2's slices hold zeros", async () => {
+    const moved = motion(4, 10);
+    const whole = scanned(moved, { slice: 1.5 });
+    const [nx, ny, nz] = whole.size;
+    const shown = nx * ny * Math.round(0.62 * nz);
+    const padded = { ...whole, data: whole.data.map((v, i) => (i < shown ? v : 0)) };
+    const found = await look(padded);
+    expect(found.trusted).toBe(true);
+    expect(errorOf(person, found.registration!.transform, moved)).toBeLessThan(0.05);
+  });
 });

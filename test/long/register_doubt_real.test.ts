@@ -110,6 +110,27 @@ function withoutTop({ image, brain }: Subject): Volume {
   };
 }
 
+/** The outer slices set to zero, as files are padded, or left out. */
+function withoutOuter({ size, affine, data }: Volume, share: number, padded: boolean): Volume {
+  const [nx, ny, nz] = size;
+  const slices = Math.round((1 - share) * nz);
+  const kept = data.slice(0, nx * ny * (padded ? nz : slices)).fill(0, nx * ny * slices);
+  return { size: [nx, ny, padded ? nz : slices], affine, data: kept };
+}
+
+describe.skipIf(!SHARED_DATA)("real scans whose outer 38 % of the slices show nothing", () => {
+  test("patient 01: slices of zeros are as good as none", async () => {
+    const [one, two] = [await read(raw("01", 1)), await read(raw("01", 2))];
+    const [padded, none] = [true, false].map((zeros) => look(one, withoutOuter(two, 0.38, zeros)));
+    const [found, cut] = [await padded!, await none!];
+    row("patient 01, outer slices of zeros", found);
+    expect(found.trusted).toBe(true);
+    const { points } = (await subject(raw("01", 1))).head;
+    const [a, b] = [found, cut].map((each) => each.registration!.transform);
+    expect(rmsDistance(a!, b!, points)).toBeLessThan(0.05);
+  });
+});
+
 const cells = (...distances: number[]) => `, ${distances.map((v) => v.toFixed(2)).join(", ")} mm`;
 
 describe.skipIf(!SHARED_DATA)("real scans without the top third of the brain at visit 2", () => {
