@@ -32,7 +32,9 @@ function withoutNecks(mask: Mask): Mask {
   const closed = eroded(dilated(mask, CLOSE_MM), CLOSE_MM);
   const core = largestPart(eroded(closed, PEEL_MM));
   const around = dilated(core, PEEL_MM + BACK_MM);
-  return { ...mask, data: mask.data.map((v, i) => v & around.data[i]!) };
+  const data = mask.data.slice();
+  for (let i = 0; i < data.length; i++) data[i]! &= around.data[i]!;
+  return { ...mask, data };
 }
 
 /** Looks for the brain in a FLAIR image of any grid; in its outer planes of one value there is none. */
@@ -40,7 +42,9 @@ export function findBrain(given: Volume): BrainMask {
   const image = shownImage(given);
   const grid = orientedBox(outerCorners(image), [SPACING, SPACING, SPACING]);
   const mask = withoutNecks({ ...grid, data: estimateBrain(resampleTo(image, grid)) });
-  const millilitres = (mask.data.reduce((sum, v) => sum + v, 0) * SPACING ** 3) / 1000;
+  let voxels = 0;
+  for (let i = 0; i < mask.data.length; i++) voxels += mask.data[i]!;
+  const millilitres = (voxels * SPACING ** 3) / 1000;
   const doubt =
     millilitres < LEAST_BRAIN_ML || millilitres > MOST_ML
       ? `what looks like the brain holds ${Math.round(millilitres)} ml, a brain ${LEAST_BRAIN_ML} to ${MOST_ML} ml`

@@ -19,17 +19,25 @@ export function resampleTo(volume: Volume, grid: Grid): Volume & Resampled {
   const [nx, ny, nz] = size;
   const out = new Float32Array(grid.size[0] * grid.size[1] * grid.size[2]);
   const outside = forEachSource(volume, grid, (index, x, y, z) => {
-    const [cx, cy, cz] = [clamp(x, nx), clamp(y, ny), clamp(z, nz)];
-    const [x0, y0, z0] = [Math.floor(cx), Math.floor(cy), Math.floor(cz)];
-    const [fx, fy, fz] = [cx - x0, cy - y0, cz - z0];
+    // One by one, not as arrays: this runs for every voxel.
+    const cx = clamp(x, nx);
+    const cy = clamp(y, ny);
+    const cz = clamp(z, nz);
+    const x0 = Math.floor(cx);
+    const y0 = Math.floor(cy);
+    const z0 = Math.floor(cz);
+    const fx = cx - x0;
+    const fy = cy - y0;
     const dx = x0 + 1 < nx ? 1 : 0;
     const dy = y0 + 1 < ny ? nx : 0;
     const dz = z0 + 1 < nz ? nx * ny : 0;
     const at = (z0 * ny + y0) * nx + x0;
     const row = (i: number) => data[i]! + fx * (data[i + dx]! - data[i]!);
-    const near = row(at) + fy * (row(at + dy) - row(at));
-    const far = row(at + dz) + fy * (row(at + dz + dy) - row(at + dz));
-    out[index] = near + fz * (far - near);
+    const first = row(at);
+    const third = row(at + dz);
+    const near = first + fy * (row(at + dy) - first);
+    const far = third + fy * (row(at + dz + dy) - third);
+    out[index] = near + (cz - z0) * (far - near);
   });
   return { size: grid.size, affine: grid.affine, data: out, outside };
 }
@@ -70,7 +78,9 @@ function forEachSource(
   for (let row = 0; row < ny * nz; row++) {
     const [x0, y0, z0] = applyAffine(matrix, [0, row % ny, Math.floor(row / ny)]);
     for (let i = 0; i < nx; i++) {
-      const [x, y, z] = [x0 + i * stepX, y0 + i * stepY, z0 + i * stepZ];
+      const x = x0 + i * stepX;
+      const y = y0 + i * stepY;
+      const z = z0 + i * stepZ;
       if (x < min || y < min || z < min || x > maxX || y > maxY || z > maxZ) outside++;
       else visit(row * nx + i, x, y, z);
     }

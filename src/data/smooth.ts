@@ -74,6 +74,7 @@ function boxes(sigma: number): number[] {
 }
 
 function convolve(from: Float32Array, to: Float32Array, { width, n }: Lines, w: Float64Array) {
+  if (width === 1) return convolveAlongX(from, to, n, w);
   const reach = (w.length - 1) / 2;
   const row = new Float64Array(width);
   for (let start = 0; start < from.length; start += n * width) {
@@ -85,7 +86,21 @@ function convolve(from: Float32Array, to: Float32Array, { width, n }: Lines, w: 
         const at = start + j * width;
         for (let s = 0; s < width; s++) row[s]! += weight * from[at + s]!;
       }
-      to.set(row, start + i * width);
+      const at = start + i * width;
+      for (let s = 0; s < width; s++) to[at + s] = row[s]!;
+    }
+  }
+}
+
+function convolveAlongX(from: Float32Array, to: Float32Array, n: number, w: Float64Array) {
+  const reach = (w.length - 1) / 2;
+  for (let start = 0; start < from.length; start += n) {
+    for (let i = 0; i < n; i++) {
+      const last = Math.min(n - 1, i + reach);
+      let sum = 0;
+      for (let j = Math.max(0, i - reach); j <= last; j++)
+        sum += w[j - i + reach]! * from[start + j]!;
+      to[start + i] = sum;
     }
   }
 }

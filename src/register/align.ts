@@ -23,7 +23,7 @@ import type { Pose } from "./step";
 import { warpTo } from "./warp";
 
 /**
- * The least {@link Registration.similarity} of two scans of one head. Measured: 0.96, 0.77 and 0.76 for
+ * The least {@link Registration.similarity} of two scans of one head. Measured: 0.96, 0.76 and 0.75 for
  * three pairs of one patient (two of them from two scanners), at most 0.45 for 15 pairs of different
  * patients, and 0.68, 0.43, 0.37 where left and right of a visit were swapped.
  */
