@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -100,6 +101,14 @@ describe("checkPaths", () => {
     expect(() => checkPaths(csv(inLinked("hard", "x.csv")))).toThrow(/its folder is a file/);
     expect(() => checkPaths(csv(inLinked("hard", "a", "x.csv")))).toThrow(/its folder is a file/);
     expect(() => checkPaths(csv(inLinked("no", "x.csv")))).toThrow(/its folder does not exist/);
+    if (existsSync("/proc/self")) {
+      const proc = { writes: [given("-o", "/proc/x")], fills: [given("--out-dir", "/proc/y")] };
+      for (const [kind, paths] of Object.entries(proc)) {
+        expect(() => checkPaths({ [kind]: paths })).toThrow(
+          /^--?o.* \/proc\/[xy]: cannot be written: no permission to write there/,
+        );
+      }
+    }
     const inFile = { fills: [given("--out", inLinked("hard"))] };
     expect(() => checkPaths(inFile)).toThrow(/--out .*hard: is a file; name a folder/);
     const belowFile = { fills: [given("--out", inLinked("hard", "run"))] };

@@ -2,11 +2,12 @@
  * The paths of a command, checked before its work: nothing that it reads is written over, no file is
  * written twice, and everything can be written as far as that can be known.
  */
-import { accessSync, constants } from "node:fs";
+import { accessSync, closeSync, constants, openSync } from "node:fs";
 import { dirname, isAbsolute, relative, sep } from "node:path";
 import { UserError } from "../core/errors";
 import { writeProblem } from "../platform/atomic_file";
 import { freeBytes } from "../platform/disk_room";
+import { removeQuietly, temporaryPath } from "../platform/leftovers";
 import { isSamePlace, nearestFolder, realPathOf, statusOf } from "../platform/real_path";
 
 /** Paths of an option. */
@@ -102,7 +103,7 @@ function checkFile({ option, path }: Named): void {
   const status = statusOf(path);
   if (status?.isDirectory()) throw writeProblem(name, problem("EISDIR"));
   if (status !== undefined) checkAccess(name, path);
-  if (isStream(path)) return;
+  if (status !== undefined && isStream(path)) return;
   // A new file takes the place of an old one: that needs the folder.
   const folder = dirname(realPathOf(path));
   if (statusOf(folder) === undefined) {
@@ -123,7 +124,23 @@ const isFile = (path: string): boolean => statusOf(path)?.isDirectory() === fals
 function checkRoom(name: string, folder: string): void {
   if (isFile(folder)) throw writeProblem(name, problem("ENOTDIR"));
   checkAccess(name, folder, constants.W_OK | constants.X_OK);
-  if (freeBytes(folder) === 0) throw writeProblem(name, problem("ENOSPC"));
+  const free = freeBytes(folder);
+  if (free === 0) throw writeProblem(name, problem("ENOSPC"));
+  // A file system that tells of no room, as that of /proc, may take no files whatever the rights say.
+  if (free === undefined && !takesFiles(folder)) throw writeProblem(name, problem("EACCES"));
+}
+
+/** Tries it with an empty file. */
+function takesFiles(folder: string): boolean {
+  const probe = temporaryPath(folder);
+  try {
+    closeSync(openSync(probe, "wx"));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    removeQuietly(probe);
+  }
 }
 
 function checkAccess(name: string, path: string, mode = constants.W_OK): void {
