@@ -345,6 +345,13 @@ test("notes of the files reach the user, and two equal visits are told", async (
     ]);
     const twice = await loadPair(patient.time1, patient.time1);
     expect(twice.notes[0]).toContain("the two visits are one image");
+    await writeMask(patient.truth, { size: SIZE, affine: AFFINE, data: patient.bits });
+    const once = { ...patient, time2: patient.time1 };
+    const refused = ["holds the same voxels", "marks new lesions", "give the other visit"];
+    await expectUserError("one image", () => loadPatient(once), patient.id, ...refused);
+    const none = patient.bits.map(() => 0);
+    await writeMask(patient.truth, { size: SIZE, affine: AFFINE, data: none });
+    expect((await loadPatient(once)).notes[0]).toContain("the two visits are one image");
   });
 });
 

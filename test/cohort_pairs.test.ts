@@ -1,6 +1,14 @@
 /** The pairs of a cohort, put on each other before training: images, masks, and what is kept of it. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findBrain } from "../src/brain/brain_mask";
@@ -114,7 +122,10 @@ let moved: Patient;
 const said: string[] = [];
 const pairsOf = (register: "auto" | "off", of = memory, bias: "auto" | "off" = "off") =>
   new CohortPairs(of, { register, bias }, { note: (line) => said.push(line) });
-const inCache = (kind: string) => readdirSync(join(folder, "cache", kind)).sort();
+function inCache(kind: string): string[] {
+  const path = join(folder, "cache", kind);
+  return existsSync(path) ? readdirSync(path).sort() : [];
+}
 
 beforeAll(async () => {
   process.env.VOXGRAD_CACHE = join(folder, "cache");

@@ -1,8 +1,10 @@
+import { UserError } from "../core/errors";
 import type { Patient } from "./cohort";
 import type { FromFile } from "./nifti_decode";
 import { readMask, readVolume } from "./nifti_read";
 import { maskOnGrid, type Pair, pairOf } from "./pair";
-import type { Affine, Grid, Mask } from "./volume";
+import type { Affine, Grid, Mask, Volume } from "./volume";
+import { isOneImage } from "./voxel_order";
 
 export interface PatientData extends Pair {
   readonly id: string;
@@ -22,6 +24,24 @@ export async function loadPair(path1: string, path2: string): Promise<Pair> {
   return pairOf(path1, time1, path2, time2);
 }
 
+/**
+ * A visit named twice would teach that lesions look like nothing. A pair without any is fine: nothing changed.
+ * @param masks by what they mark
+ * @throws UserError naming the patient
+ */
+export function requireTwoImages(
+  { id, time1, time2 }: Patient,
+  visits: readonly [Volume, Volume],
+  masks: Readonly<Record<string, Pick<Mask, "data"> | undefined>>,
+): void {
+  const marked = Object.keys(masks).filter((name) => masks[name]?.data.includes(1));
+  if (marked.length === 0 || !isOneImage(...visits)) return;
+  throw new UserError(
+    `${id}: ${time2} holds the same voxels as ${time1}, and a mask marks ${marked.join(" and ")}: one image ` +
+      "cannot show a change; give the other visit, empty the mask, or take the patient out of the cohort",
+  );
+}
+
 /** Reads both visits, the ground truth and, where there is one, the brain mask: all on one grid. */
 export async function loadPatient(patient: Patient): Promise<PatientData> {
   const { id, time1, time2, truth, brainMask } = patient;
@@ -31,6 +51,7 @@ export async function loadPatient(patient: Patient): Promise<PatientData> {
     readMask(truth),
     brainMask === undefined ? undefined : readMask(brainMask),
   ]);
+  requireTwoImages(patient, [image1, image2], { "new lesions": mask });
   const pair = pairOf(time1, image1, time2, image2);
   const notes = [...pair.notes];
   const onGrid = (path: string, read: Mask & FromFile) => {
@@ -90,6 +111,7 @@ export const byHeaders: PlacePatient = async (patient) => ({
     if (!wanted || patient.resolved === undefined) return data;
     const notes = [...data.notes];
     const mask = await readMask(patient.resolved);
+    requireTwoImages(patient, [data.time1, data.time2], { "resolved lesions": mask });
     const resolved = maskOnGrid(patient.resolved, mask, patient.time1, data.time1, notes);
     return { ...data, resolved, notes };
   },

@@ -97,6 +97,18 @@ export function reorderedTo<I extends Grid & { readonly data: Float32Array | Uin
   return { ...inOrder(image, order), affine: grid.affine };
 }
 
+/** Whether two images hold the same voxels, also where they are stored in other orders or lie elsewhere. */
+export function isOneImage(
+  ...images: readonly [
+    Grid & { readonly data: Float32Array },
+    Grid & { readonly data: Float32Array },
+  ]
+): boolean {
+  const [one, two] = images.map((image) => inOrder(image, orderTo(image.affine, "RAS")));
+  const same = one!.size.every((n, k) => n === two!.size[k]);
+  return same && one!.data.every((v, i) => v === two!.data[i]);
+}
+
 /** A line for the user where `reorderedTo` has been used. */
 export function reorderingNote(path: string, image: Grid, gridPath: string, grid: Grid): string {
   const [from, to] = [orientationCode(image.affine), orientationCode(grid.affine)];

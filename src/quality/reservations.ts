@@ -1,6 +1,6 @@
 /** Sentences on why two visits are not fit for the question "any new lesion?", with their thresholds. */
 import type { Volume } from "../data/volume";
-import { inOrder, orderTo } from "../data/voxel_order";
+import { isOneImage } from "../data/voxel_order";
 import { type Alignment, doubtText, LEAST_SIMILARITY } from "../register/align";
 import type { MeasuredPair } from "./measured_pair";
 
@@ -20,9 +20,7 @@ const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
 
 /** The same file twice, also where one of the two was stored in another order or moved by its header. */
 export function identityReservations(images: readonly [Volume, Volume]): string[] {
-  const [one, two] = images.map((image) => inOrder(image, orderTo(image.affine, "RAS")));
-  const same = one!.size.every((n, k) => n === two!.size[k]);
-  if (!same || !one!.data.every((v, i) => v === two!.data[i])) return [];
+  if (!isOneImage(...images)) return [];
   return ["both visits hold the same voxels: they are one image, and nothing can be new in it"];
 }
 

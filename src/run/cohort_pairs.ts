@@ -11,6 +11,7 @@ import {
   type Digest,
   type PlacedPatient,
   type PlacePatient,
+  requireTwoImages,
   type WantedMasks,
 } from "../data/patient";
 import type { Memory } from "../gpu/memory";
@@ -164,6 +165,8 @@ async function loadMatched(
   const truth = (await read(patient.truth, 1))!;
   const brain = wanted.brain ? await read(patient.brainMask, 0) : undefined;
   const gone = wanted.resolved ? await read(patient.resolved, 0) : undefined;
+  const marks = { "new lesions": truth.mask, "resolved lesions": gone?.mask };
+  requireTwoImages(patient, [visits[0].image, visits[1].image], marks);
   return {
     ...{ ...pair, id: patient.id, notes },
     truth: await place(truth),
