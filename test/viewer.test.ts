@@ -19,7 +19,7 @@ import { fileIndex, studyOf } from "../src/viewer/page/study";
 import { pageFiles } from "../src/viewer/page_files";
 import { serveViewer, type ViewerServer } from "../src/viewer/server";
 import { entryOf, findResults } from "../src/viewer/worklist";
-import { opened, smallResult } from "./viewer_rig";
+import { smallResult } from "./viewer_rig";
 
 const root = mkdtempSync(join(tmpdir(), "voxgrad-viewer-"));
 const folder = join(root, "p1");
@@ -39,7 +39,7 @@ const ask = (path: string, init?: RequestInit) => fetch(new URL(path, server.url
 function read(result = smallResult()): Reading {
   let minute = 0;
   const now = () => new Date(Date.UTC(2026, 0, 1, 0, minute++)).toISOString();
-  return new Reading(studyOf(opened(result)), now, () => {});
+  return new Reading(studyOf(result), now, () => {});
 }
 
 describe("requests", () => {
@@ -347,7 +347,7 @@ describe("a reading", () => {
     const { decisions, corrected } = reading.saved();
     const json = JSON.parse(JSON.stringify(decisions)) as Decisions;
     const again = new Reading(
-      studyOf({ ...opened(smallResult()), decisions: json, corrected }),
+      studyOf({ ...smallResult(), decisions: json, corrected }),
       () => "later",
       () => {},
     );

@@ -5,7 +5,6 @@ import type { Affine, Grid, Size3 } from "../src/data/volume";
 import { findLesions } from "../src/eval/lesion_detection";
 import { placeOf } from "../src/eval/lesions";
 import type { Result } from "../src/result/parts";
-import type { OpenedResult } from "../src/viewer/page/source";
 
 /** Oblique, and stored towards left, posterior, superior. */
 export const OBLIQUE: Affine = [
@@ -70,8 +69,3 @@ export function smallResult(
     probability: { ...grid, data: Float32Array.from(data, (v) => 0.85 * v) },
   };
 }
-
-/** The same as a page gets it. */
-export const opened = ({ record, visit1, visit2, mask, probability }: Result): OpenedResult => ({
-  ...{ record, visit1, visit2, mask, probability },
-});

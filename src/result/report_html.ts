@@ -1,6 +1,7 @@
 /** `report.html`: one file without scripts, which opens from disk and prints. */
 import { answerSentence, certaintyText, countText, placeText, volumeText } from "./answer_text";
 import { escapeHtml } from "./escape_html";
+import { originTable } from "./origin_table";
 import type { ResultLesion, ResultRecord, ResultVisit } from "./record";
 import { REPORT_CSS } from "./report_css";
 
@@ -32,6 +33,7 @@ ${lesionTable(record)}
 <ul>${record.quality.lines.map((line) => `<li>${escapeHtml(line)}</li>`).join("")}</ul>
 ${readingSection(record)}
 ${pictureSection(record, pictures)}
+<h2>Origin</h2>
 ${origin(record)}
 <footer>${NO_DEVICE}</footer>
 </body>
@@ -104,20 +106,13 @@ function pictureSection({ lesions }: ResultRecord, pictures: readonly Uint8Array
 ${figures.join("\n")}${more}`;
 }
 
-function origin(record: ResultRecord): string {
-  const weights = record.weights.map(
-    ({ name, sha256 }) =>
-      `${escapeHtml(name)} <span class="mono">sha256 ${escapeHtml(sha256)}</span>`,
-  );
-  const facts: [string, string][] = [
-    ["weights", weights.length > 0 ? weights.join("<br>") : "none: statistic of change"],
-    ["thresholds", escapeHtml(record.rule)],
-    ["grid of the mask", GRIDS[record.grid]],
-    ["program", escapeHtml(record.program)],
-    ["made", escapeHtml(record.created)],
-  ];
-  const rows = facts.map(([name, text]) => `<tr><td>${name}</td><td>${text}</td></tr>`).join("\n");
-  return `<h2>Origin</h2>\n<table class="facts">${rows}</table>`;
+function origin({ weights, rule, grid, program, created }: ResultRecord): string {
+  return originTable(weights, [
+    ["thresholds", rule],
+    ["grid of the mask", GRIDS[grid]],
+    ["program", program],
+    ["made", created],
+  ]);
 }
 
 const GRIDS: Readonly<Record<ResultRecord["grid"], string>> = {

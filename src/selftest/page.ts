@@ -1,5 +1,6 @@
 /** `selftest.html`: one file without scripts, which opens from disk and prints. */
 import { escapeHtml } from "../result/escape_html";
+import { originTable } from "../result/origin_table";
 import { REPORT_CSS } from "../result/report_css";
 import { curveSvg } from "./curve";
 import type { Called, SelftestRecord, SizeResult } from "./record";
@@ -129,17 +130,11 @@ ${figures.join("\n")}`;
 }
 
 function origin({ detector, program, created, voxelMm, seed }: SelftestRecord): string {
-  const weights = detector.weights.map(
-    ({ name, sha256 }) =>
-      `${escapeHtml(name)} <span class="mono">sha256 ${escapeHtml(sha256)}</span>`,
-  );
-  const facts: [string, string][] = [
-    ["weights", weights.length > 0 ? weights.join("<br>") : "none: statistic of change"],
-    ["rule", escapeHtml(detector.rule)],
+  return originTable(detector.weights, [
+    ["rule", detector.rule],
     ["voxels", `${voxelMm.map((mm) => mm.toFixed(2)).join(" × ")} mm`],
     ["seed", String(seed)],
-    ["program", escapeHtml(program)],
-    ["made", escapeHtml(created)],
-  ];
-  return `<table class="facts">${facts.map(([name, words]) => `<tr><td>${name}</td><td>${words}</td></tr>`).join("\n")}</table>`;
+    ["program", program],
+    ["made", created],
+  ]);
 }

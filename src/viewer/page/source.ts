@@ -1,7 +1,7 @@
 /** The page's only way to patients: where results come from and where decisions go. */
-import type { Mask, Volume } from "../../data/volume";
+import type { Mask } from "../../data/volume";
 import type { Decisions, ReadingState } from "../../result/decisions";
-import type { ResultRecord } from "../../result/record";
+import type { Result } from "../../result/parts";
 
 /** A line of the worklist. */
 export interface PatientEntry {
@@ -13,13 +13,7 @@ export interface PatientEntry {
 }
 
 /** A result with its images, all on one grid, as they lie in their files. */
-export interface OpenedResult {
-  readonly record: ResultRecord;
-  readonly visit1: Volume;
-  readonly visit2: Volume;
-  readonly mask: Mask;
-  readonly probability?: Volume;
-  readonly change?: Volume;
+export interface OpenedResult extends Result {
   /** Of an earlier reading. */
   readonly corrected?: Mask;
   readonly decisions?: Decisions;
