@@ -9,6 +9,7 @@ import { openDevice } from "../src/hosts/bun";
 import { changeOfFiles, writeChange } from "../src/run/change_pair";
 import { loadModels } from "../src/run/models";
 import { predictFiles, writeAnswer } from "../src/run/predict_pair";
+import { printResult } from "../src/terminal/result";
 import { Stages } from "../src/terminal/stages";
 
 const [t1, t2, weights] = process.argv.slice(2) as [string, string, string?];
@@ -28,6 +29,6 @@ if (weights) {
   await writeAnswer(await predictFiles(request, open, observer), models, { output });
 } else await writeChange(await changeOfFiles({ t1, t2 }, open, observer), output);
 stages.ended("writing");
-console.log(stages.table());
+printResult(stages.table());
 rmSync(folder, { recursive: true });
 process.exit(0);

@@ -21,6 +21,7 @@ import { warpTo } from "../src/register/warp";
 import { changeOfFiles } from "../src/run/change_pair";
 import { loadModels } from "../src/run/models";
 import { predictFiles } from "../src/run/predict_pair";
+import { printResult } from "../src/terminal/result";
 
 /** A lesion is found by the other too where that has a voxel within so many mm of it. */
 const NEAR_MM = 3;
@@ -79,7 +80,7 @@ for (const network of weights ? [false, true] : [false]) {
   const moved = movedMask(own.mask, toRaw, grid);
   const visit2 = await warpTo(new Memory(device), own.visit2, toRaw, grid);
   rows.push({ name, visits: [visit2, theirs.visit2], masks: [moved, theirs.mask] });
-  console.log(
+  printResult(
     `| ${name} | ${shared(moved, theirs.mask)} | ${shared(theirs.mask, moved)} | ${dice(moved, theirs.mask)} | ` +
       `${dice(moved, truth)} | ${dice(theirs.mask, truth)} |`,
   );

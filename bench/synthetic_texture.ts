@@ -16,6 +16,7 @@ import { inOrder } from "../src/data/voxel_order";
 import { targetGrid, workingOrder } from "../src/data/working_grid";
 import { originOf } from "../src/synthesis/cohort";
 import { findSources } from "../src/synthesis/sources";
+import { printResult } from "../src/terminal/result";
 
 const EDGE = 16;
 const PATCHES = 30;
@@ -164,8 +165,8 @@ for (const group of groups) {
 }
 const percent = (v: number) => `${Math.round(100 * v)} %`;
 const balanced = (right[0]! / all[0]! + right[1]! / all[1]!) / 2;
-console.log(`${all[0]} real and ${all[1]} generated patches of ${groups.length} persons`);
-console.log(
+printResult(`${all[0]} real and ${all[1]} generated patches of ${groups.length} persons`);
+printResult(
   `told apart: ${percent(balanced)} (real ${percent(right[0]! / all[0]!)}, generated ${percent(right[1]! / all[1]!)})`,
 );
 for (const [j, name] of NAMES.entries()) {
@@ -176,7 +177,7 @@ for (const [j, name] of NAMES.entries()) {
   });
   const [r, g] = [stats[0]!, stats[1]!];
   const apart = (g.mean - r.mean) / Math.sqrt((g.deviation ** 2 + r.deviation ** 2) / 2);
-  console.log(
+  printResult(
     `${name.padEnd(28)} real ${r.mean.toFixed(2)} ± ${r.deviation.toFixed(2)}  generated ${g.mean.toFixed(2)} ± ${g.deviation.toFixed(2)}  ${apart.toFixed(2)} deviations apart`,
   );
 }

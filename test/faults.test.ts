@@ -38,10 +38,10 @@ test("bun run faults: a table, or JSON on standard output", async () => {
   const run = (...args: string[]) => runDocumented("faults", "--short", "--only", ...args);
   const table = await run("metadata");
   expect(table.code, table.err).toBe(0);
-  expect(table.out).toMatch(/^part +cases +refused .*\nmetadata +71 +71 +0 +0 +0 +0 +0 /);
+  expect(table.out).toMatch(/^part +cases +refused .*\nmetadata +72 +72 +0 +0 +0 +0 +0 /);
   const { out } = await run("metadata", "--json");
   const { rows } = JSON.parse(out) as { rows: Row[] };
-  expect(rows.map(({ name, counts }) => [name, counts.refused])).toEqual([["metadata", 71]]);
+  expect(rows.map(({ name, counts }) => [name, counts.refused])).toEqual([["metadata", 72]]);
   const unknown = await run("kills,nothing");
   expect([unknown.code, unknown.out]).toEqual([2, ""]);
   expect(unknown.err).toContain("--only nothing: no part of that name; images, predict, headers,");

@@ -109,7 +109,10 @@ test.skipIf(process.platform === "win32")(
     import { runChild } from ${source("platform/child.ts")};
     const { signal } = watchInterrupt();
     await runChild(["-e", ${JSON.stringify(child)}], "inherit", signal);`;
-    const started = Bun.spawn([process.execPath, "-e", parent], { stderr: "ignore" });
+    // The runner's --no-orphans reaches every Bun below it: the parent's end would kill the child before it has
+    // heard the second press.
+    const env = { ...process.env, BUN_FEATURE_FLAG_NO_ORPHANS: undefined };
+    const started = Bun.spawn([process.execPath, "-e", parent], { stderr: "ignore", env });
     const logged = async (lines: number) => {
       const text = () => (existsSync(log) ? readFileSync(log, "utf8") : "");
       while (text().split("\n").length <= lines) await Bun.sleep(20);

@@ -49,7 +49,7 @@ test("a run says who has lesions in its first lines", async () => {
     "validation patients: 2 (1 with lesions, 1 without)";
   const lines = err.split("\n");
   expect(lines).toContain(line);
-  expect(lines.indexOf(line)).toBeLessThan(5);
+  expect(lines.indexOf(line)).toBeLessThan(6);
   expect(err).not.toMatch(/there is no Dice/);
 });
 

@@ -93,7 +93,7 @@ export class NoiseStream {
     for (let i = 0; i < values.length; i++) {
       const word = this.next();
       const v = values[i]!;
-      const real = (v > 0 ? v : 0) + sigma * QUANTILES[word >>> (32 - BITS)]!;
+      const real = Math.max(v, 0) + sigma * QUANTILES[word >>> (32 - BITS)]!;
       const imaginary = sigma * QUANTILES[word & (COUNT - 1)]!;
       values[i] = Math.sqrt(real * real + imaginary * imaginary);
     }

@@ -104,8 +104,10 @@ class CanvasPointer {
     stop(event);
   }
 
-  up({ pointerId }: PointerEvent): void {
-    this.fingers.delete(pointerId);
+  up(event: PointerEvent): void {
+    this.fingers.delete(event.pointerId);
+    // A slow page may never have heard of the last movement.
+    if (event.type === "pointerup" && this.doing?.kind === "stroke") this.go(event);
     this.end();
   }
 
