@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { readSafetensors, writeSafetensors } from "../src/data/safetensors_file";
 import { sha256Of } from "../src/run/file_hash";
 import { createRunFolder } from "../src/run/run_folder";
+import { modelCard, shippedFile, shippedWeights } from "../src/run/shipped_weights";
+import { loadWeights } from "../src/run/weights_file";
 import { makeTrainConfig } from "../src/settings/presets";
 import { expectRefusal, run, runDocumented, succeed } from "./cli_rig";
 import { weightsContents, writeVisits } from "./weights_rig";
@@ -121,6 +123,10 @@ test("predict takes them where none are named and none trained, and says so in a
   const own = await predict();
   expect(own.err).toMatch(/weights runs.a.best\.safetensors/);
   expect(own.err).not.toMatch(/come with voxgrad/);
+  const split = join(runs, "a", "split.json");
+  writeFileSync(split, JSON.stringify({ data: null, train: ["p1"], val: ["p2"] }));
+  const phantom = await predict();
+  expect(phantom.err).toMatch(/come with voxgrad/);
   rmSync(runs, { recursive: true });
 });
 
@@ -152,5 +158,21 @@ test("another file of that name, a missing one and a damaged index are refused i
   ] as const) {
     writeFileSync(index, text);
     await expectRefusal(what, "weights", "list");
+  }
+});
+
+test("what comes with this voxgrad is whole, loads, and its card names it", () => {
+  const own = process.env.VOXGRAD_WEIGHTS;
+  delete process.env.VOXGRAD_WEIGHTS;
+  try {
+    const all = shippedWeights();
+    expect(all.length).toBeGreaterThan(0);
+    for (const { name, version } of all) {
+      const { path } = shippedFile(name);
+      expect(loadWeights(path).info.unet.inChannels).toBeGreaterThan(1);
+      expect(modelCard()).toContain(`\`${name}\`, ${version}`);
+    }
+  } finally {
+    process.env.VOXGRAD_WEIGHTS = own;
   }
 });

@@ -1,6 +1,7 @@
 /** The weights files of a prediction. */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import type { LoadedWeights } from "../infer/model";
 import type { ModelInfo } from "../infer/model_info";
@@ -134,12 +135,30 @@ export function isWithoutNetwork(given: readonly string[] | undefined): boolean 
   throw new UserError(`--weights ${given.join(",")}: none stands alone: leave it out, or the rest`);
 }
 
-/** Those of the run folder that was written to last. */
+/**
+ * Those of the run folder that was written to last. Where weights come with voxgrad, runs on the made-up cohort do not
+ * count: they have never seen a scan.
+ */
 function newestOf(): string | undefined {
   const names = existsSync("runs") ? readdirSync("runs") : [];
+  const any = shippedWeights().length === 0;
   return names
-    .flatMap((name) => weightsIn(join("runs", name)) ?? [])
+    .map((name) => join("runs", name))
+    .filter((folder) => any || !isOfPhantom(folder))
+    .flatMap((folder) => weightsIn(folder) ?? [])
     .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+}
+
+const ofPhantom = z.looseObject({ data: z.null() });
+
+/** Whether a run says that it was trained on the made-up cohort. */
+function isOfPhantom(folder: string): boolean {
+  const path = join(folder, "split.json");
+  try {
+    return ofPhantom.safeParse(JSON.parse(readFileSync(path, "utf8"))).success;
+  } catch {
+    return false; // A damaged or missing file says nothing: the run counts.
+  }
 }
 
 function unnamedWeights(): FoundWeights {
