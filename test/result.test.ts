@@ -155,7 +155,8 @@ test("predict --out-dir without a network: all files, on one grid, and they belo
   await writeVolume(b, later());
   const out = join(folder, "pat <1>");
   const csv = join(folder, "l.csv");
-  const args = ["-t1", a, "-t2", b, "--register", "off", "--out-dir", out, "--report", csv];
+  const files = ["-t1", a, "-t2", b, "--out-dir", out, "--report", csv];
+  const args = [...files, "--register", "off", "--weights", "none"];
   const { code, err } = await runIn(folder, "predict", ...args);
   expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" });
   expect(await fileNamesAfter(out)).toEqual(
