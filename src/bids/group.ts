@@ -5,7 +5,7 @@ import type { CohortPair } from "../cohort/pairs";
 import type { CohortRow } from "../cohort/table";
 import { writeAllAtomically } from "../platform/atomic_file";
 import { escapeHtml } from "../result/escape_html";
-import { REPORT_CSS } from "../result/report_css";
+import { pageHtml } from "../result/page";
 import { pathsOf } from "./names";
 
 const COLUMNS: readonly (readonly [
@@ -97,25 +97,17 @@ function page(rows: readonly PageRow[]): string {
     });
   const done = rows.filter(({ line }) => line[3] === "done").length;
   const found = rows.filter(({ line }) => line[4] === "yes").length;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>New lesions</title>
-<style>${REPORT_CSS}
-body { max-width: none; }</style>
-</head>
-<body>
-<h1>New lesions</h1>
+  const body = `<h1>New lesions</h1>
 <p>${done} of ${rows.length} pairs of sessions done, ${found} with new lesions.</p>
 <table>
 <tr>${HEAD.map((name, i) => `<th${isNumber(i) ? ' class="n"' : ""}>${name}</th>`).join("")}</tr>
 ${rows.map((row) => `<tr>${cells(row).join("")}</tr>`).join("\n")}
 </table>
-<footer>voxgrad is research software and not a medical device. Nothing on this page may be used for diagnosis.</footer>
-</body>
-</html>
-`;
+<footer>voxgrad is research software and not a medical device. Nothing on this page may be used for diagnosis.</footer>`;
+  return pageHtml({
+    title: "New lesions",
+    css: "\nbody { max-width: none; }",
+    pictures: false,
+    body,
+  });
 }

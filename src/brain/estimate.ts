@@ -1,7 +1,7 @@
 /** Finds the brain in a FLAIR image, by brightness and shape alone. */
 import { gaussian, inVoxels } from "../data/smooth";
 import { type Volume, voxelSize } from "../data/volume";
-import { connectedComponents } from "../eval/components";
+import { largestPart } from "./morphology";
 
 function range(data: Float32Array): readonly [least: number, most: number] {
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
@@ -56,11 +56,7 @@ export function estimateBrain(image: Volume, air = modeOf(image.data)): Uint8Arr
   const tissue = above(data, air + 0.45 * (middle - air));
   const thick = gaussian(Float32Array.from(tissue), size, inVoxels(2.5, edges));
   const core = above(thick, 0.85);
-  const { count, voxels } = connectedComponents(core, size);
-  let largest: Int32Array = new Int32Array();
-  for (let c = 1; c <= count; c++) if (voxels(c).length > largest.length) largest = voxels(c);
-  const kept = new Float32Array(data.length);
-  for (let i = 0; i < largest.length; i++) kept[largest[i]!] = 1;
+  const kept = Float32Array.from(largestPart({ ...image, data: core }).data);
   const around = gaussian(kept, size, inVoxels(3, edges));
   const brain = above(around, 0.12);
   for (let i = 0; i < brain.length; i++) brain[i]! &= tissue[i]!;

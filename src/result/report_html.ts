@@ -2,8 +2,8 @@
 import { answerSentence, certaintyText, countText, placeText, volumeText } from "./answer_text";
 import { escapeHtml } from "./escape_html";
 import { originTable } from "./origin_table";
+import { pageHtml } from "./page";
 import type { ResultLesion, ResultRecord, ResultVisit } from "./record";
-import { REPORT_CSS } from "./report_css";
 
 /** Lesions with a picture: as many as two pages hold. */
 export const MOST_PICTURES = 6;
@@ -16,18 +16,7 @@ const NO_DEVICE =
  * @param pictures PNG of each of the first lesions: three planes of both visits with its outline
  */
 export function reportHtml(record: ResultRecord, pictures: readonly Uint8Array[]): string {
-  const title = `${record.patient}: new lesions`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>${escapeHtml(title)}</title>
-<style>${REPORT_CSS}</style>
-</head>
-<body>
-${heading(record)}
+  const body = `${heading(record)}
 ${lesionTable(record)}
 <h2>Comparison of the visits</h2>
 <ul>${record.quality.lines.map((line) => `<li>${escapeHtml(line)}</li>`).join("")}</ul>
@@ -35,10 +24,8 @@ ${readingSection(record)}
 ${pictureSection(record, pictures)}
 <h2>Origin</h2>
 ${origin(record)}
-<footer>${NO_DEVICE}</footer>
-</body>
-</html>
-`;
+<footer>${NO_DEVICE}</footer>`;
+  return pageHtml({ title: `${record.patient}: new lesions`, pictures: true, body });
 }
 
 function heading(record: ResultRecord): string {

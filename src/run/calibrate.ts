@@ -12,8 +12,6 @@ import { decisionMetadata } from "../decision/stored_decision";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { weightsOf } from "../infer/model";
-import { unetParameters } from "../nn/parameters";
-import { flatParameters } from "../nn/weights";
 import { parseTrainConfig } from "../settings/config";
 import { CohortPairs } from "./cohort_pairs";
 import { openCrossValidation } from "./cross_validation";
@@ -21,7 +19,7 @@ import type { Observer } from "./observer";
 import { checkpointPaths, configPath, openRunFolder } from "./run_folder";
 import { isLocked } from "./run_lock";
 import { openData, prepare, savedSplit } from "./training_data";
-import { forEachPrediction } from "./validate";
+import { forEachPredictionBy } from "./validate";
 import { loadWeights } from "./weights_file";
 
 /** The weights that were calibrated, and how. */
@@ -66,7 +64,7 @@ async function samplesOf(
 ): Promise<CalibrationSample[]> {
   const folder = openRunFolder(path);
   const config = parseTrainConfig(folder.config, configPath(path));
-  const { info, flat } = loadWeights(checkpointPaths(folder, "best").weights);
+  const best = loadWeights(checkpointPaths(folder, "best").weights);
   const cohort = await openData(config, data ?? folder.split.data ?? undefined, observer);
   const { val } = savedSplit(folder, cohort);
   if (val.length === 0) {
@@ -77,24 +75,11 @@ async function samplesOf(
   await pairs.check(val, signal);
   const none = { given: [], synthetic: [] };
   const { patients } = await prepare(memory, config, arms, none, pairs, observer, signal);
-  const params = flatParameters("best", unetParameters(info.unet));
-  memory.write(params.flat, flat);
   const samples: CalibrationSample[] = [];
-  try {
-    await forEachPrediction(
-      memory,
-      params,
-      info,
-      patients,
-      { signal },
-      ({ patient, truth, near }, map) => {
-        samples.push(calibrationSample(map, truth, near));
-        observer.note(`${path}: predicted ${patient.id}, ${samples.length} of ${val.length}`);
-      },
-    );
-  } finally {
-    memory.release(params.flat);
-  }
+  await forEachPredictionBy(memory, best, patients, { signal }, ({ patient, truth, near }, map) => {
+    samples.push(calibrationSample(map, truth, near));
+    observer.note(`${path}: predicted ${patient.id}, ${samples.length} of ${val.length}`);
+  });
   return samples;
 }
 

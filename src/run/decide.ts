@@ -11,10 +11,8 @@ import {
   THRESHOLDS,
 } from "../decision/threshold_table";
 import type { Memory } from "../gpu/memory";
-import { unetParameters } from "../nn/parameters";
-import { flatParameters } from "../nn/weights";
 import { checkpointPaths, type RunFolder, writeDecision } from "./run_folder";
-import { forEachPrediction, type ValidationHooks, type ValidationPatient } from "./validate";
+import { forEachPredictionBy, type ValidationHooks, type ValidationPatient } from "./validate";
 import { loadWeights } from "./weights_file";
 
 /** Results on validation patients, by id. */
@@ -33,25 +31,12 @@ export async function sweepBest(
   hooks: ValidationHooks,
   onMask?: (id: string, mask: Mask) => void,
 ): Promise<Sweeps> {
-  const { info, flat } = loadWeights(checkpointPaths(folder, "best").weights);
-  const params = flatParameters("best", unetParameters(info.unet));
-  memory.write(params.flat, flat);
+  const best = loadWeights(checkpointPaths(folder, "best").weights);
   const sweeps = new Map<string, PatientSweep>();
-  try {
-    await forEachPrediction(
-      memory,
-      params,
-      info,
-      patients,
-      hooks,
-      ({ patient, truth, near }, map) => {
-        sweeps.set(patient.id, sweepPatient(map, truth, near));
-        onMask?.(patient.id, withoutFar(thresholded(map, DEFAULT_RULE.threshold), near));
-      },
-    );
-  } finally {
-    memory.release(params.flat);
-  }
+  await forEachPredictionBy(memory, best, patients, hooks, ({ patient, truth, near }, map) => {
+    sweeps.set(patient.id, sweepPatient(map, truth, near));
+    onMask?.(patient.id, withoutFar(thresholded(map, DEFAULT_RULE.threshold), near));
+  });
   return sweeps;
 }
 

@@ -1,12 +1,12 @@
 /** The weights files of a prediction. */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
 import { UserError } from "../core/errors";
 import type { LoadedWeights } from "../infer/model";
 import type { ModelInfo } from "../infer/model_info";
 import type { BiasMode, Mirror, WindowWeights } from "../settings/names";
 import { openCrossValidation } from "./cross_validation";
+import { openRunFolder } from "./run_folder";
 import {
   SHIPPED,
   type ShippedWeights,
@@ -149,15 +149,13 @@ function newestOf(): string | undefined {
     .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
 }
 
-const ofPhantom = z.looseObject({ data: z.null() });
-
 /** Whether a run says that it was trained on the made-up cohort. */
 function isOfPhantom(folder: string): boolean {
-  const path = join(folder, "split.json");
   try {
-    return ofPhantom.safeParse(JSON.parse(readFileSync(path, "utf8"))).success;
-  } catch {
-    return false; // A damaged or missing file says nothing: the run counts.
+    return openRunFolder(folder).split.data === null;
+  } catch (error) {
+    if (error instanceof UserError) return false; // A damaged or missing file says nothing: the run counts.
+    throw error;
   }
 }
 

@@ -16,11 +16,12 @@ import { MSSEG2_RULE } from "../eval/lesion_detection";
 import { compareLesions } from "../eval/lesions";
 import { mean } from "../eval/statistics";
 import type { Memory } from "../gpu/memory";
-import { unetNetwork } from "../infer/model";
+import { type LoadedWeights, unetNetwork } from "../infer/model";
 import type { ModelInfo } from "../infer/model_info";
 import { predictProbability } from "../infer/predict";
 import type { DeviceChoices } from "../infer/window_batch";
-import type { FlatParameters } from "../nn/weights";
+import { unetParameters } from "../nn/parameters";
+import { type FlatParameters, flatParameters } from "../nn/weights";
 import { warpTo } from "../register/warp";
 
 export interface ValidationPatient {
@@ -108,6 +109,23 @@ export async function forEachPrediction(
     const onto = answer ? native : truth;
     const map = await predictProbability(memory, members, prepared, grid, onto, options);
     visit(each, await onTruthGrid(memory, prepared, map));
+  }
+}
+
+/** The same by weights of a file, which lie on the device meanwhile. */
+export async function forEachPredictionBy(
+  memory: Memory,
+  { info, flat }: Pick<LoadedWeights, "info" | "flat">,
+  patients: readonly ValidationPatient[],
+  hooks: ValidationHooks,
+  visit: (patient: ValidationPatient, map: Volume) => void,
+): Promise<void> {
+  const params = flatParameters("best", unetParameters(info.unet));
+  memory.write(params.flat, flat);
+  try {
+    await forEachPrediction(memory, params, info, patients, hooks, visit);
+  } finally {
+    memory.release(params.flat);
   }
 }
 

@@ -1,7 +1,7 @@
 /** `selftest.html`: one file without scripts, which opens from disk and prints. */
 import { escapeHtml } from "../result/escape_html";
 import { originTable } from "../result/origin_table";
-import { REPORT_CSS } from "../result/report_css";
+import { pageHtml } from "../result/page";
 import { curveSvg } from "./curve";
 import type { Called, SelftestRecord, SizeResult } from "./record";
 
@@ -28,17 +28,7 @@ export function selftestHtml(record: SelftestRecord, pictures: readonly PagePict
   const { verdict, visits, quality } = record;
   const list = (lines: readonly string[]) =>
     `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join("")}</ul>`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>Self-test: ${escapeHtml(visits[1])}</title>
-<style>${REPORT_CSS}${CSS}</style>
-</head>
-<body>
-<header>
+  const body = `<header>
 <h1>Self-test on your scans</h1>
 <p class="who">visit 1: ${escapeHtml(visits[0])}<br>visit 2: ${escapeHtml(visits[1])}<br>${escapeHtml(methodText(record))}</p>
 </header>
@@ -55,10 +45,8 @@ ${pictureSection(pictures)}
 ${list(quality.lines)}
 <h2>Origin</h2>
 ${origin(record)}
-<footer>${NO_DEVICE}</footer>
-</body>
-</html>
-`;
+<footer>${NO_DEVICE}</footer>`;
+  return pageHtml({ title: `Self-test: ${visits[1]}`, css: CSS, pictures: true, body });
 }
 
 export function methodText({ detector }: SelftestRecord): string {

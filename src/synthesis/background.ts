@@ -4,6 +4,7 @@ import { Philox } from "../core/random";
 import { gaussian } from "../data/smooth";
 import type { Affine, Mask, Size3, Volume } from "../data/volume";
 import { connectedComponents } from "../eval/components";
+import { boundsOf } from "./bounds";
 import { fill } from "./fill";
 import { findPlaces, type Places } from "./places";
 import { tissueOf } from "./tissue";
@@ -186,20 +187,7 @@ function croppedToHead({ image, lesions, brainMask }: ScanToUse) {
     size,
     [1.5, 1.5, 1.5],
   );
-  const low = [...size] as [number, number, number];
-  const high = [0, 0, 0] as [number, number, number];
-  for (let i = 0; i < seen.length; i++) {
-    if (seen[i]! < 0.5) continue;
-    const at = [
-      i % size[0],
-      Math.floor(i / size[0]) % size[1],
-      Math.floor(i / (size[0] * size[1])),
-    ];
-    for (const axis of [0, 1, 2] as const) {
-      low[axis] = Math.min(low[axis], at[axis]!);
-      high[axis] = Math.max(high[axis], at[axis]!);
-    }
-  }
+  const { low, high } = boundsOf(seen, size, (v) => v >= 0.5);
   const first = low.map((v) => v - MARGIN) as [number, number, number];
   const box = high.map((v, axis) => v + MARGIN + 1 - first[axis]!) as [number, number, number];
   for (const axis of [0, 1, 2] as const) {

@@ -13,6 +13,7 @@ import {
   scannedLater,
 } from "./acquisition";
 import type { Background } from "./background";
+import { boundsOf } from "./bounds";
 import { evolved, type MadeLesion } from "./evolution";
 import type { LesionShape } from "./mask_shapes";
 import { appearsAt, type Box, type Motion, moved, product, turn } from "./motion";
@@ -227,20 +228,7 @@ function labelled(share: Float32Array, size: Size3, motion: Motion): Uint8Array 
 
 /** Where what is not 0 can appear. */
 function boxOf(share: Float32Array, size: Size3, motion: Motion): Box | undefined {
-  const low = [...size] as [number, number, number];
-  const high = [-1, -1, -1] as [number, number, number];
-  for (let i = 0; i < share.length; i++) {
-    if (share[i] === 0) continue;
-    const at = [
-      i % size[0],
-      Math.floor(i / size[0]) % size[1],
-      Math.floor(i / (size[0] * size[1])),
-    ];
-    for (const axis of [0, 1, 2] as const) {
-      low[axis] = Math.min(low[axis], at[axis]!);
-      high[axis] = Math.max(high[axis], at[axis]!);
-    }
-  }
+  const { low, high } = boundsOf(share, size, (v) => v !== 0);
   if (high[0] < 0) return undefined;
   const corners = Array.from({ length: 8 }, (_, c) =>
     appearsAt(size, motion, [
