@@ -58,8 +58,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/tensorboard",
   ],
   "src/cohort": [
-    ...["src/core", "src/gpu", "src/platform", "src/data", "src/import", "src/result", "src/run"],
-    ...["src/terminal", "package.json"],
+    ...["src/core", "src/gpu", "src/platform", "src/data", "src/dicom", "src/import", "src/result"],
+    ...["src/run", "src/terminal", "package.json"],
   ],
   "src/bids": [
     ...["src/core", "src/platform", "src/data", "src/result", "src/run", "src/cohort"],

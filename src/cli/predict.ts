@@ -58,7 +58,7 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
   .option(...SERIES_OPTION)
   .option(
     "--cohort <dir>",
-    "in place of -t1 and -t2: every pair of a folder in the layout of MSSEG-2, or of a data set in BIDS",
+    "in place of -t1 and -t2: every pair of a folder in the layout of MSSEG-2, of patients' visits as DICOM, or of a data set in BIDS",
   )
   .option(
     "--out <dir>",

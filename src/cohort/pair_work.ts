@@ -12,7 +12,7 @@ type Work = Omit<PairWork<ReadRequest>, "write">;
 
 /** With the networks of a predictor. Those that want a brain mask get the one beside the visits. */
 export function networkWork(predictor: Predictor, observer: Observer, signal: AbortSignal): Work {
-  const request = { ...predictor.request, withVisits: true };
+  const request = { ...predictor.request, withVisits: true, ...UNWATCHED };
   const { models, grid = "t1" } = request;
   const wantsMask = models.some(({ info }) => info.normalisation === "mask");
   return {
@@ -34,7 +34,7 @@ export function changeWork(
   observer: Observer,
   signal: AbortSignal,
 ): Work {
-  const of = ({ t1, t2 }: CohortPair) => ({ ...request, t1, t2, withVisits: true });
+  const of = ({ t1, t2 }: CohortPair) => ({ ...request, t1, t2, withVisits: true, ...UNWATCHED });
   return {
     read: (pair) => readChange(of(pair), QUIET, signal),
     async compute(pair, read): Promise<Result> {
@@ -45,6 +45,9 @@ export function changeWork(
 }
 
 const namesOf = ({ id, t1, t2 }: CohortPair) => ({ patient: id, t1, t2 });
+
+/** Of DICOM: a line about swapped visits would not be read among those of hundreds of pairs. */
+const UNWATCHED = { doubts: "refused" } as const;
 
 /** The record of a result holds the lines; those of hundreds of pairs are no help on a terminal. */
 const QUIET: Observer = { note: () => {} };

@@ -1,10 +1,12 @@
-/** The pairs of a folder that are to be predicted: in the layout of MSSEG-2, or in BIDS. No image is opened. */
-import { existsSync, readdirSync, statSync } from "node:fs";
+/** The pairs of a folder that are to be predicted: in the layout of MSSEG-2, as DICOM, or in BIDS. No image is opened. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
 import { composed, imagesOf } from "../data/file_names";
+import { dicomVisitsIn, visitName } from "../dicom/find_visits";
 import { findBids } from "../import/bids_files";
 import { byNumber, namesIn } from "../import/folder";
+import { statusOf } from "../platform/real_path";
 
 export interface CohortPair {
   /** Name of the pair, and of its result's folder. */
@@ -35,8 +37,8 @@ export interface FoundCohort {
 
 const VISITS = ["flair_time01_on_middle_space", "flair_time02_on_middle_space"] as const;
 const LAYOUT =
-  `expected DIR/<patient>/ with ${VISITS.join(" and ")} (.nii.gz or .nii), the layout of MSSEG-2, or a ` +
-  "data set in BIDS with FLAIR of two sessions or more";
+  `expected DIR/<patient>/ with ${VISITS.join(" and ")} (.nii.gz or .nii), the layout of MSSEG-2, ` +
+  "DIR/<patient>/<visit>/ with DICOM, or a data set in BIDS with FLAIR of two sessions or more";
 
 /** @throws UserError where there is no pair */
 export async function findPairs(dir: string): Promise<FoundCohort> {
@@ -48,23 +50,49 @@ export async function findPairs(dir: string): Promise<FoundCohort> {
 }
 
 async function findFolderPairs(dir: string): Promise<FoundCohort> {
-  const [pairs, ignored]: [CohortPair[], string[]] = [[], []];
+  const [pairs, ignored, notes]: [CohortPair[], string[], string[]] = [[], [], []];
   for (const name of (await namesIn(dir, LAYOUT)).sort(byNumber)) {
     const folder = join(dir, name);
-    if (name.startsWith(".") || !statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    if (name.startsWith(".") || statusOf(folder)?.isDirectory() !== true) continue;
+    const inside = await namesOrProblem(folder);
+    if (typeof inside === "string") {
+      pairs.push({ id: composed(name), t1: "", t2: "", problem: inside });
       continue;
-    const pair = pairIn(composed(name), folder);
+    }
+    const pair = pairIn(composed(name), folder, inside);
+    const visits = pair ? [] : dicomVisitsIn(folder, inside).sort(byNumber);
     if (pair) pairs.push(pair);
+    else if (visits.length > 1) pairs.push(...dicomPairs(composed(name), folder, visits));
+    else if (visits.length === 1)
+      notes.push(`${folder}: one visit with DICOM (${visits}); left out`);
     else ignored.push(name);
   }
   refuseTwins(dir, pairs);
-  const notes = ignored.length > 0 ? [`${dir}: ignored ${ignored.join(", ")}: no FLAIR there`] : [];
+  if (ignored.length > 0) notes.push(`${dir}: ignored ${ignored.join(", ")}: no FLAIR there`);
   return { pairs, notes };
 }
 
+/** The names in a patient's folder, or why it cannot be read: the others do not suffer from that. */
+async function namesOrProblem(folder: string): Promise<string[] | string> {
+  try {
+    return await namesIn(folder, LAYOUT);
+  } catch (error) {
+    if (error instanceof UserError) return error.message;
+    throw error;
+  }
+}
+
+/** Each visit with the next one. A visit that comes later changes no pair's name. */
+function dicomPairs(patient: string, folder: string, visits: readonly string[]): CohortPair[] {
+  return visits.slice(1).map((later, i) => {
+    const names = [visits[i]!, later] as const;
+    const [t1, t2] = names.map((name) => join(folder, name)) as [string, string];
+    return { id: [patient, ...names.map((name) => composed(visitName(name)))].join("_"), t1, t2 };
+  });
+}
+
 /** Undefined where the folder holds no visit. */
-function pairIn(id: string, folder: string): CohortPair | undefined {
-  const inside = readdirSync(folder);
+function pairIn(id: string, folder: string, inside: readonly string[]): CohortPair | undefined {
   const found = [...VISITS, "brain_mask"].map((stem) => imagesOf(inside, stem));
   const [one, two, brain] = found.map(([first]) =>
     first === undefined ? "" : join(folder, first),
@@ -82,9 +110,7 @@ function refuseTwins(dir: string, pairs: readonly CohortPair[]): void {
   const seen = new Set<string>();
   for (const { id } of pairs) {
     if (seen.has(id)) {
-      throw new UserError(
-        `${dir}: two folders are called ${id}, their letters stored in two ways; rename one of them`,
-      );
+      throw new UserError(`${dir}: two pairs are called ${id}; rename a folder of one of them`);
     }
     seen.add(id);
   }

@@ -19,6 +19,8 @@ export interface Scan {
   readonly acquisition?: Acquisition;
   /** The patient's number, of DICOM: to compare two visits by, and for no file. */
   readonly patient?: string;
+  /** The number of its examination, of DICOM: also to compare. */
+  readonly examination?: string;
 }
 
 export interface ScanRequest {
@@ -69,6 +71,7 @@ async function readDicom(
     image: { ...image, notes: [...notes, ...image.notes] },
     acquisition,
     patient: chosen.sidecar.PatientID,
+    examination: chosen.sidecar.StudyInstanceUID,
   };
 }
 

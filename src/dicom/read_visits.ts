@@ -11,15 +11,17 @@ export interface VisitsRequest {
   /** Numbers of series, where a FLAIR is not certain: one for both visits, or one for each. */
   readonly series?: readonly number[];
   readonly signal?: AbortSignal;
+  /** Signs that the two are no two visits of one patient, in their order: told, or refused where nobody reads along. */
+  readonly doubts?: "told" | "refused";
 }
 
 /**
  * @param note takes a line about each visit that was DICOM
- * @throws UserError as `readScan`
+ * @throws UserError as `readScan`, and for doubts that are refused
  */
 export async function readVisits(
   paths: readonly [string, string],
-  { series = [], signal }: VisitsRequest,
+  { series = [], signal, doubts = "told" }: VisitsRequest,
   note: (line: string) => void,
 ): Promise<[Scan, Scan]> {
   for (const path of paths) {
@@ -38,11 +40,15 @@ export async function readVisits(
   scans.forEach(({ acquisition }, i) => {
     if (acquisition) note(`visit ${i + 1}: ${acquisitionText(acquisition)}`);
   });
-  for (const line of doubtsOf(...scans)) note(line);
+  const found = doubtsOf(...scans);
+  if (doubts === "refused" && found.length > 0) {
+    throw new UserError(`${one}, ${two}: ${found.join("; ")}; then predict this pair by itself`);
+  }
+  for (const line of found) note(line);
   return scans;
 }
 
-type Origin = Pick<Scan, "acquisition" | "patient">;
+type Origin = Pick<Scan, "acquisition" | "patient" | "examination">;
 
 /** Signs that the two are not the earlier and the later visit of one patient. */
 export function doubtsOf(one: Origin, two: Origin): string[] {
@@ -50,6 +56,11 @@ export function doubtsOf(one: Origin, two: Origin): string[] {
   const [patient1, patient2] = [one.patient, two.patient];
   if (patient1 !== undefined && patient2 !== undefined && patient1 !== patient2) {
     doubts.push("the two visits have different PatientIDs: check that they are of one patient");
+  }
+  if (one.examination !== undefined && one.examination === two.examination) {
+    doubts.push(
+      "both visits are of one examination (StudyInstanceUID): check that they are two visits",
+    );
   }
   const [date1, date2] = [one.acquisition?.date, two.acquisition?.date].map(
     (d) => d && dateText(d),

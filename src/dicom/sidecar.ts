@@ -10,6 +10,7 @@ const SIDECAR = z.object({
   ProtocolName: text,
   SequenceName: text,
   PatientID: text,
+  StudyInstanceUID: text,
   ImageType: z.array(z.string()).optional().catch(undefined),
   MRAcquisitionType: text,
   /** Seconds. */

@@ -14,13 +14,19 @@ import { readBrain } from "./given_brain";
 import type { MatchedPair, MatchOptions } from "./matched_pair";
 import type { Observer } from "./observer";
 import { type AnswerGrid, onAnswerGrid } from "./placed_pair";
-import { type PredictedPair, type ReadRequest, readPair } from "./predict_pair";
+import {
+  type PredictedPair,
+  type PredictRequest,
+  type ReadRequest,
+  readPair,
+} from "./predict_pair";
 
 export interface ChangeRequest extends Pick<MatchOptions, "register" | "bias"> {
   readonly t1: string;
   readonly t2: string;
   /** Numbers of DICOM series, where a FLAIR is not certain. */
   readonly series?: readonly number[];
+  readonly doubts?: PredictRequest["doubts"];
   readonly grid?: AnswerGrid;
   /** Whether it comes with both visits on the grid that was asked for. */
   readonly withVisits?: boolean;

@@ -12,7 +12,7 @@ import { findingsJson } from "../decision/findings_json";
 import type { LesionRule } from "../decision/found_lesions";
 import type { OperatingPointName } from "../decision/operating_points";
 import type { Acquisition } from "../dicom/acquisition";
-import { readVisits } from "../dicom/read_visits";
+import { readVisits, type VisitsRequest } from "../dicom/read_visits";
 import { checkPrecision } from "../gpu/capabilities";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
@@ -45,6 +45,8 @@ export interface PredictRequest
   readonly t2: string;
   /** Numbers of the series, of DICOM, where the FLAIR is not certain: of both visits, or of each. */
   readonly series?: readonly number[];
+  /** Of DICOM: what becomes of signs that the two are not the earlier and the later visit of one patient. */
+  readonly doubts?: VisitsRequest["doubts"];
   /** The mean of their probabilities is the answer's. */
   readonly models: readonly NamedWeights[];
   /** A rule for lesions that the models' calibration holds; the tuned one if absent. */
@@ -192,14 +194,16 @@ export async function predictRead(
 
 /** Both visits, NIfTI or DICOM. @throws UserError naming one that is not there or cannot be used */
 export async function readPair(
-  { t1, t2, series }: Pick<PredictRequest, "t1" | "t2" | "series">,
+  { t1, t2, series, doubts }: Pick<PredictRequest, "t1" | "t2" | "series" | "doubts">,
   observer: Observer,
   signal?: AbortSignal,
 ): Promise<{
   images: [ReadImage, ReadImage];
   acquisitions: PredictedPair["acquisitions"];
 }> {
-  const [one, two] = await readVisits([t1, t2], { series, signal }, (line) => observer.note(line));
+  const [one, two] = await readVisits([t1, t2], { series, signal, doubts }, (line) =>
+    observer.note(line),
+  );
   return {
     images: [
       { path: t1, image: one.image },
