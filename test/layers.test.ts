@@ -43,6 +43,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["src/core", "src/platform", "src/data", "src/eval", "src/train", "src/terminal"],
   ],
   "src/tensorboard": ["src/platform"],
+  "src/mpi": ["src/core", "src/platform"],
   "src/result": [...["src/core", "src/platform", "src/data", "src/eval", "src/pictures"]],
   "src/viewer": ["src/core", "src/platform", "src/data", "src/eval", "src/pictures", "src/result"],
   "src/selftest": ["src/core", "src/data", "src/eval", "src/synthesis", "src/result"],

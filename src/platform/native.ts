@@ -21,6 +21,7 @@ const libc = once(() => {
 const openLibc = () =>
   ffiOpen("libc.so.6", {
     dlopen: { args: [FFIType.cstring, FFIType.i32], returns: FFIType.ptr },
+    dlsym: { args: [FFIType.ptr, FFIType.cstring], returns: FFIType.ptr },
     dlerror: { args: [], returns: FFIType.cstring },
     setenv: { args: [FFIType.cstring, FFIType.cstring, FFIType.i32], returns: FFIType.i32 },
     unsetenv: { args: [FFIType.cstring], returns: FFIType.i32 },
@@ -30,6 +31,7 @@ const openLibc = () =>
   }).symbols;
 
 const RTLD_NOW = 2; // with RTLD_LOCAL (0): symbols of LLVM must not leak into the process
+const RTLD_GLOBAL = 0x100;
 const STDERR = 2;
 
 /**
@@ -39,6 +41,21 @@ const STDERR = 2;
 export function loadLibrary(path: string): string | null {
   if (libc().dlopen(cString(path), RTLD_NOW)) return null;
   return String(libc().dlerror() ?? "unknown error");
+}
+
+/**
+ * Loads a shared library whose own plugins look its symbols up in the whole process.
+ * @returns the address of each of the named symbols
+ * @throws Error with the linker's reason
+ */
+export function loadGlobally(path: string): (symbol: string) => number {
+  const library = libc().dlopen(cString(path), RTLD_NOW | RTLD_GLOBAL);
+  if (!library) throw new Error(String(libc().dlerror() ?? "unknown error"));
+  return (symbol) => {
+    const address = libc().dlsym(library, cString(symbol));
+    if (address) return Number(address);
+    throw new Error(`${path} has no symbol ${symbol}`);
+  };
 }
 
 /** Sets (or with undefined removes) a variable where C libraries read it. */

@@ -1,0 +1,17 @@
+/** A rank of test/mpi.test.ts: every collective operation, with parts of unlike lengths. */
+import { Communicator } from "../src/mpi/communicator";
+import { launchOf } from "../src/mpi/launch";
+
+const ranks = Communicator.join(launchOf(process.env)!);
+const { rank, size } = ranks;
+const lengths = Array.from({ length: size }, (_, i) => 1000 * (i + 1));
+const part = new Float32Array(lengths[rank]!).fill(rank + 0.5);
+const gathered = await ranks.gatherFloats(part, lengths);
+const right = lengths.flatMap((length, i) => Array.from({ length }, () => i + 0.5));
+const [sum] = await ranks.sum(Float32Array.of(rank + 1, 7));
+const values = await ranks.gatherValues({ rank, text: "é".repeat(rank) });
+const told = await ranks.broadcastValue(rank === 0 ? { from: rank } : undefined);
+const isRight = gathered.length === right.length && right.every((v, i) => gathered[i] === v);
+const found = { rank, size, isRight, sum, values, told, entered: ranks.entered };
+console.log(JSON.stringify(found));
+ranks.finalize();
