@@ -1,4 +1,4 @@
-/** Whether a launcher of MPI has started this process as one of several, and with which library. */
+/** The launcher of MPI that has started this process as one of several, and its library. */
 import { fstatSync } from "node:fs";
 import { UserError } from "../core/errors";
 import type { Abi } from "./abi";

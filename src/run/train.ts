@@ -189,7 +189,7 @@ function resumeMetrics(folder: RunFolder, start: Progress, observer: Observer): 
 
 /** What will be trained, and where it goes. */
 function planLines(
-  { config, program: recorded }: Trainer,
+  { config, stats }: Trainer,
   store: VolumeStore,
   folder: RunFolder,
   start: Progress,
@@ -205,8 +205,8 @@ function planLines(
   return [
     `preset ${config.preset}: filters ${config.filters.join("/")}, ${config.spacing} mm, patches ` +
       `${config.patch}³, loss ${config.loss}, ${mining}, ${Math.round(100 * config.positive)} % ` +
-      `positive; ${recorded.stats.dispatches} dispatches an iteration, ` +
-      `${mib(recorded.stats.plannedBytes)} of activations, ${mib(store.deviceBytes)} of volumes` +
+      `positive; ${stats.dispatches} dispatches an iteration, ` +
+      `${mib(stats.plannedBytes)} of activations, ${mib(store.deviceBytes)} of volumes` +
       rotation,
     `run folder ${folder.path}${from}; the first iteration compiles the kernels`,
   ];

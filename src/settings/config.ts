@@ -3,7 +3,7 @@ import { z } from "zod";
 import { UserError } from "../core/errors";
 import { augmentationSettings } from "./augmentation";
 import { budgetSettings, checkBudget } from "./budget";
-import { deviceSettings } from "./device";
+import { checkSharing, deviceSettings } from "./device";
 import { checkInference, inferenceSettings } from "./inference";
 import { lineageSchema } from "./lineage";
 import { checkWeights, lossSettings } from "./loss";
@@ -46,7 +46,7 @@ function settingOf(name: string): Setting | undefined {
   return Object.hasOwn(all, name) ? all[name] : undefined;
 }
 
-const CHECKS = [checkBudget, checkNetwork, checkMining, checkWeights, checkInference];
+const CHECKS = [checkBudget, checkNetwork, checkMining, checkWeights, checkInference, checkSharing];
 
 /**
  * @param file that the settings were read from, for messages

@@ -1,5 +1,6 @@
 /** Settings of the work's layout on the device. They change results in rounding only. */
 import { z } from "zod";
+import { UserError } from "../core/errors";
 import { BYTES, NAME, NUMBER } from "./notation";
 import { setting, theme, turnedOn } from "./setting";
 import { whole } from "./values";
@@ -18,6 +19,17 @@ export const deviceSettings = theme("Device", {
     z.boolean().default(false),
     "compute blocks again in the backward pass, to save memory",
   ),
+  /** Absent: the batch as a whole, by one process. */
+  microShards: setting(
+    NUMBER,
+    whole.optional(),
+    "<n>",
+    "cut batch and pool into n parts, which the ranks of MPI share",
+  ),
+  allreduce: turnedOn(
+    z.boolean().default(false),
+    "add the ranks' gradients as MPI does: less to send, other bits for other numbers of ranks",
+  ),
   /** Of activations and their gradients; all arithmetic is f32. */
   precision: setting(
     NAME,
@@ -33,3 +45,40 @@ export const deviceSettings = theme("Device", {
     "device memory for training volumes",
   ),
 });
+
+/** Enough for 8 ranks; more cost more to send. */
+const MOST_SHARDS = 8;
+
+/** The micro-shards of a run whose user names none: as many as divide the batch, up to 8. */
+export function defaultMicroShards(batch: number): number {
+  let shards = Math.min(MOST_SHARDS, batch);
+  while (batch % shards !== 0) shards--;
+  return shards;
+}
+
+interface Sharing {
+  readonly microShards?: number;
+  readonly allreduce: boolean;
+  readonly batch: number;
+  readonly loss: string;
+}
+
+export function checkSharing({ microShards, allreduce, batch, loss }: Sharing): void {
+  if (microShards === undefined) {
+    if (!allreduce) return;
+    throw new UserError(
+      "--allreduce does nothing without --micro-shards: give that too, or leave it out",
+    );
+  }
+  if (batch % microShards !== 0) {
+    const divisors = Array.from({ length: batch }, (_, i) => i + 1).filter((n) => batch % n === 0);
+    throw new UserError(
+      `--micro-shards ${microShards} does not divide --batch ${batch}: give one of ${divisors.join(", ")}`,
+    );
+  }
+  if (!loss.startsWith("batch-")) return;
+  throw new UserError(
+    `--loss ${loss} is over the whole batch, which --micro-shards ${microShards} cuts: take ` +
+      `${loss.slice("batch-".length)}, or train without micro-shards`,
+  );
+}

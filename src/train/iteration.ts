@@ -14,7 +14,7 @@ import type { Graph } from "../core/graph";
 import type { Tensor } from "../core/tensor";
 import type { TrainConfig } from "../settings/config";
 import { selectPatches } from "./mining";
-import { Recorder, type RecordingMemory, type RecordingStore } from "./recorder";
+import { Recorder, type RecordingMemory, type RecordingStore, type Trained } from "./recorder";
 import { ADAM } from "./schedule";
 import { TELEMETRY_COLUMN, type TrainState } from "./state";
 
@@ -45,7 +45,24 @@ export function recordIteration(
     indices = selectPatches(g, pool, train.step, config);
     coords = g.apply(takeRows, { rows: coords, indices }, {}).y!;
   }
-  const { loss, sums, gradients, errors: own } = recorder.train(train, coords);
+  const trained = recorder.train(train, coords);
+  const pool = errors && indices && { errors, indices };
+  recordUpdate(g, train, trained, pool);
+  const { loss } = trained;
+  return { indices, errors: errors ?? loss, loss };
+}
+
+/**
+ * Records what follows from the gradient of the whole batch, in `train.gradient`: Adam, the average, a
+ * row of the log.
+ * @param pool errors of the whole pool and the places in it of the batch, where patches are ranked
+ */
+export function recordUpdate(
+  g: Graph,
+  train: TrainState,
+  { loss, sums, gradients, errors: own }: Trained,
+  pool: Pick<Required<Iteration>, "errors" | "indices"> | undefined,
+): void {
   const { flat: w } = train.student;
   const { m, v, step, log } = train;
   const scaled = train.scale && { scale: train.scale };
@@ -53,11 +70,10 @@ export function recordIteration(
   const { beta1, beta2, epsilon: eps } = ADAM;
   const moments = { g: train.gradient.flat, m, v, average: train.momentum.flat };
   g.apply(adam, { w, ...moments, step, ...scaled }, { beta1, beta2, eps });
-  const stats = { loss, sums, errors: errors ?? loss, gradients, step, log, ...scaled };
+  const stats = { loss, sums, errors: pool?.errors ?? loss, gradients, step, log, ...scaled };
   g.apply(batchStats, stats, {});
-  if (errors && indices && own) {
-    const values = g.apply(rankCorrelation, { a: errors, at: indices, b: own }, {}).y!;
-    g.apply(logValues, { values, step, log }, { column: TELEMETRY_COLUMN });
-  }
-  return { indices, errors: errors ?? loss, loss };
+  if (!pool || !own) return;
+  const ranks = { a: pool.errors, at: pool.indices, b: own };
+  const values = g.apply(rankCorrelation, ranks, {}).y!;
+  g.apply(logValues, { values, step, log }, { column: TELEMETRY_COLUMN });
 }

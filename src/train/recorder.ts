@@ -62,8 +62,8 @@ interface Head extends LossInputs {
   readonly share: number;
 }
 
-/** The batch after its backward pass. */
-interface Trained extends Pick<PatchLoss, "loss" | "sums"> {
+/** A batch after its backward pass. */
+export interface Trained extends Pick<PatchLoss, "loss" | "sums"> {
   /** Of the logits, squared and summed by class: (B, 2). */
   readonly gradients: Tensor;
   /** The mining error of each patch under w, where patches are ranked: (B). */
@@ -169,8 +169,11 @@ export class Recorder {
     return { errors, sums };
   }
 
-  /** Mean loss over the batch: gradients into `train.gradient`, chunk after chunk. */
-  train(train: TrainState, coords: Tensor): Trained {
+  /**
+   * Gradients of the mean loss over the batch, into `train.gradient`, chunk after chunk.
+   * @param whole the patches of the whole batch, where these are a part of it
+   */
+  train(train: TrainState, coords: Tensor, whole = coords.shape[0]!): Trained {
     const { g, config } = this;
     const batch = coords.shape[0]!;
     for (const [name, w] of train.student.named) g.watch(w, train.gradient.named.get(name)!);
@@ -188,7 +191,7 @@ export class Recorder {
       const heads = this.heads(train.student, forward);
       const losses = this.losses(heads, totals);
       const seeds = heads.map(({ share }, i) => {
-        const seed = seedOf(g, train.scale, { count: chunk.count, value: share / batch });
+        const seed = seedOf(g, train.scale, { count: chunk.count, value: share / whole });
         return [losses[i]!.loss, seed] as const;
       });
       const gradients = g.backward(new Map(seeds), add);

@@ -7,7 +7,7 @@ import type { VolumeStore } from "../data/volume_store";
 import { graphFor } from "../gpu/capabilities";
 import { InFlight } from "../gpu/in_flight";
 import type { Memory } from "../gpu/memory";
-import { Program } from "../gpu/program";
+import { Program, type ProgramStats } from "../gpu/program";
 import { ReadbackRing } from "../gpu/readback";
 import { initialise, type ParameterSpec, setHeadPrior } from "../nn/parameters";
 import type { TrainConfig } from "../settings/config";
@@ -15,6 +15,7 @@ import { augmentedRows } from "./augment";
 import type { GeneratedPool } from "./generated_pool";
 import { recordIteration } from "./iteration";
 import type { MiningTelemetry } from "./metrics";
+import { ALONE, type Exchange, MicroShards } from "./micro_shards";
 import { putSelectionKey } from "./mining";
 import { type DrawnPatches, drawPatches, drawWithGenerated } from "./sampler";
 import { emaMomentum, learningRateAt, stepValues } from "./schedule";
@@ -52,6 +53,8 @@ export interface TrainerOptions {
   readonly start?: (flat: Float32Array, specs: readonly ParameterSpec[]) => void;
   /** Fills the store's slots. */
   readonly generated?: GeneratedPool;
+  /** The processes that share the micro-shards of the settings: this one alone if absent. */
+  readonly exchange?: Exchange;
 }
 
 /** How far a training has come. */
@@ -73,7 +76,9 @@ export class Trainer {
     readonly memory: Memory,
     readonly store: VolumeStore,
     readonly config: TrainConfig,
+    /** An iteration, or with micro-shards the update at its end. */
     readonly program: Program,
+    readonly shards: MicroShards | undefined,
     readonly state: TrainState,
     readonly specs: readonly ParameterSpec[],
     /** Iterations finished, and those that the last report has reached. */
@@ -91,13 +96,18 @@ export class Trainer {
     memory: Memory,
     store: VolumeStore,
     config: TrainConfig,
-    { kernels: choices, restore, start, generated }: TrainerOptions = {},
+    options: TrainerOptions = {},
   ): Promise<Trainer> {
+    const { kernels: choices, restore, start, generated, exchange = ALONE } = options;
     const specs = trainedParameters(config);
     const state = makeTrainState(specs, config);
-    const g = graphFor(memory.device, { choices });
-    recordIteration(g, memory, store, state, config);
-    const program = await Program.compile(memory, g, "iteration");
+    const compiling = [memory, store, state, config] as const;
+    const shards =
+      config.microShards === undefined
+        ? undefined
+        : await MicroShards.create(...compiling, exchange, choices);
+    const program =
+      shards?.programs.update ?? (await Trainer.compileIteration(...compiling, choices));
     let moment: Moment = { iteration: 0 };
     if (restore) moment = restore(state, specs);
     else {
@@ -112,8 +122,20 @@ export class Trainer {
     const telemetry =
       state.earlier && (await Trainer.compileTelemetry(memory, store, config, state, choices));
     const { iteration, reported = iteration } = moment;
-    const recorded = [memory, store, config, program, state, specs] as const;
+    const recorded = [memory, store, config, program, shards, state, specs] as const;
     return new Trainer(...recorded, iteration, reported, telemetry, generated);
+  }
+
+  private static compileIteration(
+    memory: Memory,
+    store: VolumeStore,
+    state: TrainState,
+    config: TrainConfig,
+    choices: Choices | undefined,
+  ): Promise<Program> {
+    const g = graphFor(memory.device, { choices });
+    recordIteration(g, memory, store, state, config);
+    return Program.compile(memory, g, "iteration");
   }
 
   private static async compileTelemetry(
@@ -141,8 +163,12 @@ export class Trainer {
     const step = stepValues(t, this.learningRate(progress), momentum, t % LOG_ROWS);
     putSelectionKey(step, config.seed, t);
     memory.write(state.step, step);
-    if (isDue(t, config)) this.telemetry?.run();
-    this.program.run();
+    const telemetry = isDue(t, config) ? this.telemetry : undefined;
+    if (this.shards) await this.shards.run(telemetry);
+    else {
+      telemetry?.run();
+      this.program.run();
+    }
     this.iteration = t + 1;
     await this.inFlight.submitted();
   }
@@ -163,6 +189,17 @@ export class Trainer {
     const statisticsOf = (row: number) => this.store.statisticsOf(row);
     const options = { seed, parts, patch, spacing, statisticsOf };
     return augmentedRows(corners, anchors, this.iteration, options);
+  }
+
+  private get programs(): readonly Program[] {
+    return this.shards?.all ?? [this.program];
+  }
+
+  /** Dispatches of an iteration, or of each part of it, and bytes of its activations. */
+  get stats(): Pick<ProgramStats, "dispatches" | "plannedBytes"> {
+    const all = this.programs.map(({ stats }) => stats);
+    const sum = (of: "dispatches" | "plannedBytes") => all.reduce((n, stats) => n + stats[of], 0);
+    return { dispatches: sum("dispatches"), plannedBytes: sum("plannedBytes") };
   }
 
   learningRate(progress: number): number {
@@ -197,13 +234,14 @@ export class Trainer {
   /** Gives the device memory back, but for the volumes; the trainer is of no use then. */
   release(): void {
     const kept = new Set(Object.values(this.store.bindings).map((t) => storageOf(t).id));
-    for (const program of [this.program, this.telemetry]) {
+    for (const program of [...this.programs, this.telemetry]) {
       if (!program) continue;
       for (const t of storagesOf(program.dispatches)) {
         if (t.kind === "state" && !kept.has(t.id)) this.memory.release(t);
       }
       program.destroy();
     }
+    this.shards?.release();
     this.ring.destroy();
   }
 
