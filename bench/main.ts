@@ -22,6 +22,7 @@ import { runMain } from "../src/terminal/main";
 import { listOption, numberOption, repeatedOption } from "../src/terminal/options";
 import { printResult } from "../src/terminal/result";
 import { Bench, parseVariant, type Settings } from "./bench";
+import { addIsa } from "./isa/command";
 import { measureKernels } from "./kernels";
 import { measureLatency } from "./latency";
 import { measureLayers } from "./layers";
@@ -96,8 +97,9 @@ const command = makeCommand(
   .option("--compare <file>", "ratio of each row to an earlier --json file")
   .option("--docs", "put tables and pictures into docs/measurements/performance.md");
 withTuneOptions(command);
-command.parse();
-await runMain(() => main(command.args as Part[], command.opts<Options>()));
+command.action(() => runMain(() => main(command.args as Part[], command.opts<Options>())));
+addIsa(command);
+await command.parseAsync();
 
 function settingsOf(options: Options): Settings {
   const presets = options.preset.map(presetOf);

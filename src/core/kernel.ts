@@ -112,6 +112,8 @@ export interface SubgroupMatrix {
 export interface Capabilities {
   /** "lavapipe", "swiftshader" or "hardware": the families with defaults of their own. */
   readonly kind: "lavapipe" | "swiftshader" | "hardware";
+  /** Vendor and architecture as WebGPU tells them, `amd gcn-5`: some have defaults of their own. */
+  readonly architecture?: string;
   /** The one subgroup size of the adapter; null where it has none or it may vary. */
   readonly subgroupSize: number | null;
   readonly shaderF16: boolean;

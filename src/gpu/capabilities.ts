@@ -11,6 +11,7 @@ export function capabilities(device: Device): Capabilities {
   return {
     // An unknown software driver is treated like the plainest one we know.
     kind: info.kind === "software" ? "swiftshader" : info.kind,
+    architecture: `${info.vendor} ${info.architecture}`.trim(),
     subgroupSize: usable ? size.min : null,
     subgroupMatrices: device.features.has("chromium-experimental-subgroup-matrix")
       ? info.subgroupMatrices

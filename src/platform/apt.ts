@@ -80,7 +80,7 @@ export class PrivateApt {
   /** The versions of a package, as `apt-cache madison` lists them. */
   async versions(name: string): Promise<AptVersion[]> {
     const { output } = await run(["apt-cache", ...this.#options, "madison", name]);
-    return [...output.matchAll(/^ *\S+ \| (\S+) \| \S+ (\S+?)\/\S+ \S+ Packages/gm)].map(
+    return [...output.matchAll(/^ *\S+ \| +(\S+) \| \S+ (\S+?)\/\S+ \S+ Packages/gm)].map(
       ([, version = "", suite = ""]) => ({ version, suite }),
     );
   }

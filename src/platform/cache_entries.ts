@@ -46,6 +46,8 @@ export const CACHE_KINDS = {
   tune: { holds: "the tuner's choices of kernels", names: /^([0-9a-f]{32})\.json$/ },
   compiled: { holds: "marks of what the driver has compiled", names: /^([0-9a-f]{32})$/ },
   lavapipe: { holds: "the software driver", names: ANY },
+  radv: { holds: "AMD's compiler of shaders, for `bun run bench isa`", names: ANY },
+  "spirv-tools": { holds: "the assembler of SPIR-V, for `bun run bench isa`", names: ANY },
   swiftshader: { holds: "the slower software driver", names: ANY },
   portability: { holds: "runtimes and browsers of the portability suite", names: ANY },
 } as const satisfies Readonly<Record<string, Kind>>;

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { checkAddressSpace } from "./address_space";
 import { DriverUnavailable, type PrepareOptions, type VulkanFiles } from "./driver";
-import { lavapipe } from "./lavapipe";
+import { lavapipe } from "./mesa";
 import { loadLibrary, setNativeEnv } from "./native";
 import { swiftShader } from "./swiftshader";
 
