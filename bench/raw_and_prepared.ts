@@ -14,7 +14,8 @@ import { overlap } from "../src/eval/dice";
 import { Memory } from "../src/gpu/memory";
 import { openDevice } from "../src/hosts/bun";
 import { FONT, loadFont } from "../src/pictures/font";
-import { COLOURS, drawPanel, greyImage, write } from "../src/pictures/patient";
+import { COLOURS, drawPanel, greyImage, write } from "../src/pictures/panel";
+import { newSheet } from "../src/pictures/sheet";
 import { axialView, fullestSlice, greyWindow, slicePixels } from "../src/pictures/slice";
 import { writeAtomically } from "../src/platform/atomic_file";
 import { warpTo } from "../src/register/warp";
@@ -100,7 +101,7 @@ rows.forEach(({ name, visits, masks }, row) => {
     const left = GAP + k * (PANEL + GAP);
     const top = row * (HEADER + height) + HEADER;
     const pixels = slicePixels(visit.data, view, slice);
-    const image = greyImage(pixels, view, greyWindow(pixels));
+    const image = greyImage(newSheet, pixels, view, greyWindow(pixels));
     const outline = {
       pixels: slicePixels(masks[k]!.data, view, slice),
       colour: COLOURS.prediction,

@@ -10,7 +10,7 @@ import type { Affine, Grid, Volume } from "../src/data/volume";
 import { Memory } from "../src/gpu/memory";
 import { openDevice } from "../src/hosts/bun";
 import { FONT, loadFont } from "../src/pictures/font";
-import { COLOURS, write } from "../src/pictures/patient";
+import { COLOURS, write } from "../src/pictures/panel";
 import { drawFitted, middleOf, overlaid, PLANES, planeOf } from "../src/pictures/registration";
 import { writeAtomically } from "../src/platform/atomic_file";
 import { align, middleGrid } from "../src/register/align";

@@ -6,6 +6,12 @@ import { broughtPackages, Unavailable } from "../src/portability/hosts/packages"
 /** As much of playwright-core as the tests use. */
 export interface TestPage {
   goto(url: string): Promise<unknown>;
+  reload(): Promise<unknown>;
+  setInputFiles(selector: string, path: string): Promise<void>;
+  waitForEvent(event: "download"): Promise<{
+    suggestedFilename(): string;
+    saveAs(path: string): Promise<void>;
+  }>;
   setViewportSize(size: { width: number; height: number }): Promise<void>;
   screenshot(options: {
     path: string;
@@ -50,8 +56,11 @@ const FLAGS = [
   ...["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
 ];
 
+/** WebGPU too, on the processor. */
+export const WITH_WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan"];
+
 /** A browser, or why there is none here. */
-export async function openBrowser(): Promise<TestBrowser | string> {
+export async function openBrowser(flags: readonly string[] = []): Promise<TestBrowser | string> {
   try {
     const modules = await broughtPackages("playwright", MEGABYTES);
     const { chromium } = (await import(
@@ -61,7 +70,7 @@ export async function openBrowser(): Promise<TestBrowser | string> {
     for (const find of chromiumSources()) {
       try {
         const { executablePath, env } = await find();
-        const options = { executablePath, headless: true, args: FLAGS };
+        const options = { executablePath, headless: true, args: [...FLAGS, ...flags] };
         return await chromium.launch({ ...options, env: { ...process.env, ...env } });
       } catch (error) {
         reasons.push((error as Error).message.split("\n")[0]!);

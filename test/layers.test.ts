@@ -70,6 +70,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["src/core", "src/platform", "src/data", "src/eval", "src/settings", "src/train"],
     ...["src/run", "src/result", "src/viewer", "package.json"],
   ],
+  "src/web": [
+    ...["src/core", "src/gpu", "src/platform", "src/hosts", "src/nn", "src/data", "src/infer"],
+    ...["src/terminal", "src/pictures", "src/result", "src/run", "src/viewer", "package.json"],
+  ],
   "src/experiment": [
     ...["src/core", "src/platform", "src/eval", "src/settings", "src/train", "src/run"],
     ...["src/terminal", "src/pictures"],
@@ -169,7 +173,7 @@ function closure(path: string): { paths: Set<string>; packages: Set<string> } {
 
 /** The folders and codecs that a browser page predicts with. They may load a package that runs there. */
 const FOR_A_PAGE =
-  /^src\/((infer|decision|eval|brain|change|quality|viewer\/page|live\/page)\/|run\/matched_pair|data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$)/;
+  /^src\/((infer|decision|eval|brain|change|quality|viewer\/page|live\/page|web\/page)\/|run\/(matched_pair|predict_read|result_of_pair)|data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$)/;
 /** Packages that run in a page too. */
 const PACKAGES_OF_A_PAGE = ["zod", "nifti-reader-js", "@niivue/niivue", "uplot"];
 
@@ -177,7 +181,8 @@ test("a page can import what predicts and the codecs: no Bun, Node or file syste
   const entries = [...files.keys()].filter((path) => FOR_A_PAGE.test(path));
   for (const entry of [
     "src/infer/answer.ts",
-    "src/run/matched_pair.ts",
+    "src/run/predict_read.ts",
+    "src/web/page/worker.ts",
     "src/data/nifti_decode.ts",
   ]) {
     expect(entries).toContain(entry);

@@ -15,7 +15,7 @@ import {
 import { readSafetensors, writeSafetensors } from "../src/data/safetensors_file";
 import { weightsOf } from "../src/infer/model";
 import { modelOf, VERSION, weightsMetadata } from "../src/infer/model_info";
-import { biasFor } from "../src/run/models";
+import { biasFor } from "../src/run/named_weights";
 import { loadWeights } from "../src/run/weights_file";
 import type { BiasMode } from "../src/settings/names";
 import { expectRefusalOf, runDocumented } from "./cli_rig";

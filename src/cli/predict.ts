@@ -5,6 +5,7 @@ import { destroyDevices } from "../gpu/device";
 import { openDevice } from "../hosts/bun";
 import type { PairQuality } from "../quality/pair_quality";
 import { changeOfFiles, filesBeside, writeChange } from "../run/change_pair";
+import { hashed, visitNames } from "../run/file_hash";
 import { brainFile } from "../run/given_brain";
 import { isWithoutNetwork, loadModels } from "../run/models";
 import { predictFiles, writeAnswer } from "../run/predict_pair";
@@ -105,8 +106,8 @@ async function predict(options: Options): Promise<void> {
     tellFitness(answer.quality, options);
     printResult(findingsText(answer.findings, answer.quality));
     if (needsResult(outputs)) {
-      const names = { ...options, patient: outputs.patient };
-      await writeOutputs(resultOfAnswer(answer, models, names), outputs);
+      const names = { ...options, ...visitNames(options), patient: outputs.patient };
+      await writeOutputs(resultOfAnswer(answer, hashed(models), names), outputs);
     }
     if (options.view) await view(outputs, observer);
   });
@@ -139,7 +140,7 @@ async function statistic(options: Options, outputs: Outputs): Promise<void> {
     tellFitness(change.quality, options);
     printResult(changeText(change));
     if (needsResult(outputs)) {
-      const names = { ...options, patient: outputs.patient };
+      const names = { ...options, ...visitNames(options), patient: outputs.patient };
       await writeOutputs(resultOfChange(change, names), outputs);
     }
     if (options.view) await view(outputs, observer);

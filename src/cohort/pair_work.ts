@@ -2,8 +2,10 @@
 import type { Memory } from "../gpu/memory";
 import type { Result } from "../result/parts";
 import { type ChangeRequest, changeOfRead, readChange } from "../run/change_pair";
+import { hashed, visitNames } from "../run/file_hash";
 import type { Observer } from "../run/observer";
-import { type Predictor, predictRead, type ReadRequest, readRequest } from "../run/predict_pair";
+import { type Predictor, readRequest } from "../run/predict_pair";
+import { predictRead, type ReadRequest } from "../run/predict_read";
 import { resultOfAnswer, resultOfChange } from "../run/result_of_pair";
 import type { CohortPair } from "./pairs";
 import type { PairWork } from "./run_cohort";
@@ -22,7 +24,7 @@ export function networkWork(predictor: Predictor, observer: Observer, signal: Ab
     },
     async compute(pair, read): Promise<Result> {
       const answer = await predictRead({ ...predictor, request }, read, observer, signal);
-      return resultOfAnswer(answer, models, { ...namesOf(pair), grid });
+      return resultOfAnswer(answer, hashed(models), { ...namesOf(pair), grid });
     },
   };
 }
@@ -44,7 +46,7 @@ export function changeWork(
   };
 }
 
-const namesOf = ({ id, t1, t2 }: CohortPair) => ({ patient: id, t1, t2 });
+const namesOf = (pair: CohortPair) => ({ patient: pair.id, ...visitNames(pair) });
 
 /** Of DICOM: a line about swapped visits would not be read among those of hundreds of pairs. */
 const UNWATCHED = { doubts: "refused" } as const;

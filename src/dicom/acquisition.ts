@@ -1,5 +1,5 @@
 /** A scan's origin, as its DICOM says. */
-import type { Converted } from "./converter";
+import type { Sidecar } from "./sidecar";
 
 export interface CalendarDate {
   readonly year: number;
@@ -20,7 +20,7 @@ export interface Acquisition {
   readonly sliceThickness?: number;
 }
 
-export function acquisitionOf({ sidecar }: Converted): Acquisition {
+export function acquisitionOf({ sidecar }: { readonly sidecar: Sidecar }): Acquisition {
   return {
     seriesNumber: sidecar.SeriesNumber,
     description: sidecar.SeriesDescription ?? sidecar.ProtocolName,

@@ -33,12 +33,19 @@ const WANTED_FEATURES: readonly string[] = [
   "chromium-experimental-subgroup-matrix",
 ];
 
-/** Opens an adapter with all of its limits and those of the wanted features that it has. */
-export async function createDevice(candidate: Candidate, host: DeviceHost): Promise<Device> {
+/** All limits of the adapter, or those alone that WebGPU promises of any. */
+export type WantedLimits = "all" | "default";
+
+/** Opens an adapter with those of the wanted features that it has. */
+export async function createDevice(
+  candidate: Candidate,
+  host: DeviceHost,
+  limits: WantedLimits = "all",
+): Promise<Device> {
   const { adapter, info } = candidate;
   const requiredFeatures = WANTED_FEATURES.filter((name) => info.features.has(name));
   const device = await adapter.requestDevice({
-    requiredLimits: limitsOf(adapter.limits),
+    requiredLimits: limits === "all" ? limitsOf(adapter.limits) : {},
     requiredFeatures: requiredFeatures as GPUFeatureName[],
   });
   return new Device(device, adapter, info, host);

@@ -22,11 +22,12 @@ export type { DeviceOptions } from "./dawn";
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const wanted = options.adapter || adapterVariable();
   const { candidate, reasons } = await searchAdapter(sourcesFor(options), wanted);
-  return dawnDevice(candidate, {
+  const host = {
     companion: () => openDevice({ adapter: candidate.info.name, quiet: true }),
     lavapipeRefusal: reasons.get("lavapipe"),
     gpuHint: candidate.info.type === "software" && !wanted ? nvidiaHint() : undefined,
-  });
+  };
+  return dawnDevice(candidate, host, options.limits);
 }
 
 /** Every adapter that is there or can be had, best first, and why each other source has none. */

@@ -1,7 +1,7 @@
 /** Dawn through the npm package `webgpu`: the part that Bun and Node share. */
 import { type AdapterSourceName, describeAdapter } from "../gpu/adapter";
 import type { Candidate, FoundAdapters } from "../gpu/adapter_search";
-import { createDevice, type Device, type DeviceHost } from "../gpu/device";
+import { createDevice, type Device, type DeviceHost, type WantedLimits } from "../gpu/device";
 import { throttledWait } from "../gpu/wait";
 import { compiledBefore, rememberCompiled } from "../platform/compiled";
 
@@ -12,6 +12,8 @@ export interface DeviceOptions {
   readonly quiet?: boolean;
   /** False compiles shaders without bounds checks: only for kernels that are proven in bounds. */
   readonly robustness?: boolean;
+  /** All of the adapter's if absent. */
+  readonly limits?: WantedLimits;
 }
 
 /** Makes a synchronous call into Dawn, which looks for drivers within it: what it wrote to stderr. */
@@ -93,14 +95,16 @@ function pinned(gpu: GPU): GPU {
 export function dawnDevice(
   candidate: Candidate,
   host: Pick<DeviceHost, "companion" | "lavapipeRefusal" | "gpuHint">,
+  limits?: WantedLimits,
 ): Promise<Device> {
   const { type, driver } = candidate.info;
-  return createDevice(candidate, {
+  const own: DeviceHost = {
     ...host,
     wait: type === "software" ? throttledWait : undefined,
     compiled: {
       before: (sources) => compiledBefore(driver, sources),
       remember: (sources) => rememberCompiled(driver, sources),
     },
-  });
+  };
+  return createDevice(candidate, own, limits);
 }

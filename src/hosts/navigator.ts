@@ -6,7 +6,7 @@ import {
   collectAdapters,
   searchAdapter,
 } from "../gpu/adapter_search";
-import { createDevice, type Device } from "../gpu/device";
+import { createDevice, type Device, type WantedLimits } from "../gpu/device";
 
 /** Requests that may bring different adapters, the best first. */
 const REQUESTS: readonly GPURequestAdapterOptions[] = [
@@ -39,7 +39,10 @@ function navigatorSource(name: AdapterSourceName, backend: string): AdapterSourc
 
 export interface NavigatorHost {
   /** @throws UserError when there is no such adapter, saying what there is */
-  openDevice(options?: { readonly adapter?: string }): Promise<Device>;
+  openDevice(options?: {
+    readonly adapter?: string;
+    readonly limits?: WantedLimits;
+  }): Promise<Device>;
   listAdapters(): Promise<AdapterDescription[]>;
 }
 
@@ -47,9 +50,9 @@ export interface NavigatorHost {
 export function navigatorHost(name: AdapterSourceName, backend: string): NavigatorHost {
   const source = navigatorSource(name, backend);
   return {
-    async openDevice({ adapter = "" } = {}) {
+    async openDevice({ adapter = "", limits } = {}) {
       const { candidate } = await searchAdapter([source], adapter);
-      return createDevice(candidate, {});
+      return createDevice(candidate, {}, limits);
     },
     async listAdapters() {
       return (await collectAdapters([source])).adapters;

@@ -1,8 +1,9 @@
+/** The font of a program's pictures. */
 import { fileURLToPath } from "node:url";
 import { GlobalFonts } from "@napi-rs/canvas";
+import { FONT } from "./panel";
 
-/** Family of all text in pictures. */
-export const FONT = "Inter";
+export { FONT };
 
 const FILES = ["inter-latin-400-normal.woff2", "inter-latin-600-normal.woff2"];
 let loaded = false;

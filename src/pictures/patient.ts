@@ -1,10 +1,12 @@
-import { type Canvas, createCanvas, Path2D, type SKRSContext2D } from "@napi-rs/canvas";
+import { type Canvas, createCanvas } from "@napi-rs/canvas";
 import { applyAffine, determinant } from "../data/affine";
 import type { Grid, Mask, Volume } from "../data/volume";
 import { connectedComponents } from "../eval/components";
 import { overlap } from "../eval/dice";
 import { writeAtomically } from "../platform/atomic_file";
-import { FONT, loadFont } from "./font";
+import { loadFont } from "./font";
+import { COLOURS, drawPanel, FONT, greyImage, type Panel, write } from "./panel";
+import { newSheet } from "./sheet";
 import {
   axialView,
   contentRect,
@@ -27,14 +29,6 @@ export interface PatientPicture {
   readonly path: string;
 }
 
-export const COLOURS = {
-  background: "#14161a",
-  text: "#f2f4f7",
-  quiet: "#9aa3af",
-  truth: "#34d17b",
-  prediction: "#ff8a3d",
-  both: "#ffe45c",
-} as const;
 const PANEL = 340;
 const GAP = 10;
 const MARGIN = 20;
@@ -42,21 +36,6 @@ const HEADER = 96;
 const FOOTER = 44;
 /** Edge of the enlarged square, mm. */
 const ZOOM_MM = 44;
-
-export interface Panel {
-  readonly label: string;
-  readonly image: Canvas;
-  readonly outline?: { readonly pixels: Uint8Array; readonly colour: string };
-  readonly fill?: { readonly pixels: Uint8Array; readonly colour: string };
-}
-
-/** The place of a panel, in pixels of the canvas. */
-export interface Box {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
 
 /**
  * Draws the axial slice with most lesion (of the truth, else of the prediction, else the middle
@@ -81,8 +60,8 @@ export function drawPatient(picture: PatientPicture): void {
   const pixels2 = slicePixels(visit2.data, view, slice);
   const truthPixels = truth && slicePixels(truth.data, view, slice);
   const predictionPixels = prediction && slicePixels(prediction.data, view, slice);
-  const image1 = greyImage(pixels1, view);
-  const image2 = greyImage(pixels2, view);
+  const image1 = greyImage(newSheet, pixels1, view);
+  const image2 = greyImage(newSheet, pixels2, view);
   const panels: Panel[] = [
     { label: "visit 1", image: image1 },
     { label: "visit 2", image: image2 },
@@ -124,25 +103,6 @@ export function zoomRect(
   return undefined;
 }
 
-export function greyImage(
-  pixels: Float32Array,
-  view: SliceView,
-  [black, white] = greyWindow(pixels),
-): Canvas {
-  const canvas = createCanvas(view.width, view.height);
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(view.width, view.height);
-  const { data } = image; // a native getter, too slow to ask per pixel
-  pixels.forEach((value, i) => {
-    const grey = Number.isFinite(value) ? (255 * (value - black)) / (white - black) : 0;
-    // The array clamps to 0…255.
-    data.fill(grey, 4 * i, 4 * i + 3);
-    data[4 * i + 3] = 255;
-  });
-  context.putImageData(image, 0, 0);
-  return canvas;
-}
-
 function drawPanels(panels: Panel[], view: SliceView, whole: Rect, zoom: Rect | undefined): Canvas {
   const heightOf = ({ left, top, right, bottom }: Rect) =>
     Math.round((PANEL * (bottom - top) * view.pixelMm[1]) / ((right - left) * view.pixelMm[0]));
@@ -164,75 +124,6 @@ function drawPanels(panels: Panel[], view: SliceView, whole: Rect, zoom: Rect | 
     write(context, "L", left + PANEL - 15, middle, `600 14px ${FONT}`, COLOURS.quiet);
   });
   return canvas;
-}
-
-/** Draws the part `from` of a panel's slice into a box of the canvas, `frame` marked on it. */
-export function drawPanel(
-  context: SKRSContext2D,
-  { image, outline, fill }: Panel,
-  from: Rect,
-  { left, top, width, height }: Box,
-  frame?: Rect,
-): void {
-  const [columns, rows] = [from.right - from.left, from.bottom - from.top];
-  const [sx, sy] = [width / columns, height / rows];
-  context.save();
-  context.beginPath();
-  context.rect(left, top, width, height);
-  context.clip();
-  context.imageSmoothingQuality = "high";
-  context.drawImage(image, from.left, from.top, columns, rows, left, top, width, height);
-  context.translate(left - sx * from.left, top - sy * from.top);
-  if (fill) {
-    context.fillStyle = fill.colour;
-    context.globalAlpha = 0.4;
-    context.fill(areaPath(fill.pixels, image.width, sx, sy));
-    context.globalAlpha = 1;
-  }
-  if (outline) {
-    context.strokeStyle = outline.colour;
-    context.lineWidth = frame ? 1.5 : 2.5;
-    context.lineCap = "round";
-    context.stroke(edgePath(outline.pixels, image.width, sx, sy));
-  }
-  if (frame) {
-    context.strokeStyle = COLOURS.text;
-    context.globalAlpha = 0.6;
-    context.lineWidth = 1;
-    const { left: x, top: y, right, bottom } = frame;
-    context.strokeRect(sx * x, sy * y, sx * (right - x), sy * (bottom - y));
-  }
-  context.restore();
-}
-
-/** The set pixels as areas, each pixel sx × sy large. */
-function areaPath(pixels: Uint8Array, width: number, sx: number, sy: number): Path2D {
-  const path = new Path2D();
-  pixels.forEach((value, i) => {
-    if (value) path.rect(sx * (i % width), sy * Math.floor(i / width), sx, sy);
-  });
-  return path;
-}
-
-/** The edges between set pixels and others: an outline that is true to the voxels. */
-function edgePath(pixels: Uint8Array, width: number, sx: number, sy: number): Path2D {
-  const path = new Path2D();
-  const height = pixels.length / width;
-  const set = (x: number, y: number) =>
-    x >= 0 && y >= 0 && x < width && y < height && pixels[y * width + x] !== 0;
-  const line = (x0: number, y0: number, x1: number, y1: number) => {
-    path.moveTo(sx * x0, sy * y0);
-    path.lineTo(sx * x1, sy * y1);
-  };
-  pixels.forEach((value, i) => {
-    if (!value) return;
-    const [x, y] = [i % width, Math.floor(i / width)];
-    if (!set(x, y - 1)) line(x, y, x + 1, y);
-    if (!set(x, y + 1)) line(x, y + 1, x + 1, y + 1);
-    if (!set(x - 1, y)) line(x, y, x, y + 1);
-    if (!set(x + 1, y)) line(x + 1, y, x + 1, y + 1);
-  });
-  return path;
 }
 
 function drawText(canvas: Canvas, picture: PatientPicture, view: SliceView, slice: number): void {
@@ -262,20 +153,6 @@ function drawText(canvas: Canvas, picture: PatientPicture, view: SliceView, slic
   }
   const view2 = "radiological view: the patient’s right (R) is on the left, front is up";
   write(context, view2, x, y, `400 13px ${FONT}`, COLOURS.quiet);
-}
-
-export function write(
-  context: SKRSContext2D,
-  text: string,
-  x: number,
-  y: number,
-  font: string,
-  colour: string,
-): number {
-  context.font = font;
-  context.fillStyle = colour;
-  context.fillText(text, x, y);
-  return context.measureText(text).width;
 }
 
 /** Height of the slice's middle in world space. */

@@ -3,7 +3,7 @@ import { type Canvas, createCanvas, type SKRSContext2D } from "@napi-rs/canvas";
 import { type Volume, voxelSize } from "../data/volume";
 import { writeAtomically } from "../platform/atomic_file";
 import { FONT, loadFont } from "./font";
-import { COLOURS, write } from "./patient";
+import { COLOURS, write } from "./panel";
 import { greyWindow } from "./slice";
 
 export interface RegistrationPicture {

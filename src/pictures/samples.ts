@@ -2,7 +2,9 @@ import { createCanvas, type SKRSContext2D } from "@napi-rs/canvas";
 import type { Mask, Volume } from "../data/volume";
 import { writeAtomically } from "../platform/atomic_file";
 import { FONT, loadFont } from "./font";
-import { COLOURS, drawPanel, greyImage, type Panel, write, zoomRect } from "./patient";
+import { COLOURS, drawPanel, greyImage, type Panel, write } from "./panel";
+import { zoomRect } from "./patient";
+import { newSheet } from "./sheet";
 import { axialView, contentRect, fullestSlice, greyWindow, type Rect, slicePixels } from "./slice";
 
 /** A pair of visits, with lesions that are new at the second or without. */
@@ -58,7 +60,7 @@ function drawSample(context: SKRSContext2D, sample: Sample, left: number, top: n
   const content = contentRect(second!, view, greyWindow(second!));
   const zoom = zoomRect(pixels, undefined, view) ?? middleOf(content);
   const whole = square(content);
-  const [image1, image2] = [greyImage(first!, view), greyImage(second!, view)];
+  const [image1, image2] = [greyImage(newSheet, first!, view), greyImage(newSheet, second!, view)];
   const outline = { pixels, colour: COLOURS.truth };
   const panels: Panel[] = [
     { label: "", image: image2 },

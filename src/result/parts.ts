@@ -21,3 +21,11 @@ export function lesionLabels(
 ): Int32Array {
   return findLesions(data, size, 1, kind === "change" ? 26 : 6).labels;
 }
+
+/** Each of the first lesions by itself, for its picture. */
+export function picturedLesions({ mask, record }: Result, most: number): Mask[] {
+  const labels = lesionLabels(mask, record);
+  return record.lesions
+    .slice(0, most)
+    .map(({ id }) => ({ ...mask, data: Uint8Array.from(labels, (v) => (v === id ? 1 : 0)) }));
+}

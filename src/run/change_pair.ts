@@ -14,12 +14,8 @@ import { readBrain } from "./given_brain";
 import type { MatchedPair, MatchOptions } from "./matched_pair";
 import type { Observer } from "./observer";
 import { type AnswerGrid, onAnswerGrid } from "./placed_pair";
-import {
-  type PredictedPair,
-  type PredictRequest,
-  type ReadRequest,
-  readPair,
-} from "./predict_pair";
+import { type PredictRequest, readPair } from "./predict_pair";
+import type { PredictedPair, ReadRequest } from "./predict_read";
 
 export interface ChangeRequest extends Pick<MatchOptions, "register" | "bias"> {
   readonly t1: string;

@@ -2,10 +2,10 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
-import type { LoadedWeights } from "../infer/model";
 import type { ModelInfo } from "../infer/model_info";
-import type { BiasMode, Mirror, WindowWeights } from "../settings/names";
+import type { Mirror, WindowWeights } from "../settings/names";
 import { openCrossValidation } from "./cross_validation";
+import type { NamedWeights } from "./named_weights";
 import { openRunFolder } from "./run_folder";
 import {
   SHIPPED,
@@ -15,10 +15,6 @@ import {
   shippedWeights,
 } from "./shipped_weights";
 import { loadWeights } from "./weights_file";
-
-export interface NamedWeights extends LoadedWeights {
-  readonly path: string;
-}
 
 /** Values in place of those of the weights files. */
 export interface ModelChanges {
@@ -54,40 +50,6 @@ export function loadModels(
     };
     return { ...loaded, notes, path, info };
   });
-}
-
-/**
- * Whether the bias of a pair is taken out: as in training, where the files say so and nothing was given.
- * @param note gets a line where the option differs from the training
- * @throws UserError where the files differ and nothing was given
- */
-export function biasFor(
-  models: readonly Pick<NamedWeights, "path" | "info">[],
-  given: BiasMode | undefined,
-  note: (line: string) => void,
-): BiasMode {
-  const known = models.filter(({ info }) => info.bias !== undefined);
-  const other = known.find(({ info }) => info.bias !== (given ?? known[0]!.info.bias));
-  if (given !== undefined) {
-    if (other) note(`--bias ${given}: ${other.path} was trained with --bias ${other.info.bias}`);
-    return given;
-  }
-  const [first] = known;
-  if (!first || !other) return first?.info.bias ?? "auto";
-  throw new UserError(
-    `${other.path} was trained with --bias ${other.info.bias}, ${first.path} with --bias ` +
-      `${first.info.bias}: a pair is prepared in one way for all; give --bias, or weights that agree`,
-  );
-}
-
-/** A line for each file: how its network is applied. */
-export function modelText({ path, info }: NamedWeights): string {
-  const { spacing, patch, stride, windowWeights, mirror } = info;
-  const mirrored = mirror === "" ? "" : `, mirrored along ${[...mirror].join(", ")}`;
-  return (
-    `weights ${path}: ${spacing} mm, windows of ${patch}³ every ${stride} voxels, ` +
-    `${windowWeights}${mirrored}`
-  );
 }
 
 /** The `best` weights of a run folder, else its `last`. */

@@ -1,5 +1,4 @@
-/** A result from what a prediction or a change statistic gave: the record, and the images beside it. */
-import { basename, resolve } from "node:path";
+/** A result from what a prediction or a change statistic gave: the record, and the images beside it. A page may import it. */
 import { version } from "../../package.json";
 import { CHANGE_MM3, CHANGE_Z } from "../change/change_statistic";
 import type { Mask, Volume } from "../data/volume";
@@ -16,14 +15,12 @@ import {
 } from "../result/record";
 import type { PairChange } from "./change_pair";
 import type { ToldPair } from "./compared_pair";
-import { sha256Of } from "./file_hash";
 import { registrationOf } from "./findings_report";
 import type { MatchedPair } from "./matched_pair";
-import type { NamedWeights } from "./models";
 import type { AnswerGrid } from "./placed_pair";
-import type { PredictedPair } from "./predict_pair";
+import type { PredictedPair } from "./predict_read";
 
-/** As a user named the pair. */
+/** As a user named the pair: its visits without their folders. */
 export interface ResultNames {
   /** As it stands in the report. */
   readonly patient: string;
@@ -34,10 +31,13 @@ export interface ResultNames {
 
 type Visits = readonly [Volume, Volume];
 
-/** @param answer that came with its visits */
+/**
+ * @param answer that came with its visits
+ * @param weights names and hashes of their files
+ */
 export function resultOfAnswer(
   answer: PredictedPair,
-  models: readonly NamedWeights[],
+  weights: ResultRecord["weights"],
   names: ResultNames,
 ): Result {
   const { map, findings, placed, acquisitions } = answer;
@@ -62,7 +62,7 @@ export function resultOfAnswer(
     kind: "network",
     calibrated: findings.lesions.some(({ probability }) => probability !== undefined),
     files: filesOf("probability"),
-    weights: models.map(({ path }) => ({ name: basename(path), sha256: sha256Of(path) })),
+    weights: [...weights],
     newLesions: findings.newLesions,
     rule: `probability ${threshold} or more, volume above ${minLesionVolume} mm³`,
     lesions,
@@ -126,8 +126,8 @@ function commonFacts(
   told: ToldPair,
   [acquisition1, acquisition2]: PredictedPair["acquisitions"],
 ) {
-  const visit = (path: string, facts: Acquisition | undefined) => ({
-    name: basename(resolve(path)),
+  const visit = (name: string, facts: Acquisition | undefined) => ({
+    name,
     date: facts?.date && dateText(facts.date),
     scanner: facts && acquisitionText({ ...facts, date: undefined }),
   });

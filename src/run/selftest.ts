@@ -22,7 +22,7 @@ import { verdictOf } from "../selftest/verdict";
 import { tissueOf } from "../synthesis/tissue";
 import { sha256Of } from "./file_hash";
 import { type MatchedPair, matchPair, qualityOf } from "./matched_pair";
-import { biasFor, modelText, type NamedWeights } from "./models";
+import { biasFor, modelText, type NamedWeights } from "./named_weights";
 import type { Observer } from "./observer";
 import { readPair } from "./predict_pair";
 

@@ -8,22 +8,27 @@ export interface PageFile {
   readonly body: Uint8Array | string;
 }
 
-const PAGE = join(import.meta.dir, "page");
+/** The viewer's page. */
+export const PAGE = join(import.meta.dir, "page");
 const FONTS = ["inter-latin-400-normal.woff2", "inter-latin-600-normal.woff2"];
 
 /**
  * By their names.
- * @param page folder with index.html, page.css and main.ts
+ * @param page folder with index.html and main.ts
+ * @param styles folder with page.css
  */
-export async function pageFiles(page = PAGE): Promise<ReadonlyMap<string, PageFile>> {
-  const read = (name: string) => readFileSync(join(page, name));
+export async function pageFiles(
+  page = PAGE,
+  styles = page,
+): Promise<ReadonlyMap<string, PageFile>> {
+  const read = (name: string, folder = page) => readFileSync(join(folder, name));
   const fonts = FONTS.map((name): [string, PageFile] => {
     const path = fileURLToPath(import.meta.resolve(`@fontsource/inter/files/${name}`));
     return [name, { type: "font/woff2", body: readFileSync(path) }];
   });
   return new Map<string, PageFile>([
     ["", { type: "text/html; charset=utf-8", body: read("index.html") }],
-    ["page.css", { type: "text/css; charset=utf-8", body: read("page.css") }],
+    ["page.css", { type: "text/css; charset=utf-8", body: read("page.css", styles) }],
     ["page.js", { type: "text/javascript; charset=utf-8", body: await script(page) }],
     ...fonts,
   ]);

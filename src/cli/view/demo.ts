@@ -11,6 +11,7 @@ import { openDevice } from "../../hosts/bun";
 import { removeQuietly } from "../../platform/leftovers";
 import type { Result } from "../../result/parts";
 import { changeOfFiles } from "../../run/change_pair";
+import { hashed, visitNames } from "../../run/file_hash";
 import { loadModels } from "../../run/models";
 import { predictFiles } from "../../run/predict_pair";
 import { resultOfAnswer, resultOfChange } from "../../run/result_of_pair";
@@ -37,7 +38,7 @@ export async function demoResult(
     await writeVolume(t2, visits[1]);
     const open = () => openDevice({ adapter });
     const pair = { t1, t2, grid: "t1", withVisits: true } as const;
-    const names = { ...pair, patient: "made-up patient" };
+    const names = { ...pair, ...visitNames(pair), patient: "made-up patient" };
     if (shippedWeights().length === 0) {
       const change = await changeOfFiles(pair, open, observer, observer.signal);
       return resultOfChange(change, names);
@@ -45,7 +46,7 @@ export async function demoResult(
     const models = loadModels([SHIPPED], {});
     const request = { ...pair, models, precision: "f32", tune: "off", tuneSeconds: 60 } as const;
     const answer = await predictFiles(request, open, observer, observer.signal);
-    return resultOfAnswer(answer, models, names);
+    return resultOfAnswer(answer, hashed(models), names);
   } finally {
     removeQuietly(folder);
   }

@@ -160,6 +160,10 @@ export const GROUPS = [
 
 export const ACTIONS: readonly Action[] = GROUPS.flatMap(({ actions }) => actions);
 
+/** What can be done where there is nothing to decide or to correct. */
+export const isOfPictures = (action: Action): boolean =>
+  LOOK.includes(action) || action.keys.includes("?");
+
 /** The action of a key; none while text is written, or for a browser's own shortcuts. */
 export function actionOf(event: KeyboardEvent): Action | undefined {
   const { key, ctrlKey, metaKey, altKey, target } = event;

@@ -1,6 +1,6 @@
 /** The page: one patient at a time, the state of its view, and what every action does. */
 import type { Decision } from "../../result/decisions";
-import { actionOf } from "./actions";
+import { actionOf, isOfPictures } from "./actions";
 import type { Controls } from "./controls";
 import { byId } from "./dom";
 import { freshCanvases, hideHeading, showHeading } from "./heading";
@@ -37,6 +37,17 @@ export class App implements Controls {
   }
 
   async start(): Promise<void> {
+    this.listen();
+    await this.go(async () => {
+      this.entries = await this.source.list();
+      const [first] = this.entries;
+      if (this.entries.length === 1 && first) await this.openPatient(first.id);
+      else await this.toWorklist();
+    });
+  }
+
+  /** Keys and buttons; no patient yet. */
+  listen(): void {
     this.showBars = toolBars(this);
     document.addEventListener("keydown", (event) => this.key(event), { capture: true });
     byId("finish").addEventListener("click", () => this.finish());
@@ -48,12 +59,24 @@ export class App implements Controls {
     addEventListener("beforeunload", (event) => {
       if (this.saving.pending) event.preventDefault();
     });
-    await this.go(async () => {
-      this.entries = await this.source.list();
-      const [first] = this.entries;
-      if (this.entries.length === 1 && first) await this.openPatient(first.id);
-      else await this.toWorklist();
-    });
+  }
+
+  /** Opens a patient, whether or not it is in the list. */
+  showPatient(id: string): Promise<void> {
+    return this.go(() => this.openPatient(id));
+  }
+
+  /** Leaves the patient that is open, once what was decided is saved. */
+  async leave(): Promise<void> {
+    await this.saving.done();
+    this.close();
+    byId("reading").hidden = true;
+    hideHeading();
+  }
+
+  /** Of the patient that is open. */
+  get reading(): Reading | undefined {
+    return this.open?.reading;
   }
 
   /** Opens a patient in place of the one that is open. */
@@ -70,6 +93,7 @@ export class App implements Controls {
     );
     byId("worklist").hidden = true;
     byId("reading").hidden = false;
+    document.body.toggleAttribute("data-preview", study.preview !== undefined);
     const canvases = freshCanvases((canvas, i) =>
       watchPointer(canvas, i, () => this.pointerHost()),
     );
@@ -78,7 +102,7 @@ export class App implements Controls {
     if (reading.reader === "") reading.reader = reader.value.trim();
     reader.value = reading.reader;
     this.view = { ...FIRST_VIEW, radiological: this.view.radiological };
-    showHeading(study.record, this.entries.length > 1, this.source.reportAddress?.(id));
+    showHeading(study, this.entries.length > 1, this.source.reportAddress?.(id));
     this.tell("");
     const [lesion] = reading.listed();
     if (!lesion) {
@@ -95,7 +119,7 @@ export class App implements Controls {
   private async toWorklist(): Promise<void> {
     await this.saving.done();
     this.entries = await this.source.list();
-    if (this.entries.length < 2 && this.open) return;
+    if (this.entries.length === 0 || (this.entries.length < 2 && this.open)) return;
     this.close();
     byId("reading").hidden = true;
     byId("worklist").hidden = false;
@@ -224,7 +248,7 @@ export class App implements Controls {
       const next = later.find(({ state }) => state === "new" || state === "begun");
       if (next) await this.openPatient(next.id);
       else if (this.entries.length > 1) await this.toWorklist();
-      else this.tell("Finished and saved. You can close this page.");
+      else this.tell(this.source.finished ?? "Finished and saved. You can close this page.");
     });
   }
 
@@ -234,6 +258,7 @@ export class App implements Controls {
     // NiiVue has keys of its own.
     if (isOnPicture) event.stopPropagation();
     if (!action || (!this.open && !["w", "?"].includes(action.keys[0]!))) return;
+    if (this.reading?.study.preview !== undefined && !isOfPictures(action)) return;
     event.preventDefault();
     if (action.enabled?.(this) !== false) action.run(this);
   }

@@ -1,18 +1,22 @@
 /** The line above the pictures, and the canvases below it, of one patient. */
 import { answerAlone } from "../../result/answer_text";
-import type { ResultRecord } from "../../result/record";
 import { byId } from "./dom";
+import type { Study } from "./study";
 
 /** @param report address of the report, where there is one */
-export function showHeading(record: ResultRecord, isOneOfMany: boolean, report?: string): void {
+export function showHeading(
+  { record, preview }: Pick<Study, "record" | "preview">,
+  isOneOfMany: boolean,
+  report?: string,
+): void {
   const { quality, visits, patient } = record;
-  const answer = answerAlone(record);
+  const answer = preview ?? answerAlone(record);
   byId("patient").textContent = patient;
   byId("answer").textContent = answer;
   byId("answer").title = answer;
   byId("doubt").hidden = quality.fit;
   byId("doubt").textContent = quality.fit ? "" : (quality.lines[0] ?? "");
-  byId("finish").hidden = false;
+  byId("finish").hidden = preview !== undefined;
   byId("report").hidden = report === undefined;
   if (report !== undefined) byId<HTMLAnchorElement>("report").href = report;
   byId("patients").hidden = !isOneOfMany;

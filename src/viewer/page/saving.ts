@@ -57,7 +57,7 @@ export class Saving {
       try {
         const { id, decisions, corrected } = make();
         await this.source.save(id, decisions, corrected);
-        this.show("saved", "saved");
+        this.show("saved", this.source.saved ?? "saved");
       } catch (error) {
         this.next ??= make;
         this.show("failed", `not saved: ${(error as Error).message}`);

@@ -14,12 +14,18 @@ export interface PatientEntry {
 
 /** A result with its images, all on one grid, as they lie in their files. */
 export interface OpenedResult extends Result {
+  /** The scans alone, before anything was looked for: this line stands in place of an answer. */
+  readonly preview?: string;
   /** Of an earlier reading. */
   readonly corrected?: Mask;
   readonly decisions?: Decisions;
 }
 
 export interface Source {
+  /** Said of a change that `save` has taken; "saved" if absent. */
+  readonly saved?: string;
+  /** Said at the end of a reading; that the page can be closed if absent. */
+  readonly finished?: string;
   /** Address of a patient's report, as the decisions stand; absent where there is none. */
   reportAddress?(id: string): string;
   list(): Promise<readonly PatientEntry[]>;

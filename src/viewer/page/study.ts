@@ -17,6 +17,8 @@ import type { OpenedResult } from "./source";
 export type GreyWindow = readonly [black: number, white: number];
 
 export interface Study {
+  /** Of scans alone: the line in place of an answer. */
+  readonly preview?: string;
   readonly record: ResultRecord;
   readonly decisions?: Decisions;
   readonly grid: Grid;
@@ -38,7 +40,7 @@ export interface Study {
 const SAMPLED = 37;
 
 export function studyOf(opened: OpenedResult): Study {
-  const { record, decisions, mask } = opened;
+  const { record, decisions, mask, preview } = opened;
   const order = orderTo(mask.affine, "RAS");
   const toRas = <I extends Volume | Mask>(image: I): I => inOrder(image, order);
   const visits = [toRas(opened.visit1), toRas(opened.visit2)] as const;
@@ -46,7 +48,7 @@ export function studyOf(opened: OpenedResult): Study {
   const labels = toRas({ ...mask, data: ids });
   const windows = visits.map(({ data }) => greyWindow(data.filter((_, i) => i % SAMPLED === 0)));
   return {
-    ...{ record, decisions, order, visits },
+    ...{ record, decisions, preview, order, visits },
     grid: { size: labels.size, affine: labels.affine },
     windows: [windows[0]!, windows[1]!],
     probability: opened.probability && toRas(opened.probability),

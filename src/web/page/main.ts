@@ -1,0 +1,152 @@
+/** The page that predicts by itself: from two dropped scans to the viewer and its downloads. */
+import { niftiStem } from "../../data/file_names";
+import { App } from "../../viewer/page/app";
+import { byId, make } from "../../viewer/page/dom";
+import type { OpenedResult } from "../../viewer/page/source";
+import { type Download, fileOf, save } from "./downloads";
+import { Held } from "./held";
+import { Predictor } from "./predictor";
+import { previewOf } from "./preview";
+import type { Scans } from "./protocol";
+import { RunView } from "./run_view";
+import { keepOffline, predictorParts } from "./site";
+import { StartView } from "./start_view";
+
+const NO_WEBGPU =
+  "This browser offers no WebGPU, so lesions cannot be looked for here; you can still look at both scans.";
+const NO_HTTPS =
+  "This page came without https, without which browsers offer no WebGPU: lesions cannot be looked for, but you can look at both scans.";
+const PREVIEW = "The scans, as their files put them; nothing was looked for yet";
+
+const LABELS: Readonly<Record<Download, string>> = {
+  ...{ mask: "Mask", report: "Report", decisions: "Decisions", probability: "Probability" },
+};
+
+class Page {
+  private readonly held = new Held();
+  private readonly app = new App(this.held);
+  private readonly start = new StartView((scans) => void this.attempt(() => this.preview(scans)));
+  private readonly run = new RunView({
+    find: (patient) => void this.attempt(() => this.find(patient)),
+    cancel: () => this.running?.abort(new Error("cancelled")),
+    swap: () => void this.attempt(async () => this.swap()),
+  });
+  private predictor: Predictor | undefined;
+  private scans: Scans | undefined;
+  private opened: OpenedResult | undefined;
+  private running: AbortController | undefined;
+
+  async open(): Promise<void> {
+    this.app.listen();
+    const again = make("button", { id: "new-pair", type: "button" }, "New pair");
+    again.addEventListener("click", () => void this.attempt(() => this.toStart()));
+    byId("top").prepend(again);
+    byId("side").append(this.downloads());
+    addEventListener("beforeunload", (event) => {
+      if (this.held.unsaved || this.running) event.preventDefault();
+    });
+    this.run.allow("Looking for the graphics processor …");
+    await this.openPredictor();
+  }
+
+  private async openPredictor(): Promise<void> {
+    try {
+      this.predictor = new Predictor(await predictorParts());
+      const opened = await this.predictor.open();
+      if ("adapter" in opened) return this.graphics("ready", readyText(opened.adapter));
+      this.graphics("none", isSecureContext ? NO_WEBGPU : NO_HTTPS);
+      byId("graphics").title = opened.unavailable;
+    } catch (error) {
+      this.graphics("none", messageOf(error));
+    }
+  }
+
+  private graphics(state: "ready" | "none", text: string): void {
+    byId("graphics").dataset.state = state;
+    byId("graphics").textContent = text;
+    this.run.allow(state === "ready" ? undefined : text);
+  }
+
+  private async preview(scans: Scans): Promise<void> {
+    this.scans = scans;
+    const [{ path }] = scans;
+    this.run.name = niftiStem(path) ?? path;
+    await this.show(previewOf(scans, "Both scans", PREVIEW));
+  }
+
+  private async swap(): Promise<void> {
+    if (this.scans) await this.preview([this.scans[1], this.scans[0]]);
+  }
+
+  private async find(patient: string): Promise<void> {
+    if (!this.scans || !this.predictor || this.running) return;
+    this.running = new AbortController();
+    const { signal } = this.running;
+    this.run.begin();
+    try {
+      const tell = (told: Parameters<RunView["progress"]>[0]) => this.run.progress(told);
+      const result = await this.predictor.predict(this.scans, patient, tell, signal);
+      this.run.rest();
+      await this.show(result);
+    } catch (error) {
+      this.run.rest(signal.aborted ? "" : messageOf(error));
+      // A new worker compiles its kernels while the scans are looked at.
+      if (signal.aborted) void this.predictor.open();
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  private async show(opened: OpenedResult): Promise<void> {
+    this.opened = opened;
+    this.start.hide();
+    await this.app.showPatient(this.held.hold(opened));
+  }
+
+  private async toStart(): Promise<void> {
+    if (this.held.unsaved && !confirm("Leave this pair? Its decisions are not downloaded yet."))
+      return;
+    this.running?.abort(new Error("cancelled"));
+    await this.app.leave();
+    this.opened = this.scans = undefined;
+    this.held.unsaved = false;
+    this.start.show();
+  }
+
+  private downloads(): HTMLElement {
+    const buttons = (Object.keys(LABELS) as Download[]).map((kind) => {
+      const button = make("button", { type: "button", "data-download": kind }, LABELS[kind]);
+      button.addEventListener("click", () => void this.attempt(() => this.download(kind)));
+      return button;
+    });
+    return make("section", { id: "downloads" }, make("h2", {}, "Download"), ...buttons);
+  }
+
+  private async download(kind: Download): Promise<void> {
+    const { reading } = this.app;
+    if (!this.opened || !reading) return;
+    save(await fileOf(kind, this.opened, reading));
+    if (kind === "decisions") this.held.unsaved = false;
+  }
+
+  /** What fails is said, and the page stays. */
+  private async attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      byId("message").textContent = messageOf(error);
+      console.error(error);
+    }
+  }
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** From the line about the adapter its first part. */
+const readyText = (line: string): string => {
+  const [name = line] = line.replace(/^adapter: /, "").split(",");
+  return `Ready: computes on ${name}`;
+};
+
+keepOffline();
+await new Page().open();

@@ -1,0 +1,43 @@
+/** Messages between the page and the worker that computes: all that either may say to the other. */
+import type { Result } from "../../result/parts";
+import type { ReadImage } from "../../run/placed_pair";
+
+/** A weights file as the page has fetched it, and what the index of the site says of it. */
+export interface WeightsFile {
+  /** With its ending. */
+  readonly name: string;
+  /** Of the bytes, in hex. */
+  readonly sha256: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** `weights.json` of the site, as src/web/build.ts writes it. */
+export interface SiteWeights {
+  readonly files: readonly { readonly name: string; readonly sha256: string }[];
+}
+
+/** Both visits as they were read. */
+export type Scans = readonly [ReadImage, ReadImage];
+
+/** To the worker. It answers them one after the other. */
+export type Request =
+  /** First of all: opens the device, and compiles the network's kernels ahead of any pair. */
+  | { readonly do: "open"; readonly weights: readonly WeightsFile[] }
+  | { readonly do: "predict"; readonly patient: string; readonly scans: Scans };
+
+/** From the worker. */
+export type Reply =
+  /** The device is open; `adapter` is the line about it. Kernels are compiled from now on. */
+  | { readonly told: "opened"; readonly adapter: string }
+  /** The network's kernels are compiled. */
+  | { readonly told: "compiled" }
+  /** There is no WebGPU here: nothing can be predicted. */
+  | { readonly told: "unavailable"; readonly why: string }
+  /** A line for people. */
+  | { readonly told: "note"; readonly line: string }
+  /** A stage of the prediction has ended (src/run/observer.ts). */
+  | { readonly told: "stage"; readonly ended: string }
+  | { readonly told: "windows"; readonly done: number; readonly total: number }
+  | { readonly told: "answered"; readonly result: Result }
+  /** Of the last request. */
+  | { readonly told: "failed"; readonly message: string };

@@ -1,0 +1,59 @@
+/** The page that predicts by itself, on a plain host, for tests in browsers. */
+import { join } from "node:path";
+import { writeVolume } from "../src/data/nifti_write";
+import { makePatient } from "../src/data/phantom/patient";
+import { type TestPage, until } from "./browser_rig";
+
+/**
+ * Two adapters may give maps that differ by twice what the portability suite allows one of them
+ * (`FORWARD` in src/portability/cases/network.ts; a probability is at most 1).
+ */
+export const MAPS_APART = 2 * 46 * Math.sqrt(10) * 2 ** -24;
+
+/** A host that sends files and no headers of its own. */
+export function serveSite(folder: string) {
+  return Bun.serve({
+    ...{ hostname: "localhost", port: 0 },
+    fetch(request) {
+      const { pathname } = new URL(request.url);
+      const file = Bun.file(join(folder, pathname === "/" ? "index.html" : pathname));
+      return file.size > 0 ? new Response(file) : new Response(null, { status: 404 });
+    },
+  });
+}
+
+/** Two visits smaller than a head, so that nothing is registered: a few windows. */
+export async function writeSmallPair(folder: string): Promise<readonly [string, string]> {
+  const settings = { seed: 3, spacing: 1, fieldOfView: [40, 44, 36] } as const;
+  const { visits } = makePatient(settings, 0);
+  const paths = [join(folder, "one.nii.gz"), join(folder, "two.nii.gz")] as const;
+  await writeVolume(paths[0], visits[0]);
+  await writeVolume(paths[1], visits[1]);
+  return paths;
+}
+
+export async function choose(page: TestPage, [t1, t2]: readonly [string, string]): Promise<void> {
+  await page.setInputFiles("#slots .slot:nth-child(1) input", t1);
+  await page.setInputFiles("#slots .slot:nth-child(2) input", t2);
+  await until(page, `document.body.hasAttribute("data-preview")`, 120);
+}
+
+/** Waits for the answer. @throws Error with what the page says in its place */
+export async function find(page: TestPage, seconds: number): Promise<void> {
+  await page.click("#find");
+  const ended = `!document.body.hasAttribute("data-preview") || document.querySelector("#run-error").textContent`;
+  await until(page, ended, seconds);
+  const error = await page.textContent("#run-error");
+  if (error) throw new Error(error);
+  await until(page, `document.querySelector("#answer").textContent.includes("lesion")`, 60);
+}
+
+export async function download(page: TestPage, kind: string, folder: string): Promise<string> {
+  const [file] = await Promise.all([
+    page.waitForEvent("download"),
+    page.click(`[data-download=${kind}]`),
+  ]);
+  const path = join(folder, file.suggestedFilename());
+  await file.saveAs(path);
+  return path;
+}
