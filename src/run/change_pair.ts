@@ -1,6 +1,6 @@
 /** A pair without a network: registered, and what changed as a statistic; for `predict` without weights. */
 import { movedMask } from "../brain/pair_brain";
-import { type Cluster, changeStatistic, clustersOf } from "../change/change_statistic";
+import { changeStatistic, clustersOf } from "../change/change_statistic";
 import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
 import { IDENTITY } from "../data/affine";
@@ -13,9 +13,10 @@ import { comparePair, type ToldPair } from "./compared_pair";
 import { readBrain } from "./given_brain";
 import type { MatchedPair, MatchOptions } from "./matched_pair";
 import type { Observer } from "./observer";
+import type { PairChange } from "./pair_change";
 import { type AnswerGrid, onAnswerGrid } from "./placed_pair";
 import { type PredictRequest, readPair } from "./predict_pair";
-import type { PredictedPair, ReadRequest } from "./predict_read";
+import type { ReadRequest } from "./predict_read";
 
 export interface ChangeRequest extends Pick<MatchOptions, "register" | "bias"> {
   readonly t1: string;
@@ -28,19 +29,6 @@ export interface ChangeRequest extends Pick<MatchOptions, "register" | "bias"> {
   readonly withVisits?: boolean;
   /** "auto" (default) or a mask's path. */
   readonly brain?: string;
-}
-
-export interface PairChange extends ToldPair {
-  readonly acquisitions: PredictedPair["acquisitions"];
-  readonly visits?: readonly [Volume, Volume];
-  /** z of the change, on the grid that was asked for. */
-  readonly z: Volume;
-  /** Clusters that are brighter at visit 2. */
-  readonly mask: Mask;
-  readonly brighter: readonly Cluster[];
-  readonly darker: readonly Cluster[];
-  /** Robust standard deviation of the difference, of the brain's median brightness. */
-  readonly spread: number;
 }
 
 /** @throws UserError where no brain is known, or a visit shows nothing in it */

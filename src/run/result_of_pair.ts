@@ -13,10 +13,10 @@ import {
   type ResultLesion,
   type ResultRecord,
 } from "../result/record";
-import type { PairChange } from "./change_pair";
 import type { ToldPair } from "./compared_pair";
 import { registrationOf } from "./findings_report";
 import type { MatchedPair } from "./matched_pair";
+import type { PairChange } from "./pair_change";
 import type { AnswerGrid } from "./placed_pair";
 import type { PredictedPair } from "./predict_read";
 

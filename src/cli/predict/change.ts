@@ -1,6 +1,6 @@
 /** `bun run predict` without weights: the change statistic, and that it is one. */
 import { CHANGE_MM3, CHANGE_Z, type Cluster } from "../../change/change_statistic";
-import type { PairChange } from "../../run/change_pair";
+import type { PairChange } from "../../run/pair_change";
 import { table } from "../../terminal/text_table";
 
 const MOST_ROWS = 20;
