@@ -1,5 +1,5 @@
 /**
- * The engine in Node, Deno and a page of Chromium: an op, a convolution with its gradients, and a short
+ * The engine in Node, Deno, and a page of Chromium and of Firefox: an op, a convolution with its gradients, and a short
  * training run whose losses are those of Bun. Skipped with the reason where a host cannot be had.
  */
 import { afterAll, describe, expect, test } from "bun:test";
@@ -18,7 +18,10 @@ import type { HostsRequest } from "./hosts_worker";
 const WORKER = join(import.meta.dir, "hosts_worker.ts");
 
 /** The adapter whose shaders this host compiles in the least time. */
-const PREFERRED = { bun: "lavapipe", node: "lavapipe", deno: "swiftshader", chromium: "" } as const;
+const PREFERRED = {
+  ...{ bun: "lavapipe", node: "lavapipe", deno: "swiftshader" },
+  ...{ chromium: "", firefox: "lavapipe" },
+} as const;
 
 function preferred({ name }: Host, adapters: readonly HostAdapter[]): HostAdapter | undefined {
   return adapters.find(({ kind }) => kind === PREFERRED[name]) ?? adapters[0];

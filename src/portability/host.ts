@@ -5,8 +5,8 @@
 import type { AdapterKind } from "../gpu/adapter";
 import type { Device } from "../gpu/device";
 
-/** Dawn in Bun, Dawn in Node, wgpu and Naga in Deno, Dawn in Chromium. */
-export type HostName = "bun" | "node" | "deno" | "chromium";
+/** Dawn in Bun, Dawn in Node, wgpu and Naga in Deno, Dawn in Chromium, wgpu and Naga in Firefox. */
+export type HostName = "bun" | "node" | "deno" | "chromium" | "firefox";
 
 /** An adapter of a host, as plain JSON: it is what a report says of the environment. */
 export interface HostAdapter {

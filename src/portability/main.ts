@@ -57,7 +57,11 @@ async function run(): Promise<void> {
       "a failure without voxgrad; `portability mutate` shows that the suite notices defects; " +
       "`portability report FILE` shows a --json file once more.",
   )
-    .option("--implementation <names>", "of bun, node, deno, chromium; default: all", listOption)
+    .option(
+      "--implementation <names>",
+      "of bun, node, deno, chromium, firefox; default: all",
+      listOption,
+    )
     .option("--adapter <names>", "lavapipe, swiftshader, gpu, or parts of names", listOption)
     .option("--case <id>", "ids or rows, * and ? allowed; repeatable", repeatedOption, [])
     .option("--short", "a few cases of every row: minutes instead of hours", false)

@@ -85,7 +85,7 @@ async function prepare(): Promise<Ready> {
       const files = await find();
       const browser = await launch(playwright, files);
       const versions = {
-        chromium: browser.version(),
+        chromium: await browser.version(),
         "playwright-core": await packageVersion(modules, "playwright-core"),
       };
       await browser.close();

@@ -7,6 +7,7 @@ import { brotliDecompress } from "node:zlib";
 import { cacheDir, cacheOnce } from "../../platform/cache";
 import { tarEntries } from "../../platform/swiftshader";
 import { MODULES } from "./bun";
+import { installedBrowser, namedBrowser } from "./installed_browser";
 import { answerOf, packageVersion, Unavailable } from "./packages";
 
 export interface ChromiumFiles {
@@ -28,17 +29,10 @@ const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
  * names and no other. Each throws Unavailable where it has none.
  */
 export function chromiumSources(): (() => Promise<ChromiumFiles>)[] {
-  const named = process.env.VOXGRAD_CHROMIUM;
-  if (named) {
-    return [
-      async () => {
-        if (existsSync(named)) return { executablePath: named, env: {} };
-        throw new Unavailable(`VOXGRAD_CHROMIUM: no file ${named}`);
-      },
-    ];
+  if (process.env.VOXGRAD_CHROMIUM) {
+    return [async () => ({ executablePath: namedBrowser("VOXGRAD_CHROMIUM") ?? "", env: {} })];
   }
-  const found = ON_PATH.map((name) => Bun.which(name)).find(Boolean);
-  const system = found ?? ELSEWHERE[process.platform]?.find((path) => existsSync(path));
+  const system = installedBrowser(ON_PATH, ELSEWHERE);
   const installed = system ? [async () => ({ executablePath: system, env: {} })] : [];
   return [...installed, packagedChromium];
 }

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheDir } from "../../platform/cache";
 import { broughtPackages, packageVersion, Unavailable } from "./packages";
-import { ProcessHost } from "./process_host";
+import { processHost } from "./process_host";
 
 const MEGABYTES = 40;
 
@@ -14,7 +14,7 @@ function binaryPackage(): string {
   return `@deno/${process.platform}-${process.arch}${libc}`;
 }
 
-export const deno = new ProcessHost("deno", async () => {
+export const deno = processHost("deno", async () => {
   const modules = await broughtPackages("deno", MEGABYTES);
   const name = process.platform === "win32" ? "deno.exe" : "deno";
   const path = join(modules, binaryPackage(), name);

@@ -1,12 +1,12 @@
 /** Dawn in Node: the node of the path, with the npm package `webgpu` of the project. */
 import { MODULES } from "./bun";
 import { answerOf, packageVersion, Unavailable } from "./packages";
-import { ProcessHost } from "./process_host";
+import { processHost } from "./process_host";
 
 /** The first that has all that the bundle needs. */
 const OLDEST = 20;
 
-export const node = new ProcessHost("node", async () => {
+export const node = processHost("node", async () => {
   const path = Bun.which("node");
   if (!path) throw new Unavailable("no node on the path; install Node 20 or newer");
   const print = "process.versions.bun ? 'Bun' : process.versions.node";

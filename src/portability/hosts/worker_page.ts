@@ -2,9 +2,9 @@
 import type { HostWorker, WorkerEnd } from "../host";
 import { Channel } from "./channel";
 
-/** As much of playwright-core's browser and page as is used here. */
+/** As much of a browser and a page as is used here, of playwright-core's and of puppeteer-core's. */
 export interface Browser {
-  version(): string;
+  version(): string | Promise<string>;
   newPage(): Promise<Page>;
   close(): Promise<void>;
   on(event: "disconnected", listener: () => void): void;
@@ -14,9 +14,12 @@ interface Page {
   goto(url: string): Promise<unknown>;
   exposeFunction(name: string, body: (json: string | null) => void): Promise<void>;
   evaluate(expression: string): Promise<unknown>;
-  on(event: "crash", listener: () => void): void;
+  on(event: (typeof ENDS)[number], listener: () => void): void;
   on(event: "pageerror", listener: (error: Error) => void): void;
 }
+
+/** The events that say so: playwright-core's, puppeteer-core's, and that of a page that is gone. */
+const ENDS = ["crash", "error", "close"] as const;
 
 const HTML = `<!doctype html>
 <meta charset="utf-8">
@@ -63,7 +66,7 @@ export class WorkerPage implements HostWorker {
       return end;
     });
     const crash = (detail: string) => this.finish({ kind: "crash", detail });
-    page.on("crash", () => crash("the page crashed"));
+    for (const event of ENDS) page.on(event, () => crash("the page crashed"));
     page.on("pageerror", ({ message }) => crash(message));
     browser.on("disconnected", () => crash("the browser ended"));
   }

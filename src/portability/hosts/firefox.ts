@@ -1,0 +1,105 @@
+/**
+ * wgpu and Naga in headless Firefox, driven by puppeteer-core through WebDriver BiDi. A worker is a page
+ * from localhost in its own browser. Firefox computes with the driver that the Vulkan loader shows it.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DriverSource } from "../../platform/vulkan";
+import { bun } from "./bun";
+import { workerProgram } from "./bundle";
+import { DriverHost, type Environment } from "./driver_host";
+import type { PlainAdapter } from "./entry/place";
+import { installedBrowser, namedBrowser } from "./installed_browser";
+import { answerOf, broughtPackages, packageVersion, Unavailable } from "./packages";
+import { type Browser, WorkerPage } from "./worker_page";
+
+const MEGABYTES = 33;
+
+const COMMANDS = ["firefox", "firefox-esr"];
+const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
+  darwin: ["/Applications/Firefox.app/Contents/MacOS/firefox"],
+  win32: ["C:\\Program Files\\Mozilla Firefox\\firefox.exe"],
+};
+
+/** WebGPU is off in Firefox for Linux, and refuses software drivers. */
+const PREFERENCES = {
+  "dom.webgpu.enabled": true,
+  "gfx.webgpu.ignore-blocklist": true,
+  // Without Vulkan, wgpu would fall back to OpenGL, which is another driver than the one asked for.
+  ...(process.platform === "linux" && { "dom.webgpu.wgpu-backend": "vulkan" }),
+};
+
+/** As much of puppeteer-core as is used here. */
+interface Puppeteer {
+  launch(options: {
+    readonly browser: "firefox";
+    readonly protocol: "webDriverBiDi";
+    readonly executablePath: string;
+    readonly headless: boolean;
+    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly extraPrefsFirefox: Readonly<Record<string, unknown>>;
+    readonly protocolTimeout: number;
+    readonly handleSIGINT: boolean;
+    readonly handleSIGTERM: boolean;
+    readonly handleSIGHUP: boolean;
+  }): Promise<Browser>;
+}
+
+export const firefox = new DriverHost("firefox", async () => {
+  const path = namedBrowser("VOXGRAD_FIREFOX") ?? installedBrowser(COMMANDS, ELSEWHERE);
+  if (!path) {
+    throw new Unavailable(
+      "no Firefox is installed (Debian: apt-get install firefox-esr); VOXGRAD_FIREFOX may name one",
+    );
+  }
+  const modules = await broughtPackages("puppeteer", MEGABYTES);
+  const module = join(modules, "puppeteer-core", "lib", "puppeteer", "puppeteer-core.js");
+  const { default: puppeteer } = (await import(module)) as { default: Puppeteer };
+  const version = await answerOf([path, "--version"]);
+  return {
+    versions: {
+      firefox: /\d[\w.]*/.exec(version)?.[0] ?? version,
+      "puppeteer-core": await packageVersion(modules, "puppeteer-core"),
+    },
+    async start(env, worker, adapter = "") {
+      const program = await workerProgram({ place: "browser", worker });
+      const opened = await launch(puppeteer, path, env);
+      return WorkerPage.open(opened, await readFile(program, "utf8"), adapter);
+    },
+    describe: namedByDawn,
+  };
+});
+
+async function launch(puppeteer: Puppeteer, path: string, env: Environment): Promise<Browser> {
+  try {
+    return await puppeteer.launch({
+      ...({ browser: "firefox", protocol: "webDriverBiDi", headless: true } as const),
+      executablePath: path,
+      env: { ...process.env, ...env },
+      extraPrefsFirefox: PREFERENCES,
+      protocolTimeout: 0, // whoever asks a worker has a timeout of their own
+      handleSIGINT: false, // it would end this process, which has results to keep
+      handleSIGTERM: false,
+      handleSIGHUP: false,
+    });
+  } catch (error) {
+    const lines = String(error).split("\n");
+    const why = lines.find((line) => /error while loading|cannot open|Error:/.test(line));
+    throw new Unavailable(`${path} does not start: ${(why ?? lines[0] ?? "").trim()}`);
+  }
+}
+
+/** Firefox keeps the names of adapters from pages: they are what Dawn calls the only one of the same drivers. */
+async function namedByDawn(
+  adapters: readonly PlainAdapter[],
+  source: DriverSource["name"],
+  env: Environment,
+): Promise<readonly PlainAdapter[]> {
+  const wanted = source === "system" ? "hardware" : source;
+  const listed = await bun.list(env).catch(() => []);
+  const alike = new Map(listed.filter((a) => a.kind === wanted).map((a) => [a.name, a]));
+  const [only] = alike.values();
+  if (adapters.length !== 1 || alike.size !== 1 || !only) return adapters;
+  const { name, kind, driver, vendor, architecture } = only;
+  return adapters.map((adapter) => ({ ...adapter, name, kind, driver, vendor, architecture }));
+}
