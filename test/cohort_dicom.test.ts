@@ -1,6 +1,6 @@
 /** `predict --cohort` on patients whose visits are folders or .zip of DICOM. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findPairs } from "../src/cohort/pairs";
@@ -48,6 +48,11 @@ beforeAll(() => {
   mkdirSync(join(data, "fred", "b")); // its copy failed
   mkdirSync(join(data, "papers", "2015"), { recursive: true });
   mkdirSync(join(data, "papers", "2016"));
+  symlinkSync(join(data, "nowhere"), join(data, "unmounted"));
+  mkdirSync(join(data, "cohort.csv"));
+  for (const n of [1, 2]) {
+    writeFileSync(join(data, "cohort.csv", `flair_time0${n}_on_middle_space.nii.gz`), "");
+  }
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -55,7 +60,7 @@ test("each visit is paired with the next one, by the numbers in their names", as
   const { pairs, notes } = await findPairs(data);
   expect(pairs.map(({ id }) => id)).toEqual([
     ...["anna_visit 1_visit 2", "anna_visit 2_visit 10", "bert_a_b", "carl_a_b"],
-    ...["dora_series5_series6", "fred_a_b"],
+    ...["cohort.csv", "dora_series5_series6", "fred_a_b"],
   ]);
   expect(pairs[1]).toMatchObject({
     t1: join(data, "anna", "visit 2"),
@@ -64,6 +69,7 @@ test("each visit is paired with the next one, by the numbers in their names", as
   expect(notes).toEqual([
     `${join(data, "emil")}: one visit with DICOM (a); left out`,
     `${data}: ignored papers: no FLAIR there`,
+    `${data}: ignored unmounted: a link to nowhere, or no name in UTF-8`,
   ]);
 });
 
@@ -88,14 +94,15 @@ test.skipIf(!converter)(
       problem?: string;
     }[];
     expect(rows.map(({ status }) => status)).toEqual([
-      ...["done", "done", "failed", "failed", "failed", "failed"],
+      ...["done", "done", "failed", "failed", "failed", "failed", "failed"],
     ]);
     const problems = Object.fromEntries(rows.map(({ patient, problem }) => [patient, problem]));
     expect(problems.bert_a_b).toMatch(
       /visit 2 \(2015-03-02\) is earlier than visit 1 \(2016-03-02\)/,
     );
     expect(problems.carl_a_b).toMatch(/different PatientIDs/);
-    expect(problems.dora_series5_series6).toMatch(/of one examination/);
+    expect(problems["cohort.csv"]).toMatch(/the table of all has this name/);
+  expect(problems.dora_series5_series6).toMatch(/of one examination/);
     expect(problems.fred_a_b).toMatch(/no DICOM image/);
     const record = JSON.parse(readFileSync(join(out, "anna_visit 2_visit 10/result.json"), "utf8"));
     expect(record.visits).toMatchObject([{ date: "2016-03-02" }, { date: "2017-03-02" }]);

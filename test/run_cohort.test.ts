@@ -30,7 +30,11 @@ const record = (patient: string): ResultRecord => ({
 });
 
 /** Runs the three pairs; each step takes a while, and tells when it begins and ends. */
-async function runAll(name: string, broken: (step: string) => void = () => {}) {
+async function runAll(
+  name: string,
+  broken: (step: string) => void = () => {},
+  check?: PairWork<string>["check"],
+) {
   const folder = new CohortFolder(join(root, name));
   folder.open({}, PAIRS);
   const paths = ["cohort.csv", "cohort.json"].map((file) => join(folder.path, file));
@@ -44,6 +48,7 @@ async function runAll(name: string, broken: (step: string) => void = () => {}) {
   };
   const empty = { size: [1, 1, 1], affine: [], data: new Float32Array(1) } as never;
   const work: PairWork<string> = {
+    check,
     read: async (pair) => (await step("read", pair, 5)) ?? pair.id,
     async compute(pair, read) {
       expect(read).toBe(pair.id);
@@ -89,6 +94,28 @@ test("a file that cannot be used and a defect of ours fail their pair alone", as
   const defect = await runAll("defect", failing("compute a", new TypeError("x is undefined")));
   expect(defect.rows.map(({ status }) => status)).toEqual(["failed", "done", "done"]);
   expect(defect.rows[0]!.problem).toMatch(/a defect of voxgrad.*x is undefined/);
+});
+
+test("a result that has no place fails its pair alone, before any work", async () => {
+  const taken = await runAll("taken", undefined, ({ id }) => {
+    if (id === "b") throw new UserError("b: the table has this name");
+  });
+  expect(taken.ended).toBeUndefined();
+  expect(taken.rows.map(({ status }) => status)).toEqual(["done", "failed", "done"]);
+  expect(taken.events.filter((event) => event.includes(" b"))).toEqual([]);
+});
+
+test("a pair's name may be as long as the name of a folder", () => {
+  const folder = new CohortFolder(join(root, "long"));
+  const [one, two] = ["1", "2"].map((last) => "é".repeat(126) + last) as [string, string];
+  folder.open({}, []);
+  const release = folder.claim(one);
+  expect(release).toBeDefined();
+  expect(folder.claim(two)).toBeDefined();
+  release?.();
+  folder.fail(one, "why");
+  expect(folder.stateOf(one)).toMatchObject({ status: "failed", problem: "why" });
+  expect(folder.stateOf(two).status).toBe("open");
 });
 
 test("a full disk and a lost device end the work, with all claims given back", async () => {

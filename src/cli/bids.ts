@@ -25,6 +25,9 @@ interface Options extends PairOptions {
   readonly shard?: Shard;
 }
 
+/** Of both labels, bytes: the longest name of a derivative has 60 more. */
+const LONGEST = 190;
+
 const LEVELS = ["participant", "group"] as const;
 
 const program = makeCommand(
@@ -71,6 +74,7 @@ async function participants(bids: string, out: string, options: Options): Promis
     ...{ pairs: found.pairs, shard, folder: folderOf(out), tables: tablesOf(out) },
     reads: given("<bids_dir>", bids),
     fills: given("<output_dir>", out),
+    check: ({ id }) => checkNames(id),
     async write({ bids: sessions, ...pair }, result) {
       if (!sessions) throw new Error(`${pair.id}: a pair of a BIDS data set has sessions`);
       await writePair({ bids, out }, { ...pair, bids: sessions }, result);
@@ -80,6 +84,14 @@ async function participants(bids: string, out: string, options: Options): Promis
   });
 }
 
+/** @throws UserError where derivatives cannot have their names */
+function checkNames(id: string): void {
+  if (Buffer.byteLength(id) <= LONGEST) return;
+  throw new UserError(
+    `${id.slice(0, 40)}…: its labels have ${Buffer.byteLength(id)} bytes, too long for names of files; expected ` +
+      `at most ${LONGEST}: rename participant or sessions`,
+  );
+}
 /** With labels: of the pairs that the participant level makes of the same ones. */
 async function group(bids: string, out: string, options: Options): Promise<void> {
   const { participantLabel: subjects, sessionLabel: sessions } = options;

@@ -3,6 +3,7 @@
  * settings that all results share, and for each pair its claim and why it failed. A record that is there
  * says that a pair is done, because it is written last.
  */
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -40,7 +41,7 @@ export class CohortFolder {
 
   /** A file about a pair, beside the results. */
   private about(id: string, what: string): string {
-    return join(this.path, WORK, `${id}.${what}`);
+    return join(this.path, WORK, `${fileName(id)}.${what}`);
   }
 
   /**
@@ -101,7 +102,7 @@ export class CohortFolder {
 
   /** Undefined where another process has the pair. */
   claim(id: string): (() => void) | undefined {
-    return claimFolder(join(this.path, WORK), `${id}.claim`);
+    return claimFolder(join(this.path, WORK), `${fileName(id)}.claim`);
   }
 
   fail(id: string, problem: string): void {
@@ -114,6 +115,12 @@ export class CohortFolder {
     const path = this.failureOf(id);
     if (path !== undefined) removeQuietly(path);
   }
+}
+
+/** A pair's name leaves no room for an ending where it is nearly as long as a name may be. */
+function fileName(id: string): string {
+  if (Buffer.byteLength(id) <= 200) return id;
+  return `${id.slice(0, 40)}~${createHash("sha256").update(id).digest("hex").slice(0, 16)}`;
 }
 
 const shown = (value: unknown): string => (value === undefined ? "none" : JSON.stringify(value));

@@ -10,7 +10,7 @@ import { resultOfAnswer, resultOfChange } from "../run/result_of_pair";
 import type { CohortPair } from "./pairs";
 import type { PairWork } from "./run_cohort";
 
-type Work = Omit<PairWork<ReadRequest>, "write">;
+type Work = Pick<PairWork<ReadRequest>, "read" | "compute">;
 
 /** With the networks of a predictor. Those that want a brain mask get the one beside the visits. */
 export function networkWork(predictor: Predictor, observer: Observer, signal: AbortSignal): Work {

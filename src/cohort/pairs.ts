@@ -50,10 +50,13 @@ export async function findPairs(dir: string): Promise<FoundCohort> {
 }
 
 async function findFolderPairs(dir: string): Promise<FoundCohort> {
-  const [pairs, ignored, notes]: [CohortPair[], string[], string[]] = [[], [], []];
+  const pairs: CohortPair[] = [];
+  const [ignored, lost, notes]: [string[], string[], string[]] = [[], [], []];
   for (const name of (await namesIn(dir, LAYOUT)).sort(byNumber)) {
     const folder = join(dir, name);
-    if (name.startsWith(".") || statusOf(folder)?.isDirectory() !== true) continue;
+    const status = statusOf(folder);
+    if (!status) lost.push(name);
+    if (name.startsWith(".") || !status?.isDirectory()) continue;
     const inside = await namesOrProblem(folder);
     if (typeof inside === "string") {
       pairs.push({ id: composed(name), t1: "", t2: "", problem: inside });
@@ -69,6 +72,9 @@ async function findFolderPairs(dir: string): Promise<FoundCohort> {
   }
   refuseTwins(dir, pairs);
   if (ignored.length > 0) notes.push(`${dir}: ignored ${ignored.join(", ")}: no FLAIR there`);
+  if (lost.length > 0) {
+    notes.push(`${dir}: ignored ${lost.join(", ")}: a link to nowhere, or no name in UTF-8`);
+  }
   return { pairs, notes };
 }
 

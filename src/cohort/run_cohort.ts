@@ -12,6 +12,8 @@ import type { CohortRow, CohortTable } from "./table";
 
 /** The parts of the work on a pair. */
 export interface PairWork<Read> {
+  /** Whether its result can be written, before any work. @throws UserError: that pair fails alone */
+  check?(pair: CohortPair): void;
   read(pair: CohortPair): Promise<Read>;
   compute(pair: CohortPair, read: Read): Promise<Result>;
   /** Writes the record last: its file says that the pair is done. */
@@ -128,7 +130,7 @@ class Queue<T> {
   constructor(
     pairs: readonly CohortPair[],
     private readonly folder: CohortFolder,
-    private readonly work: Pick<PairWork<T>, "read">,
+    private readonly work: Pick<PairWork<T>, "check" | "read">,
   ) {
     this.left = pairs;
     this.failedBefore = new Map(pairs.map(({ id }) => [id, folder.failureText(id)]));
@@ -170,9 +172,12 @@ class Queue<T> {
   }
 
   private begin({ problem, ...pair }: CohortPair): Promise<Read<T>> {
-    const reading =
-      problem === undefined ? this.work.read(pair) : Promise.reject(new UserError(problem));
-    return reading.then(
+    const read = async () => {
+      if (problem !== undefined) throw new UserError(problem);
+      this.work.check?.(pair);
+      return this.work.read(pair);
+    };
+    return read().then(
       (value) => ({ value }),
       (error: unknown) => ({ error }),
     );

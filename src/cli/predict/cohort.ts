@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { CohortFolder } from "../../cohort/folder";
 import { findPairs } from "../../cohort/pairs";
 import { UserError } from "../../core/errors";
+import { statusOf } from "../../platform/real_path";
 import { checkResultFolder, writeResult } from "../../result/result_folder";
 import { brainFile } from "../../run/given_brain";
 import { say } from "../../terminal/command";
@@ -34,13 +35,33 @@ export async function predictCohort(options: Options): Promise<void> {
     ...{ pairs, folder, shard: options.shard },
     reads: { option: "--cohort", paths: [dir] },
     fills: { option: "--out", paths: [out] },
-    tables: [join(out, "cohort.csv"), join(out, "cohort.json")],
-    write({ id }, result) {
-      const target = join(out, id);
-      checkResultFolder(target);
-      return writeResult(target, result);
-    },
+    tables: TABLES.map((name) => join(out, name)) as [string, string],
+    check: ({ id }) => checkTarget(out, id),
+    write: ({ id }, result) => writeResult(join(out, id), result),
   });
+}
+
+const TABLES = ["cohort.csv", "cohort.json"];
+/** Of a name in most file systems, bytes. */
+const LONGEST = 255;
+
+/** @throws UserError where a pair's result has no place */
+function checkTarget(out: string, id: string): void {
+  const target = join(out, id);
+  if (TABLES.includes(id)) {
+    throw new UserError(`${id}: the table of all has this name; rename the patient's folder`);
+  }
+  if (Buffer.byteLength(id) > LONGEST) {
+    throw new UserError(
+      `${id.slice(0, 40)}…: its name has ${Buffer.byteLength(id)} bytes, too long for the folder of its result; ` +
+        `expected at most ${LONGEST}: rename the patient's folders`,
+    );
+  }
+  const there = statusOf(target);
+  if (there && !there.isDirectory()) {
+    throw new UserError(`${target}: is a file, where the result's folder would be; move it away`);
+  }
+  checkResultFolder(target);
 }
 
 /** @throws UserError for an option that is about one pair */

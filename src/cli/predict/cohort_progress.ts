@@ -41,12 +41,15 @@ export class CohortProgress implements CohortObserver {
     const done = this.begun - 1 + share;
     this.rate.add(performance.now() / 1000, done);
     const left = this.rate.secondsUntil(this.total);
-    const fields = [`pair ${this.begun}/${this.total} ${this.now}`];
+    const fields = [`pair ${this.begun}/${this.total} ${oneLine(this.now)}`];
     if (this.field !== "") fields.push(this.field);
     if (left !== undefined) fields.push(`${duration(left)} left`);
     this.line.update(done / this.total, fields);
   }
 }
+
+/** A folder's name may hold anything, an escape sequence too. */
+export const oneLine = (name: string): string => name.replace(/\p{Cc}/gu, "?");
 
 function rowText({
   patient,
@@ -57,9 +60,10 @@ function rowText({
   fit,
   problem,
 }: CohortRow): string {
-  if (kind === undefined) return `${patient}: FAILED: ${problem}`;
+  const name = oneLine(patient);
+  if (kind === undefined) return `${name}: FAILED: ${problem}`;
   const what = kind === "change" ? "clusters of change" : "lesions";
   const found = `${lesions} ${what}, ${volumeMm3!.toFixed(1)} mm³`;
   const answer = kind === "change" ? "a statistic" : `any new lesion: ${newLesion}`;
-  return `${patient}: ${answer}, ${found}${fit ? "" : `; ${problem}`}`;
+  return `${name}: ${answer}, ${found}${fit ? "" : `; ${problem}`}`;
 }

@@ -23,7 +23,7 @@ import { untilInterrupted } from "../../terminal/interrupt";
 import { printResult } from "../../terminal/result";
 import { isOfShard, type Shard } from "../../terminal/shard";
 import { NO_NETWORK } from "./change";
-import { CohortProgress } from "./cohort_progress";
+import { CohortProgress, oneLine } from "./cohort_progress";
 import { NOT_FIT, type PairOptions } from "./options";
 
 export interface CohortJob {
@@ -33,6 +33,8 @@ export interface CohortJob {
   readonly reads: GivenPaths;
   readonly fills: GivenPaths;
   readonly tables: readonly [csv: string, json: string];
+  /** As of `PairWork`. */
+  check(pair: CohortPair): void;
   /** Writes a result; its record last. */
   write(pair: CohortPair, result: Result): Promise<void>;
 }
@@ -88,7 +90,7 @@ async function predictAll(
   open: readonly CohortPair[],
   options: PairOptions,
   models: readonly NamedWeights[] | undefined,
-  { folder, table, observer, write }: Work,
+  { folder, table, observer, check, write }: Work,
 ): Promise<void> {
   const { signal } = observer;
   const progress = new CohortProgress(open.length);
@@ -108,7 +110,7 @@ async function predictAll(
     const predictor = await openPredictor(request, bias, openAdapter, observer, signal);
     return networkWork(predictor, watcher, signal);
   };
-  const ready = { ...(await work()), write };
+  const ready = { ...(await work()), check, write };
   await during(observer, "cohort", async () => {
     try {
       await runCohort(open, folder, table, ready, progress, signal);
@@ -149,7 +151,7 @@ function tellEnd(
     );
   }
   for (const { patient, problem } of own.filter(({ status }) => status === "failed")) {
-    say(`failed: ${patient}: ${problem}`);
+    say(`failed: ${oneLine(patient)}: ${problem}`);
   }
   if (interrupted) return;
   if (failed! > 0) process.exitCode = SOME_FAILED;
