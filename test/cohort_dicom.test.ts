@@ -102,7 +102,7 @@ test.skipIf(!converter)(
     );
     expect(problems.carl_a_b).toMatch(/different PatientIDs/);
     expect(problems["cohort.csv"]).toMatch(/the table of all has this name/);
-  expect(problems.dora_series5_series6).toMatch(/of one examination/);
+    expect(problems.dora_series5_series6).toMatch(/of one examination/);
     expect(problems.fred_a_b).toMatch(/no DICOM image/);
     const record = JSON.parse(readFileSync(join(out, "anna_visit 2_visit 10/result.json"), "utf8"));
     expect(record.visits).toMatchObject([{ date: "2016-03-02" }, { date: "2017-03-02" }]);
