@@ -23,6 +23,9 @@ export const CASES = [
   { id: "c3x8x16_6x9x16", n: 2, cin: 3, mid: 8, out: 16, groups: 4, space: [6, 9, 16] },
   { id: "c2x6x9_5x3x20", n: 3, cin: 2, mid: 6, out: 9, groups: 3, space: [5, 3, 20] },
   { id: "c8x8x8_9x2x12", n: 1, cin: 8, mid: 8, out: 8, groups: 8, space: [9, 2, 12] },
+  // Across the edges of every kernel's tiles, along every axis: in whole vectors, and not.
+  { id: "c2x8x4_5x9x36", n: 1, cin: 2, mid: 8, out: 4, groups: 2, space: [5, 9, 36] },
+  { id: "c3x4x4_5x9x37", n: 1, cin: 3, mid: 4, out: 4, groups: 2, space: [5, 9, 37] },
   { id: "c4x4x4_3x3x5", n: 2, cin: 4, mid: 4, out: 4, groups: 2, space: [3, 3, 5] },
 ] as const;
 type FusionCase = (typeof CASES)[number];

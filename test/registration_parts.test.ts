@@ -1,5 +1,6 @@
 /** The small parts of registration: motions, the robust scale, solving, warping, ITK transforms. */
 import { afterAll, expect, test } from "bun:test";
+import { gaussianTaps } from "../kernels/registration/gaussian_axis";
 import { Philox } from "../src/core/random";
 import {
   applyAffine,
@@ -40,6 +41,16 @@ const motion = (degrees: number, mm: number): Affine =>
     ...[0.36, 0.48, 0.8].map((v) => (v * degrees * Math.PI) / 180),
     ...[0.6, -0.64, 0.48].map((v) => v * mm),
   ]);
+
+test("weights of a Gaussian, on a sample and between two: values by hand", () => {
+  // e^−½(k / ½)² = 1, 0.1353353, 0.0003355, whose sum over −2 … 2 is 1.2713415
+  const near = (values: readonly number[]) => values.map((v) => expect.closeTo(v, 6));
+  const on = [0.00026387, 0.10645079, 0.78657069, 0.10645079, 0.00026387];
+  expect([...gaussianTaps(0.5)]).toEqual(near(on));
+  // e^−½(k / ½)² at ±½ and ±1½ = 0.6065307, 0.0111090
+  const between = [0, 0.00899313, 0.49100687, 0.49100687, 0.00899313];
+  expect([...gaussianTaps(0.5, 0.5)]).toEqual(near(between));
+});
 
 test("motions: half done twice is the whole, logarithm inverts exponential", () => {
   const random = new Philox(1, 1);

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { SCHEDULES } from "../src/settings/names";
 import { makeTrainConfig, PRESETS, type PresetName } from "../src/settings/presets";
 import { chunksFor } from "../src/train/chunk";
-import { emaMomentum, learningRateAt } from "../src/train/schedule";
+import { emaMomentum, learningRateAt, STEP_SIZE, stepValues } from "../src/train/schedule";
 
 const at = (schedule: (typeof SCHEDULES)[number], progress: number, warmUp = 0) =>
   learningRateAt({ schedule, learningRate: 2, warmUp }, progress);
@@ -45,6 +45,19 @@ test("warm-up rises linearly to the schedule, and never starts at 0", () => {
 test("μ ramps up from a tenth", () => {
   expect([0, 8, 1e6].map((t) => emaMomentum(0.99, t))).toEqual([0.1, 0.5, 0.99]);
   expect(emaMomentum(0.99, 0, false)).toBe(0.99);
+});
+
+test("Adam's bias correction: the first three steps by hand", () => {
+  // 1 − 0.9ᵗ = 0.1, 0.19, 0.271; √(1 − 0.999ᵗ) = 0.0316228, 0.0447102, 0.0547449
+  const rates = [0.01, 0.00526316, 0.00369004];
+  const roots = [31.6228, 22.3663, 18.2666];
+  for (const t of [0, 1, 2]) {
+    const values = [...stepValues(t, 1e-3, 0.99, 7)];
+    expect(values[0]).toBeCloseTo(rates[t]!, 7);
+    expect(values[1]).toBeCloseTo(roots[t]!, 3);
+    expect(values[2]).toBeCloseTo(0.99, 6);
+    expect(values.slice(3)).toEqual([7, ...new Array(STEP_SIZE - 4).fill(0)]);
+  }
 });
 
 test("stride and patches per dispatch follow the patch, unless they are given", () => {

@@ -26,11 +26,13 @@ var<workgroup> partial: array<f32, WG>;
 
 @compute @workgroup_size(WG)
 fn main(
-  @builtin(global_invocation_id) id: vec3u,
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let c = id.x / LANES;
-  let lane = id.x % LANES;
+  let id = (wid.y * nwg.x + wid.x) * WG + local;
+  let c = id / LANES;
+  let lane = id % LANES;
   var sum = 0.0;
   if (c < args.C) {
     for (var n = lane; n < args.N; n += LANES) {

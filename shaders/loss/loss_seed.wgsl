@@ -7,8 +7,13 @@ const VALUE: f32 = 1.0f;
 const WG: u32 = 64u;
 
 @compute @workgroup_size(WG)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x < COUNT) {
-    y[id.x] = VALUE * scale[0];
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (wid.y * nwg.x + wid.x) * WG + lane;
+  if (i < COUNT) {
+    y[i] = VALUE * scale[0];
   }
 }

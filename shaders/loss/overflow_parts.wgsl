@@ -12,10 +12,18 @@ const EXPONENT: u32 = 0x7f800000u;
 var<workgroup> counts: array<u32, WG>;
 
 @compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let run = wid.y * nwg.x + wid.x;
+  if (run * ITEMS * WG >= COUNT) {
+    return; // the whole workgroup, so that the barrier below stays uniform
+  }
   var count = 0u;
   for (var k = 0u; k < ITEMS; k++) {
-    let i = (wid.x * ITEMS + k) * WG + lane;
+    let i = (run * ITEMS + k) * WG + lane;
     if (i < COUNT && (g[i] & EXPONENT) == EXPONENT) {
       count++;
     }
@@ -27,6 +35,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     for (var i = 0u; i < WG; i++) {
       sum += counts[i];
     }
-    parts[wid.x] = sum;
+    parts[run] = sum;
   }
 }

@@ -31,12 +31,14 @@ fn merge(a: vec3f, b: vec3f) -> vec3f {
 
 @compute @workgroup_size(WG)
 fn main(
-  @builtin(global_invocation_id) id: vec3u,
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let group = id.x / (LANES * CHANNELS);
-  let lane = id.x % LANES;
-  let column = id.x / LANES % CHANNELS;
+  let id = (wid.y * nwg.x + wid.x) * WG + local;
+  let group = id / (LANES * CHANNELS);
+  let lane = id % LANES;
+  let column = id / LANES % CHANNELS;
   var all = vec3f();
   for (var first = 0u; first < args.CG; first += CHANNELS) {
     let k = first + column;

@@ -25,19 +25,21 @@ var<workgroup> partial: array<vec2f, WG>;
 
 @compute @workgroup_size(WG)
 fn main(
-  @builtin(global_invocation_id) id: vec3u,
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let c = id.x / LANES;
-  let lane = id.x % LANES;
+  let id = (wid.y * nwg.x + wid.x) * WG + local;
+  let c = id / LANES;
+  let lane = id % LANES;
   var sum = vec2f();
   if (c < args.C) {
     for (var n = lane; n < args.N; n += LANES) {
       let at = 2u * (n * args.C + c);
       sum += vec2f(sums[at], sums[at + 1u]);
     }
-  } else if (id.x - args.C * LANES < args.N * args.C / args.CG) {
-    let i = id.x - args.C * LANES;
+  } else if (id - args.C * LANES < args.N * args.C / args.CG) {
+    let i = id - args.C * LANES;
     for (var k = i * args.CG; k < (i + 1u) * args.CG; k++) {
       sum += weight[k % args.C] * vec2f(sums[2u * k], sums[2u * k + 1u]);
     }

@@ -8,8 +8,12 @@ const K: u32 = 4u;
 const WG: u32 = 64u;
 
 @compute @workgroup_size(WG)
-fn main(@builtin(global_invocation_id) gid: vec3u) {
-  let k = gid.x;
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let k = (wid.y * nwg.x + wid.x) * WG + lane;
   if (k >= K) {
     return;
   }

@@ -15,9 +15,14 @@ struct Args {
 const WG: u32 = 64u;
 
 @compute @workgroup_size(WG)
-fn main(@builtin(global_invocation_id) gid: vec3u) {
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (wid.y * nwg.x + wid.x) * WG + lane;
   let row = u32(step_values[3]);
-  if (gid.x < args.COUNT && row < args.K) {
-    log_rows[row * args.WIDTH + args.COLUMN + gid.x] = values[gid.x];
+  if (i < args.COUNT && row < args.K) {
+    log_rows[row * args.WIDTH + args.COLUMN + i] = values[i];
   }
 }

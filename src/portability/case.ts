@@ -19,6 +19,12 @@ export interface Outcome {
   readonly note?: string;
 }
 
+/**
+ * Another way to run a case of a row: with the sizes of work that a GPU is given, with every grid in two
+ * rows of workgroups, or with so many workgroups that one row cannot hold them.
+ */
+export type Way = "as_on_gpu" | "two_rows" | "many_groups";
+
 export interface PortabilityCase {
   /** Its line in the report: `conv3d_dw/subgroup`, say. */
   readonly row: string;
@@ -28,6 +34,10 @@ export interface PortabilityCase {
   readonly seed: number;
   /** Part of the short form. */
   short: boolean;
+  /** In the short form whichever others of its row are. */
+  readonly always?: boolean;
+  /** Absent: as the adapter itself would run it. */
+  readonly way?: Way;
   /** Seconds more than usual that it may take. */
   readonly patience?: number;
   /** What it records, without values; undefined where the row's kernel cannot do the problem. */

@@ -52,8 +52,8 @@ await runMain(async () => {
 async function run(): Promise<void> {
   const command = makeCommand(
     "portability",
-    "Runs every kernel in every variant, limits, loads and whole networks against float64, on every " +
-      "WebGPU implementation and adapter here. `portability reproduce CASE` writes a folder that shows " +
+    "Runs every kernel in every variant that the adapter can run, limits, loads and whole networks " +
+      "against float64, on every WebGPU implementation and adapter here. `portability reproduce CASE` writes a folder that shows " +
       "a failure without voxgrad; `portability mutate` shows that the suite notices defects; " +
       "`portability report FILE` shows a --json file once more.",
   )

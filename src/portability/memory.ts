@@ -3,7 +3,7 @@ import type { Consts, Kernel } from "../core/kernel";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import { type Pipeline, PipelineCache } from "../gpu/shader";
-import type { Mutant } from "./mutants";
+import type { Mutant } from "./mutants/defect";
 
 /** The kernel with the defect, if it is the one. @throws Error where its text is not as the mutant says */
 export function mutate(kernel: Kernel, { kernel: name, from, to }: Mutant): Kernel {

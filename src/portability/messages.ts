@@ -1,6 +1,6 @@
 /** The messages between the suite and a worker, in JSON: one reply to each request, in order. */
 import type { Outcome, SkippedRow } from "./case";
-import type { Mutant } from "./mutants";
+import type { Mutant } from "./mutants/defect";
 import type { Dissection, Packed } from "./packed";
 
 export type Request =

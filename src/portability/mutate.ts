@@ -13,44 +13,54 @@ import { duration, ProgressLine } from "../terminal/progress";
 import { Rate } from "../terminal/rate";
 import { printResult } from "../terminal/result";
 import { chooseColumns } from "./columns";
-import type { ListedCase } from "./messages";
-import { DEFECTS, type Defect } from "./mutants";
+import type { Defect } from "./mutants/defect";
+import { DEFECTS } from "./mutants/index";
+import { type Notice, searchNotice } from "./notice";
 import { SEED } from "./op_run";
-import { Column, WorkerLost } from "./runner";
+import { Column } from "./runner";
 
 interface Options {
   readonly implementation: string[];
   readonly adapter: string[];
   readonly kernel?: string[];
   readonly case: string[];
-  readonly seconds: number;
+  readonly all: boolean;
+  readonly timeout: number;
+}
+
+interface NamedColumn {
+  readonly name: string;
+  readonly column: Column;
 }
 
 interface Verdict {
   readonly defect: Defect;
-  /** The case that noticed, and how; undefined: none did. */
-  readonly noticed?: { readonly id: string; readonly how: string };
+  /** Absent: no case of any column noticed. */
+  readonly notice?: Notice & { readonly column: string };
+  /** Cases of all columns. */
   readonly tried: number;
-  readonly column: string;
 }
 
 const SHADERS = join(import.meta.dir, "..", "..", "shaders");
 const WORKER = join(import.meta.dir, "worker.ts");
-/** Between the places at which rows begin. */
-const PLACES = 11;
-/** As many of the defects may survive. */
-const MAY_SURVIVE = 1;
 
 export async function main(args: string[]): Promise<void> {
   const command = makeCommand(
     "portability mutate",
-    "Applies small defects to the shaders, one at a time, and shows that the suite notices them.",
+    "Applies small defects to the shaders, one at a time, and shows that the suite notices them. " +
+      "What one column does not notice is tried in the next.",
   )
-    .option("--implementation <name>", "where to run", listOption, ["bun"])
-    .option("--adapter <name>", "where to run", listOption, ["lavapipe"])
+    .option("--implementation <names>", "where to run", listOption, ["bun"])
+    .option("--adapter <names>", "where to run", listOption, ["lavapipe", "swiftshader"])
     .option("--kernel <names>", "only defects of these shaders", listOption)
     .option("--case <ids>", "only these cases, as of `bun run portability`", listOption, [])
-    .option("--seconds <n>", "for the cases of a defect", positiveOption, 60);
+    .option("--all", "every case of the suite, not only those of the short form", false)
+    .option(
+      "--timeout <seconds>",
+      "for a case; one that takes longer notices nothing",
+      positiveOption,
+      120,
+    );
   command.parse(args, { from: "user" });
   const options = command.opts<Options>();
   const defects = DEFECTS.filter(({ kernel }) => options.kernel?.includes(kernel) ?? true);
@@ -62,15 +72,16 @@ export async function main(args: string[]): Promise<void> {
   }
   for (const defect of defects) checkText(defect);
   const { columns } = await chooseColumns(options);
-  const { host, adapter } = columns[0]!;
-  const column = new Column(host, adapter, { worker: WORKER, timeout: options.seconds });
-  const name = `${host.name} × ${adapter.name}`;
-  const verdicts = await tryAll(column, name, defects, options);
+  const named = columns.map(({ host, adapter }): NamedColumn => {
+    const column = new Column(host, adapter, { worker: WORKER, timeout: options.timeout });
+    return { name: `${host.name} × ${adapter.name}`, column };
+  });
+  const verdicts = await tryAll(named, defects, options);
   for (const line of tableLines(verdicts)) printResult(line);
-  const survivors = verdicts.filter(({ noticed }) => !noticed);
-  const count = verdicts.length - survivors.length;
-  printResult(`${count} of ${verdicts.length} defects noticed on ${name}`);
-  if (survivors.length > MAY_SURVIVE || verdicts.length < defects.length) process.exitCode = 1;
+  const count = verdicts.filter(({ notice }) => notice).length;
+  const where = named.map(({ name }) => name).join(", then ");
+  printResult(`${count} of ${verdicts.length} defects noticed on ${where}`);
+  if (count < defects.length) process.exitCode = 1;
 }
 
 /** The file of a shader, which lies in the folder of its family. */
@@ -86,14 +97,13 @@ export function checkText({ kernel, from }: Defect): void {
   const count = text.split(from).length - 1;
   if (count === 1) return;
   throw new UserError(
-    `src/portability/mutants.ts: shaders/${kernel}.wgsl has ${count} places with ` +
+    `src/portability/mutants/: shaders/${kernel}.wgsl has ${count} places with ` +
       `${JSON.stringify(from)}, expected one; bring the defect up to date`,
   );
 }
 
 async function tryAll(
-  column: Column,
-  name: string,
+  columns: readonly NamedColumn[],
   defects: readonly Defect[],
   options: Options,
 ): Promise<Verdict[]> {
@@ -111,76 +121,47 @@ async function tryAll(
         ...(left === undefined ? [] : [`${duration(left)} left`]),
         `${defect.kernel}: ${defect.what}`,
       ]);
-      const verdict = await tryOne(column, name, defect, options);
+      const verdict = await tryOne(columns, defect, options, (text) => progress.note(text));
       verdicts.push(verdict);
-      if (!verdict.noticed) progress.note(`not noticed: ${defect.kernel}: ${defect.what}`);
+      if (!verdict.notice) progress.note(`not noticed: ${defect.kernel}: ${defect.what}`);
     }
   } finally {
     progress.stop();
     dispose();
-    await column.stop();
+    for (const { column } of columns) await column.stop();
   }
   return verdicts;
 }
 
+/** In one column after the other, until a case notices. */
 async function tryOne(
-  column: Column,
-  name: string,
+  columns: readonly NamedColumn[],
   defect: Defect,
-  { seconds, case: patterns }: Options,
+  { all, case: patterns }: Options,
+  note: (text: string) => void,
 ): Promise<Verdict> {
-  const { kernel, from, to } = defect;
-  const list = await column.ask({ do: "list", seed: SEED, short: false, patterns, kernel });
-  if (!("listed" in list)) throw new Error("the worker did not list its cases");
-  if (list.listed.length === 0) say(`${kernel}: no case launches it on ${name}`);
-  const end = performance.now() + 1000 * seconds;
+  const { kernel } = defect;
   let tried = 0;
-  for (const c of interleaved(list.listed)) {
-    if (performance.now() > end) break;
-    tried++;
-    const how = await howNoticed(column, c, { kernel, from, to });
-    if (how) return { defect, noticed: { id: c.id, how }, tried, column: name };
+  for (const { name, column } of columns) {
+    const list = await column.ask({ do: "list", seed: SEED, short: !all, patterns, kernel });
+    if (!("listed" in list)) throw new Error("the worker did not list its cases");
+    if (list.listed.length === 0) say(`${kernel}: no case launches it on ${name}`);
+    const found = await searchNotice(column, list.listed, defect);
+    tried += found.tried;
+    for (const line of found.doubtful) note(`${kernel}: does not count on ${name}: ${line}`);
+    if (found.notice) return { defect, notice: { ...found.notice, column: name }, tried };
   }
-  return { defect, tried, column: name };
-}
-
-/** A case of every row, each from another place in its row, then the next; what takes long at the end. */
-function interleaved(cases: readonly ListedCase[]): ListedCase[] {
-  const rows = [...Map.groupBy(cases, ({ row }) => row).values()];
-  const placed = rows.flatMap((row, r) =>
-    row.map((_, place) => ({ place, c: row[(place + PLACES * r) % row.length]! })),
-  );
-  placed.sort((a, b) => a.c.patience - b.c.patience || a.place - b.place);
-  return placed.map(({ c }) => c);
-}
-
-/** The fault of the case with the defect, if it does not pass. */
-async function howNoticed(
-  column: Column,
-  { id, patience }: ListedCase,
-  mutant: Pick<Defect, "kernel" | "from" | "to">,
-): Promise<string | undefined> {
-  try {
-    const reply = await column.ask({ do: "run", id, mutant }, patience);
-    if (!("outcome" in reply)) throw new Error(`the worker answered ${JSON.stringify(reply)}`);
-    const { faults, worst } = reply.outcome;
-    if (faults.length === 0) return undefined;
-    if (faults.some((fault) => /was written/.test(fault))) return "stray write";
-    if (faults.every((fault) => /differ|other bits/.test(fault))) return "not repeatable";
-    return Number.isFinite(worst) && worst !== null
-      ? `${worst.toExponential(0)} × bound`
-      : "exact, or NaN";
-  } catch (error) {
-    if (error instanceof WorkerLost) return error.status;
-    throw error; // a shader that does not compile is no defect that a suite could miss
-  }
+  return { defect, tried };
 }
 
 function tableLines(verdicts: readonly Verdict[]): string[] {
-  const rows = verdicts.map(({ defect, noticed, tried }) => {
+  const rows = verdicts.map(({ defect, notice, tried }) => {
     const { kind, kernel, what } = defect;
-    const by = noticed ? `\`${noticed.id}\` | ${noticed.how}` : `**none of ${tried}** | `;
+    const by = notice
+      ? `\`${notice.id}\` | ${notice.how} | ${notice.column}`
+      : `**none of ${tried}** | | `;
     return `| ${kind} | \`${kernel}\` | ${what} | ${by} |`;
   });
-  return ["| kind | shader | defect | noticed by | how |", "|---|---|---|---|---|", ...rows];
+  const head = ["| kind | shader | defect | noticed by | how | on |", "|---|---|---|---|---|---|"];
+  return [...head, ...rows];
 }

@@ -4,7 +4,7 @@ import type { Case, Reference } from "../reference/reference";
 import { type Trial, trialOf } from "./op_run";
 
 /** Elements of all inputs. */
-function sizeOf({ inputs }: Case<unknown>): number {
+export function sizeOf({ inputs }: Case<unknown>): number {
   return Object.values(inputs).reduce((sum, shape) => sum + elements(shape), 0);
 }
 

@@ -1,5 +1,5 @@
 /** Reduces a case that was taken apart to the dispatch that shows its failure. */
-import type { Mutant } from "./mutants";
+import type { Mutant } from "./mutants/defect";
 import {
   bytesOf,
   type Dissection,

@@ -13,7 +13,8 @@ import { printResult } from "../terminal/result";
 import { seedOf } from "./case";
 import { type Chosen, chooseColumns } from "./columns";
 import type { ListedCase } from "./messages";
-import { DEFECTS, type Mutant } from "./mutants";
+import type { Mutant } from "./mutants/defect";
+import { DEFECTS } from "./mutants/index";
 import { SEED } from "./op_run";
 import type { Dissection } from "./packed";
 import { chain, type Finding, isWrong, mutated, single } from "./reduce";
@@ -41,7 +42,10 @@ export async function main(args: string[]): Promise<void> {
     .option("--adapter <name>", "where it fails", listOption)
     .option("--out <folder>", "default: ./reproduce-<case>")
     .option("--timeout <seconds>", "for a run", positiveOption, 60)
-    .option("--defect <shader>", "with the first defect of this shader planted (mutants.ts)");
+    .option(
+      "--defect <shader>",
+      "with the first defect of this shader planted (src/portability/mutants/)",
+    );
   command.parse(args, { from: "user" });
   const options = command.opts<Options>();
   const wanted = command.args[0]!;

@@ -105,13 +105,14 @@ class SuiteWorker {
     const rows = new Map<string, [string, PortabilityCase][]>();
     for (const entry of this.casesOf(seed)) {
       const [id, c] = entry;
-      if (!wanted(id) || !this.canRun(id, c, kernel)) continue;
+      if (!wanted(id) || !this.canRun(id, c)) continue;
       rows.set(c.row, [...(rows.get(c.row) ?? []), entry]);
     }
     for (const [row, entries] of rows) {
       const some = short && (entries.length > 1 || patterns.length === 0);
       const chosen = some ? shortest(entries) : entries;
       for (const [id, c] of chosen) {
+        if (kernel !== undefined && !this.kernels.get(id)?.has(kernel)) continue;
         const apart = Boolean(c.dissect ?? c.record);
         listed.push({ id, row, short: c.short, patience: c.patience ?? 0, apart });
       }
@@ -121,25 +122,44 @@ class SuiteWorker {
     return { listed, skipped: distinct(skippedRows) };
   }
 
-  private canRun(id: string, { outline }: PortabilityCase, kernel: string | undefined): boolean {
-    if (!outline) return kernel === undefined;
+  private canRun(id: string, { outline }: PortabilityCase): boolean {
+    if (!outline) return true;
     let launched = this.kernels.get(id);
     if (launched === undefined) {
       const graph = outline(this.rig.caps);
       launched = graph ? new Set(graph.dispatches.map((d) => d.kernel.name)) : null;
       this.kernels.set(id, launched);
     }
-    return launched !== null && (kernel === undefined || launched.has(kernel));
+    return launched !== null;
   }
 }
 
-/** Of the short cases of a row some that lie far apart, fewer where it is one of several variants. */
+/**
+ * Of the short cases of a row some that lie far apart, and one of each other way to run them: one of the
+ * same cases, whose kernels are compiled already, or else the last.
+ */
 function shortest(entries: readonly [string, PortabilityCase][]): [string, PortabilityCase][] {
   const short = entries.filter(([, c]) => c.short);
-  const count = short.some(([, c]) => c.row.includes("/")) ? SHORT_OF_VARIANT : SHORT;
-  if (short.length <= count) return short;
-  const step = (short.length - 1) / count;
-  return Array.from({ length: count }, (_, i) => short[Math.round((i + 1) * step)]!);
+  const { own = [], ...ways } = Object.groupBy(short, ([, c]) => c.way ?? "own");
+  const always = own.filter(([, c]) => c.always);
+  const rest = own.filter(([, c]) => !c.always);
+  const chosen = [...always, ...spread(rest, countOf(own))];
+  const names = new Set(chosen.map(([, c]) => c.name));
+  const others = Object.entries(ways).map(
+    ([way, all]) =>
+      all.findLast(([, c]) => names.has(c.name.slice(0, -way.length - 1))) ?? all.at(-1)!,
+  );
+  return [...chosen, ...others];
+}
+
+/** Fewer where the row is one of several variants. */
+const countOf = (entries: readonly [string, PortabilityCase][]) =>
+  entries.some(([, c]) => c.row.includes("/")) ? SHORT_OF_VARIANT : SHORT;
+
+function spread<T>(all: readonly T[], count: number): T[] {
+  if (all.length <= count) return [...all];
+  const step = (all.length - 1) / count;
+  return Array.from({ length: count }, (_, i) => all[Math.round((i + 1) * step)]!);
 }
 
 function distinct(rows: readonly SkippedRow[]): SkippedRow[] {

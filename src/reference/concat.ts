@@ -41,6 +41,7 @@ export const concatReference = defineReference({
   ],
   cases: [
     { id: "copy", inputs: { a, b }, attrs: {} },
+    { id: "many", inputs: { a: [2, 3, 4, 7, 9], b: [2, 2, 4, 7, 9] }, attrs: {} },
     {
       id: "views_of_two",
       inputs: { a, b },

@@ -152,6 +152,7 @@ export const conv3dReference = defineReference<Attrs>({
       make: sizedLayer,
     },
   ],
+  crowded: [layer("k1_65537_samples", 65537, 1, 1, [1, 1, 2], 1)],
   cases: [
     layer("c1x1_1x1x1", 1, 1, 1, [1, 1, 1]),
     layer("c3x5_3x5x7", 2, 3, 5, [3, 5, 7]),

@@ -36,7 +36,10 @@ function attrs(half: boolean, label = true, difference = false): GatherAttrs {
 
 const cases: Case<GatherAttrs>[] = [
   { id: "identity", inputs: shapes(5), attrs: attrs(false) },
-  ...PARTS.map((id) => ({ id, inputs: shapes(7), attrs: attrs(false) })),
+  ...PARTS.map((id) => ({
+    ...{ id, inputs: shapes(7), attrs: attrs(false) },
+    always: id === "mirror" || id === "bias", // mirrors alone have a way of their own
+  })),
   { id: "affine_blur", inputs: shapes(7), attrs: attrs(false) },
   { id: "elastic_low", inputs: shapes(7), attrs: attrs(false) },
   { id: "mirror_low", inputs: shapes(7), attrs: attrs(false) },

@@ -31,6 +31,13 @@ export const gatherPatchesReference = defineReference<GatherAttrs>({
       attrs: { size: big, half: true, label: true },
     },
   ],
+  crowded: [
+    {
+      id: "65537_patches",
+      inputs: pagedShapes(65537),
+      attrs: { size: [1, 2, 3], half: false, label: true },
+    },
+  ],
   types: { page0: "u32", page1: "u32", table: "u32", coords: "u32" },
   data: (c, rng) => pagedVolumes(c.attrs.half, c.inputs, rng),
   forward(inputs, shapes, { size, half, label, difference }) {

@@ -158,6 +158,13 @@ export const groupNormReference = defineReference<GroupNormAttrs>({
       }),
     },
   ],
+  crowded: [
+    {
+      id: "65537_samples",
+      inputs: inputsOf(65537, 1, 1, 1, 3),
+      attrs: { groups: 1, eps: 1e-5, relu: true },
+    },
+  ],
   cases: [
     {
       id: "c4g2_odd",

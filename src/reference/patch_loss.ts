@@ -185,6 +185,13 @@ export const patchLossReference = defineReference({
       }),
     },
   ],
+  crowded: [
+    {
+      id: "65537_patches",
+      inputs: { logits: [65537, 1, 2], target: [65537, 1, 2] },
+      attrs: LOSSES.dice_ce!,
+    },
+  ],
   cases: [...Object.entries(LOSSES), ...Object.entries(BATCHED)].flatMap(([id, attrs]) =>
     casesOf(id, attrs),
   ),

@@ -21,6 +21,8 @@ export interface Case<A> {
   readonly views?: Readonly<Record<string, ChannelView>>;
   /** False where a kink lies too close for finite differences. */
   readonly smooth?: boolean;
+  /** Always in the short form of the portability suite, for it runs code that no other case does. */
+  readonly always?: boolean;
 }
 
 export interface ChannelView {
@@ -69,6 +71,11 @@ export interface Reference<A> {
    */
   readonly scalable?: readonly string[];
   readonly sized?: readonly Sized<A>[];
+  /**
+   * Small cases that some kernel does with more than 65,535 workgroups, so that its grid has a second
+   * row (`grid1d`): for the portability suite.
+   */
+  readonly crowded?: readonly Case<A>[];
 }
 
 /** By name; a size that is asked for and not there is a mistake of the reference. */

@@ -11,6 +11,9 @@ export const windowRangeReference = defineReference<PatchAttrs>({
     { id: "f16", inputs: pagedShapes(11), attrs: { size: [4, 5, 6], half: true } },
     { id: "f32_window_larger", inputs: pagedShapes(5), attrs: { size: [10, 9, 11], half: false } },
   ],
+  crowded: [
+    { id: "65537_windows", inputs: pagedShapes(65537), attrs: { size: [1, 2, 3], half: false } },
+  ],
   types: { page0: "u32", page1: "u32", table: "u32", coords: "u32" },
   data: (c, rng) => pagedVolumes(c.attrs.half, c.inputs, rng),
   forward(inputs, shapes, { size, half }) {

@@ -1,7 +1,7 @@
 /**
  * Kernels as they run in a network: their inputs come unwritten after a normalisation, and they leave
- * moments for the next one. The problems are those that a recorded U-Net picks variants for. Each runs
- * by the op's own trial (src/tune/trial.ts), in every variant.
+ * moments for the next one. The problems are those that a recorded U-Net picks variants for, and wider
+ * ones of each kind. Each runs by the op's own trial (src/tune/trial.ts), in every variant.
  */
 import { ops } from "../../../kernels/index";
 import { Graph, storagesOf } from "../../core/graph";
@@ -21,6 +21,7 @@ import { type Comparison, compare, type Expected } from "../op_checks";
 import { POISON, type Rig, readAll } from "../op_run";
 import type { Dissection } from "../packed";
 import { whyNot } from "../support";
+import { asOnGpu, isOtherWork } from "./as_on_gpu";
 import { networkGraph } from "./network";
 
 interface Subject {
@@ -29,12 +30,21 @@ interface Subject {
   readonly trial: Trial;
   readonly problem: Problem;
   readonly variant: string;
+  readonly way?: "as_on_gpu";
 }
 
 const POISONED = new Uint32Array(2 ** 16).fill(POISON);
 /** Elements of each output that float64 computes, corners among them. */
 const SAMPLES = 400;
-const SHORT = 1;
+/**
+ * Across the edges of tiles along every axis: the widest tiles are 32 × 8 × 4 voxels. Rows of whole
+ * vectors, and rows that are none.
+ */
+const WIDE: readonly Problem[] = [
+  { N: 1, D: 5, H: 9, W: 36 },
+  { N: 1, D: 5, H: 9, W: 37 },
+];
+const SIZES = ["N", "C", "CIN", "COUT", "D", "H", "W"];
 
 export function fusedCases(caps: Capabilities, seed: number): CaseList {
   const cases: PortabilityCase[] = [];
@@ -61,7 +71,23 @@ function problemsOf(caps: Capabilities): Map<string, Problem[]> {
     const known = found.get(op) ?? new Map<string, Problem>();
     found.set(op, known.set(problemKey(op, problem), problem));
   }
-  return new Map([...found].map(([op, problems]) => [op, [...problems.values()]]));
+  return new Map(
+    [...found].map(([op, problems]) => {
+      const all = [...problems.values()];
+      return [op, [...wider(all), ...all]];
+    }),
+  );
+}
+
+/** What a problem is but for its sizes: kernel, neighbours, precision. */
+const kindOf = (problem: Problem) => Object.entries(problem).filter(([name]) => !SIZES.includes(name));
+const neighbours = (problem: Problem) => kindOf(problem).reduce((sum, [, value]) => sum + value, 0);
+
+/** One of each kind in the wide sizes, the kinds with the most neighbours first. */
+function wider(problems: readonly Problem[]): Problem[] {
+  const kinds = new Map(problems.map((p) => [JSON.stringify(kindOf(p)), p]).reverse() as [string, Problem][]);
+  const sorted = [...kinds.values()].sort((a, b) => neighbours(b) - neighbours(a));
+  return sorted.flatMap((problem) => WIDE.map((size) => ({ ...problem, ...size })));
 }
 
 function rowOf(
@@ -72,21 +98,38 @@ function rowOf(
   seed: number,
 ): PortabilityCase[] {
   const able = problems.filter((problem) => fits?.(problem) ?? true);
-  return able.map((problem, i) => {
-    const all = { ...subject, problem, variant };
-    const sizes = Object.entries(problem).filter(([, size]) => size > 0);
-    return {
-      ...{ row, seed, name: sizes.map(([name, size]) => `${name}${size}`).join("_") },
-      short: i < SHORT,
-      outline: (caps: Capabilities) => record(caps, all)?.g,
-      dissect: (rig: Rig) => takeApart(rig, all, seed),
-      run: (rig: Rig) => run(rig, all, seed),
-    };
-  });
+  return able.flatMap((problem, i) =>
+    ([undefined, "as_on_gpu"] as const).map((way) => {
+      const all = { ...subject, problem, variant, way };
+      const sizes = Object.entries(problem).filter(([, size]) => size > 0);
+      const name = sizes.map(([name, size]) => `${name}${size}`).join("_");
+      return {
+        ...{ row, seed, name: way ? `${name}_${way}` : name, way },
+        short: i === 0,
+        outline: (caps: Capabilities) => record(caps, all)?.g,
+        dissect: (rig: Rig) => takeApart(rig, all, seed),
+        run: (rig: Rig) => run(rig, all, seed),
+      };
+    }),
+  );
 }
 
-function record(caps: Capabilities, { op, pick, trial, problem, variant }: Subject) {
-  const g = new Graph(caps, { variants: { [pick]: variant } });
+/** Undefined where the variant cannot do the problem, or a GPU would be given the same work. */
+function record(caps: Capabilities, subject: Subject) {
+  const own = recordWith(caps, { [subject.pick]: subject.variant }, subject);
+  if (!own || !subject.way) return own;
+  if (caps.kind === "hardware") return undefined;
+  const { caps: gpu, variants } = asOnGpu(own.g);
+  const split = recordWith(gpu, variants, subject);
+  return split && isOtherWork(split.g, own.g) ? split : undefined;
+}
+
+function recordWith(
+  caps: Capabilities,
+  variants: Readonly<Record<string, string>>,
+  { op, pick, trial, problem, variant }: Subject,
+) {
+  const g = new Graph(caps, { variants });
   const made = Object.entries(trial.inputs(problem));
   const inputs = Object.fromEntries(made.map(([name, shape]) => [name, state(name, shape)]));
   const outputs = trial.record(g, op, inputs, problem);

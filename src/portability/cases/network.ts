@@ -1,46 +1,30 @@
-/** Whole networks: gradients, a training of 20 steps and sliding-window inference against float64. */
+/** Whole networks: gradients, a training of 20 steps and sliding-window inference, against float64. */
 
 import { add } from "../../../kernels/elementwise/add";
 import { fill } from "../../../kernels/elementwise/fill";
-import { sigmoid } from "../../../kernels/elementwise/sigmoid";
 import { dice, patchLoss } from "../../../kernels/loss/patch_loss";
 import { adam } from "../../../kernels/optimiser/adam";
-import { Graph } from "../../core/graph";
+import { Graph, type GraphOptions } from "../../core/graph";
 import type { Capabilities } from "../../core/kernel";
 import { Philox } from "../../core/random";
 import { state, type Tensor } from "../../core/tensor";
+import { type Problem, problemKey } from "../../core/variant";
 import type { Memory } from "../../gpu/memory";
 import { Program } from "../../gpu/program";
-import { predictVolume } from "../../infer/sliding_window";
-import { windowGrid } from "../../infer/windows";
 import { initialise, layout, toNamed, unetParameters } from "../../nn/parameters";
 import { type UNetConfig, unet3d } from "../../nn/unet3d";
 import { flatParameters } from "../../nn/weights";
-import { adamReference } from "../../reference/adam";
-import { gradients64, logits64, type Patches } from "../../reference/unet3d";
+import { gradients64, type Patches } from "../../reference/unet3d";
 import { ADAM, STEP_SIZE, stepValues } from "../../train/schedule";
 import type { Outcome, PortabilityCase } from "../case";
-import { type Comparison, compare } from "../op_checks";
+import { compare } from "../op_checks";
 import type { Rig } from "../op_run";
-import { TEST_UNET } from "../test_unet";
+import { BACKWARD, EPSILON, FORWARD, near, outcomeOf, PATCH, unet } from "./network_parts";
+import { slidingWindow } from "./sliding_window";
 
-const PATCH = 8;
-const EPSILON = 1;
-const U = 2 ** -24;
-/**
- * Bounds in units of 2⁻²⁴ of a tensor's largest element (docs/engine/portability.md): a convolution with its
- * norm may add 46; ten of them, independent of each other, add up as squares; and there and back.
- */
-const FORWARD = 46 * Math.sqrt(10);
-const BACKWARD = 2 * FORWARD;
 /** Of the loss in 20 steps, whose own rounding is 6e-8: Adam moves small gradients as far as large ones. */
 const AFTER_STEPS = 5e-6;
 const STEPS = 20;
-
-const unet = (...filters: [number, number, number]): UNetConfig => ({
-  ...TEST_UNET,
-  ...{ filters, groups: 2 },
-});
 
 /** The adapter's own choice, and what other adapters run where it can run it. */
 const CHOICES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -64,10 +48,15 @@ export function networkCases(seed: number): PortabilityCase[] {
     ...Object.entries(CHOICES).map(([name, variants]) =>
       row(`gradients/${name}`, "8_16_8", {
         short: name === "default" || name === "blocked",
-        outline: (caps) => new Step(caps, wide, 3, variants).g,
-        run: (rig) => gradients(rig, wide, variants, seed),
+        outline: (caps) => new Step(caps, wide, 3, { variants }).g,
+        run: (rig) => gradients(rig, new Step(rig.caps, wide, 3, { variants }), wide, seed),
       }),
     ),
+    row("gradients/default", "8_16_8_as_on_gpu", {
+      ...{ short: true, way: "as_on_gpu" },
+      outline: (caps) => stepAsOnGpu(caps, wide)?.g,
+      run: (rig) => gradients(rig, stepAsOnGpu(rig.caps, wide)!, wide, seed),
+    }),
     row("training", `${STEPS}_steps`, {
       short: true,
       outline: (caps) => new Step(caps, unet(4, 4, 4), 3, {}).g,
@@ -79,26 +68,6 @@ export function networkCases(seed: number): PortabilityCase[] {
 
 /** A recorded step of the wider network: what it picks variants for. */
 export const networkGraph = (caps: Capabilities): Graph => new Step(caps, unet(8, 16, 8), 2, {}).g;
-
-function outcomeOf(compared: readonly Comparison[], note?: string): Outcome {
-  return {
-    worst: Math.max(0, ...compared.map(({ worst }) => worst)),
-    faults: compared.flatMap(({ fault }) => fault ?? []),
-    note,
-  };
-}
-
-/** Within so many units of the largest element of `scale`. */
-function near(
-  name: string,
-  got: ArrayLike<number>,
-  expected: Float64Array,
-  units: number,
-  scale = expected,
-): Comparison {
-  const largest = scale.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-  return compare(name, [expected.length], got, expected, units * U * largest);
-}
 
 /** Patches of noise with a brighter box as the target, seeded. */
 function patchesOf(n: number, seed: number): Patches {
@@ -123,13 +92,13 @@ class Step {
   readonly loss: Tensor;
   readonly g: Graph;
 
-  constructor(caps: Capabilities, config: UNetConfig, n: number, variants: Record<string, string>) {
+  constructor(caps: Capabilities, config: UNetConfig, n: number, options: GraphOptions) {
     this.specs = unetParameters(config);
     this.params = flatParameters("w", this.specs);
     this.gradient = flatParameters("g", this.specs);
     this.input = state("x", [n, 2, PATCH, PATCH, PATCH]);
     this.target = state("target", [n, 1, PATCH, PATCH, PATCH]);
-    const g = new Graph(caps, { variants });
+    const g = new Graph(caps, options);
     for (const [name, w] of this.params.named) g.watch(w, this.gradient.named.get(name)!);
     const logits = unet3d(g, this.params.named, this.input, config);
     const target = this.target;
@@ -152,6 +121,15 @@ class Step {
   }
 }
 
+/** With the sizes of work that a GPU is given, in the adapter's own variants; undefined on a GPU. */
+function stepAsOnGpu(caps: Capabilities, config: UNetConfig): Step | undefined {
+  if (caps.kind === "hardware") return undefined;
+  const { picks } = new Step(caps, config, 3, {}).g;
+  const taken = new Map(picks.map(({ op, problem, chosen }) => [problemKey(op, problem), chosen]));
+  const choices = (op: string, problem: Problem) => taken.get(problemKey(op, problem));
+  return new Step({ ...caps, kind: "hardware" }, config, 3, { choices });
+}
+
 /** Start weights of which no norm's scale or shift is 1 or 0. */
 function weightsOf(step: Step, seed: number): Float32Array {
   const weights = initialise(step.specs, seed);
@@ -160,12 +138,11 @@ function weightsOf(step: Step, seed: number): Float32Array {
 }
 
 async function gradients(
-  { memory, caps }: Rig,
+  { memory }: Rig,
+  step: Step,
   config: UNetConfig,
-  variants: Record<string, string>,
   seed: number,
 ): Promise<Outcome> {
-  const step = new Step(caps, config, 3, variants);
   const patches = patchesOf(3, seed);
   const weights = weightsOf(step, seed);
   step.write(memory, patches, weights);
@@ -186,6 +163,29 @@ async function gradients(
       return near(name, found.get(name)!.data, expected, BACKWARD, scale);
     }),
   ]);
+}
+
+const [RATE, MOMENTUM] = [3e-3, 0.9];
+
+interface Twin {
+  readonly w: Float64Array;
+  readonly m: Float64Array;
+  readonly v: Float64Array;
+}
+
+/**
+ * Step `t`, counted from 1, as Kingma & Ba (2015) write it in algorithm 1, with their constants: nothing
+ * of it is the trainer's.
+ */
+function adamStep({ w, m, v }: Twin, g: Float64Array, t: number): Twin {
+  const first = m.map((value, i) => 0.9 * value + 0.1 * g[i]!);
+  const second = v.map((value, i) => 0.999 * value + 0.001 * g[i]! * g[i]!);
+  const next = w.map((value, i) => {
+    const mean = first[i]! / (1 - 0.9 ** t);
+    const square = second[i]! / (1 - 0.999 ** t);
+    return value - (RATE * mean) / (Math.sqrt(square) + 1e-8);
+  });
+  return { w: next, m: first, v: second };
 }
 
 /** Adam in float64 beside Adam on the device, each on its own gradients, on one batch. */
@@ -210,18 +210,15 @@ async function training({ memory, caps }: Rig, config: UNetConfig, seed: number)
   const { specs } = step;
   const { total, offsets } = layout(specs);
   const flat = () => new Float64Array(total);
-  let twin: Record<string, Float64Array> = {
-    ...{ w: Float64Array.from(weights), m: flat(), v: flat(), average: flat() },
-  };
+  let twin: Twin = { w: Float64Array.from(weights), m: flat(), v: flat() };
   for (let t = 0; t < STEPS; t++) {
-    const values = stepValues(t, 3e-3, 0.9, 0);
-    memory.write(states.step, values);
+    memory.write(states.step, stepValues(t, RATE, MOMENTUM, 0));
     program.run();
     const loss = await memory.readF32(step.loss, program.bufferOf(step.loss));
     curve.push(mean(loss.subarray(0, 3)));
     const named = new Map(
       specs.map(({ name, shape }, i) => {
-        const data = twin.w!.subarray(offsets[i]!);
+        const data = twin.w.subarray(offsets[i]!);
         return [
           name,
           {
@@ -238,8 +235,7 @@ async function training({ memory, caps }: Rig, config: UNetConfig, seed: number)
     truth.push(mean(exact.losses));
     const g = flat();
     for (const [i, { name }] of specs.entries()) g.set(exact.gradients.get(name)!, offsets[i]!);
-    const inputs = { ...twin, g, step: Float64Array.from(values) };
-    twin = adamReference.forward(inputs, {}, attrs);
+    twin = adamStep(twin, g, t + 1);
   }
   program.destroy();
   step.release(memory);
@@ -252,54 +248,3 @@ async function training({ memory, caps }: Rig, config: UNetConfig, seed: number)
 const mean = (values: ArrayLike<number>) =>
   Array.from(values).reduce((sum, v) => sum + v, 0) / values.length;
 
-const VOLUME: [number, number, number] = [17, 11, 13];
-const STRIDE = 6;
-
-/** Probabilities of a volume, averaged over windows. */
-async function slidingWindow({ memory }: Rig, seed: number): Promise<Outcome> {
-  const config = unet(4, 4, 4);
-  const specs = unetParameters(config);
-  const params = flatParameters("w", specs);
-  const weights = initialise(specs, seed);
-  memory.write(params.flat, weights);
-  const rng = new Philox(seed, 47);
-  const count = VOLUME.reduce((a, b) => a * b);
-  const visits = [0, 1].map(() => Float32Array.from({ length: count }, () => rng.normal()));
-  const [visit1, visit2] = [visits[0]!, visits[1]!];
-  const load = async () => ({ visit1, visit2, labels: [] });
-  const source = { id: "volume", size: VOLUME, lesions: [], load };
-  const network = (g: Graph, x: Tensor) =>
-    g.apply(sigmoid, { x: unet3d(g, params.named, x, config) }, {}).y!;
-  const options = { patch: PATCH, stride: STRIDE, batch: 4 };
-  const got = await predictVolume(memory, network, source, options);
-  memory.release(params.flat);
-  const expected = averaged(visits, (patches) =>
-    logits64(toNamed(specs, weights), config, patches),
-  );
-  // A probability changes by at most a quarter of what its logit does.
-  return outcomeOf([near("probabilities", got, expected, FORWARD)]);
-}
-
-/** The mean over the windows in float64. */
-function averaged(
-  visits: readonly Float32Array[],
-  logits: (patches: Patches) => Float64Array,
-): Float64Array {
-  const [W, H, D] = VOLUME;
-  const sum = new Float64Array(W * H * D);
-  const hits = new Float64Array(sum.length);
-  for (const [z0, y0, x0] of windowGrid(VOLUME, PATCH, STRIDE)) {
-    const places: number[] = [];
-    for (let i = 0; i < PATCH ** 3; i++) {
-      const [z, y, x] = [Math.floor(i / PATCH ** 2), Math.floor(i / PATCH) % PATCH, i % PATCH];
-      places.push(((z0 + z) * H + y0 + y) * W + x0 + x);
-    }
-    const x = Float32Array.from(visits.flatMap((visit) => places.map((at) => visit[at]!)));
-    const values = logits({ x, y: new Float32Array(PATCH ** 3), n: 1 });
-    for (const [i, at] of places.entries()) {
-      sum[at]! += 1 / (1 + Math.exp(-values[i]!));
-      hits[at]!++;
-    }
-  }
-  return sum.map((value, i) => value / hits[i]!);
-}

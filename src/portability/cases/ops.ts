@@ -8,11 +8,13 @@ import type { Capabilities } from "../../core/kernel";
 import type { Op } from "../../core/op";
 import type { Variant } from "../../core/variant";
 import type { Case, Reference } from "../../reference/reference";
-import type { CaseList, Outcome, PortabilityCase, SkippedRow } from "../case";
+import type { CaseList, Outcome, PortabilityCase, SkippedRow, Way } from "../case";
+import { hasTwoRows, inTwoRows } from "../grid_rows";
 import { judge } from "../op_checks";
 import { OpGraph, type Rig, type Trial, type TrialOptions, trialOf } from "../op_run";
-import { casesBySize, outlineOf } from "../outline";
+import { casesBySize, outlineOf, sizeOf } from "../outline";
 import { whyNot } from "../support";
+import { asOnGpu, isOtherWork } from "./as_on_gpu";
 import { denormalOutcome } from "./denormals";
 import { edgeCases, mixedCases } from "./sizes";
 
@@ -23,6 +25,8 @@ interface Target {
   readonly wanted?: readonly string[];
   /** Variants by the name given to `Graph.pick`. */
   readonly variants: Readonly<Record<string, string>>;
+  /** One of them runs with activations stored as f16 alone. */
+  readonly onlyHalf: boolean;
 }
 
 /** Large and tiny magnitudes whose squares are still far from the ends of float32. */
@@ -33,6 +37,8 @@ const REPEATS = 50;
 /** Seconds more for all of them: minutes with a kernel for GPUs on SwiftShader. */
 const REPEATS_PATIENCE = 600;
 const BACKWARD = ".backward";
+/** Elements of inputs that take seconds in float64. */
+const SMALL = 2 ** 20;
 
 /** Every case of the references on an adapter. */
 export function opCases(
@@ -73,7 +79,7 @@ function targetsOf(reference: Reference<unknown>, caps: Capabilities, half: bool
     if (reason) skips.push({ row, reason });
     else {
       const variants = Object.fromEntries(all.map(([pick, { name }]) => [pick, name]));
-      targets.push({ row, wanted, variants });
+      targets.push({ row, wanted, variants, onlyHalf: all.some(([, { f16 }]) => f16 === "only") });
     }
   };
   const variantsOf = (pick: string) => (op.variants?.[pick] ?? []).filter((v) => takes(v, half));
@@ -137,6 +143,31 @@ function outline(
   return taken.every(Boolean) ? graph : undefined;
 }
 
+/** A case in its row. */
+interface Placed {
+  readonly reference: Reference<unknown>;
+  readonly target: Target;
+  readonly half: boolean;
+  readonly seed: number;
+}
+
+/** The recording in another way; undefined where that is the same work, or cannot be done. */
+function outlineIn(
+  way: Way | undefined,
+  { reference, target, half }: Placed,
+  c: Case<unknown>,
+  caps: Capabilities,
+): Graph | undefined {
+  const own = outline(reference, c, target, half, caps);
+  if (!own) return undefined;
+  if (way === "two_rows") return inTwoRows(own);
+  if (way === "many_groups") return hasTwoRows(own) ? own : undefined;
+  if (way !== "as_on_gpu" || caps.kind === "hardware") return way === "as_on_gpu" ? undefined : own;
+  const { caps: gpu, variants } = asOnGpu(own);
+  const split = outline(reference, c, { ...target, variants }, half, gpu);
+  return split && isOtherWork(split, own) ? split : undefined;
+}
+
 /**
  * Inputs that are rounded to f16 on the way: by the row's own variant, or by the one that the adapter
  * takes for what runs beside it (the forward pass of a row that looks at a gradient).
@@ -154,6 +185,7 @@ interface Kind {
   readonly options?: TrialOptions;
   readonly judge?: (rig: Rig, recorded: OpGraph) => Promise<Outcome>;
   readonly short?: boolean;
+  readonly way?: Way;
   readonly patience?: number;
 }
 
@@ -177,7 +209,12 @@ function rowCases(
   half: boolean,
   seed: number,
 ): PortabilityCase[] {
-  const { scalable } = reference;
+  const placed = { reference, target, half, seed };
+  return kindsOf(placed).map((kind) => caseOf(placed, kind));
+}
+
+function kindsOf({ reference, target, half, seed }: Placed): Kind[] {
+  const { scalable, crowded = [] } = reference;
   const declared = reference.cases.map((c): Kind => ({ c, short: true }));
   const ids = new Set(reference.cases.map((c) => c.id));
   const made = [...mixedCases(reference, seed), ...edgeCases(reference)];
@@ -187,8 +224,16 @@ function rowCases(
   const [middle, last] = [plain[Math.floor(plain.length / 2)]!, plain.at(-1)!];
   // Squares of large magnitudes pass the range of f16.
   const scaled = scalable && !half ? new Set([middle, last]) : new Set<Case<unknown>>();
-  const repeats = new Set([casesBySize(reference).at(-1)!, last]);
-  const kinds: Kind[] = [
+  const bySize = casesBySize(reference);
+  const repeats = new Set([bySize.at(-1)!, last]);
+  const isSmall = (c: Case<unknown>) => sizeOf(c) < SMALL;
+  const [few, many] = [crowded.filter(isSmall), crowded.filter((c) => !isSmall(c))];
+  const inWay = (way: Way, cases: readonly Case<unknown>[], short = true) =>
+    cases.map((c): Kind => ({ c, name: `${c.id}_${way}`, way, short }));
+  const isVariant = Object.keys(target.variants).length > 0;
+  // These have the kernels of the gradients' own rows.
+  const isTogether = isVariant && target.wanted === undefined;
+  return [
     ...declared,
     ...sized.map((c, i) => ({ c, short: i === 0 })),
     ...[...scaled].flatMap((c) =>
@@ -203,20 +248,30 @@ function rowCases(
     ...[...repeats].map((c) => ({
       ...{ c, name: `${c.id}_${REPEATS}_times`, judge: repeated, patience: REPEATS_PATIENCE },
     })),
+    ...inWay("as_on_gpu", bySize, !(half && isVariant)),
+    ...inWay("two_rows", bySize, (!half || target.onlyHalf) && !isTogether),
+    ...inWay("many_groups", half || (isVariant && !isTogether) ? [] : few),
+    ...inWay("many_groups", half || isVariant ? [] : many, false),
   ];
-  return kinds.map(
-    ({ c, name = c.id, options, judge = once, short = false, patience }): PortabilityCase => {
-      const { row, variants, wanted } = target;
-      const outlined = (caps: Capabilities) => outline(reference, c, target, half, caps);
-      const record = ({ caps }: Rig) => {
-        const rounded = roundedBy(reference.op, outlined(caps));
-        const made = trial(reference, c, { half, seed, rounded, ...options });
-        return new OpGraph(made, caps, variants, wanted);
-      };
-      return {
-        ...{ row, name, seed, short, patience, record, outline: outlined },
-        run: (rig) => judge(rig, record(rig)),
-      };
-    },
-  );
+}
+
+function caseOf(placed: Placed, kind: Kind): PortabilityCase {
+  const { reference, target, half, seed } = placed;
+  const { c, name = c.id, options, judge = once, short = false, way, patience } = kind;
+  const { row, variants, wanted } = target;
+  const outlined = (caps: Capabilities) => outlineIn(way, placed, c, caps);
+  const record = ({ caps }: Rig) => {
+    const graph = outlined(caps);
+    const rounded = roundedBy(reference.op, graph);
+    const made = trial(reference, c, { half, seed, rounded, ...options });
+    const own = { caps, variants };
+    const how = way === "as_on_gpu" && graph ? asOnGpu(graph) : own;
+    const recorded = new OpGraph(made, how.caps, how.variants, wanted);
+    if (way === "two_rows") inTwoRows(recorded.graph);
+    return recorded;
+  };
+  return {
+    ...{ row, name, seed, short, always: c.always, way, patience, record, outline: outlined },
+    run: (rig) => judge(rig, record(rig)),
+  };
 }
