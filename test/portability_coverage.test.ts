@@ -13,7 +13,9 @@ import { references } from "../src/reference/index";
 import { GPU, LAVAPIPE } from "./adapters";
 
 const SEED = 20;
-const SHADERS = [...new Glob("**/*.wgsl").scanSync({ cwd: join(import.meta.dir, "..", "shaders") })];
+const SHADERS = [
+  ...new Glob("**/*.wgsl").scanSync({ cwd: join(import.meta.dir, "..", "shaders") }),
+];
 const KERNELS = SHADERS.map((path) => path.split("/").at(-1)!.replace(".wgsl", ""));
 
 /** One launch of a short case. */
@@ -30,11 +32,11 @@ function launchesOn(caps: Capabilities): Launch[] {
     ...[...opCases(references, caps, SEED).cases, ...fusedCases(caps, SEED).cases],
     ...[...fusedPoolCases(SEED), ...networkCases(SEED)],
   ];
-  return cases.flatMap(({ row, short, way = "own", outline }) => {
+  return cases.flatMap(({ row, short, way, outline }) => {
     const dispatches = short ? (outline?.(caps)?.dispatches ?? []) : [];
     return dispatches.map(({ kernel, sizes }): Launch => {
       const rows = kernel.source.includes("num_workgroups") && kernel.grid(sizes)[1] > 1;
-      return { row, kernel: kernel.name, way, rows };
+      return { row, kernel: kernel.name, way: way ?? "own", rows };
     });
   });
 }

@@ -1,4 +1,4 @@
-/** What counts as a defect that the suite noticed. */
+/** Planted defects: a case notices one, or does not count. */
 import { expect, test } from "bun:test";
 import type { ListedCase, Reply, Request } from "../src/portability/messages";
 import { type Asked, searchNotice } from "../src/portability/notice";

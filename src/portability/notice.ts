@@ -1,6 +1,6 @@
 /**
- * Whether cases notice a planted defect. It depends on the defect alone: a case counts only where it
- * passes without the defect, and one that ends by the clock says nothing.
+ * The search for a case that notices a planted defect. It depends on the defect alone: a case counts only
+ * where it passes without the defect, and one that ends by the clock says nothing.
  */
 import type { ListedCase, Reply, Request } from "./messages";
 import type { Mutant } from "./mutants/defect";

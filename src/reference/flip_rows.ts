@@ -9,9 +9,7 @@ export const flipRowsReference = defineReference({
     { id: "patches_8x1_4x8x12", inputs: { x: [8, 1, 4, 8, 12], flips: [8] }, attrs: {} },
     { id: "one_voxel_1x3", inputs: { x: [1, 3, 1, 1, 1], flips: [1] }, attrs: {} },
   ],
-  crowded: [
-    { id: "8x1_64x128x65", inputs: { x: [8, 1, 64, 128, 65], flips: [8] }, attrs: {} },
-  ],
+  crowded: [{ id: "8x1_64x128x65", inputs: { x: [8, 1, 64, 128, 65], flips: [8] }, attrs: {} }],
   types: { flips: "u32" },
   data: (c) => ({
     flips: Float64Array.from({ length: c.inputs.flips![0]! }, (_, n) => (n * 3) % 8),

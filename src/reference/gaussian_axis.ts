@@ -29,7 +29,9 @@ const crowded: Record<string, Smoothing> = {
   depth_3x1024x1366: { x: [3, 1024, 1366], axis: 0, stride: 1, sigma: 0 },
 };
 
-const sigmas = new Map(Object.entries({ ...smoothings, ...crowded }).map(([id, { sigma }]) => [id, sigma]));
+const sigmas = new Map(
+  Object.entries({ ...smoothings, ...crowded }).map(([id, { sigma }]) => [id, sigma]),
+);
 const SIZED_SIGMA = 1.1;
 
 function casesOf(all: Readonly<Record<string, Smoothing>>): Case<GaussianAxisAttrs>[] {

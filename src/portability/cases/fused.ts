@@ -80,12 +80,15 @@ function problemsOf(caps: Capabilities): Map<string, Problem[]> {
 }
 
 /** What a problem is but for its sizes: kernel, neighbours, precision. */
-const kindOf = (problem: Problem) => Object.entries(problem).filter(([name]) => !SIZES.includes(name));
+const kindOf = (problem: Problem) =>
+  Object.entries(problem).filter(([name]) => !SIZES.includes(name));
 const neighbours = (problem: Problem) => kindOf(problem).reduce((sum, [, value]) => sum + value, 0);
 
 /** One of each kind in the wide sizes, the kinds with the most neighbours first. */
 function wider(problems: readonly Problem[]): Problem[] {
-  const kinds = new Map(problems.map((p) => [JSON.stringify(kindOf(p)), p]).reverse() as [string, Problem][]);
+  const kinds = new Map(
+    problems.map((p) => [JSON.stringify(kindOf(p)), p]).reverse() as [string, Problem][],
+  );
   const sorted = [...kinds.values()].sort((a, b) => neighbours(b) - neighbours(a));
   return sorted.flatMap((problem) => WIDE.map((size) => ({ ...problem, ...size })));
 }

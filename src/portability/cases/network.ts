@@ -247,4 +247,3 @@ async function training({ memory, caps }: Rig, config: UNetConfig, seed: number)
 
 const mean = (values: ArrayLike<number>) =>
   Array.from(values).reduce((sum, v) => sum + v, 0) / values.length;
-

@@ -1,4 +1,4 @@
-/** What the cases of whole networks share: the network, its bounds, comparisons. */
+/** The network of the cases of whole networks, its bounds, and comparisons. */
 import type { UNetConfig } from "../../nn/unet3d";
 import type { Outcome } from "../case";
 import { type Comparison, compare } from "../op_checks";
@@ -39,4 +39,3 @@ export function near(
   const largest = scale.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
   return compare(name, [expected.length], got, expected, units * U * largest);
 }
-

@@ -15,7 +15,9 @@ import { FORWARD, near, outcomeOf, PATCH, unet } from "./network_parts";
 const VOLUME: [number, number, number] = [17, 11, 13];
 const STRIDE = 6;
 /** First voxels (z, y, x) of the windows of 8³ voxels at steps of 6, by hand: the last one is flush. */
-const WINDOWS = [0, 5].flatMap((z) => [0, 3].flatMap((y) => [0, 6, 9].map((x) => [z, y, x] as const)));
+const WINDOWS = [0, 5].flatMap((z) =>
+  [0, 3].flatMap((y) => [0, 6, 9].map((x) => [z, y, x] as const)),
+);
 
 /** Probabilities of a volume, averaged over windows. */
 export async function slidingWindow({ memory }: Rig, seed: number): Promise<Outcome> {
