@@ -201,6 +201,9 @@ test("what does not fit is refused in one line", async () => {
   await expectRefusal(/name the folder.*--out/, "predict", "--cohort", data, ...HOW);
   await expectRefusal(/no pair of visits found/, "predict", ...cohort(join(data, IDS[0]!), out));
   await expectRefusal(/no such folder/, "predict", ...cohort(join(folder, "nowhere"), out));
+  const inside = join(data, IDS[0]!, "out");
+  await expectRefusal(/lies in the folder that --cohort reads/, "predict", ...cohort(data, inside));
+  await expectRefusal(/--cohort: an empty path/, "predict", ...cohort("", out));
   await expectRefusal(/--out is of --cohort/, "predict", "-t1", "a", "-t2", "b", "--out", out);
   expect(existsSync(out)).toBe(false);
 });

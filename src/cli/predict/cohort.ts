@@ -7,6 +7,7 @@ import { statusOf } from "../../platform/real_path";
 import { checkResultFolder, writeResult } from "../../result/result_folder";
 import { brainFile } from "../../run/given_brain";
 import { say } from "../../terminal/command";
+import { checkPaths, given } from "../../terminal/command_paths";
 import type { Shard } from "../../terminal/shard";
 import { workOnPairs } from "./cohort_work";
 import type { PairOptions } from "./options";
@@ -28,13 +29,14 @@ export async function predictCohort(options: Options): Promise<void> {
   if (out === undefined) {
     throw new UserError("--cohort: name the folder for the results and their table, by --out");
   }
+  const [reads, fills] = [given("--cohort", dir), given("--out", out)];
+  checkPaths({ reads: [reads], fills: [fills] });
   const { pairs, notes } = await findPairs(dir);
   for (const note of notes) say(note);
   const folder = new CohortFolder(out);
   await workOnPairs(options, {
     ...{ pairs, folder, shard: options.shard },
-    reads: { option: "--cohort", paths: [dir] },
-    fills: { option: "--out", paths: [out] },
+    ...{ reads, fills },
     tables: TABLES.map((name) => join(out, name)) as [string, string],
     check: ({ id }) => checkTarget(out, id),
     write: ({ id }, result) => writeResult(join(out, id), result),

@@ -1,4 +1,5 @@
 /** The work on the pairs of a cohort at the terminal: device and networks once, progress, table, exit code. */
+import { dirname } from "node:path";
 import { version } from "../../../package.json";
 import { during } from "../../choose/observer";
 import type { CohortFolder, CohortSettings } from "../../cohort/folder";
@@ -48,7 +49,8 @@ export async function workOnPairs(options: PairOptions, job: CohortJob): Promise
     ? undefined
     : loadModels(options.weights ?? [], options);
   const weights = models?.map(({ path }) => path);
-  checkPaths({ reads: [job.reads, given("-w", weights)], fills: [job.fills] });
+  const scans = { ...given(job.reads.option, foldersOf(pairs)), whole: true };
+  checkPaths({ reads: [job.reads, scans, given("-w", weights)], fills: [job.fills] });
   if (!models && options.operatingPoint !== "default") {
     throw new UserError(
       `--operating-point ${options.operatingPoint} is of a calibrated network: name weights with --weights`,
@@ -68,6 +70,11 @@ export async function workOnPairs(options: PairOptions, job: CohortJob): Promise
   });
   tellEnd(table.write(), mine, job, options, observer.signal.aborted);
 }
+
+/** Folders with scans in them: nothing is written there. */
+const foldersOf = (pairs: readonly CohortPair[]): string[] => [
+  ...new Set(pairs.flatMap(({ t1, t2 }) => [t1, t2].filter((path) => path !== "").map(dirname))),
+];
 
 /** What all results share; a program of another version may give others. */
 function settingsOf(options: PairOptions, weights: readonly string[] = []): CohortSettings {
