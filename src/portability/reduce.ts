@@ -23,6 +23,20 @@ export interface Reduced {
 export interface Finding extends Reduced {
   /** One line: what was found. */
   readonly summary: string;
+  /** Wrong elements, one a line. */
+  readonly examples?: readonly string[];
+  /** A column that runs the whole case right. */
+  readonly rightOn?: string;
+  /** Runs that came out wrong, of how many. */
+  readonly wrongRuns?: readonly [wrong: number, of: number];
+}
+
+/** What a column makes of dispatches that it gets wrong. */
+export interface Fault {
+  readonly text: string;
+  readonly examples: readonly string[];
+  /** The worker did not answer in time. */
+  readonly hung: boolean;
 }
 
 const RUN = "what a run of all dispatches gave";
@@ -105,39 +119,58 @@ function wordsOf({ buffers }: Packed, buffer: number, state: readonly string[]):
   };
 }
 
+/** The fault on a column, in words; undefined where it is right. */
+export async function isWrong(column: Column, reduced: Reduced): Promise<string | undefined> {
+  return (await faultOn(column, reduced))?.text;
+}
+
 /** The fault on a column; undefined where it is right. */
-export async function isWrong(
+export async function faultOn(
   column: Column,
   { packed, expected }: Reduced,
-): Promise<string | undefined> {
+): Promise<Fault | undefined> {
+  const fault = (text: string, examples: readonly string[] = [], hung = false): Fault => ({
+    ...{ text, examples, hung },
+  });
   try {
     const reply = await column.ask({ do: "replay", packed });
-    if (!("words" in reply)) return "gives no answer";
-    const counts = expected.map((e) => ({
-      name: e.name,
-      ...countWrong(e, reply.words[e.buffer]!),
-    }));
-    const wrong = counts.filter(({ count }) => count > 0);
+    if (!("words" in reply)) return fault("gives no answer");
+    const compared = expected.map((e) => ({ e, ...compareWords(e, reply.words[e.buffer]!) }));
+    const wrong = compared.filter(({ count }) => count > 0);
     if (wrong.length === 0) return undefined;
-    return wrong
-      .map(({ name, count, of }) => `gives ${name} with ${count} of ${of} elements wrong`)
+    const text = wrong
+      .map(({ e, count, of }) => `gives ${e.name} with ${count} of ${of} elements wrong`)
       .join("; ");
+    return fault(
+      text,
+      wrong.flatMap(({ examples }) => examples),
+    );
   } catch (error) {
     const said = (error as Error).message.split("\n")[0];
-    return error instanceof WorkerLost ? `${error.status}: ${said}` : `is refused: ${said}`;
+    if (!(error instanceof WorkerLost)) return fault(`is refused: ${said}`);
+    return fault(`${error.status}: ${said}`, [], error.status === "hung");
   }
 }
 
-function countWrong({ type, positions, values, bounds }: Expectation, data: string) {
+/** Wrong elements of a buffer that are told. */
+const EXAMPLES = 5;
+
+function compareWords({ name, type, positions, values, bounds }: Expectation, data: string) {
   const got = new ARRAYS[type](fromBase64(data).buffer);
   const at = new Uint32Array(fromBase64(positions).buffer);
   const allowed = new Float64Array(fromBase64(bounds).buffer);
   const expected = new Float64Array(fromBase64(values).buffer);
   let count = 0;
+  const examples: string[] = [];
   for (const [i, value] of expected.entries()) {
     const element = got[at[i]!]!;
     if (Object.is(element, value) || element === value) continue;
-    if (!(Math.abs(element - value) <= allowed[i]!)) count++;
+    if (Math.abs(element - value) <= allowed[i]!) continue;
+    count++;
+    if (count > EXAMPLES) continue;
+    examples.push(
+      `${name}[${i}] is ${element}, should be ${value} ± ${allowed[i]!.toExponential(1)}`,
+    );
   }
-  return { count, of: expected.length };
+  return { count, of: expected.length, examples };
 }

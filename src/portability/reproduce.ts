@@ -17,7 +17,7 @@ import type { Mutant } from "./mutants/defect";
 import { DEFECTS } from "./mutants/index";
 import { SEED } from "./op_run";
 import type { Dissection } from "./packed";
-import { chain, type Finding, isWrong, mutated, single } from "./reduce";
+import { chain, type Fault, type Finding, faultOn, mutated, type Reduced, single } from "./reduce";
 import { Column } from "./runner";
 import { writeFolder } from "./standalone";
 
@@ -34,8 +34,9 @@ const WORKER = join(import.meta.dir, "worker.ts");
 export async function main(args: string[]): Promise<void> {
   const command = makeCommand(
     "portability reproduce",
-    "Writes a folder that shows a failing case without voxgrad: WGSL, data, expected output, and a " +
-      "small program for Bun, Node, Deno and browsers.",
+    "Writes a folder that shows a failing case without voxgrad: one HTML file for browsers; WGSL, data, " +
+      "expected output and a small program for Bun, Node and Deno; and the text of a report for the " +
+      "projects that may be at fault.",
   )
     .argument("<case>", "its id, as a report gives it")
     .option("--implementation <name>", "where it fails", listOption)
@@ -116,19 +117,26 @@ async function reduce(
   mutant: Mutant | undefined,
 ): Promise<Finding> {
   for (const judge of judges) {
-    const right = await rightOn(judge, id);
+    const right = await dissectedOn(judge, id);
     if (!right) continue;
     say(`${named(judge)} runs it right; trying its ${right.packed.dispatches.length} dispatches`);
     const dissection = mutated(right, mutant);
+    const rightOn = named(judge);
     for (let i = 0; i < dissection.packed.dispatches.length; i++) {
-      const one = single(dissection, i, named(judge));
-      const outcome = await isWrong(failing, one);
-      if (outcome) return { ...one, summary: `dispatch ${i} (${one.kernel}) ${outcome}` };
+      const one = single(dissection, i, rightOn);
+      const fault = await faultOn(failing, one);
+      if (!fault) continue;
+      await judge.stop(); // its browser or driver would take the processor from the runs that follow
+      const summary = `dispatch ${i} (${one.kernel}) ${fault.text}`;
+      return { ...(await repeated(failing, one, fault)), summary, rightOn };
     }
     const whole = chain(dissection);
-    const outcome = await isWrong(failing, whole);
-    if (outcome) return { ...whole, summary: `only all dispatches together: ${outcome}` };
+    const fault = await faultOn(failing, whole);
     await judge.stop();
+    if (fault) {
+      const summary = `only all dispatches together: ${fault.text}`;
+      return { ...(await repeated(failing, whole, fault)), summary, rightOn };
+    }
     const summary = `on ${named(failing)} it comes out right too: the folder shows a success`;
     return { ...whole, summary };
   }
@@ -136,11 +144,23 @@ async function reduce(
   const reply = await failing.ask({ do: "dissect", id, mutant });
   if (!("dissection" in reply)) throw new Error("the worker did not take the case apart");
   const whole = chain(reply.dissection);
-  return { ...whole, summary: (await isWrong(failing, whole)) ?? "it comes out right" };
+  const fault = await faultOn(failing, whole);
+  if (!fault) return { ...whole, summary: "it comes out right" };
+  return { ...(await repeated(failing, whole, fault)), summary: fault.text };
+}
+
+/** A tracker wants to know how often a failure shows. */
+const RUNS = 5;
+
+async function repeated(failing: Column, reduced: Reduced, fault: Fault) {
+  let wrong = 1;
+  const runs = fault.hung ? 1 : RUNS; // each would take the whole timeout
+  for (let i = 1; i < runs; i++) if (await faultOn(failing, reduced)) wrong++;
+  return { ...reduced, examples: fault.examples, wrongRuns: [wrong, runs] as const };
 }
 
 /** The case taken apart where it comes out right; undefined where it does not. */
-async function rightOn(judge: Column, id: string): Promise<Dissection | undefined> {
+async function dissectedOn(judge: Column, id: string): Promise<Dissection | undefined> {
   try {
     const reply = await judge.ask({ do: "dissect", id });
     if ("dissection" in reply && reply.dissection.faults.length === 0) return reply.dissection;

@@ -1,16 +1,16 @@
 // Runs the shader(s) of this folder on the data in it, and compares what comes out with what should.
 //   bun reproduce.mjs            (or node; after `npm install webgpu@0.6.2` in this folder)
 //   deno run --allow-read --allow-env reproduce.mjs
-//   a browser: serve this folder from localhost and open index.html
+//   a browser: open reproduce.html, which holds this program and all that it reads
 // Arguments of the form name=value go to Dawn under Bun and Node: adapter=llvmpipe, backend=vulkan.
 
 const inPage = typeof document !== "undefined";
 
+/** A file of this folder; in a page they are base64 by name. */
 async function read(name) {
-  const url = new URL(name, import.meta.url);
-  if (inPage) return new Uint8Array(await (await fetch(url)).arrayBuffer());
+  if (inPage) return Uint8Array.from(atob(reproductionFiles[name]), (c) => c.charCodeAt(0));
   const { readFile } = await import("node:fs/promises");
-  return new Uint8Array(await readFile(url));
+  return new Uint8Array(await readFile(new URL(name, import.meta.url)));
 }
 
 const text = async (name) => new TextDecoder().decode(await read(name));
@@ -19,6 +19,7 @@ const numbers = async (name, Type) => new Type((await read(name)).slice().buffer
 /** The page's, or Deno's, or Dawn's from npm; kept, for Dawn crashes when it is collected. */
 async function webgpu() {
   if (globalThis.navigator?.gpu) return navigator.gpu;
+  if (inPage) throw new Error("this browser offers no WebGPU (navigator.gpu) here");
   const { create, globals } = await import("webgpu");
   Object.assign(globalThis, globals);
   globalThis.keptGpu = create(process.argv.slice(2).filter((flag) => flag.includes("=")));
@@ -29,14 +30,15 @@ async function openDevice({ features }) {
   const adapter = await (await webgpu()).requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new Error("no adapter");
   const { vendor, architecture, description } = adapter.info;
-  say(`adapter: ${vendor} ${architecture} ${description}`);
+  const names = [vendor, architecture, description].filter(Boolean).join(", ");
+  say(`adapter: ${names || "the browser does not name it"}`);
   const missing = features.filter((name) => !adapter.features.has(name));
   if (missing.length > 0) throw new Error(`the adapter lacks ${missing.join(", ")}`);
-  const names = [
+  const limits = [
     ...["maxBufferSize", "maxStorageBufferBindingSize", "maxComputeWorkgroupStorageSize"],
     ...["maxComputeInvocationsPerWorkgroup", "maxComputeWorkgroupSizeX"],
   ];
-  const requiredLimits = Object.fromEntries(names.map((name) => [name, adapter.limits[name]]));
+  const requiredLimits = Object.fromEntries(limits.map((name) => [name, adapter.limits[name]]));
   const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
   device.addEventListener("uncapturederror", ({ error }) => say(`error: ${error.message}`));
   device.lost.then(({ reason, message }) => {
@@ -142,19 +144,25 @@ async function compare(results, { name, buffer, type, positions, values, bounds 
 
 function say(line) {
   console.log(line);
-  if (inPage) document.querySelector("pre").append(`${line}\n`);
+  if (inPage) document.querySelector("#output").append(`${line}\n`);
+}
+
+/** The last line; the title of a page says it too. */
+function conclude(passed, line) {
+  say(`${passed ? "PASSED" : "FAILED"}: ${line}`);
+  if (inPage) document.title = passed ? "PASSED" : "FAILED";
+  else process.exit(passed ? 0 : 1);
 }
 
 try {
+  if (inPage) say(`browser: ${navigator.userAgent}`);
   const plan = JSON.parse(await text("case.json"));
   const device = await openDevice(plan);
   const results = await run(device, plan);
   let wrong = 0;
   for (const expectation of plan.expected) wrong += await compare(results, expectation);
-  say(wrong > 0 ? "FAILED: the results are wrong" : "PASSED: the results are right");
   device.destroy();
-  if (!inPage) process.exit(wrong > 0 ? 1 : 0);
+  conclude(wrong === 0, wrong > 0 ? "the results are wrong" : "the results are right");
 } catch (error) {
-  say(`FAILED: ${error.message}`);
-  if (!inPage) process.exit(1);
+  conclude(false, error.message);
 }
