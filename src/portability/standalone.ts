@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Expectation, fromBase64, toBase64 } from "./packed";
 import type { Finding } from "./reduce";
 import type { Column } from "./runner";
-import page from "./standalone/page.html" with { type: "text" };
+import page from "./standalone/reproduce.html" with { type: "text" };
 import program from "./standalone/reproduce.mjs" with { type: "text" };
 import { trackerReports } from "./tracker_reports";
 
