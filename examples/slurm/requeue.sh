@@ -7,12 +7,17 @@
 # A job that comes back more often than this makes no headway.
 MOST_RESTARTS=${MOST_RESTARTS:-50}
 
+# How the command is told; a script with srun says it otherwise. $1: its process.
+tell_to_end() {
+  kill -TERM "$1" 2>/dev/null
+}
+
 # Runs a command to its end and ends the script with its exit code.
 run_or_requeue() {
   local code signals=0 seen ended_by_slurm=no
   "$@" &
   local child=$!
-  trap 'signals=$((signals + 1)) ended_by_slurm=$(still_running); kill -TERM "$child" 2>/dev/null' TERM
+  trap 'signals=$((signals + 1)) ended_by_slurm=$(still_running); tell_to_end "$child"' TERM
   while
     seen=$signals code=0
     wait "$child" || code=$?

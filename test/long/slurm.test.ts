@@ -24,6 +24,10 @@ const missing = ["munged", "slurmctld", "slurmd", "sbatch"].filter((name) => !Bu
 const lack = missing.length > 0 ? `${missing.join(", ")} not installed` : "not root";
 const isHere = missing.length === 0 && process.getuid?.() === 0;
 
+/** Of `srun --mpi=pmix`: Slurm's plugin opens libpmix.so, which Debian has in libpmix-dev. */
+const libraries = spawnSync("/sbin/ldconfig", ["-p"], { encoding: "utf8" }).stdout ?? "";
+const hasMpi = ["libpmix.so ", "libmpi.so.40 "].every((name) => libraries.includes(name));
+
 /** Ports that another Slurm of this test does not use. */
 const port = 20000 + 2 * (process.pid % 5000);
 const env = {
@@ -36,8 +40,11 @@ const env = {
 function call(command: string, args: readonly string[], more: Record<string, string> = {}): string {
   const options = { cwd: ROOT, env: { ...env, ...more }, encoding: "utf8" } as const;
   // The daemons outlive the script: they must not hold a pipe that is waited for.
-  const { status, stdout, stderr } = spawnSync(command, args, options);
-  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stdout}${stderr}`);
+  const { status, signal, stdout, stderr } = spawnSync(command, args, options);
+  if (status !== 0) {
+    const how = status ?? signal;
+    throw new Error(`${command} ${args.join(" ")} (${how}): ${stdout}${stderr}`);
+  }
   return stdout.trim();
 }
 
@@ -64,11 +71,18 @@ function states(job: string): { id: string; state: string; restarts: number; cod
 
 const OVER = ["COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"];
 
+/** A question to a busy controller may fail: it is asked again. */
 async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let seconds = 0; !holds(); seconds += 0.5) {
-    if (seconds > 500) throw new Error(`never: ${what}\n${call("squeue", [])}`);
-    await Bun.sleep(500);
+  let problem: unknown = "";
+  for (let seconds = 0; seconds < 500; seconds++) {
+    try {
+      if (holds()) return;
+    } catch (error) {
+      problem = error;
+    }
+    await Bun.sleep(1000);
   }
+  throw new Error(`never: ${what} ${problem}`);
 }
 
 async function ended(job: string) {
@@ -182,5 +196,20 @@ describe.skipIf(!isHere)(isHere ? "Slurm" : `Slurm (skipped: ${lack})`, () => {
     expect(readFileSync(join(out, "cross_validation.csv"), "utf8").trim().split("\n").length).toBe(
       10,
     );
+  });
+
+  test.skipIf(!hasMpi)("a training over MPI is interrupted, and goes on", async () => {
+    const run = join(folder, "mpi");
+    const sizes = ["--preset", "small", "--filters", "4,8,8", "--groups", "4", "--patch", "16"];
+    const work = ["--stride", "12", "--pool", "8", "--batch", "4", "--tune=off", "--val", "p01"];
+    const length = ["--iterations", "200", "--report-every", "5", "--validate-every", "0.05"];
+    const args = [many, run, ...sizes, ...work, ...length];
+    const { job, logs } = submit("mpi.sbatch", ["--ntasks=2"], args);
+    await until("it saved", () => existsSync(join(run, "last.state.safetensors")));
+    call("scancel", ["--signal=TERM", "--batch", job]);
+    await goesOn(job);
+    expect((await ended(job))[0], logOf(logs)).toMatchObject({ state: "COMPLETED", restarts: 1 });
+    expect(logOf(logs).match(/^2 ranks by Open MPI/gm)?.length).toBe(2);
+    expect(existsSync(join(run, "validation.json"))).toBe(true);
   });
 });
