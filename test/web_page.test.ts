@@ -112,7 +112,10 @@ test("WebGPU's default limits suffice: the same map on a device that was asked f
     { path: "one.nii.gz", image: one },
     { path: "two.nii.gz", image: two },
   ] as const;
-  const { probability, mask, record } = await work.predict(scans, "p", { note: () => {} });
+  const { probability, mask, record } = await work.predict(
+    { scans, patient: "p", pair: 1 },
+    { note: () => {} },
+  );
   const answer = await wanted();
   expect(farthest(probability!.data, answer.map.data)).toBeLessThanOrEqual(MAPS_APART);
   expect(mask.data).toEqual(answer.findings.mask.data);

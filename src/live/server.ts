@@ -1,13 +1,12 @@
 /** The server of the live page: its files, the events of the runs, and their patients' pictures. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { UserError } from "../core/errors";
 import { openRunFolder, type RunFolder } from "../run/run_folder";
 import { patientPicture } from "../run/run_pictures";
 import { HEADERS, isToken, refusal } from "../viewer/guard";
-import { type PageFile, pageFiles } from "../viewer/page_files";
+import { type PageFile, pageFiles, uplotStyle } from "../viewer/page_files";
 import { serveViewer, type ViewerServer } from "../viewer/server";
 import { eventStream } from "./event_stream";
 import type { NamedRun } from "./find_runs";
@@ -59,11 +58,6 @@ export async function serveRuns(
       );
     }
   }
-}
-
-function uplotStyle(): PageFile {
-  const path = fileURLToPath(import.meta.resolve("uplot/dist/uPlot.min.css"));
-  return { type: "text/css; charset=utf-8", body: readFileSync(path) };
 }
 
 class LivePage {

@@ -12,53 +12,44 @@ import { elements, type Tensor } from "../core/tensor";
 import type { Safetensors, StoredTensor } from "../data/safetensors";
 import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
 import type { Memory } from "../gpu/memory";
-import { type ModelInfo, modelOf, notesOf, versionOf, weightsMetadata } from "../infer/model_info";
+import { type ModelInfo, modelOf, notesOf, versionOf } from "../infer/model_info";
 import { fromNamed, type ParameterSpec, toNamed } from "../nn/parameters";
 import type { FlatParameters } from "../nn/weights";
-import type { TrainConfig } from "../settings/config";
-import { type TrainState, unetConfig } from "../train/state";
+import type { TrainState } from "../train/state";
 import { type CheckpointPaths, checkpointPaths } from "./run_folder";
+import {
+  type CheckpointMark,
+  diceSchema,
+  iterationSchema,
+  MARK,
+  markSchema,
+  modelInfo,
+  networkTensors,
+  trainedMetadata,
+} from "./trained_weights";
 
-/** The settings that a weights file of this run carries. */
-export function modelInfo(config: TrainConfig): ModelInfo {
-  const { spacing, patch, stride, normalisation, difference, windowWeights, mirror, bias } = config;
-  const windows = { patch, stride, windowWeights, mirror, bias };
-  return { unet: unetConfig(config), spacing, normalisation, difference, ...windows };
-}
+export { modelInfo };
 
 /** Names in the state file beside m, v and scale, and the prefixes of both networks' parameters. */
 const LOG = "log";
 const EARLIER = "w_earlier";
 const [MOMENTUM, STUDENT] = ["w_momentum.", "w."] as const;
 
-const iteration = z
-  .number()
-  .int()
-  .min(0)
-  .max(2 ** 32);
-const dice = z.number().min(0).max(1).optional();
-
 const progressSchema = z.strictObject({
   /** Iterations finished. */
-  iteration,
+  iteration: iterationSchema,
   /** Training time, seconds. */
   seconds: z.number().min(0),
   /** The iteration of the last report: the next one averages from there on. Absent: this one. */
-  reported: iteration.optional(),
+  reported: iterationSchema.optional(),
   /** Validation Dice of w̄, where this is the best checkpoint and patients have lesions. */
-  dice,
+  dice: diceSchema,
   /** In runs of earlier versions, whose best weights do not hold their own; −1: none yet. */
   bestDice: z.number().min(-1).max(1).optional(),
 });
 
 /** The progress of a run. */
 export type Progress = Readonly<z.output<typeof progressSchema>>;
-
-/** The moment and the score of a checkpoint, in the metadata of each of its files. */
-const markSchema = z.strictObject({ iteration, dice });
-export type CheckpointMark = Readonly<z.output<typeof markSchema>>;
-/** Its name there. */
-const MARK = "checkpoint";
 
 /**
  * Writes a checkpoint. It is there at the moment at which its state file gets its name: a run goes on
@@ -82,17 +73,15 @@ export async function saveCheckpoint(
     const data = name === LOG ? await memory.readF32(t) : await read(t);
     state.set(name, { shape: t.shape, data });
   }
-  const network = specs.filter((spec) => !spec.trainingOnly);
   const named = async (prefix: string, { flat }: FlatParameters) => {
-    const all = toNamed(specs, await read(flat));
-    for (const [name, t] of all) state.set(`${prefix}${name}`, t);
-    return new Map(network.map(({ name }) => [name, all.get(name)!]));
+    const values = await read(flat);
+    for (const [name, t] of toNamed(specs, values)) state.set(`${prefix}${name}`, t);
+    return networkTensors(specs, values);
   };
   const weights = await named(MOMENTUM, train.momentum);
   const student = await named(STUDENT, train.student);
   const { iteration, dice } = progress;
-  const mark: CheckpointMark = { iteration, dice };
-  const metadata = { ...weightsMetadata(info), ...further, [MARK]: JSON.stringify(mark) };
+  const metadata = trainedMetadata(info, { iteration, dice }, further);
   const about = { ...metadata, progress: JSON.stringify(progress) };
   writeSafetensors(
     { path: paths.state, tensors: state, metadata: about },

@@ -61,6 +61,8 @@ export interface ReadRequest {
   readonly images: [ReadImage, ReadImage];
   readonly acquisitions: PredictedPair["acquisitions"];
   readonly brain: NonNullable<MatchOptions["brain"]>;
+  /** What an earlier answer about the same images came with: it is not made again. */
+  readonly compared?: ToldPair;
 }
 
 /**
@@ -78,12 +80,13 @@ export function checkModels(request: PairRequest, observer: Observer): BiasMode 
 /** Predicts a pair that was read. @throws the signal's reason when interrupted */
 export async function predictRead(
   { request, memory, choices, bias }: PairPredictor,
-  { images, acquisitions, brain }: ReadRequest,
+  { images, acquisitions, brain, compared: known }: ReadRequest,
   observer: Observer,
   signal?: AbortSignal,
 ): Promise<PredictedPair> {
   const { register, grid = "t1", models, precision, batch, operatingPoint } = request;
-  const compared = await comparePair(memory, images, { register, bias, brain }, observer);
+  const matching = { register, bias, brain };
+  const compared = known ?? (await comparePair(memory, images, matching, observer));
   const { placed } = compared;
   const brainMask = typeof brain === "string" ? undefined : await maskOnPair(memory, placed, brain);
   const near = placed.brain && maskOnAnswer(placed, placed.brain.near, grid);

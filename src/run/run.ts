@@ -21,7 +21,7 @@ import {
 } from "./run_folder";
 import type { FolderLock } from "./run_lock";
 import { drawRunCurves, drawRunPatients, patientPicture } from "./run_pictures";
-import { lineageMetadata } from "./start_weights";
+import { lineageMetadata } from "./start_parameters";
 import { TrainingClock } from "./training_clock";
 import { type Budget, TrainingRates } from "./training_rates";
 import {

@@ -1,28 +1,23 @@
 /** The weights that a training starts from: read, compared with its settings, put into its network. */
 import { existsSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { UserError } from "../core/errors";
-import { parseJson } from "../core/json";
-import { elements, showShape } from "../core/tensor";
 import { readSafetensors } from "../data/safetensors_file";
 import { type LoadedWeights, weightsOf } from "../infer/model";
-import type { ModelInfo } from "../infer/model_info";
-import { layout, type ParameterSpec, unetParameters } from "../nn/parameters";
-import { SETTINGS, type TrainConfig, type TrainSettings } from "../settings/config";
-import { type Ancestor, lineageSchema, type StartParts } from "../settings/lineage";
+import type { ParameterSpec } from "../nn/parameters";
+import { SETTINGS, type TrainConfig } from "../settings/config";
+import type { Ancestor, StartParts } from "../settings/lineage";
 import { written } from "../settings/setting";
 import { sha256Of } from "./file_hash";
 import { findWeights } from "./models";
 import { configPath, openRunFolder } from "./run_folder";
+import { ancestorsOf, putParameters, settingsOf } from "./start_parameters";
 
 /** Given weights, and what a training that starts from them records of it. */
 export interface StartWeights extends LoadedWeights {
   readonly path: string;
   readonly lineage: readonly [Ancestor, ...Ancestor[]];
 }
-
-/** Its entry in the metadata of weights files: their ancestors, by name. */
-const LINEAGE = "lineage";
 
 /**
  * Reads the weights to start from.
@@ -40,28 +35,7 @@ export function readStart(given: string, parts: StartParts): StartWeights {
   const contents = readSafetensors(path);
   const loaded = weightsOf(contents, path);
   const own: Ancestor = { weights: resolve(path), sha256: sha256Of(path), parts };
-  const { [LINEAGE]: text } = contents.metadata;
-  const remedy = "the file is damaged, or another program wrote it: use another weights file";
-  const earlier =
-    text === undefined ? [] : parseJson(text, lineageSchema, `${path}: its ${LINEAGE}`, remedy);
-  return { ...loaded, path, lineage: [own, ...earlier] };
-}
-
-/** The metadata of a run's weights: the files that they came from, by name and hash. */
-export function lineageMetadata({ lineage }: Pick<TrainConfig, "lineage">): Record<string, string> {
-  if (lineage === undefined) return {};
-  const named = lineage.map((each) => ({ ...each, weights: basename(each.weights) }));
-  return { [LINEAGE]: JSON.stringify(named) };
-}
-
-/** Settings of a training that follow the weights which it starts from, unless they are given. */
-export function settingsOf({
-  unet: { filters, groups, alignCorners },
-  ...info
-}: ModelInfo): Partial<TrainSettings> {
-  const { spacing, normalisation, patch, difference, stride, windowWeights, mirror, bias } = info;
-  const seen = { spacing, normalisation, patch, difference, bias };
-  return { filters: [...filters], groups, alignCorners, ...seen, stride, windowWeights, mirror };
+  return { ...loaded, path, lineage: [own, ...ancestorsOf(contents, path)] };
 }
 
 /** Those by which the shapes of the tensors follow, and those by which their meaning does. */
@@ -117,20 +91,7 @@ export function putStart(
         `${found.slice(0, 8)}…, expected ${sha256.slice(0, 8)}…); restore it, or start a new run`,
     );
   }
-  const { info, flat: given } = weightsOf(contents, path);
-  const theirs = unetParameters(info.unet);
-  const { offsets } = layout(theirs);
-  const { offsets: into } = layout(specs);
-  for (const [i, { name, shape }] of theirs.entries()) {
-    if (parts === "body" && name.startsWith("head.")) continue;
-    const at = specs.findIndex((spec) => spec.name === name);
-    if (at < 0 || showShape(specs[at]!.shape) !== showShape(shape)) {
-      throw new UserError(
-        `${path}: its ${name} (${showShape(shape)}) does not fit this run's network`,
-      );
-    }
-    flat.set(given.subarray(offsets[i]!, offsets[i]! + elements(shape)), into[at]!);
-  }
+  putParameters(weightsOf(contents, path), parts, flat, specs, path);
 }
 
 /**

@@ -34,6 +34,12 @@ export async function pageFiles(
   ]);
 }
 
+/** The style of the package that draws curves. */
+export function uplotStyle(): PageFile {
+  const path = fileURLToPath(import.meta.resolve("uplot/dist/uPlot.min.css"));
+  return { type: "text/css; charset=utf-8", body: readFileSync(path) };
+}
+
 async function script(page: string): Promise<string> {
   const { success, logs, outputs } = await Bun.build({
     ...{ entrypoints: [join(page, "main.ts")], target: "browser", format: "esm", minify: true },

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { UserError } from "../core/errors";
 import { writeAtomically } from "../platform/atomic_file";
 import { shippedFile, shippedWeights } from "../run/shipped_weights";
-import { pageFiles, PAGE as VIEWER } from "../viewer/page_files";
+import { pageFiles, uplotStyle, PAGE as VIEWER } from "../viewer/page_files";
 import type { SiteWeights } from "./page/protocol";
 
 const PAGE = join(import.meta.dir, "page");
@@ -42,6 +42,7 @@ async function siteFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
   }
   add("index.html", document());
   add("worker.js", await bundled("worker.ts"));
+  add("uplot.css", uplotStyle().body);
   for (const name of PLAIN) add(name, readFileSync(join(PAGE, name)));
   if (shippedWeights().length === 0) {
     throw new UserError(

@@ -4,7 +4,8 @@ import type { TuneFlags } from "../../choose/tune_options";
 import { UserError } from "../../core/errors";
 import type { Device } from "../../gpu/device";
 import { configPath, type RunFolder } from "../../run/run_folder";
-import { readStart, type StartWeights, settingsOf, startText } from "../../run/start_weights";
+import { settingsOf } from "../../run/start_parameters";
+import { readStart, type StartWeights, startText } from "../../run/start_weights";
 import {
   checkUse,
   parseTrainConfig,

@@ -1,13 +1,16 @@
 /** The page that predicts by itself: from two dropped scans to the viewer and its downloads. */
+import "../../live/page/language"; // Before uPlot.
+
 import { niftiStem } from "../../data/file_names";
 import { App } from "../../viewer/page/app";
 import { byId, make } from "../../viewer/page/dom";
 import type { OpenedResult } from "../../viewer/page/source";
 import { type Download, fileOf, save } from "./downloads";
 import { Held } from "./held";
+import { Learning, type LearningPage } from "./learning";
 import { Predictor } from "./predictor";
 import { previewOf } from "./preview";
-import type { Scans } from "./protocol";
+import type { PairScans, Scans } from "./protocol";
 import { RunView } from "./run_view";
 import { keepOffline, predictorParts } from "./site";
 import { StartView } from "./start_view";
@@ -22,17 +25,19 @@ const LABELS: Readonly<Record<Download, string>> = {
   ...{ mask: "Mask", report: "Report", decisions: "Decisions", probability: "Probability" },
 };
 
-class Page {
+class Page implements LearningPage {
   private readonly held = new Held();
   private readonly app = new App(this.held);
   private readonly start = new StartView((scans) => void this.attempt(() => this.preview(scans)));
   private readonly run = new RunView({
     find: (patient) => void this.attempt(() => this.find(patient)),
-    cancel: () => this.running?.abort(new Error("cancelled")),
+    cancel: () => this.stop(),
     swap: () => void this.attempt(async () => this.swap()),
   });
+  private readonly learning = new Learning(this);
   private predictor: Predictor | undefined;
-  private scans: Scans | undefined;
+  pair: PairScans | undefined;
+  private pairs = 0;
   private opened: OpenedResult | undefined;
   private running: AbortController | undefined;
 
@@ -43,7 +48,7 @@ class Page {
     byId("top").prepend(again);
     byId("side").append(this.downloads());
     addEventListener("beforeunload", (event) => {
-      if (this.held.unsaved || this.running) event.preventDefault();
+      if (this.held.unsaved || this.learning.unsaved || this.running) event.preventDefault();
     });
     this.run.allow("Looking for the graphics processor …");
     await this.openPredictor();
@@ -51,7 +56,9 @@ class Page {
 
   private async openPredictor(): Promise<void> {
     try {
-      this.predictor = new Predictor(await predictorParts());
+      const parts = await predictorParts();
+      this.predictor = new Predictor(parts);
+      this.learning.site = parts.weights;
       const opened = await this.predictor.open();
       if ("adapter" in opened) return this.graphics("ready", readyText(opened.adapter));
       this.graphics("none", isSecureContext ? NO_WEBGPU : NO_HTTPS);
@@ -68,33 +75,61 @@ class Page {
   }
 
   private async preview(scans: Scans): Promise<void> {
-    this.scans = scans;
+    this.pair = { scans, pair: ++this.pairs };
+    this.learning.forgetPair();
     const [{ path }] = scans;
     this.run.name = niftiStem(path) ?? path;
     await this.show(previewOf(scans, "Both scans", PREVIEW));
   }
 
   private async swap(): Promise<void> {
-    if (this.scans) await this.preview([this.scans[1], this.scans[0]]);
+    if (this.pair) await this.preview([this.pair.scans[1], this.pair.scans[0]]);
   }
 
   private async find(patient: string): Promise<void> {
-    if (!this.scans || !this.predictor || this.running) return;
+    const { pair } = this;
+    if (!pair) return;
+    await this.work(async (predictor, signal) => {
+      this.run.begin();
+      try {
+        const tell = (told: Parameters<RunView["progress"]>[0]) => this.run.progress(told);
+        const request = { ...pair, patient, weights: this.learning.weights };
+        const result = await predictor.predict(request, tell, signal);
+        this.run.rest();
+        await this.show(result);
+      } catch (error) {
+        this.run.rest(signal.aborted ? "" : messageOf(error));
+        // A new worker compiles its kernels while the scans are looked at.
+        if (signal.aborted) void predictor.open();
+      }
+    });
+  }
+
+  async work(work: (predictor: Predictor, signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (!this.predictor || this.running) return;
     this.running = new AbortController();
-    const { signal } = this.running;
-    this.run.begin();
     try {
-      const tell = (told: Parameters<RunView["progress"]>[0]) => this.run.progress(told);
-      const result = await this.predictor.predict(this.scans, patient, tell, signal);
-      this.run.rest();
-      await this.show(result);
-    } catch (error) {
-      this.run.rest(signal.aborted ? "" : messageOf(error));
-      // A new worker compiles its kernels while the scans are looked at.
-      if (signal.aborted) void this.predictor.open();
+      await work(this.predictor, this.running.signal);
     } finally {
       this.running = undefined;
     }
+  }
+
+  stop(): void {
+    this.running?.abort(new Error("cancelled"));
+  }
+
+  kept(): OpenedResult | undefined {
+    const { opened } = this;
+    const { reading } = this.app;
+    if (!opened || opened.preview !== undefined || !reading) return undefined;
+    return { ...opened, ...reading.saved() };
+  }
+
+  async showAnother(opened: OpenedResult): Promise<void> {
+    const { unsaved } = this.held;
+    await this.show(opened);
+    this.held.unsaved ||= unsaved;
   }
 
   private async show(opened: OpenedResult): Promise<void> {
@@ -106,9 +141,10 @@ class Page {
   private async toStart(): Promise<void> {
     if (this.held.unsaved && !confirm("Leave this pair? Its decisions are not downloaded yet."))
       return;
-    this.running?.abort(new Error("cancelled"));
+    this.stop();
     await this.app.leave();
-    this.opened = this.scans = undefined;
+    this.opened = this.pair = undefined;
+    this.learning.forgetPair();
     this.held.unsaved = false;
     this.start.show();
   }

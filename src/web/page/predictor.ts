@@ -1,6 +1,7 @@
 /** The page's side of the worker: opens it, asks it for a prediction, ends it. */
 import type { Result } from "../../result/parts";
-import type { Reply, Request, Scans, WeightsFile } from "./protocol";
+import type { Learned } from "./learn";
+import type { LearnRequest, PredictRequest, Reply, Request, WeightsFile } from "./protocol";
 
 export interface PredictorParts {
   /** Text of the worker's script: a worker of a blob keeps the page's security policy. */
@@ -12,7 +13,11 @@ export interface PredictorParts {
 export type Opened = { readonly adapter: string } | { readonly unavailable: string };
 
 /** Told of while it works. */
-export type Progress = Extract<Reply, { told: "note" | "stage" | "windows" }>;
+export type Progress = Extract<Reply, { told: (typeof PROGRESS)[number] }>;
+const PROGRESS = ["note", "stage", "windows", "metrics"] as const;
+
+const isProgress = (reply: Reply): reply is Progress =>
+  PROGRESS.some((told) => told === reply.told);
 
 export class Predictor {
   private worker: Worker | undefined;
@@ -59,31 +64,61 @@ export class Predictor {
    *   `open` starts another
    */
   async predict(
-    scans: Scans,
-    patient: string,
+    request: PredictRequest,
     onProgress: (progress: Progress) => void,
     signal: AbortSignal,
   ): Promise<Result> {
     await this.open();
     signal.throwIfAborted();
-    return new Promise<Result>((resolve, reject) => {
+    const take = (reply: Reply) => (reply.told === "answered" ? reply.result : undefined);
+    return this.answered({ do: "predict", ...request }, take, onProgress, {
+      signal,
+      cancel: () => this.end(),
+    });
+  }
+
+  /**
+   * Trains weights further.
+   * @param signal ends it with the weights so far
+   * @throws Error with the worker's message
+   */
+  async learn(
+    request: LearnRequest,
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<Learned> {
+    await this.open();
+    signal.addEventListener("abort", () => this.ask({ do: "stop" }), { once: true });
+    const take = (reply: Reply) => (reply.told === "learned" ? reply : undefined);
+    return this.answered({ do: "learn", ...request }, take, onProgress);
+  }
+
+  /** @param take the answer in a reply, where it is one */
+  private answered<T>(
+    request: Request,
+    take: (reply: Reply) => T | undefined,
+    onProgress: (progress: Progress) => void,
+    cancelling?: { readonly signal: AbortSignal; readonly cancel: () => void },
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
       const cancel = () => {
-        this.end();
-        reject(signal.reason);
+        cancelling?.cancel();
+        reject(cancelling?.signal.reason);
       };
-      signal.addEventListener("abort", cancel);
+      cancelling?.signal.addEventListener("abort", cancel);
       const settle = (then: () => void) => {
-        signal.removeEventListener("abort", cancel);
+        cancelling?.signal.removeEventListener("abort", cancel);
         this.onReply = () => {};
         then();
       };
       this.onEnd = (error) => settle(() => reject(error));
       this.onReply = (reply) => {
-        if (reply.told === "answered") settle(() => resolve(reply.result));
+        const answer = take(reply);
+        if (answer !== undefined) settle(() => resolve(answer));
         else if (reply.told === "failed") settle(() => reject(new Error(reply.message)));
-        else if (["note", "stage", "windows"].includes(reply.told)) onProgress(reply as Progress);
+        else if (isProgress(reply)) onProgress(reply);
       };
-      this.ask({ do: "predict", scans, patient });
+      this.ask(request);
     });
   }
 

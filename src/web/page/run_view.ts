@@ -19,6 +19,8 @@ const AFTER: Readonly<Record<string, string>> = {
   mean: "Putting the map back on visit 1",
   "mapping back": "Outlining lesions",
 };
+/** What comes after a stage of the prediction. */
+export const stageAfter = (ended: string): string | undefined => AFTER[ended];
 const FIRST = "Finding the brain, putting the visits on each other";
 
 export class RunView {

@@ -2,6 +2,7 @@
 import type { Device } from "../../gpu/device";
 import { openDevice } from "../../hosts/browser";
 import type { Observer } from "../../run/observer";
+import type { Metrics } from "../../train/metrics";
 import type { Reply, Request } from "./protocol";
 import { Work } from "./work";
 
@@ -21,7 +22,10 @@ const observer: Observer = {
 
 let work: Work | undefined;
 
-async function answer(request: Request): Promise<void> {
+async function answer(
+  request: Exclude<Request, { do: "stop" }>,
+  signal: AbortSignal,
+): Promise<void> {
   switch (request.do) {
     case "open": {
       const device = await openedDevice();
@@ -33,9 +37,13 @@ async function answer(request: Request): Promise<void> {
     }
     case "predict": {
       if (!work) throw new Error("predict before open");
-      const { scans, patient } = request;
-      const result = await work.predict(scans, patient, observer);
-      return reply({ told: "answered", result });
+      return reply({ told: "answered", result: await work.predict(request, observer) });
+    }
+    case "learn": {
+      if (!work) throw new Error("learn before open");
+      const told = (metrics: Metrics) => reply({ told: "metrics", metrics });
+      const learned = await work.learn(request, observer, told, signal);
+      return reply({ told: "learned", ...learned });
     }
     default:
       return request satisfies never;
@@ -54,8 +62,12 @@ async function openedDevice(): Promise<Device | string> {
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 let last = Promise.resolve();
+let ending = new AbortController();
 scope.onmessage = ({ data }) => {
+  if (data.do === "stop") return ending.abort();
+  ending = new AbortController();
+  const { signal } = ending;
   last = last
-    .then(() => answer(data))
+    .then(() => answer(data, signal))
     .catch((error) => reply({ told: "failed", message: messageOf(error) }));
 };
