@@ -1,4 +1,4 @@
-/** What a weights file of a training holds. A page may import it: nothing here knows of files. */
+/** The contents of the weights files of a training. A page may import it: nothing here knows of files. */
 import { z } from "zod";
 import type { Safetensors, StoredTensor } from "../data/safetensors";
 import { type ModelInfo, weightsMetadata } from "../infer/model_info";

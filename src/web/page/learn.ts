@@ -24,7 +24,7 @@ import type { TrainConfig } from "../../settings/config";
 import { makeTrainConfig } from "../../settings/presets";
 import type { Metrics } from "../../train/metrics";
 import { type Statistics, Trainer } from "../../train/trainer";
-import type { WeightsFile } from "./protocol";
+import type { Learned, WeightsFile } from "./protocol";
 import { sha256Of } from "./sha256";
 
 /** Weights to start from, and what their file says of them. */
@@ -40,13 +40,6 @@ export interface LearnRequest {
   readonly budget: Budget;
   /** Patches of an iteration; absent: the preset's. */
   readonly batch?: number;
-}
-
-export interface Learned {
-  readonly weights: WeightsFile;
-  /** Iterations finished, and seconds of training without the first one, which compiles. */
-  readonly iterations: number;
-  readonly seconds: number;
 }
 
 /** A tenth of a training's usual rate and less: the weights are to change, not to be lost. */

@@ -51,7 +51,10 @@ export class LearnView {
   private readonly change = button("learn-change", "");
   private readonly choice = make("div", { id: "learn-choice" });
   private readonly chart = new Chart(
-    { title: "Loss", curves: [{ key: "loss", label: "mean", colour: "#7cb7ff", smoothed: true }] },
+    {
+      title: "Loss by iteration",
+      curves: [{ key: "loss", label: "loss", colour: "#7cb7ff", smoothed: true }],
+    },
     (at) => this.chart.read(at),
   );
   private readonly lines: Line[] = [];
@@ -71,7 +74,7 @@ export class LearnView {
     );
     const work = make("div", { class: "work" });
     work.append(this.choice, this.stage, this.bar, this.count, this.stop, this.error, this.summary);
-    work.append(this.swap, this.download, this.change);
+    work.append(make("div", { class: "after" }, this.swap, this.download, this.change));
     const heading = make("header", {}, make("h2", {}, "Learn from my corrections"), back);
     const panel = make("section", { id: "learn", "aria-label": "Learn from my corrections" });
     panel.append(heading, texts, work, this.chart.element);

@@ -5,10 +5,9 @@ import type { Budget } from "../../run/training_rates";
 import { byId, make } from "../../viewer/page/dom";
 import type { OpenedResult } from "../../viewer/page/source";
 import { save } from "./downloads";
-import type { Learned } from "./learn";
 import { LearnView } from "./learn_view";
 import type { Predictor } from "./predictor";
-import type { PairScans, WeightsFile } from "./protocol";
+import type { Learned, PairScans, WeightsFile } from "./protocol";
 
 /** As much of the page as it needs. */
 export interface LearningPage {

@@ -1,7 +1,13 @@
 /** The page's side of the worker: opens it, asks it for a prediction, ends it. */
 import type { Result } from "../../result/parts";
-import type { Learned } from "./learn";
-import type { LearnRequest, PredictRequest, Reply, Request, WeightsFile } from "./protocol";
+import type {
+  Learned,
+  LearnRequest,
+  PredictRequest,
+  Reply,
+  Request,
+  WeightsFile,
+} from "./protocol";
 
 export interface PredictorParts {
   /** Text of the worker's script: a worker of a blob keeps the page's security policy. */

@@ -4,7 +4,6 @@ import type { Result } from "../../result/parts";
 import type { ReadImage } from "../../run/placed_pair";
 import type { Budget } from "../../run/training_rates";
 import type { Metrics } from "../../train/metrics";
-import type { Learned } from "./learn";
 
 /** A weights file as the page has fetched it, and what the index of the site says of it. */
 export interface WeightsFile {
@@ -43,6 +42,14 @@ export interface LearnRequest extends PairScans {
   readonly budget: Budget;
   /** Patches of an iteration; absent: the preset's. */
   readonly batch?: number;
+}
+
+/** What a training gives. */
+export interface Learned {
+  readonly weights: WeightsFile;
+  /** Iterations finished, and seconds of training without the first one, which compiles. */
+  readonly iterations: number;
+  readonly seconds: number;
 }
 
 /** To the worker. It answers them one after the other. */

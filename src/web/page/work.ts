@@ -17,8 +17,8 @@ import { checkModels, type PairRequest, predictRead } from "../../run/predict_re
 import { resultOfAnswer } from "../../run/result_of_pair";
 import type { BiasMode } from "../../settings/names";
 import type { Metrics } from "../../train/metrics";
-import { type Learned, type LearnStart, learn } from "./learn";
-import type { LearnRequest, PredictRequest, Scans, WeightsFile } from "./protocol";
+import { type LearnStart, learn } from "./learn";
+import type { Learned, LearnRequest, PredictRequest, Scans, WeightsFile } from "./protocol";
 import { sha256Of } from "./sha256";
 
 /** As `predict` without options. */

@@ -1,0 +1,175 @@
+/**
+ * The page learns from corrections, in Chromium on SwiftShader: the loss falls, the answer changes, the
+ * command line predicts with the downloaded weights. Left out where no Chromium can be had. Pictures of the
+ * page stay in runs/web-screenshots.
+ */
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { readMask } from "../src/data/nifti_read";
+import { readSafetensors } from "../src/data/safetensors_file";
+import type { Mask } from "../src/data/volume";
+import { overlap } from "../src/eval/dice";
+import { openDevice } from "../src/hosts/bun";
+import { sha256Of } from "../src/run/file_hash";
+import { loadModels } from "../src/run/models";
+import { predictFiles } from "../src/run/predict_pair";
+import { buildSite } from "../src/web/build";
+import { openBrowser, type TestBrowser, type TestPage, until, WITH_WEBGPU } from "./browser_rig";
+import { choose, serveSite, writeSmallPair } from "./web_rig";
+
+const SHOTS = join(import.meta.dir, "../runs/web-screenshots");
+const SIZES = [
+  { width: 1280, height: 720 },
+  { width: 820, height: 1180 },
+] as const;
+const WEIGHTS = join(import.meta.dir, "../weights/flair-new-lesions.safetensors");
+const ITERATIONS = 8;
+
+const root = mkdtempSync(join(tmpdir(), "voxgrad-learn-"));
+mkdirSync(SHOTS, { recursive: true });
+const site = await buildSite(join(root, "site"));
+const server = serveSite(site.folder);
+const browser: TestBrowser | string = await openBrowser(WITH_WEBGPU);
+afterAll(async () => {
+  if (typeof browser !== "string") await browser.close();
+  await server.stop(true);
+  rmSync(root, { recursive: true });
+});
+
+async function shots(page: TestPage, name: string): Promise<void> {
+  for (const size of SIZES) {
+    await page.setViewportSize(size);
+    await Bun.sleep(300);
+    await page.screenshot({ path: join(SHOTS, `${name}-${size.width}.png`) });
+  }
+  await page.setViewportSize(SIZES[0]);
+}
+
+/** A page with the answer for the pair, and what went wrong in it. */
+async function answered(from: TestBrowser, pair: readonly [string, string]) {
+  const page = await from.newPage();
+  const problems: string[] = [];
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(message.text());
+  });
+  await page.setViewportSize(SIZES[0]);
+  await page.goto(`${server.url.href}?iterations=${ITERATIONS}&batch=2`);
+  await until(page, `document.querySelector("#graphics").dataset.state`, 120);
+  await choose(page, pair);
+  await press(page, "find");
+  await until(page, `document.querySelector("#answer").textContent.includes("lesion")`, 600);
+  return { page, problems };
+}
+
+/** Strokes of the brush over the bright place in the axial picture of visit 2. */
+async function draw(page: TestPage): Promise<void> {
+  const box = await page.evaluate<{ x: number; y: number; width: number; height: number }>(
+    `document.querySelector("#visit2 canvas").getBoundingClientRect().toJSON()`,
+  );
+  const at = (across: number, down: number) =>
+    [box.x + across * box.width, box.y + down * box.height] as const;
+  await page.evaluate(`document.querySelector("#edit button").click()`);
+  // The lesion that the shipped weights miss.
+  for (const down of [0.4, 0.415, 0.43]) {
+    await page.mouse.move(...at(0.505, down));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.545, down), { steps: 4 });
+    await page.mouse.up();
+  }
+}
+
+const press = (page: TestPage, id: string) =>
+  page.evaluate(`document.querySelector("#${id}").click()`);
+
+describe.skipIf(typeof browser === "string")(
+  `learning in Chromium${typeof browser === "string" ? ` (${browser})` : ""}`,
+  () => {
+    test("the loss falls, the new weights answer here and on the command line", async () => {
+      const pair = await writeSmallPair(root);
+      const { page, problems } = await answered(browser as TestBrowser, pair);
+      await press(page, "learn-open");
+      await press(page, "learn-start");
+      expect(await page.textContent("#learn-error")).toContain("Nothing is corrected yet");
+      await draw(page);
+      await shots(page, "learn-before");
+      const truth = await maskOf(page);
+      expect(truth.data.some((value) => value === 1)).toBe(true);
+      await press(page, "learn-start");
+      const losses = await lossesOf(page);
+      await until(
+        page,
+        `document.querySelector("#learn-summary").textContent.includes("Dice")`,
+        600,
+      );
+      await shots(page, "learn-after");
+      expect(await page.textContent("#learn-summary")).toStartWith(
+        `Learned ${ITERATIONS} iterations`,
+      );
+      expect(losses.length).toBeGreaterThan(3);
+      expect(losses.every(Number.isFinite)).toBe(true);
+      expect(losses.at(-1)!).toBeLessThan(losses[0]!);
+      await agrees(page, pair);
+      // Back to what the reader made of the first answer, by the shipped weights.
+      await press(page, "learn-change");
+      await until(page, `document.querySelector("#learn-swap").textContent.includes("new answer")`);
+      expect((await maskOf(page)).data).toEqual(truth.data);
+      expect(problems).toEqual([]);
+    });
+  },
+);
+
+/** As the curve's legend says them, until the training is over. */
+async function lossesOf(page: TestPage): Promise<number[]> {
+  const seen: string[] = [];
+  const end = performance.now() + 900_000;
+  for (let isOver = false; !isOver; ) {
+    if (performance.now() > end) throw new Error("the training does not end");
+    const [stage, text] = await page.evaluate<[string, string]>(
+      `[document.querySelector("#learn-stage"), document.querySelector("#learn .legend")].map((e) => e.textContent)`,
+    );
+    isOver = stage.startsWith("Looking for");
+    if (/\d/.test(text) && seen.at(-1) !== text && seen.push(text) === 3)
+      await shots(page, "learn-running");
+    await Bun.sleep(100);
+  }
+  return seen.map((text) => Number(text.replace(/[^\d.]/g, "")));
+}
+
+/** The command line takes the weights that the page gives, and answers with them as the page did. */
+async function agrees(page: TestPage, [t1, t2]: readonly [string, string]): Promise<void> {
+  const mask = await maskOf(page);
+  const path = await saved(page, "#learn-download");
+  expect(basename(path)).toBe("flair-new-lesions_learned.safetensors");
+  const [own, start] = [readSafetensors(path), readSafetensors(WEIGHTS)];
+  expect([...own.tensors.keys()]).toEqual([...start.tensors.keys()]);
+  const { format, model, lineage, checkpoint, ...others } = own.metadata;
+  expect({ format, model }).toEqual({ format: start.metadata.format, model: start.metadata.model });
+  expect(JSON.parse(checkpoint!)).toEqual({ iteration: ITERATIONS });
+  const [parent] = JSON.parse(lineage!);
+  expect(parent).toEqual({ weights: basename(WEIGHTS), sha256: sha256Of(WEIGHTS), parts: "all" });
+  expect(others).toEqual({});
+  const request = { t1, t2, precision: "f32", tune: "off", tuneSeconds: 1 } as const;
+  const open = () => openDevice({ adapter: "lavapipe" });
+  const models = loadModels([path], {});
+  const answer = await predictFiles({ ...request, models }, open, { note: () => {} });
+  expect(overlap(mask.data, answer.findings.mask.data).dice).toBeGreaterThan(0.99);
+}
+
+/** The mask that the page gives now. */
+async function maskOf(page: TestPage): Promise<Mask> {
+  return readMask(await saved(page, "[data-download=mask]"));
+}
+
+/** Presses a button that gives a file. */
+async function saved(page: TestPage, selector: string): Promise<string> {
+  const [file] = await Promise.all([
+    page.waitForEvent("download"),
+    page.evaluate(`document.querySelector("${selector}").click()`),
+  ]);
+  const path = join(root, file.suggestedFilename());
+  await file.saveAs(path);
+  return path;
+}
