@@ -135,8 +135,8 @@ class SuiteWorker {
 }
 
 /**
- * Of the short cases of a row some that lie far apart, and one of each other way to run them: one of the
- * same cases, whose kernels are compiled already, or else the last.
+ * Of the short cases of a row those that always are, some that lie far apart, and one of each other way to
+ * run them: one of the same cases, whose kernels are compiled already, or else the last.
  */
 function shortest(entries: readonly [string, PortabilityCase][]): [string, PortabilityCase][] {
   const short = entries.filter(([, c]) => c.short);
@@ -147,7 +147,9 @@ function shortest(entries: readonly [string, PortabilityCase][]): [string, Porta
   const names = new Set(chosen.map(([, c]) => c.name));
   const others = Object.entries(ways).map(
     ([way, all]) =>
-      all.findLast(([, c]) => names.has(c.name.slice(0, -way.length - 1))) ?? all.at(-1)!,
+      all.findLast(([, c]) => c.always) ??
+      all.findLast(([, c]) => names.has(c.name.slice(0, -way.length - 1))) ??
+      all.at(-1)!,
   );
   return [...chosen, ...others];
 }

@@ -10,7 +10,7 @@ export const classGradientsReference = defineReference({
     { id: "odd", inputs: inputs([3, 1, 5, 7, 9]), attrs: {} },
     { id: "one_voxel", inputs: inputs([2, 1, 1, 1, 1]), attrs: {} },
     { id: "more_than_a_workgroup", inputs: inputs([2, 1, 9, 11, 13]), attrs: {} },
-    { id: "parts", inputs: inputs([5, 1, 12, 14, 16]), attrs: {} },
+    { id: "parts", inputs: inputs([5, 1, 11, 14, 18]), attrs: {} },
   ],
   data: (c, rng) => ({
     target: Float64Array.from({ length: elements(c.inputs.target!) }, () =>

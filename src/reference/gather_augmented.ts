@@ -38,12 +38,12 @@ const cases: Case<GatherAttrs>[] = [
   { id: "identity", inputs: shapes(5), attrs: attrs(false) },
   ...PARTS.map((id) => ({
     ...{ id, inputs: shapes(7), attrs: attrs(false) },
-    always: id === "mirror" || id === "bias", // mirrors alone have a way of their own
+    always: id === "mirror", // mirrors alone have a way of their own
   })),
   { id: "affine_blur", inputs: shapes(7), attrs: attrs(false) },
   { id: "elastic_low", inputs: shapes(7), attrs: attrs(false) },
   { id: "mirror_low", inputs: shapes(7), attrs: attrs(false) },
-  { id: "all", inputs: shapes(11), attrs: attrs(false, true, true) },
+  { id: "all", inputs: shapes(11), attrs: attrs(false, true, true), always: true },
   { id: "f16_all", inputs: shapes(11), attrs: attrs(true, false, true) },
   // More voxels than a workgroup does on a GPU.
   {

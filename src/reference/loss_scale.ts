@@ -41,7 +41,10 @@ export const lossScaleReference = defineReference({
       make: ({ P = 0 }) => ({ inputs: { g: [P], scale: [4] }, attrs: {} }),
     },
   ],
-  cases: Object.keys(CASES).map((id) => ({ id, inputs: { g: [3000], scale: [4] }, attrs: {} })),
+  cases: Object.keys(CASES).map((id) => ({
+    ...{ id, inputs: { g: [3000], scale: [4] }, attrs: {} },
+    always: id === "not_below_one",
+  })),
   data(c, rng) {
     const count = c.inputs.g![0]!;
     const last = { at: count - 1, value: Number.POSITIVE_INFINITY, scale: 64 };
