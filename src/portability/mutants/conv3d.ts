@@ -214,13 +214,6 @@ export const CONVOLUTIONS: readonly Defect[] = [
     "S / SPLITS",
   ),
   defect(
-    "term",
-    "conv3d_norm_db",
-    "the mean's share as of one voxel",
-    "f32(args.S) * constant",
-    "constant",
-  ),
-  defect(
     "overflow",
     "conv3d_db",
     "sums in the type of what is stored",

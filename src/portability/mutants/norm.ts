@@ -53,13 +53,6 @@ export const NORMS: readonly Defect[] = [
   ),
   defect(
     "part",
-    "group_norm_params",
-    "the sums of the last lane are left out",
-    "i < LANES; i++",
-    "i + 1u < LANES; i++",
-  ),
-  defect(
-    "part",
     "group_norm_merge",
     "the parts of the last lane are left out",
     "i < LANES; i++",

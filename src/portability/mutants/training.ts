@@ -10,20 +10,6 @@ export const TRAINING: readonly Defect[] = [
     "select(o, last + 1 - o, mirrored)",
   ),
   defect(
-    "bias",
-    "gather_augmented",
-    "the bias field brightens air too",
-    "v = (v - t.bias.y) * field + t.bias.y;",
-    "v = v * field;",
-  ),
-  defect(
-    "seed",
-    "gather_augmented",
-    "the same noise in every part of a patch",
-    "pcg4d(vec4u(key, s, 0u))",
-    "pcg4d(vec4u(key, lane, 0u))",
-  ),
-  defect(
     "seed",
     "sampling_keys",
     "nine rounds of the generator for ten",
