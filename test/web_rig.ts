@@ -57,3 +57,28 @@ export async function download(page: TestPage, kind: string, folder: string): Pr
   await file.saveAs(path);
   return path;
 }
+
+/** A page of any driver of browsers. */
+export interface Evaluates {
+  evaluate<T>(expression: string): Promise<T>;
+}
+
+/** The file that a download's button makes, taken on its way to the folder of downloads. */
+export async function madeFile(page: Evaluates, kind: string): Promise<Uint8Array> {
+  await page.evaluate(`{
+    globalThis.makeAddress ??= URL.createObjectURL;
+    globalThis.made = undefined;
+    URL.createObjectURL = (blob) => makeAddress.call(URL, (globalThis.made = blob));
+    document.querySelector("[data-download=${kind}]").click();
+  }`);
+  while (!(await page.evaluate<boolean>(`globalThis.made instanceof File`))) await Bun.sleep(100);
+  const text = await page.evaluate<string>(`made.arrayBuffer().then((buffer) => {
+    const bytes = new Uint8Array(buffer);
+    let text = "";
+    for (let at = 0; at < bytes.length; at += 32768) {
+      text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+    }
+    return btoa(text);
+  })`);
+  return new Uint8Array(Buffer.from(text, "base64"));
+}

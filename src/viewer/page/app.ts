@@ -94,6 +94,8 @@ export class App implements Controls {
     byId("worklist").hidden = true;
     byId("reading").hidden = false;
     document.body.toggleAttribute("data-preview", study.preview !== undefined);
+    // Also where the browser draws no pictures.
+    showHeading(study, this.entries.length > 1, this.source.reportAddress?.(id));
     const canvases = freshCanvases((canvas, i) =>
       watchPointer(canvas, i, () => this.pointerHost()),
     );
@@ -102,7 +104,6 @@ export class App implements Controls {
     if (reading.reader === "") reading.reader = reader.value.trim();
     reader.value = reading.reader;
     this.view = { ...FIRST_VIEW, radiological: this.view.radiological };
-    showHeading(study, this.entries.length > 1, this.source.reportAddress?.(id));
     this.tell("");
     const [lesion] = reading.listed();
     if (!lesion) {

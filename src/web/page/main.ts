@@ -1,10 +1,13 @@
 /** The page that predicts by itself: from two dropped scans to the viewer and its downloads. */
+import "./no_eval";
 import "../../live/page/language"; // Before uPlot.
 
 import { niftiStem } from "../../data/file_names";
 import { App } from "../../viewer/page/app";
 import { byId, make } from "../../viewer/page/dom";
+import { Reading } from "../../viewer/page/reading";
 import type { OpenedResult } from "../../viewer/page/source";
+import { studyOf } from "../../viewer/page/study";
 import { type Download, fileOf, save } from "./downloads";
 import { Held } from "./held";
 import { Learning, type LearningPage } from "./learning";
@@ -159,8 +162,9 @@ class Page implements LearningPage {
   }
 
   private async download(kind: Download): Promise<void> {
-    const { reading } = this.app;
-    if (!this.opened || !reading) return;
+    if (!this.opened) return;
+    // Without WebGL 2 the viewer opens nothing, and there is no reading.
+    const reading = this.app.reading ?? untouched(this.opened);
     save(await fileOf(kind, this.opened, reading));
     if (kind === "decisions") this.held.unsaved = false;
   }
@@ -175,6 +179,14 @@ class Page implements LearningPage {
     }
   }
 }
+
+/** A reading in which nothing was decided. */
+const untouched = (opened: OpenedResult): Reading =>
+  new Reading(
+    studyOf(opened),
+    () => new Date().toISOString(),
+    () => {},
+  );
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 

@@ -1,4 +1,5 @@
 /** The worker: takes requests, computes, replies. It asks for nothing from any address. */
+import "./no_eval";
 import type { Device } from "../../gpu/device";
 import { openDevice } from "../../hosts/browser";
 import type { Observer } from "../../run/observer";
