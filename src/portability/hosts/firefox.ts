@@ -45,7 +45,8 @@ interface Puppeteer {
   }): Promise<Browser>;
 }
 
-export const firefox = new DriverHost("firefox", async () => {
+/** The browser, and what drives it. @throws Unavailable where one of them cannot be had */
+export async function findFirefox() {
   const path = namedBrowser("VOXGRAD_FIREFOX") ?? installedBrowser(COMMANDS, ELSEWHERE);
   if (!path) {
     throw new Unavailable(
@@ -55,6 +56,11 @@ export const firefox = new DriverHost("firefox", async () => {
   const modules = await broughtPackages("puppeteer", MEGABYTES);
   const module = join(modules, "puppeteer-core", "lib", "puppeteer", "puppeteer-core.js");
   const { default: puppeteer } = (await import(module)) as { default: Puppeteer };
+  return { path, modules, puppeteer };
+}
+
+export const firefox = new DriverHost("firefox", async () => {
+  const { path, modules, puppeteer } = await findFirefox();
   const version = await answerOf([path, "--version"]);
   return {
     versions: {
@@ -70,7 +76,11 @@ export const firefox = new DriverHost("firefox", async () => {
   };
 });
 
-async function launch(puppeteer: Puppeteer, path: string, env: Environment): Promise<Browser> {
+export async function launch(
+  puppeteer: Puppeteer,
+  path: string,
+  env: Environment,
+): Promise<Browser> {
   try {
     return await puppeteer.launch({
       ...({ browser: "firefox", protocol: "webDriverBiDi", headless: true } as const),
