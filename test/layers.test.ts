@@ -56,7 +56,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["src/brain", "src/change", "src/dicom", "src/quality", "src/register"],
     ...["src/decision", "src/synthesis", "src/infer", "src/settings", "src/train"],
     ...["src/choose", "src/terminal", "src/pictures", "src/result", "src/selftest", "package.json"],
-    "src/tensorboard",
+    ...["src/tensorboard", "src/mpi"],
   ],
   "src/cohort": [
     ...["src/core", "src/gpu", "src/platform", "src/data", "src/dicom", "src/import", "src/result"],

@@ -2,6 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { launchOf, withoutLauncher } from "../src/mpi/launch";
+import { localRank } from "../src/mpi/places";
+import { disagreement } from "../src/run/agreement";
 import { LAUNCHERS, runRanks } from "./mpi_rig";
 
 const WORKER = join(import.meta.dir, "mpi_worker.ts");
@@ -14,9 +16,8 @@ describe.each(LAUNCHERS)("$name", (launcher) => {
     const found = lines.map((line) => JSON.parse(line)).sort((a, b) => a.rank - b.rank);
     const values = [0, 1, 2].map((rank) => ({ rank, text: "é".repeat(rank) }));
     const told = { from: 0 };
-    expect(found).toEqual(
-      [0, 1, 2].map((rank) => ({ rank, size: 3, isRight: true, sum: 6, values, told, entered: 6 })),
-    );
+    const same = { size: 3, isRight: true, sum: 6, values, told, long: 3000, entered: 7 };
+    expect(found).toEqual([0, 1, 2].map((rank) => ({ rank, ...same })));
   });
 });
 
@@ -42,4 +43,23 @@ test("one task of Slurm is a process like any other, one rank of mpirun is not",
 test("a process that a rank starts is no rank", () => {
   const env = { OMPI_COMM_WORLD_SIZE: "4", PMI_SIZE: "4", PMIX_RANK: "0", PATH: "/bin" };
   expect(withoutLauncher(env)).toEqual({ PATH: "/bin" });
+});
+
+test("ranks that differ are told with what differs, and what to do", () => {
+  const same = { version: "1", adapter: "a", settings: "s", data: "d" };
+  const nameOf = (rank: number) => `rank ${rank}`;
+  expect(disagreement([same, same, same], nameOf)).toBeUndefined();
+  expect(disagreement([same, { ...same, version: "2" }, same], nameOf)).toBe(
+    "the ranks' version differ: rank 1 has 2, rank 0 has 1; use one version of voxgrad everywhere",
+  );
+  const apart = [same, { ...same, data: "e" }, { ...same, data: "f" }];
+  expect(disagreement(apart, nameOf)).toMatch(
+    /data differ: rank 1 has e, rank 2 has f, rank 0 has d;/,
+  );
+});
+
+test("the ranks of each machine are counted by themselves", () => {
+  const places = ["a", "b", "a", "b", "a"].map((host, pid) => ({ host, pid }));
+  expect(places.map((_, rank) => localRank(rank, places).rank)).toEqual([0, 0, 1, 1, 2]);
+  expect(localRank(4, places).size).toBe(3);
 });

@@ -1,5 +1,5 @@
 /** Programs as ranks of an MPI launcher, where one is installed. */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NO_WEIGHTS } from "./cli_rig";
@@ -11,41 +11,76 @@ export interface Launcher {
   readonly isThere: boolean;
 }
 
-const OPEN_MPI_OPTIONS = ["--oversubscribe", "--allow-run-as-root"];
+/** After a rank has ended, Open MPI gives the others so many seconds in place of one. */
+const SECONDS_TO_SAVE = ["--mca", "odls_base_sigkill_timeout", "60"];
+const FEW_CORES = ["--oversubscribe", "--allow-run-as-root"];
 
 /** Debian's names, which both packages can bear side by side. */
 export const OPEN_MPI: Launcher = {
   name: "Open MPI",
-  words: (ranks) => ["mpirun.openmpi", ...OPEN_MPI_OPTIONS, "-n", `${ranks}`],
+  words: (n) => ["mpirun.openmpi", ...FEW_CORES, ...SECONDS_TO_SAVE, "-n", `${n}`],
   isThere: Bun.which("mpirun.openmpi") !== null,
 };
-/** The others would be killed before they can say a word. */
+/** By default it kills the others before they can say a word. */
 export const MPICH: Launcher = {
   name: "MPICH",
-  words: (ranks) => ["mpiexec.hydra", "-disable-auto-cleanup", "-n", `${ranks}`],
-  isThere: Bun.which("mpiexec.hydra") !== null && existsSync("/usr/bin/mpiexec.mpich"),
+  words: (n) => ["mpiexec.hydra", "-disable-auto-cleanup", "-n", `${n}`],
+  isThere: Bun.which("mpiexec.hydra") !== null && Bun.which("mpiexec.mpich") !== null,
 };
 export const LAUNCHERS = [OPEN_MPI, MPICH];
 
 /** The first that is there. */
 export const someLauncher = LAUNCHERS.find(({ isThere }) => isThere);
 
-export function startRanks(words: readonly string[]) {
-  // Sockets of Open MPI lie there; a long name of a folder would not fit their addresses.
-  const folder = mkdtempSync(join(tmpdir(), "mpi-"));
-  const env = { ...NO_WEIGHTS, ...process.env, TMPDIR: folder };
-  const child = Bun.spawn([...words], { env, stdout: "pipe", stderr: "pipe" });
-  child.exited.then(() => rmSync(folder, { recursive: true, force: true }));
-  return child;
+/** Words that start a program in ranks, on its way, with what it has said. */
+export class RunningRanks {
+  private readonly child;
+  /** Of standard error, so far. */
+  said = "";
+  private readonly out: Promise<string>;
+  private readonly heard: Promise<void>;
+
+  constructor(words: readonly string[]) {
+    // Sockets of Open MPI lie there; a long name of a folder would not fit their addresses.
+    const folder = mkdtempSync(join(tmpdir(), "mpi-"));
+    const env = { ...NO_WEIGHTS, ...process.env, TMPDIR: folder };
+    this.child = Bun.spawn([...words], { env, stdout: "pipe", stderr: "pipe" });
+    this.child.exited.then(() => rmSync(folder, { recursive: true, force: true }));
+    this.out = new Response(this.child.stdout).text();
+    this.heard = this.listen();
+  }
+
+  private async listen(): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const bytes of this.child.stderr) {
+      this.said += decoder.decode(bytes, { stream: true });
+    }
+  }
+
+  /** Waits until it has said this. @throws Error where it ends before */
+  async says(what: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = what.exec(this.said);
+      if (found) return found;
+      if (this.child.exitCode !== null) throw new Error(`ended without ${what}:\n${this.said}`);
+      await Bun.sleep(20);
+    }
+  }
+
+  /** The process of a rank, as rank 0 told it. */
+  async processOf(rank: number): Promise<number> {
+    const found = await this.says(new RegExp(`[:,] ${rank} process (\\d+) on `));
+    return Number(found[1]);
+  }
+
+  /** Its standard output and error and its exit code, at its end. */
+  async ended() {
+    const [out, code] = await Promise.all([this.out, this.child.exited, this.heard]);
+    return { out, err: this.said, code };
+  }
 }
 
 /** Runs a program on so many ranks to its end. */
-export async function runRanks(launcher: Launcher, ranks: number, ...program: string[]) {
-  const child = startRanks([...launcher.words(ranks), process.execPath, ...program]);
-  const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { out, err, code };
+export function runRanks(launcher: Launcher, ranks: number, ...program: string[]) {
+  return new RunningRanks([...launcher.words(ranks), process.execPath, ...program]).ended();
 }

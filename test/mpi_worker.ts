@@ -11,7 +11,8 @@ const right = lengths.flatMap((length, i) => Array.from({ length }, () => i + 0.
 const [sum] = await ranks.sum(Float32Array.of(rank + 1, 7));
 const values = await ranks.gatherValues({ rank, text: "é".repeat(rank) });
 const told = await ranks.broadcastValue(rank === 0 ? { from: rank } : undefined);
+const long = await ranks.broadcastValue(rank === 0 ? "ä".repeat(3000) : undefined);
 const isRight = gathered.length === right.length && right.every((v, i) => gathered[i] === v);
-const found = { rank, size, isRight, sum, values, told, entered: ranks.entered };
+const found = { rank, size, isRight, sum, values, told, long: long.length, entered: ranks.entered };
 console.log(JSON.stringify(found));
 ranks.finalize();

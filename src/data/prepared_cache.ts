@@ -18,6 +18,8 @@ import { labelOnGrid, lesionVoxels } from "./working_grid";
 const FORMAT = 6;
 
 export interface PreparedPatient extends VolumeSource {
+  /** A hash of what its files hold, and of how it was prepared. */
+  readonly key: string;
   readonly grid: Grid;
   /** The grid of the pair: that of visit 1, or the one between the visits. */
   readonly native: Grid;
@@ -69,6 +71,7 @@ export async function preparePatient(
   const { grid, native, answer, near, notes, lesions } = entry.header;
   return {
     id: patient.id,
+    key,
     size: grid.size,
     grid,
     native,

@@ -22,11 +22,13 @@ export interface FoundAdapters {
 /**
  * The best adapter that `wanted` means ("" means any), asking the sources in their order and no
  * further than needed; `reasons` says why each source that was asked in vain has none.
+ * @param turn of several that are equally good, the one to take, counted from 0 in turn
  * @throws UserError when there is none, saying what there is and what was tried
  */
 export async function searchAdapter(
   sources: readonly AdapterSource[],
   wanted: string,
+  turn = 0,
 ): Promise<{ candidate: Candidate; reasons: ReadonlyMap<AdapterSourceName, string> }> {
   const found: Candidate[] = [];
   const reasons = new Map<AdapterSourceName, string>();
@@ -39,7 +41,9 @@ export async function searchAdapter(
   const likely = sources.filter(isLikely);
   for (const [index, source] of likely.entries()) {
     await ask(source, true);
-    const candidate = found.filter(({ info }) => matches(wanted, info)).sort(byRank)[0];
+    const [best, ...others] = found.filter(({ info }) => matches(wanted, info)).sort(byRank);
+    const equals = [best, ...others].filter((each) => each?.info.kind === best?.info.kind);
+    const candidate = equals[turn % equals.length];
     const next = likely[index + 1];
     if (candidate && (!next || rank(candidate.info.kind) <= rank(bestKind(next.name)))) {
       return { candidate, reasons };

@@ -21,7 +21,7 @@ export type { DeviceOptions } from "./dawn";
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const wanted = options.adapter || adapterVariable();
-  const { candidate, reasons } = await searchAdapter(sourcesFor(options), wanted);
+  const { candidate, reasons } = await searchAdapter(sourcesFor(options), wanted, options.turn);
   const host = {
     companion: () => openDevice({ adapter: candidate.info.name, quiet: true }),
     lavapipeRefusal: reasons.get("lavapipe"),

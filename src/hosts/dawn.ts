@@ -8,6 +8,8 @@ import { compiledBefore, rememberCompiled } from "../platform/compiled";
 export interface DeviceOptions {
   /** `lavapipe`, `swiftshader`, `hardware`, `gpu` or part of an adapter's name, in any case. */
   readonly adapter?: string;
+  /** Of several adapters that are equally good and meant, take this one, counted from 0 in turn. */
+  readonly turn?: number;
   /** Say nothing while a driver is brought. */
   readonly quiet?: boolean;
   /** False compiles shaders without bounds checks: only for kernels that are proven in bounds. */

@@ -5,6 +5,8 @@ import { MpiLibrary, type Request } from "./library";
 /** Milliseconds in which a wait only turns the event loop; then it sleeps in each turn. */
 const EAGER_MS = 3;
 const SLEEP_MS = 1;
+/** Bytes that a broadcast value takes at least. */
+const BLOCK = 1024;
 
 export class Communicator {
   /** Operations begun. */
@@ -70,12 +72,20 @@ export class Communicator {
 
   /** Rank 0's value on all ranks: as JSON. The others' own are ignored. */
   async broadcastValue<T>(value?: T): Promise<T> {
-    const text = this.rank === 0 ? new TextEncoder().encode(JSON.stringify(value)) : undefined;
-    const length = new Float64Array(new ArrayBuffer(8)).fill(text?.length ?? 0);
-    await this.done(this.library.broadcast(new Uint8Array(length.buffer)));
-    const bytes = new Uint8Array(new ArrayBuffer(length[0]!));
-    if (text) bytes.set(text);
-    await this.done(this.library.broadcast(bytes));
+    const text = new TextEncoder().encode(this.rank === 0 ? JSON.stringify(value) : "");
+    // Most fit into one operation: their length, then themselves.
+    const block = new Uint8Array(new ArrayBuffer(BLOCK));
+    const view = new DataView(block.buffer);
+    view.setUint32(0, text.length);
+    if (text.length <= BLOCK - 4) block.set(text, 4);
+    await this.done(this.library.broadcast(block));
+    const length = view.getUint32(0);
+    let bytes = block.subarray(4, 4 + length);
+    if (length > BLOCK - 4) {
+      bytes = new Uint8Array(new ArrayBuffer(length));
+      bytes.set(text);
+      await this.done(this.library.broadcast(bytes));
+    }
     return JSON.parse(new TextDecoder().decode(bytes)) as T;
   }
 

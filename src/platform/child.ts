@@ -18,9 +18,10 @@ export async function runChild(
   args: readonly string[],
   stdio: StdioOptions,
   signal: AbortSignal,
+  env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<number> {
   const detached = process.platform !== "win32"; // there it would open a window
-  const child = spawn(process.execPath, args, { stdio, detached });
+  const child = spawn(process.execPath, args, { stdio, detached, env });
   const end = () => child.kill(endSignalOf(signal));
   signal.addEventListener("abort", end, { once: true });
   if (ends.size === 0) process.on("exit", endAll);

@@ -1,44 +1,13 @@
 /** Tunes thresholds for a run's best weights on its validation patients, at the end of training. */
 import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
-import type { Mask } from "../data/volume";
 import { type Decision, tuneDecision } from "../decision/choose_thresholds";
-import { DEFAULT_RULE, thresholded, withoutFar } from "../decision/found_lesions";
 import { decisionMetadata } from "../decision/stored_decision";
-import {
-  MIN_VOLUMES,
-  type PatientSweep,
-  sweepPatient,
-  THRESHOLDS,
-} from "../decision/threshold_table";
-import type { Memory } from "../gpu/memory";
+import { MIN_VOLUMES, type PatientSweep, THRESHOLDS } from "../decision/threshold_table";
 import { checkpointPaths, type RunFolder, writeDecision } from "./run_folder";
-import { forEachPredictionBy, type ValidationHooks, type ValidationPatient } from "./validate";
 import { loadWeights } from "./weights_file";
 
 /** Results on validation patients, by id. */
 export type Sweeps = ReadonlyMap<string, PatientSweep>;
-
-/**
- * Predicts the validation patients with the best weights as `predict` will: mirrored, where the model
- * says so.
- * @param onMask gets every patient's mask at the probability 0.5
- * @throws the signal's reason when interrupted
- */
-export async function sweepBest(
-  memory: Memory,
-  folder: RunFolder,
-  patients: readonly ValidationPatient[],
-  hooks: ValidationHooks,
-  onMask?: (id: string, mask: Mask) => void,
-): Promise<Sweeps> {
-  const best = loadWeights(checkpointPaths(folder, "best").weights);
-  const sweeps = new Map<string, PatientSweep>();
-  await forEachPredictionBy(memory, best, patients, hooks, ({ patient, truth, near }, map) => {
-    sweeps.set(patient.id, sweepPatient(map, truth, near));
-    onMask?.(patient.id, withoutFar(thresholded(map, DEFAULT_RULE.threshold), near));
-  });
-  return sweeps;
-}
 
 /**
  * Tunes thresholds on these results. They go into the metadata of best.safetensors, whose tensors

@@ -15,6 +15,7 @@ const known = {
   ...{ lesionF1Student: number, lesionF1Momentum: number },
   ...{ gradientLesion: number, gradientOther: number, gradientEmpty: number },
   ...{ selectedAgreement: number, poolAgreement: number },
+  ...{ ranks: number, exchangeShare: number },
   ...{ selectionAgreement: number, selectionOverlap: number },
 } satisfies Record<keyof Metrics, z.ZodType>;
 

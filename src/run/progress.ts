@@ -35,6 +35,15 @@ export function trainingProgress(budget: Budget, options: ProgressOptions = {}):
   };
 }
 
+/** Of all ranks and of one, where there are several. */
+function patchesText({ ranks, exchangeShare }: Metrics, perSecond: number): string {
+  const all = rateText(perSecond, "patches");
+  if (ranks === undefined) return all;
+  const share =
+    exchangeShare === undefined ? "" : `, ${Math.round(100 * exchangeShare)} % exchanging`;
+  return `${all} (${ranks} ranks, ${rateText(perSecond / ranks, "patches")} each${share})`;
+}
+
 /** The parts of the line, most important first: a narrow terminal drops from the end. */
 function trainingFields(m: Metrics, budget: Budget): string[] {
   const total = "iterations" in budget ? `/${budget.iterations}` : "";
@@ -47,7 +56,7 @@ function trainingFields(m: Metrics, budget: Budget): string[] {
   ].join("");
   if (dice) fields.push(`Dice${dice}`);
   if (m.iterationsPerSecond !== undefined) fields.push(rateText(m.iterationsPerSecond, "it"));
-  if (m.patchesPerSecond !== undefined) fields.push(rateText(m.patchesPerSecond, "patches"));
+  if (m.patchesPerSecond !== undefined) fields.push(patchesText(m, m.patchesPerSecond));
   if (m.positiveFraction !== undefined) {
     fields.push(`${Math.round(100 * m.positiveFraction)} % positive`);
   }

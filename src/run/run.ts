@@ -3,13 +3,14 @@ import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
 import type { Mask } from "../data/volume";
 import { decisionText } from "../decision/decision_text";
-import { type PatientSweep, sweepPatient } from "../decision/threshold_table";
-import type { DeviceChoices } from "../infer/window_batch";
+import type { PatientSweep } from "../decision/threshold_table";
+import { RankLost } from "../mpi/watch";
 import type { TrainConfig } from "../settings/config";
 import type { Metrics } from "../train/metrics";
 import type { Statistics, Trainer } from "../train/trainer";
 import { bestMark, modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
-import { decide, type Sweeps, sweepBest } from "./decide";
+import { decide, type Sweeps } from "./decide";
+import type { Lead } from "./lead";
 import type { Observer } from "./observer";
 import { beginRunEvents, type RunEvents } from "./run_events";
 import {
@@ -25,11 +26,11 @@ import { lineageMetadata } from "./start_parameters";
 import { TrainingClock } from "./training_clock";
 import { type Budget, TrainingRates } from "./training_rates";
 import {
-  type OnPatient,
+  type PatientOutcome,
   scoreFields,
-  type ValidationHooks,
+  scoreOf,
   type ValidationPatient,
-  validate,
+  type ValidationTask,
   visitsForTruth,
 } from "./validate";
 import { validationsDue } from "./validation_plan";
@@ -41,8 +42,10 @@ export interface RunOptions {
   /** Of the folder: asked before something is written into it. */
   readonly lock: Pick<FolderLock, "check">;
   readonly patients: readonly ValidationPatient[];
-  /** For validation: the kernels and window batches that the run uses. */
-  readonly choices: DeviceChoices;
+  /** Predicts the patients, in their order. @throws the signal's reason when interrupted */
+  readonly validate: (task: ValidationTask) => Promise<readonly PatientOutcome[]>;
+  /** Where other processes share the work. */
+  readonly lead?: Pick<Lead, "beforeStep" | "metrics" | "slowLines">;
   /** Where a resumed run continues. */
   readonly start: Progress;
   readonly observer: Observer;
@@ -112,11 +115,6 @@ class Run {
     return this.clock.seconds;
   }
 
-  private get hooks(): ValidationHooks {
-    const { signal, choices } = this.o;
-    return { signal, choices, precision: this.config.precision };
-  }
-
   /** Share of the budget that is used up. */
   private get done(): number {
     const { iterations, seconds } = this.config;
@@ -155,7 +153,7 @@ class Run {
     let compiling = true;
     while (!this.hasEnded && !signal.aborted) {
       this.refuseDivergence();
-      await trainer.step(this.done);
+      if (!(await this.step())) break;
       if (compiling) {
         await trainer.drain();
         compiling = false;
@@ -183,6 +181,21 @@ class Run {
     await this.drawCurves();
     const { seconds, bestDice } = this;
     return { iteration: trainer.iteration, seconds, bestDice, interrupted: signal.aborted };
+  }
+
+  /** One iteration; false where a rank was lost. */
+  private async step(): Promise<boolean> {
+    const { trainer, lead } = this.o;
+    const { done } = this;
+    try {
+      await lead?.beforeStep(done);
+      await trainer.step(done);
+      return true;
+    } catch (error) {
+      // The loss of a rank aborts the signal too: what there is, is saved.
+      if (!(error instanceof RankLost)) throw error;
+      return false;
+    }
   }
 
   /** The record comes last: a run that has it is complete. */
@@ -220,7 +233,9 @@ class Run {
     return this.o.trainer.report((statistics: Statistics) => {
       const { poolError, lossScale, skippedSteps, ...rest } = statistics;
       if (!Number.isFinite(rest.loss)) this.diverged ??= rest.iteration;
-      const metrics = { seconds: this.seconds, learningRate, ...rest };
+      const { lead, observer } = this.o;
+      const metrics = { seconds: this.seconds, learningRate, ...rest, ...lead?.metrics() };
+      for (const line of lead?.slowLines() ?? []) observer.note(line);
       const kept = { poolError, lossScale, skippedSteps };
       this.o.lock.check();
       const shown = this.show(metrics);
@@ -233,21 +248,17 @@ class Run {
   private async validateAndSave(): Promise<ReadonlyMap<string, Mask>> {
     await this.save("last");
     const { trainer, patients, folder, signal } = this.o;
-    // Mirroring would cost two to eight times as much.
-    const model = { ...modelInfo(this.config), mirror: "" } as const;
     const predictions = new Map<string, Mask>();
     try {
-      const { memory, state } = trainer;
-      const onPatient: OnPatient = ({ patient, truth, near }, mask, map) => {
-        predictions.set(patient.id, mask);
-        if (this.hasEnded) this.sweeps.set(patient.id, sweepPatient(map, truth, near));
-      };
-      const { hooks } = this;
-      const student = await validate(memory, state.student, model, patients, hooks);
-      const momentum = await validate(memory, state.momentum, model, patients, {
-        ...hooks,
-        onPatient,
-      });
+      const task = { mirrored: false, sweep: false };
+      const byStudent = await this.o.validate({ ...task, weights: "student" });
+      const sweep = this.hasEnded;
+      const byMomentum = await this.o.validate({ ...task, weights: "momentum", sweep });
+      for (const { id, mask, sweep } of byMomentum) {
+        predictions.set(id, mask);
+        if (sweep) this.sweeps.set(id, sweep);
+      }
+      const [student, momentum] = [scoreOf(byStudent), scoreOf(byMomentum)];
       const reached = { iteration: trainer.iteration, seconds: this.seconds };
       const { perPatient, lesionF1PerPatient, ...means } = scoreFields(student, momentum);
       const shown = this.show({ ...reached, ...means });
@@ -275,12 +286,11 @@ class Run {
   /** All metrics of w̄, predicted as `predict` does. */
   private async record(predictions: Map<string, Mask>): Promise<void> {
     const { folder, patients, trainer, signal } = this.o;
-    const { memory, state, config, iteration } = trainer;
+    const { config, iteration } = trainer;
     if (config.mirror !== "" && !this.bestIsLast) {
-      const onPatient: OnPatient = ({ patient }, mask) => predictions.set(patient.id, mask);
-      const hooks = { ...this.hooks, onPatient };
+      const task = { weights: "momentum", mirrored: true, sweep: false } as const;
       try {
-        await validate(memory, state.momentum, modelInfo(config), patients, hooks);
+        for (const { id, mask } of await this.o.validate(task)) predictions.set(id, mask);
       } catch (error) {
         if (error !== signal.reason) throw error;
         return;
@@ -299,14 +309,16 @@ class Run {
    * predictions take the place of the others.
    */
   private async decide(predictions: Map<string, Mask>): Promise<void> {
-    const { trainer, folder, patients, observer, signal } = this.o;
+    const { folder, patients, observer, signal } = this.o;
     if (patients.length === 0) return;
     let sweeps: Sweeps = this.sweeps;
     if (!this.bestIsLast || this.config.mirror !== "") {
       observer.note(`tuning thresholds on ${patients.length} validation patients`);
-      const onMask = (id: string, mask: Mask) => this.bestIsLast && predictions.set(id, mask);
+      const weights = { file: checkpointPaths(folder, "best").weights };
       try {
-        sweeps = await sweepBest(trainer.memory, folder, patients, this.hooks, onMask);
+        const outcomes = await this.o.validate({ weights, mirrored: true, sweep: true });
+        sweeps = new Map(outcomes.map(({ id, sweep }) => [id, sweep!]));
+        if (this.bestIsLast) for (const { id, mask } of outcomes) predictions.set(id, mask);
       } catch (error) {
         if (error !== signal.reason) throw error;
         return;

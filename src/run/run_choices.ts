@@ -40,14 +40,17 @@ export async function chooseForRun(
   return choices;
 }
 
-/** Writes what the run will use into its folder, and says where that is not what it began with. */
+/**
+ * Writes what the run will use into its folder, and says where that is not what it began with.
+ * @returns it, as `keptChoices` takes it
+ */
 export function keepChoices(
   device: Device,
   { kernels, windowBatch: tunedBatch }: DeviceChoices,
   config: TrainConfig,
   folder: RunFolder,
   observer: Observer,
-): void {
+): Readonly<Record<string, string>> {
   const caps = capabilities(device);
   const model = { ...modelInfo(config), precision: config.precision };
   const batch = windowBatch(device, model, tunedBatch?.(model));
@@ -64,11 +67,8 @@ export function keepChoices(
   if (gone.size > 0) {
     observer.note(`kernels that no longer exist: ${[...gone].join(", ")}; others take their place`);
   }
-  const variants = picks.map(
-    ({ op, problem, chosen }) => [problemKey(op, problem), chosen] as const,
-  );
-  writeChoices(folder, {
-    adapter: adapterText(device.info),
-    variants: { ...Object.fromEntries(variants), [windowBatchKey(model)]: `${batch}` },
-  });
+  const chosen = picks.map(({ op, problem, chosen }) => [problemKey(op, problem), chosen] as const);
+  const variants = { ...Object.fromEntries(chosen), [windowBatchKey(model)]: `${batch}` };
+  writeChoices(folder, { adapter: adapterText(device.info), variants });
+  return variants;
 }

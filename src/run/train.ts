@@ -1,58 +1,43 @@
 /** A training run as a function: from its settings to a run folder that is trained, or saved. */
-import type { TuneFlags } from "../choose/tune_options";
-import type { PreparedPatient } from "../data/prepared_cache";
-import { VolumeStore } from "../data/volume_store";
-import { checkPrecision } from "../gpu/capabilities";
+import { UserError } from "../core/errors";
+import type { VolumeStore } from "../data/volume_store";
 import type { Device } from "../gpu/device";
 import { Memory } from "../gpu/memory";
 import type { DeviceChoices } from "../infer/window_batch";
-import type { TrainConfig } from "../settings/config";
-import type { Source } from "../synthesis/sources";
-import { GeneratedPool } from "../train/generated_pool";
-import { Trainer } from "../train/trainer";
-import { lastCheckpoint, loadCheckpoint, type Progress } from "./checkpoint";
+import type { Ranks } from "../mpi/ranks";
+import { type EndSignal, endSignalOf } from "../platform/interruption";
+import type { Trainer } from "../train/trainer";
+import { agree, inputFacts, trainerFacts } from "./agreement";
+import { modelInfo, type Progress, savedIteration } from "./checkpoint";
 import { checkRoom } from "./checkpoint_room";
-import { CohortPairs } from "./cohort_pairs";
-import { pairsOfFolders, syntheticPairs } from "./extra_pairs";
-import { generatedLine, scansToUse, slotsFor, startWorkers } from "./generated_pairs";
-import { lesionLines } from "./lesion_counts";
+import { generatedLine } from "./generated_pairs";
+import { Lead } from "./lead";
 import { orRunLost } from "./lost_run";
 import { NewRun } from "./new_run";
 import type { Observer } from "./observer";
+import { controllerOf } from "./ranks_signal";
 import { type RunResult, runTraining } from "./run";
 import { chooseForRun, keepChoices } from "./run_choices";
 import { type RunFolder, raiseVersion, truncateMetrics } from "./run_folder";
+import { type Inputs, inputsOf } from "./run_inputs";
 import { type FolderLock, lockRunFolder } from "./run_lock";
-import type { SavedSplit } from "./saved_split";
-import { putStart, seenBefore } from "./start_weights";
-import {
-  checkTwins,
-  type DataRequest,
-  newSplit,
-  openData,
-  prepare,
-  savedSplit,
-  splitOf,
-} from "./training_data";
-import type { ValidationPatient } from "./validate";
+import { setUp } from "./set_up";
+import type { TrainRequest, TrainTask } from "./train_task";
+import { predictPatients, type ValidationPatient, type ValidationTask } from "./validate";
 
-export interface TrainRequest extends DataRequest, TuneFlags {
-  readonly config: TrainConfig;
-  /** The run to go on with, whose settings `config` repeats but for the budget; absent: a new one. */
-  readonly resumed?: RunFolder;
-  /** Folder of a new run: in runs/ if absent. */
-  readonly out?: string;
-}
+export type { TrainRequest };
 
 export interface TrainResult extends RunResult {
   /** The run folder. */
   readonly path: string;
+  /** The signal of the system that interrupted it. */
+  readonly endedBy?: EndSignal;
 }
 
 /**
  * Trains a new run, or goes on with one, until its budget is used up or the signal comes.
  * @param signal ends the training with everything saved, as the result's `interrupted` says
- * @throws UserError for data, settings or folders that do not fit
+ * @throws UserError for data, settings or folders that do not fit, and where a rank is lost
  * @throws RunLost where the device is lost; with everything saved up to the last validation
  * @throws the signal's reason where it comes before the run has begun
  */
@@ -62,118 +47,97 @@ export async function train(
   observer: Observer,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<TrainResult> {
-  const { config, resumed, out } = request;
-  const task = { memory: new Memory(device), request, observer, signal };
+  const { config, resumed, out, ranks } = request;
+  const controller = controllerOf(signal, ranks);
+  const task = { memory: new Memory(device), request, observer, signal: controller.signal };
+  const prepared = async (): Promise<Ready> => {
+    const inputs = await (ranks ? ranks.firstOfEachMachine(() => inputsOf(task)) : inputsOf(task));
+    if (ranks) await agree(ranks, inputFacts(device, config, inputs));
+    const choices = await chooseForRun(device, config, resumed, request, observer, task.signal);
+    return { inputs, choices, controller };
+  };
   if (resumed) {
     const lock = lockRunFolder(resumed.path);
     try {
-      return await orRunLost(resumed, async () =>
-        trainIn(resumed, lock, task, await inputsOf(task)),
-      );
+      return await orRunLost(resumed, async () => trainIn(resumed, lock, task, await prepared()));
     } finally {
       lock.release();
     }
   }
   let run = out === undefined ? undefined : NewRun.in(out);
   try {
-    const inputs = await inputsOf(task);
+    const ready = await prepared();
     run ??= NewRun.named(config.preset);
     const { lock } = run;
-    const folder = run.begin(config, inputs.split);
-    return await orRunLost(folder, () => trainIn(folder, lock, task, inputs));
+    const folder = run.begin(config, ready.inputs.split);
+    return await orRunLost(folder, () => trainIn(folder, lock, task, ready));
   } finally {
     run?.release();
   }
 }
 
-interface TrainTask {
-  readonly memory: Memory;
-  readonly request: TrainRequest;
-  readonly observer: Observer;
-  readonly signal: AbortSignal;
-}
-
-interface Inputs {
-  readonly split: SavedSplit;
-  /** Who trains. */
-  readonly sources: readonly PreparedPatient[];
-  /** Who validates. */
-  readonly patients: readonly ValidationPatient[];
+/** What a training needs before its folder is touched. */
+interface Ready {
+  readonly inputs: Inputs;
   readonly choices: DeviceChoices;
-  /** Scans that pairs are generated of while it trains. */
-  readonly scans: readonly Source[];
-}
-
-/** The data, prepared, and the kernels. */
-async function inputsOf({ memory, request, observer, signal }: TrainTask): Promise<Inputs> {
-  const { config, resumed } = request;
-  const { device } = memory;
-  checkPrecision(device, config.precision);
-  observer.note(device.describe(config.precision));
-  const saved = resumed?.split;
-  const cohort = await openData(config, request.data ?? saved?.data ?? undefined, observer);
-  const arms = resumed ? savedSplit(resumed, cohort) : newSplit(cohort, config, request);
-  checkTwins(config, arms);
-  const seen = seenBefore(config, arms);
-  if (seen !== undefined) observer.note(seen);
-  const folders = saved?.trainData ?? request.trainData ?? [];
-  const generate = saved?.generate ?? request.generate ?? [];
-  const scans = scansToUse(generate, config, arms, observer);
-  const pairs = new CohortPairs(memory, config, observer);
-  const given = await pairsOfFolders(folders, arms, observer);
-  await pairs.check([...arms.train, ...given, ...arms.val], signal);
-  const synthetic = await syntheticPairs(config, arms, observer, signal);
-  const extra = { given, synthetic };
-  const prepared = await prepare(memory, config, arms, extra, pairs, observer, signal);
-  const more = given.length + synthetic.length;
-  for (const line of lesionLines(config, prepared, more)) observer.note(line);
-  const choices = await chooseForRun(device, config, resumed, request, observer, signal);
-  return { split: splitOf(cohort, arms, request), ...prepared, choices, scans };
+  /** Aborted by the caller's signal, and by what comes from other ranks. */
+  readonly controller: AbortController;
 }
 
 async function trainIn(
   folder: RunFolder,
   lock: FolderLock,
-  { memory, request: { config, resumed }, observer, signal }: TrainTask,
-  { sources, patients, choices, scans }: Inputs,
+  task: TrainTask,
+  { inputs, choices, controller }: Ready,
 ): Promise<TrainResult> {
+  const { memory, observer, signal } = task;
+  const { config, resumed, ranks } = task.request;
+  const { patients, scans } = inputs;
   if (resumed) raiseVersion(resumed);
   observer.onFolder?.(folder.path);
-  keepChoices(memory.device, choices, config, folder, observer);
-  const store = VolumeStore.create(memory, sources, {
-    half: config.volumePrecision === "f16",
-    budget: config.volumeBudget,
-    patch: config.patch,
-    statistics: config.augment.length > 0,
-    slots: scans.length > 0 ? slotsFor(config) : undefined,
-  });
-  const workers = scans.length > 0 ? startWorkers(scans, config) : undefined;
-  // Interrupted before its first checkpoint, a run starts again from its seed.
-  const checkpoint = resumed && lastCheckpoint(resumed);
-  let start: Progress = { iteration: 0, seconds: 0 };
-  const trainer = await Trainer.create(memory, store, config, {
-    generated: workers && new GeneratedPool(store, workers, config.generatedRefresh),
-    kernels: choices.kernels,
-    start: (flat, specs) => putStart(config, flat, specs),
-    restore:
-      checkpoint &&
-      ((state, specs) => {
-        start = loadCheckpoint(memory, state, specs, checkpoint, (line) => observer.note(line));
-        return start;
-      }),
-  });
+  const variants = keepChoices(memory.device, choices, config, folder, observer);
+  if (ranks) await ranks.broadcastValue(variants);
+  const { trainer, store, start, isSaved, release } = await setUp(task, inputs, choices);
   try {
-    checkRoom(folder, trainer.specs, checkpoint ? 1 : 2);
+    checkRoom(folder, trainer.specs, isSaved ? 1 : 2);
     if (resumed) resumeMetrics(resumed, start, observer);
     for (const line of planLines(trainer, store, folder, start)) observer.note(line);
-    if (workers) observer.note(generatedLine(config, scans.length));
-    const run = { trainer, folder, lock, patients, choices, start, observer, signal };
-    return { path: folder.path, ...(await runTraining(run)) };
+    if (scans.length > 0) observer.note(generatedLine(config, scans.length));
+    const model = modelInfo(config);
+    const hooks = { signal, choices, precision: config.precision };
+    const predict = (asked: ValidationTask, whom: readonly ValidationPatient[]) =>
+      predictPatients(memory, trainer.state, model, asked, whom, hooks);
+    const lead = ranks && new Lead({ ranks, patients, predict, controller }, config);
+    if (ranks) await agree(ranks, await trainerFacts(memory, trainer));
+    const validate = lead
+      ? (asked: ValidationTask) => lead.validate(asked)
+      : (asked: ValidationTask) => predict(asked, patients);
+    if (ranks) ranks.events.times = () => trainer.shards?.times ?? { computing: 0, exchanging: 0 };
+    const run = { trainer, folder, lock, patients, validate, lead, start, observer, signal };
+    const result = await orRankLost(folder, ranks, () => runTraining(run));
+    await lead?.end();
+    const endedBy = result.interrupted ? endSignalOf(signal) : undefined;
+    return { path: folder.path, ...result, endedBy };
   } finally {
-    await workers?.close();
-    trainer.release();
-    store.release();
+    await release();
   }
+}
+/** @throws UserError where a rank was lost, which says how to go on */
+async function orRankLost<T>(
+  run: RunFolder,
+  ranks: Ranks | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    const result = await work();
+    if (!ranks?.lost) return result;
+  } catch (error) {
+    if (!ranks?.lost) throw error;
+  }
+  throw new UserError(
+    `${ranks.lost.message}; the run is saved up to iteration ${savedIteration(run)}: go on by the same ` +
+      `command with --resume ${run.path}`,
+  );
 }
 
 /** Reports that came after the checkpoint are made again; those before it may be gone. */

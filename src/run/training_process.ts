@@ -1,6 +1,7 @@
 /** `bun run train` in a process of its own: the memory of its device is free again when it ends. */
 import type { StdioOptions } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { withoutLauncher } from "../mpi/launch";
 import { runChild } from "../platform/child";
 import { endSignalOf, exitCodeOf } from "../platform/interruption";
 
@@ -18,5 +19,6 @@ export async function trainInProcess(
   signal: AbortSignal,
 ): Promise<number> {
   if (signal.aborted) return exitCodeOf(endSignalOf(signal));
-  return runChild([TRAIN, ...args], stdio, signal);
+  // It trains alone, even where this process is one of several that a launcher has started.
+  return runChild([TRAIN, ...args], stdio, signal, withoutLauncher(process.env));
 }

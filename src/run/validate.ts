@@ -11,6 +11,7 @@ import { loadPair } from "../data/patient";
 import type { PreparedPatient } from "../data/prepared_cache";
 import type { Mask, Volume } from "../data/volume";
 import { DEFAULT_RULE, thresholded, withoutFar } from "../decision/found_lesions";
+import { type PatientSweep, sweepPatient } from "../decision/threshold_table";
 import { overlap } from "../eval/dice";
 import { MSSEG2_RULE } from "../eval/lesion_detection";
 import { compareLesions } from "../eval/lesions";
@@ -23,6 +24,8 @@ import type { DeviceChoices } from "../infer/window_batch";
 import { unetParameters } from "../nn/parameters";
 import { type FlatParameters, flatParameters } from "../nn/weights";
 import { warpTo } from "../register/warp";
+import type { TrainState } from "../train/state";
+import { loadWeights } from "./weights_file";
 
 export interface ValidationPatient {
   readonly patient: Patient;
@@ -129,9 +132,6 @@ export async function forEachPredictionBy(
   }
 }
 
-/** Gets the mask at 0.5 and the map that it was made of. */
-export type OnPatient = (patient: ValidationPatient, prediction: Mask, map: Volume) => void;
-
 /** The scores of both networks, as a line of `metrics.jsonl` holds them. */
 export function scoreFields(student: Score, momentum: Score) {
   return {
@@ -147,28 +147,74 @@ export function scoreFields(student: Score, momentum: Score) {
   };
 }
 
-/** Predicts every patient. @throws the signal's reason when interrupted */
-export async function validate(
+/** Validation patients that are to be predicted, and by which weights. */
+export interface ValidationTask {
+  /** Those that are trained, or the weights of a file. */
+  readonly weights: "student" | "momentum" | { readonly file: string };
+  /** As the model says; without it, windows are not mirrored, which costs two to eight times as much. */
+  readonly mirrored: boolean;
+  /** Whether thresholds are to be tuned on the outcome. */
+  readonly sweep: boolean;
+}
+
+/** The outcome of one patient, at a probability of 0.5. */
+export interface PatientOutcome {
+  readonly id: string;
+  readonly mask: Mask;
+  readonly dice: number;
+  readonly hasLesions: boolean;
+  /** Lesion F1 of the challenge; null for a patient without lesions. */
+  readonly f1: number | null;
+  readonly sweep?: PatientSweep;
+}
+
+function outcomeOf(
+  { patient, truth, near }: ValidationPatient,
+  map: Volume,
+  { sweep }: ValidationTask,
+): PatientOutcome {
+  const mask = withoutFar(thresholded(map, DEFAULT_RULE.threshold), near);
+  const { dice, truePositives, falseNegatives } = overlap(truth.data, mask.data);
+  const { f1 } = compareLesions(truth, mask, MSSEG2_RULE, 6);
+  return {
+    ...{ id: patient.id, mask, dice, f1, hasLesions: truePositives + falseNegatives > 0 },
+    sweep: sweep ? sweepPatient(map, truth, near) : undefined,
+  };
+}
+
+/** Predicts patients for a training. @throws the signal's reason when interrupted */
+export async function predictPatients(
   memory: Memory,
-  params: FlatParameters,
+  state: Pick<TrainState, "student" | "momentum">,
   model: ModelInfo,
+  task: ValidationTask,
   patients: readonly ValidationPatient[],
-  hooks: ValidationHooks & { readonly onPatient?: OnPatient } = {},
-): Promise<Score> {
+  hooks: ValidationHooks,
+): Promise<PatientOutcome[]> {
+  const outcomes: PatientOutcome[] = [];
+  const visit = (each: ValidationPatient, map: Volume) => {
+    outcomes.push(outcomeOf(each, map, task));
+  };
+  const { weights } = task;
+  if (typeof weights === "object") {
+    await forEachPredictionBy(memory, loadWeights(weights.file), patients, hooks, visit);
+  } else {
+    const asked = task.mirrored ? model : { ...model, mirror: "" as const };
+    await forEachPrediction(memory, state[weights], asked, patients, hooks, visit);
+  }
+  return outcomes;
+}
+
+/** The score of all patients together. */
+export function scoreOf(outcomes: readonly PatientOutcome[]): Score {
+  const meanOf = (values: readonly number[]) => (values.length > 0 ? mean(values) : undefined);
   const perPatient: Record<string, number> = {};
   const lesionF1PerPatient: Record<string, number> = {};
-  const withLesions: number[] = [];
-  await forEachPrediction(memory, params, model, patients, hooks, (each, map) => {
-    const { patient, truth, near } = each;
-    const prediction = withoutFar(thresholded(map, DEFAULT_RULE.threshold), near);
-    const { dice, truePositives, falseNegatives } = overlap(truth.data, prediction.data);
-    perPatient[patient.id] = dice;
-    if (truePositives + falseNegatives > 0) withLesions.push(dice);
-    const { f1 } = compareLesions(truth, prediction, MSSEG2_RULE, 6);
-    if (f1 !== null) lesionF1PerPatient[patient.id] = f1;
-    hooks.onPatient?.(each, prediction, map);
-  });
+  for (const { id, dice, f1 } of outcomes) {
+    perPatient[id] = dice;
+    if (f1 !== null) lesionF1PerPatient[id] = f1;
+  }
+  const dice = meanOf(outcomes.flatMap(({ hasLesions, dice }) => (hasLesions ? [dice] : [])));
   const f1s = Object.values(lesionF1PerPatient);
-  const meanOf = (values: readonly number[]) => (values.length > 0 ? mean(values) : undefined);
-  return { dice: meanOf(withLesions), perPatient, lesionF1: meanOf(f1s), lesionF1PerPatient };
+  return { dice, perPatient, lesionF1: meanOf(f1s), lesionF1PerPatient };
 }

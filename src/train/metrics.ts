@@ -13,11 +13,18 @@ export interface MiningTelemetry {
   readonly selectionOverlap?: number;
 }
 
+/** Of a training that several processes share. */
+export interface SharingMetrics {
+  readonly ranks?: number;
+  /** Share of the time in iterations that they exchange gradients and errors, 0 to 1. */
+  readonly exchangeShare?: number;
+}
+
 /**
  * One line of `metrics.jsonl`. Numbers that do not exist for a line (no validation was due, one
  * iteration was not enough to measure a rate) are left out, never null or NaN.
  */
-export interface Metrics extends MiningTelemetry {
+export interface Metrics extends MiningTelemetry, SharingMetrics {
   /** Iterations finished, counted from 1 over all resumed sessions. */
   readonly iteration: number;
   /** Training time in seconds, summed over all resumed sessions. */

@@ -3,7 +3,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readSafetensors } from "../../src/data/safetensors_file";
 
-const TIMES = ["seconds", "secondsLeft", "iterationsPerSecond", "patchesPerSecond"];
+const TIMES = [
+  ...["seconds", "secondsLeft", "iterationsPerSecond", "patchesPerSecond"],
+  ...["ranks", "exchangeShare"], // of the processes that shared it
+];
 
 /** Without times, at any depth. */
 const timeless = (text: string): unknown =>

@@ -54,7 +54,8 @@ function withRunOptions(command: Command): void {
       "--live [port]",
       `a page in the browser that follows the run (default port: ${LIVE_PORT}, or the next free one)`,
       countOption,
-    );
+    )
+    .option("--no-mpi", "train alone, though mpirun or srun started several processes");
 }
 
 function withSetting(command: Command, name: SettingName): void {

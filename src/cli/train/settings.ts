@@ -38,6 +38,7 @@ export interface TrainFlags extends TuneFlags {
   readonly budget?: number;
   readonly iterations?: number;
   readonly live?: Live;
+  readonly mpi?: boolean;
   /** Started after the loss of a device (lost_device.ts). */
   readonly afterLoss?: boolean;
   readonly [setting: string]: unknown;
@@ -58,6 +59,7 @@ const OF_A_RESUMED_RUN = [
     "tuneSeconds",
     "afterLoss",
     "live",
+    "mpi",
   ],
 ];
 
@@ -73,13 +75,20 @@ export function checkRunPaths({ data, trainData, generate, from, out, resume }: 
   });
 }
 
-/** The preset, with what was given on the command line. */
-export function newConfig(device: Device, command: Command): TrainConfig {
+/**
+ * The preset, with what was given on the command line.
+ * @param note gets lines for the user
+ */
+export function newConfig(
+  device: Device,
+  command: Command,
+  note: (line: string) => void = say,
+): TrainConfig {
   const options = command.opts<TrainFlags>();
   const adapter = device.info.type === "software" ? "software" : "gpu";
   const preset = presetOf(options.preset ?? DEFAULT_PRESET[adapter]);
   const hint = presetHint(preset, adapter);
-  if (hint !== undefined) say(hint);
+  if (hint !== undefined) note(hint);
   const given = SETTING_NAMES.filter((name) => isGiven(command, attributeOf(name)));
   const changes = Object.fromEntries(given.map((name) => [name, options[attributeOf(name)]]));
   const start = startOf(command);
@@ -90,7 +99,7 @@ export function newConfig(device: Device, command: Command): TrainConfig {
   const own = { ...followed, ...changes, ...budgetOf(options), lineage };
   const config = makeTrainConfig(preset, own);
   checkUse(config, given);
-  if (start) for (const line of startText(start, config)) say(line);
+  if (start) for (const line of startText(start, config)) note(line);
   return config;
 }
 
