@@ -1,0 +1,160 @@
+/**
+ * `bun bench/left_out.ts SCANS [--weights W] [--pairs 15] [--unchanged 15] [--seed 9] [--json FILE]`: how weights do on
+ * generated pairs of scans that they did not see. Each pair is made by the generator, registered and predicted as
+ * `predict` does, and scored with the rule of the MSSEG-2 challenge: false lesions on pairs without anything new,
+ * lesions found by their volume on the others, and the answer to "any new lesion?" on both.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { UserError } from "../src/core/errors";
+import { voxelVolume } from "../src/data/affine";
+import { writeVolume } from "../src/data/nifti_write";
+import type { Mask } from "../src/data/volume";
+import type { Findings } from "../src/decision/findings";
+import { findLesions, matchLesions, minLesionVoxels } from "../src/eval/lesion_detection";
+import { openDevice } from "../src/hosts/bun";
+import { writeAtomically } from "../src/platform/atomic_file";
+import { isWithoutNetwork, loadModels } from "../src/run/models";
+import {
+  checkModels,
+  openPredictor,
+  type Predictor,
+  predictRead,
+  readRequest,
+} from "../src/run/predict_pair";
+import type { Background } from "../src/synthesis/background";
+import { type GeneratedPair, generatePair } from "../src/synthesis/generate";
+import { keptBackground } from "../src/synthesis/kept_background";
+import { findMasks, findSources, shapesOfMasks } from "../src/synthesis/sources";
+import { makeCommand, say } from "../src/terminal/command";
+import { runMain } from "../src/terminal/main";
+import { countOption, numberOption, pathsOption } from "../src/terminal/options";
+import { printResult } from "../src/terminal/result";
+import { table } from "../src/terminal/text_table";
+
+interface Options {
+  readonly weights?: string[];
+  readonly pairs: number;
+  readonly unchanged: number;
+  readonly seed: number;
+  readonly json?: string;
+  readonly masks?: string;
+}
+
+/** Lower bounds of the classes of volume, mm³. */
+const CLASSES = [0, 30, 100, 300] as const;
+const NOTES = { note: () => {} };
+
+interface Score {
+  readonly answer: boolean;
+  /** Each true lesion's volume, mm³, and whether it was found. */
+  readonly lesions: readonly { readonly mm3: number; readonly found: boolean }[];
+  readonly falseLesions: number;
+}
+
+interface Scored extends Score {
+  readonly index: number;
+  readonly scan: string;
+}
+
+const program = makeCommand(
+  "left_out",
+  "Scores weights on generated pairs of scans they never saw.",
+)
+  .argument("<scans>", "folder of scans, as of synthesise")
+  .option("-w, --weights <files>", "as of predict", pathsOption)
+  .option("--pairs <n>", "pairs with new lesions", countOption, 15)
+  .option("--unchanged <n>", "pairs without", countOption, 15)
+  .option("--masks <dir>", "lesion masks, as of synthesise")
+  .option("--seed <n>", "of the generator", numberOption, 9)
+  .option("--json <file>", "every pair");
+program.parse();
+await runMain(async () => {
+  const options = program.opts<Options>();
+  const sources = findSources([program.args[0]!]);
+  const backgrounds: Background[] = [];
+  for (const source of sources) backgrounds.push(await keptBackground(source));
+  const shapes = options.masks === undefined ? [] : await shapesOfMasks(findMasks(options.masks));
+  if (isWithoutNetwork(options.weights)) throw new UserError("--weights: name a network");
+  const models = loadModels(options.weights ?? [], {});
+  const request = { models, precision: "f32", tune: "off", tuneSeconds: 0 } as const;
+  const bias = checkModels(request, NOTES);
+  const predictor = await openPredictor(request, bias, () => openDevice({ quiet: true }), NOTES);
+  const wanted = { changed: options.pairs, unchanged: options.unchanged };
+  const all: Scored[] = [];
+  for (let index = 0; wanted.changed + wanted.unchanged > 0; index++) {
+    const background = backgrounds[index % backgrounds.length]!;
+    const pair = generatePair(background, shapes, options.seed, index);
+    const kind = pair.truth.data.includes(1) ? "changed" : "unchanged";
+    if (wanted[kind] === 0) continue;
+    wanted[kind]--;
+    const row = { index, scan: background.name, ...(await scoreOf(predictor, pair)) };
+    all.push(row);
+    const found = row.lesions.filter((lesion) => lesion.found).length;
+    say(
+      `pair ${index} ${row.scan}: ${found} of ${row.lesions.length} found, ${row.falseLesions} false, ` +
+        `any new lesion: ${row.answer ? "yes" : "no"}`,
+    );
+  }
+  printSummary(all);
+  if (options.json) writeAtomically(options.json, `${JSON.stringify(all, undefined, 1)}\n`);
+  process.exit(0);
+});
+
+async function scoreOf(predictor: Predictor, pair: GeneratedPair): Promise<Score> {
+  const folder = mkdtempSync(join(tmpdir(), "voxgrad-left-out-"));
+  const [t1, t2] = [join(folder, "visit1.nii"), join(folder, "visit2.nii")];
+  try {
+    await writeVolume(t1, pair.visit1);
+    await writeVolume(t2, pair.visit2);
+    const read = await readRequest({ ...predictor.request, t1, t2 }, NOTES);
+    const { findings } = await predictRead(predictor, read, NOTES);
+    return scored(pair, findings);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** True lesions and found ones, matched. */
+function scored({ truth }: GeneratedPair, { mask, newLesions }: Findings): Score {
+  const volume = voxelVolume(truth.affine);
+  const lesionsIn = ({ data, size }: Mask) => findLesions(data, size, minLesionVoxels(volume));
+  const [real, predicted] = [lesionsIn(truth), lesionsIn(mask)];
+  const match = matchLesions(real, predicted);
+  return {
+    answer: newLesions,
+    lesions: match.reference.map((verdict, k) => ({
+      mm3: real.voxels(k + 1).length * volume,
+      found: verdict === "detected",
+    })),
+    falseLesions: match.predicted.filter((verdict) => verdict !== "detected").length,
+  };
+}
+
+function printSummary(scored: readonly Scored[]): void {
+  const [changed, unchanged] = [true, false].map((has) =>
+    scored.filter(({ lesions }) => lesions.length > 0 === has),
+  ) as [Scored[], Scored[]];
+  const lesions = scored.flatMap((pair) => pair.lesions);
+  const rows = CLASSES.map((least, k) => {
+    const next = CLASSES[k + 1] ?? Number.POSITIVE_INFINITY;
+    const those = lesions.filter(({ mm3 }) => mm3 > least && mm3 <= next);
+    const found = those.filter((lesion) => lesion.found).length;
+    return [
+      `above ${least} mm³${k + 1 < CLASSES.length ? ` to ${next}` : ""}`,
+      `${found}`,
+      `${those.length}`,
+    ];
+  });
+  printResult(table([["volume", "found", "of"], ...rows]).join("\n"));
+  const sum = (pairs: readonly Scored[]) => pairs.reduce((n, pair) => n + pair.falseLesions, 0);
+  const said = (pairs: readonly Scored[], answer: boolean) =>
+    `${pairs.filter((pair) => pair.answer === answer).length} of ${pairs.length}`;
+  const large = lesions.filter(({ mm3 }) => mm3 > 30);
+  printResult(
+    `found above 30 mm³: ${large.filter((lesion) => lesion.found).length} of ${large.length}\n` +
+      `pairs without new lesions: ${sum(unchanged)} false lesions on ${unchanged.length}; answered "no": ${said(unchanged, false)}\n` +
+      `pairs with new lesions: ${sum(changed)} false lesions on ${changed.length}; answered "yes": ${said(changed, true)}`,
+  );
+}
