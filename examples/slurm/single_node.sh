@@ -80,7 +80,12 @@ END
 
 stop() {
   if [ -f "$dir/slurm.conf" ]; then
-    SLURM_CONF=$dir/slurm.conf scancel --user="$(id -un)" 2>/dev/null || true
+    export SLURM_CONF=$dir/slurm.conf
+    scancel --user="$(id -un)" 2>/dev/null || true
+    for _ in $(seq 40); do # Jobs outlive the daemons.
+      [ -n "$(squeue --noheader 2>/dev/null)" ] || break
+      sleep 1
+    done
   fi
   local pid_file
   for pid_file in "$dir"/slurmd.pid "$dir"/slurmctld.pid "$dir"/munge/pid; do
