@@ -20,7 +20,7 @@ export const GPU: Capabilities = {
  * Variants that are made for GPUs, by their names: tiles in workgroup memory, between barriers. A
  * software adapter takes minutes to compile them.
  */
-export const FOR_GPUS = /^(blocked|matrix)_/;
+export const FOR_GPUS = /^(blocked|matrix|uniform|sparing)_/;
 
 /**
  * Choices for a test that is about something else than kernels. In f16 a software adapter would take

@@ -86,3 +86,25 @@ test("every chip of the table has an architecture, and every kernel of it a name
   expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
   expect(all.filter(({ isDefault }) => !isDefault).length).toBeGreaterThan(10);
 });
+
+test("AMD's chips have default convolutions of their own, other GPUs what they had", () => {
+  const kernels = (architecture: string) => {
+    const caps = { ...amdGpu("gcn-5"), architecture };
+    const all = launches(caps, false).map(({ kernel, variant }) => `${kernel} ${variant ?? ""}`);
+    return all.filter((name) => /^conv3d_(uniform|blocked)/.test(name));
+  };
+  expect(new Set(kernels("amd gcn-5"))).toEqual(
+    new Set([
+      "conv3d_uniform uniform_1024x8",
+      "conv3d_uniform uniform_512x8",
+      "conv3d_blocked_dw sparing_2x16_8x4",
+      "conv3d_blocked_dw sparing_4x16_8x4",
+    ]),
+  );
+  expect(kernels("amd rdna-3")).toContain("conv3d_uniform uniform_1024x8");
+  expect(kernels("amd rdna-3")).toContain("conv3d_blocked_dw blocked_8x16_8x4");
+  for (const other of ["nvidia ampere", ""]) {
+    expect(kernels(other)).toContain("conv3d_blocked blocked_512x16");
+    expect(kernels(other).filter((name) => /uniform|sparing/.test(name))).toEqual([]);
+  }
+});

@@ -190,6 +190,7 @@ function channelsIn(all: Float32Array, [, total = 0]: Shape, t: Tensor): Float32
 export const BLOCKED: readonly Readonly<Record<string, string>>[] = [
   { conv3d: "blocked_512x16", conv3d_dx: "blocked_512x16", conv3d_dw: "blocked_8x16_8x4" },
   { conv3d: "blocked_1024x8", conv3d_dx: "blocked_256x16", conv3d_dw: "blocked_2x16_16x8" },
+  { conv3d: "uniform_1024x8", conv3d_dx: "uniform_512x8", conv3d_dw: "sparing_4x16_8x4" },
 ];
 
 /** Gradients of biases before a norm are sums that nearly cancel: measured by those of the weights. */
@@ -200,7 +201,7 @@ export function testAgreement(device: Device, kernels: "own" | "blocked"): void 
   const own = capabilities(device);
   const caps = kernels === "own" ? own : { ...own, kind: "hardware" as const };
   for (const [i, c] of CASES.entries()) {
-    const variants = kernels === "own" ? {} : BLOCKED[i % 2]!;
+    const variants = kernels === "own" ? {} : BLOCKED[i % BLOCKED.length]!;
     const id = [c.id, ...Object.values(variants)].join(" ");
     test(`${id}: fused and plain agree with float64`, async () => {
       const values = valuesOf(c);

@@ -14,7 +14,7 @@ import type { ConvTensors, ConvVariant, Geometry, GradientTensors } from "./cont
 import { packWeights } from "./pack";
 
 /** What a workgroup computes; `blocked_512x16` has 512 voxels by 16 output channels. */
-interface Tile {
+export interface Tile {
   readonly voxels: number;
   /** A multiple of 8. */
   readonly channels: number;
@@ -31,8 +31,8 @@ const TILES: readonly Tile[] = [
   { voxels: 1024, channels: 8 },
 ];
 
-/** Edges of a tile for rows of W voxels. */
-function shape({ voxels, channels: CB }: Tile, W: number) {
+/** Edges of a tile for rows of W voxels, and its channels. */
+export function shape({ voxels, channels: CB }: Tile, W: number) {
   const TX = W > 16 ? 32 : W > 8 ? 16 : 8;
   const TY = voxels / TX >= 32 ? 8 : 4;
   return { TX, TY, TZ: voxels / (TX * TY), CB };
@@ -53,7 +53,8 @@ function supported(tile: Tile, { maxInvocations, maxWorkgroupBytes }: Capabiliti
   return threads(tile) <= maxInvocations && bytes <= maxWorkgroupBytes;
 }
 
-function tilesOf(tile: Tile, { D, H, W }: Geometry): number {
+/** Tiles that a sample takes. */
+export function tilesOf(tile: Tile, { D, H, W }: Geometry): number {
   const { TX, TY, TZ } = shape(tile, W);
   return ceilDiv(W, TX) * ceilDiv(H, TY) * ceilDiv(D, TZ);
 }
@@ -105,30 +106,46 @@ export const blockedVariants: readonly ConvVariant[] = TILES.map((tile) => ({
  */
 interface Block {
   readonly inputs: number;
-  /** A multiple of 4, at most 10 · (across + 1): the scratch of the shader has room for no more. */
+  /**
+   * A multiple of 4, at most 10 · (across + 1), half of that if sparing: the scratch of the shader has
+   * room for no more.
+   */
   readonly outputs: number;
   /** Vectors of a column's row. */
   readonly across: number;
   readonly rows: 4 | 8;
+  /** With half the registers a thread, for AMD's GCN: SPARING of the shader. */
+  readonly sparing?: true;
 }
 
-/** For most convolutions, for small volumes, and for the first one: the first two fit into 16 KiB. */
+/**
+ * For most convolutions, for small volumes, and for the first one: the first two fit into 16 KiB. Then
+ * the same, sparing; their workgroups have 96 or 192 threads, whole parts of what a GCN SIMD can hold.
+ */
 export const BLOCKS: readonly Block[] = [
   { inputs: 8, outputs: 16, across: 2, rows: 4 },
   { inputs: 8, outputs: 16, across: 1, rows: 4 },
   { inputs: 2, outputs: 16, across: 4, rows: 8 },
+  { inputs: 4, outputs: 16, across: 2, rows: 4, sparing: true },
+  { inputs: 8, outputs: 8, across: 1, rows: 4, sparing: true },
+  { inputs: 2, outputs: 16, across: 2, rows: 4, sparing: true },
 ];
 
-export const blockName = ({ inputs, outputs, across, rows }: Block): string =>
-  `blocked_${inputs}x${outputs}_${4 * across}x${rows}`;
+export const blockName = ({ inputs, outputs, across, rows, sparing }: Block): string =>
+  `${sparing ? "sparing" : "blocked"}_${inputs}x${outputs}_${4 * across}x${rows}`;
 
-/** Threads: a plane of the kernel, an input and 4 output channels and a vector of the row each. */
-const blockThreads = ({ inputs, outputs, across }: Block) => 3 * inputs * (outputs / 4) * across;
+/** Output channels of a thread. */
+const eachOf = ({ sparing }: Block) => (sparing ? 2 : 4);
+
+/** Threads: a plane of the kernel, an input and some output channels and a vector of the row each. */
+const blockThreads = (block: Block) =>
+  3 * block.inputs * (block.outputs / eachOf(block)) * block.across;
 
 export function blockSupported(block: Block, caps: Capabilities): boolean {
   const { inputs, outputs, rows, across } = block;
+  const each = eachOf(block);
   const planes = 4 * inputs * (across + 1) * (rows + 3);
-  const bytes = 16 * (planes + (outputs / 2) * across * (4 * rows + 1));
+  const bytes = 16 * (planes + 2 * (outputs / each) * across * (each * rows + 1));
   return blockThreads(block) <= caps.maxInvocations && bytes <= caps.maxWorkgroupBytes;
 }
 
@@ -173,7 +190,7 @@ export function blockedWeightParts(
   const parts = g.tensor("dw_partial", [SPLITS, COUT, CIN, 3, 3, 3]);
   const { from, NORM, layout } = sourceOf(g, x);
   const WIDTH = vectorWidth(W);
-  const how = { CI, CO, SIDES, TY, WIDTH, NORM };
+  const how = { CI, CO, SIDES, TY, WIDTH, NORM, SPARING: block.sparing === true };
   const args = { N, CIN, COUT, ...layout, D, H, W, SPLITS };
   g.emit(blockedDw(WIDTH), { ...from, dy, parts }, how, args);
   return parts;

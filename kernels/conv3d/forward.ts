@@ -16,6 +16,7 @@ import {
 import { matrixVariants } from "./matrix";
 import { packWeights } from "./pack";
 import { emitPoint, pointFits } from "./point";
+import { uniformVariants } from "./uniform";
 import {
   emitWinograd,
   type WinogradKind,
@@ -103,5 +104,6 @@ export const convVariants: readonly ConvVariant[] = [
   { name: "plain", supported: () => true, emit: emitPlain },
   ...blockedVariants,
   ...matrixVariants,
+  ...uniformVariants,
   { name: "naive", supported: () => true, slowOn: EVERYWHERE, f16: true, emit: emitNaive },
 ];

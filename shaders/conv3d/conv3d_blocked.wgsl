@@ -184,6 +184,7 @@ fn put(h: u32, lane: u32) {
   }
 }
 
+// shared: add_products
 fn add_products(sums: mat4x4f, v: vec4f, w: vec4f) -> mat4x4f {
   return mat4x4f(
     fma(v, vec4f(w.x), sums[0]),
@@ -192,6 +193,7 @@ fn add_products(sums: mat4x4f, v: vec4f, w: vec4f) -> mat4x4f {
     fma(v, vec4f(w.w), sums[3]),
   );
 }
+// end
 
 // One tap of the kernel, `tap` of plane kz, for a vector of each row of voxels.
 fn multiply(va: vec4f, vb: vec4f, w: vec2u, tap: u32) {
@@ -260,6 +262,7 @@ fn store(co: u32, i: u32, count: u32, sums: mat4x4f) {
   store_row(i + 3u * size, sums[3], select(0u, count, co + 3u < args.COUT));
 }
 
+// shared: row_deviations
 // Sum and sum of squares of `count` voxels, less `origin`.
 fn deviations(v: vec4f, origin: f32, count: u32) -> vec2f {
   let d = select(vec4f(), v - origin, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
@@ -274,6 +277,7 @@ fn row_deviations(sums: mat4x4f, origin: vec4f, count: u32) -> mat2x4f {
   let e3 = deviations(sums[3], origin.w, count);
   return mat2x4f(vec4f(e0.x, e1.x, e2.x, e3.x), vec4f(e0.y, e1.y, e2.y, e3.y));
 }
+// end
 
 fn put_deviations(at: u32, a: mat4x4f, b: mat4x4f, count: vec2u) {
   let origin = taps[0][0][at % (2u * OCTETS)];

@@ -44,9 +44,13 @@ const CO: u32 = 16u; // and output channels, a multiple of 4
 const SIDES: u32 = 2u; // vectors of a row
 const TY: u32 = 4u; // or 8
 const NORM: bool = false;
+// For GPUs with few registers for each lane, which wait by changing to another wave: a thread has 2
+// output channels, loads nothing ahead, and a row of x only before its turn.
+const SPARING: bool = false;
 
-const FOURS: u32 = CO / 4u;
-const TASKS: u32 = 3u * CI * FOURS; // threads for each vector of a row
+const EACH: u32 = select(4u, 2u, SPARING); // output channels of a thread
+const GROUPS: u32 = CO / EACH;
+const TASKS: u32 = 3u * CI * GROUPS; // threads for each vector of a row
 const WG: u32 = SIDES * TASKS;
 const ROWS: u32 = TY + 2u;
 const CELLS: u32 = SIDES + 1u; // vectors of a row of x: its edges (.w left, .x right), then voxels
@@ -56,8 +60,8 @@ const DY_LOADS: u32 = (CO * TY * SIDES + WG - 1u) / WG;
 
 // Four planes, channel and cell; row. The odd lengths put lanes side by side on different banks.
 var<workgroup> xs: array<array<vec4f, ROWS + 1u>, 4u * CI * CELLS>;
-// Two planes, four channels and vector; row and channel of the four.
-var<workgroup> grads: array<array<vec4f, 4u * TY + 1u>, 2u * FOURS * SIDES>;
+// Two planes, EACH channels and vector; row and channel of those.
+var<workgroup> grads: array<array<vec4f, EACH * TY + 1u>, 2u * GROUPS * SIDES>;
 
 // Where the walk goes next: the plane in the column, D for the one of zeros after it, which is also
 // the one before the next column; the column's corner and its sample.
@@ -70,6 +74,7 @@ var<private> n: u32;
 var<private> quads: array<vec4f, X_LOADS>;
 var<private> quadAt: array<u32, X_LOADS>;
 var<private> quadIn: array<u32, X_LOADS>;
+var<private> quadHere: array<bool, X_LOADS>;
 var<private> quadNorm: array<vec3f, X_LOADS>;
 var<private> edges: array<vec2f, EDGE_LOADS>; // left and right
 var<private> edgeAt: array<vec2u, EDGE_LOADS>;
@@ -78,6 +83,7 @@ var<private> edgeNorm: array<vec3f, EDGE_LOADS>;
 var<private> dys: array<vec4f, DY_LOADS>;
 var<private> dyAt: array<u32, DY_LOADS>;
 var<private> dyIn: array<u32, DY_LOADS>;
+var<private> dyHere: array<bool, DY_LOADS>;
 // The thread's sums, a matrix for each output channel: a column for ky, a row for kx.
 var<private> a0: mat3x3f;
 var<private> a1: mat3x3f;
@@ -155,6 +161,7 @@ fn place(ci: u32, co: u32, lane: u32) {
     let yy = y0 + i / SIDES % ROWS - 1u;
     let xx = x0 + i % SIDES * 4u;
     let inside = c < CI && ci + c < args.CIN && yy < args.H && xx < args.W;
+    quadHere[k] = inside;
     quadIn[k] = select(0u, min(4u, args.W - xx), inside);
     quadAt[k] = select(0u, (base + c * size + yy * args.W + xx) / WIDTH, inside);
     if (NORM) {
@@ -179,6 +186,7 @@ fn place(ci: u32, co: u32, lane: u32) {
     let yy = y0 + i / SIDES % TY;
     let xx = x0 + i % SIDES * 4u;
     let inside = c < CO && co + c < args.COUT && yy < args.H && xx < args.W;
+    dyHere[k] = inside;
     dyIn[k] = select(0u, min(4u, args.W - xx), inside);
     let at = ((n * args.COUT + co + c) * args.D * args.H + yy) * args.W + xx;
     dyAt[k] = select(0u, at / WIDTH, inside);
@@ -212,6 +220,15 @@ fn masked(v: vec4f, count: u32) -> vec4f {
 }
 // end
 
+// What lies inside of the volume: `here` says the same as `count` where rows are whole vectors, in what
+// on AMD takes no register of the lane.
+fn inside(v: vec4f, count: u32, here: bool) -> vec4f {
+  if (SPARING && WIDTH == 4u) {
+    return select(vec4f(), v, here);
+  }
+  return masked(v, count);
+}
+
 // Puts what was fetched, or a plane of zeros, where step u will look for it.
 fn put(u: u32, lane: u32) {
   let to = u % 4u * CI;
@@ -224,7 +241,7 @@ fn put(u: u32, lane: u32) {
         v = max((v - quadNorm[k].x) * quadNorm[k].y + quadNorm[k].z, vec4f());
       }
       let cell = (to + i / (SIDES * ROWS)) * CELLS + 1u + i % SIDES;
-      xs[cell][i / SIDES % ROWS] = masked(v, select(0u, quadIn[k], filled));
+      xs[cell][i / SIDES % ROWS] = inside(v, select(0u, quadIn[k], filled), quadHere[k] && filled);
     }
   }
   for (var k = 0u; k < EDGE_LOADS; k++) {
@@ -242,8 +259,8 @@ fn put(u: u32, lane: u32) {
     let i = k * WG + lane;
     if (i < CO * TY * SIDES) {
       let c = i / (SIDES * TY);
-      let cell = (u % 2u * FOURS + c / 4u) * SIDES + i % SIDES;
-      grads[cell][i / SIDES % TY * 4u + c % 4u] = masked(dys[k], dyIn[k]);
+      let cell = (u % 2u * GROUPS + c / EACH) * SIDES + i % SIDES;
+      grads[cell][i / SIDES % TY * EACH + c % EACH] = inside(dys[k], dyIn[k], dyHere[k]);
     }
   }
 }
@@ -273,10 +290,12 @@ fn add_products(sums: mat3x3f, d: vec4f, r0: Row, r1: Row, r2: Row) -> mat3x3f {
 
 // Row y of dy in cell g with three rows of x.
 fn multiply(g: u32, y: u32, r0: Row, r1: Row, r2: Row) {
-  a0 = add_products(a0, grads[g][4u * y], r0, r1, r2);
-  a1 = add_products(a1, grads[g][4u * y + 1u], r0, r1, r2);
-  a2 = add_products(a2, grads[g][4u * y + 2u], r0, r1, r2);
-  a3 = add_products(a3, grads[g][4u * y + 3u], r0, r1, r2);
+  a0 = add_products(a0, grads[g][EACH * y], r0, r1, r2);
+  a1 = add_products(a1, grads[g][EACH * y + 1u], r0, r1, r2);
+  if (!SPARING) {
+    a2 = add_products(a2, grads[g][EACH * y + EACH - 2u], r0, r1, r2);
+    a3 = add_products(a3, grads[g][EACH * y + EACH - 1u], r0, r1, r2);
+  }
 }
 
 // Four rows of dy from y on; spelt out, for constant indices.
@@ -284,12 +303,21 @@ fn multiply_rows(g: u32, cells: vec3u, y: u32) {
   let r0 = row_at(cells, y);
   let r1 = row_at(cells, y + 1u);
   let r2 = row_at(cells, y + 2u);
-  let r3 = row_at(cells, y + 3u);
-  let r4 = row_at(cells, y + 4u);
-  multiply(g, y, r0, r1, r2);
-  multiply(g, y + 1u, r1, r2, r3);
-  multiply(g, y + 2u, r2, r3, r4);
-  multiply(g, y + 3u, r3, r4, row_at(cells, y + 5u));
+  if (SPARING) {
+    multiply(g, y, r0, r1, r2);
+    let r3 = row_at(cells, y + 3u);
+    multiply(g, y + 1u, r1, r2, r3);
+    let r4 = row_at(cells, y + 4u);
+    multiply(g, y + 2u, r2, r3, r4);
+    multiply(g, y + 3u, r3, r4, row_at(cells, y + 5u));
+  } else {
+    let r3 = row_at(cells, y + 3u);
+    let r4 = row_at(cells, y + 4u);
+    multiply(g, y, r0, r1, r2);
+    multiply(g, y + 1u, r1, r2, r3);
+    multiply(g, y + 2u, r2, r3, r4);
+    multiply(g, y + 3u, r3, r4, row_at(cells, y + 5u));
+  }
 }
 
 // A plane; no loop, which would move all sums from its end to its beginning.
@@ -335,8 +363,10 @@ fn store_line(to: u32, co: u32, v: vec3f) {
 fn store_row(to: u32, co: u32, sums: mat4x3f) {
   store_line(to, co, sums[0]);
   store_line(to, co + 1u, sums[1]);
-  store_line(to, co + 2u, sums[2]);
-  store_line(to, co + 3u, sums[3]);
+  if (!SPARING) {
+    store_line(to, co + 2u, sums[2]);
+    store_line(to, co + 3u, sums[3]);
+  }
 }
 
 @compute @workgroup_size(WG)
@@ -361,9 +391,9 @@ fn main(
   let steps = (min(columns, first + each) - first) * (args.D + 1u); // SPLITS leaves none without
 
   let side = lane % SIDES;
-  let four = lane / SIDES % FOURS;
-  let own = lane / (SIDES * FOURS) % CI;
-  let kz = lane / (SIDES * FOURS * CI);
+  let group = lane / SIDES % GROUPS;
+  let own = lane / (SIDES * GROUPS) % CI;
+  let kz = lane / (SIDES * GROUPS * CI);
   // From the edges of a row: its left neighbour, itself and the right one, which may be the edges.
   let cells = side + vec3u(0u, 1u, select(2u, 0u - side, side == SIDES - 1u));
 
@@ -375,7 +405,9 @@ fn main(
       if (t == 0u) {
         place(ci, co, lane);
       }
-      fetch();
+      if (!SPARING) {
+        fetch();
+      }
     } else {
       quads = array<vec4f, X_LOADS>();
       edges = array<vec2f, EDGE_LOADS>();
@@ -383,7 +415,10 @@ fn main(
     }
     if (filled) {
       let at = ((u + 1u + kz) % 4u * CI + own) * CELLS;
-      multiply_plane(((u + 1u) % 2u * FOURS + four) * SIDES + side, at + cells);
+      multiply_plane(((u + 1u) % 2u * GROUPS + group) * SIDES + side, at + cells);
+    }
+    if (SPARING && u < steps) {
+      fetch();
     }
     put(u, lane);
     filled = t > 0u;
@@ -397,8 +432,8 @@ fn main(
   let row2 = over_vectors(side, task, mat4x3f(a0[2], a1[2], a2[2], a3[2]));
   if (side == 0u && ci + own < args.CIN) {
     let to = (split * args.COUT * args.CIN + ci + own) * 27u + kz * 9u;
-    store_row(to, co + 4u * four, row0);
-    store_row(to + 3u, co + 4u * four, row1);
-    store_row(to + 6u, co + 4u * four, row2);
+    store_row(to, co + EACH * group, row0);
+    store_row(to + 3u, co + EACH * group, row1);
+    store_row(to + 6u, co + EACH * group, row2);
   }
 }
