@@ -16,8 +16,8 @@ import { findLesions, matchLesions, minLesionVoxels } from "../src/eval/lesion_d
 import { openDevice } from "../src/hosts/bun";
 import { writeAtomically } from "../src/platform/atomic_file";
 import { isWithoutNetwork, loadModels } from "../src/run/models";
-import { openPredictor, readRequest } from "../src/run/predict_pair";
-import { checkModels, type Predictor, predictRead } from "../src/run/predict_read";
+import { openPredictor, type Predictor, readRequest } from "../src/run/predict_pair";
+import { checkModels, predictRead } from "../src/run/predict_read";
 import type { Background } from "../src/synthesis/background";
 import { type GeneratedPair, generatePair } from "../src/synthesis/generate";
 import { keptBackground } from "../src/synthesis/kept_background";
