@@ -1,10 +1,12 @@
 /**
  * The page that predicts by itself on a real pair, in Chromium (SwiftShader) or Firefox (lavapipe), beside the
- * command line's answer: the numbers of docs/guides/web.md, and pictures of every state at two sizes.
+ * command line's answer: the numbers of docs/guides/web.md, and pictures of every state at two sizes. The
+ * pictures of 1280 × 720 are what bench/web_film.ts makes its film strip of.
  * bun bench/web_pair.ts T1 T2 OUT [chromium|firefox]
  */
 import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { readMask, readVolume } from "../src/data/nifti_read";
 import { writeMask, writeVolume } from "../src/data/nifti_write";
 import { connectedComponents } from "../src/eval/components";
@@ -33,6 +35,8 @@ interface Driven {
   choose(selector: string, path: string): Promise<void>;
   size(size: Size): Promise<void>;
   shot(path: string): Promise<unknown>;
+  /** A file in a tab of its own, as a picture. */
+  shotOf(file: string, size: Size, path: string): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -40,6 +44,8 @@ const [t1, t2, out, name = "chromium"] = process.argv.slice(2) as [string, strin
 mkdirSync(out, { recursive: true });
 const site = await buildSite(join(out, "site"));
 const server = serveSite(site.folder);
+// Learning is for its pictures only: a few patches.
+const address = `${server.url.href}?iterations=3&batch=1`;
 const requests: string[] = [];
 const page = await (name === "firefox" ? inFirefox() : inChromium());
 const start = performance.now();
@@ -57,12 +63,19 @@ async function inChromium(): Promise<Driven> {
   tab.on("request", (request) => requests.push(request.url()));
   tab.on("pageerror", (error) => printResult(`page: ${error.message}`));
   await tab.setViewportSize(SIZES[0]);
-  await tab.goto(server.url.href);
+  await tab.goto(address);
   return {
     evaluate: (expression) => tab.evaluate(expression),
     choose: (selector, path) => tab.setInputFiles(selector, path),
     size: (size) => tab.setViewportSize(size),
-    shot: (path) => tab.screenshot({ path }),
+    // The processor that draws also computes.
+    shot: (path) => tab.screenshot({ path, timeout: 300_000 }),
+    shotOf: async (file, size, path) => {
+      const other = await browser.newPage();
+      await other.setViewportSize(size);
+      await other.goto(pathToFileURL(file).href);
+      await other.screenshot({ path });
+    },
     close: () => browser.close(),
   };
 }
@@ -74,12 +87,18 @@ async function inFirefox(): Promise<Driven> {
   tab.on("request", (request) => requests.push(request.url()));
   tab.on("pageerror", (error) => printResult(`page: ${error.message}`));
   await tab.setViewport(SIZES[0]);
-  await tab.goto(server.url.href);
+  await tab.goto(address);
   return {
     evaluate: (expression) => tab.evaluate(expression),
     choose: async (selector, path) => (await tab.$(selector))!.uploadFile(path),
     size: (size) => tab.setViewport(size),
     shot: (path) => tab.screenshot({ path }),
+    shotOf: async (file, size, path) => {
+      const other = await browser.newPage();
+      await other.setViewport(size);
+      await other.goto(pathToFileURL(file).href);
+      await other.screenshot({ path });
+    },
     close: () => browser.close(),
   };
 }
@@ -95,27 +114,44 @@ async function shots(state: string): Promise<void> {
   for (const size of SIZES) {
     await page.size(size);
     await Bun.sleep(1500);
-    const path = join(out, `${name}-${state}-${size.width}.png`);
-    // A busy machine draws too slowly for the driver's patience: the numbers do not wait for pictures.
-    await page.shot(path).catch((error) => printResult(`${path}: ${error.message.split("\n")[0]}`));
+    await tried(pathOf(state, size), (path) => page.shot(path));
   }
   await page.size(SIZES[0]);
 }
 
+function pathOf(state: string, { width }: Size): string {
+  return join(out, `${name}-${state}-${width}.png`);
+}
+
+/** A busy machine draws too slowly for the driver's patience: the numbers do not wait for pictures. */
+async function tried(path: string, shot: (path: string) => Promise<unknown>): Promise<void> {
+  await shot(path).catch((error) => printResult(`${path}: ${error.message.split("\n")[0]}`));
+}
+
+function text(id: string): Promise<string> {
+  return page.evaluate(`document.querySelector("#${id}").textContent`);
+}
+
+function press(selector: string): Promise<unknown> {
+  return page.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
+}
+
 async function predictInPage(): Promise<void> {
   await until(`document.querySelector("#graphics").dataset.state`);
-  const text = (id: string) =>
-    page.evaluate<string>(`document.querySelector("#${id}").textContent`);
   printResult(`${seconds()} s: ${await text("graphics")}`);
   await shots("start");
   const loaded = requests.length;
   await page.choose("#slots .slot:nth-child(1) input", t1);
+  await until(`document.querySelector(".slot[data-filled]")`);
+  await shots("drop");
   await page.choose("#slots .slot:nth-child(2) input", t2);
   await until(
     `document.body.hasAttribute("data-preview") || document.querySelector("#start-error").textContent`,
   );
   printResult(`${seconds()} s: scans are shown ${await text("start-error")}`);
-  await page.evaluate(`document.querySelector("#find").click()`);
+  await Bun.sleep(1500);
+  await press("#find");
+  await shots("register");
   await until(`document.querySelector("#run-count").textContent.includes("left")`);
   printResult(`${seconds()} s: first windows`);
   await shots("running");
@@ -124,12 +160,40 @@ async function predictInPage(): Promise<void> {
   );
   printResult(`${seconds()} s: ${await text("answer")} ${await text("run-error")}`);
   await until(`document.querySelector("#answer").textContent.includes("lesion")`);
-  for (const kind of ["probability", "mask", "report"]) {
-    await Bun.write(fileOf(kind), await madeFile(page, kind));
-  }
+  for (const kind of ["probability", "mask"]) await keep(kind, fileOf(kind));
   await shots("result");
-  const later = requests.slice(loaded).filter((url) => !url.startsWith("blob:"));
+  await correctInPage();
+  const later = requests.slice(loaded).filter((url) => /^http/.test(url));
   printResult(`requests: ${loaded} for the page, ${later.length} after it`);
+}
+
+async function keep(kind: string, path: string): Promise<void> {
+  await Bun.write(path, await madeFile(page, kind));
+}
+
+/** What a reader does next: rejects the second lesion, takes the files with him, lets the page learn. */
+async function correctInPage(): Promise<void> {
+  await press("#lesions li:nth-child(2) .jump");
+  await press("#lesions li:nth-child(2) button.rejected");
+  await shots("reject");
+  await keep("mask", join(out, `${name}_corrected.nii.gz`));
+  await shots("export");
+  const report = resolve(fileOf("report"));
+  await keep("report", report);
+  for (const size of SIZES) {
+    await tried(pathOf("report", size), (path) => page.shotOf(report, size, path));
+  }
+  await press("#learn-open");
+  await shots("learn");
+  await press("#learn-start");
+  await until(`/\\d/.test(document.querySelector("#learn .legend").textContent)`);
+  printResult(`${seconds()} s: ${await text("learn-count")}`);
+  await shots("learning");
+  await press("#learn-stop");
+  await until(`document.querySelector("#learn-count").textContent.includes("window")`);
+  await press("#learn-stop");
+  await until(`document.querySelector("#learn-summary").textContent.includes("Learned")`);
+  await shots("learned");
 }
 
 function fileOf(kind: string): string {

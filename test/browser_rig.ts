@@ -18,6 +18,7 @@ export interface TestPage {
     fullPage?: boolean;
     type?: "png" | "jpeg";
     quality?: number;
+    timeout?: number;
   }): Promise<unknown>;
   evaluate<T>(expression: string): Promise<T>;
   click(selector: string): Promise<void>;
@@ -27,6 +28,12 @@ export interface TestPage {
   on(event: "console", listener: (message: { type(): string; text(): string }) => void): void;
   on(event: "pageerror", listener: (error: Error) => void): void;
   on(event: "request", listener: (request: { url(): string }) => void): void;
+  /** Chromium's own protocol: for touches of several fingers. */
+  context(): {
+    newCDPSession(
+      page: TestPage,
+    ): Promise<{ send(method: string, what: object): Promise<unknown> }>;
+  };
   readonly keyboard: { press(key: string): Promise<void> };
   readonly touchscreen: { tap(x: number, y: number): Promise<void> };
   readonly mouse: {

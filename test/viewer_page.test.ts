@@ -86,29 +86,32 @@ const openPatient = async (page: TestPage, n: number) => {
   await until(page, `document.querySelector("#lesions li[aria-current=true]")`, 60);
 };
 
-/** Pixels of the outlines' colour in a picture of the page, in a rectangle of shares of it. */
-async function orange(
+/** How many pixels of the outlines' colour there are in a picture of the page, in a rectangle of shares of it. */
+const orange = async (path: string, part: readonly number[]): Promise<number> =>
+  (await orangeRows(path, part)).length;
+
+/** The row of the rectangle of each of them. */
+async function orangeRows(
   path: string,
   [left, top, right, bottom]: readonly number[],
-): Promise<number> {
+): Promise<number[]> {
   const image = await loadImage(path);
   const { width, height } = image;
   const context = createCanvas(width, height).getContext("2d");
   context.drawImage(image, 0, 0);
   const [x, y] = [Math.round(left! * width), Math.round(top! * height)];
-  const { data } = context.getImageData(
-    x,
-    y,
-    Math.round(right! * width) - x,
-    Math.round(bottom! * height) - y,
-  );
-  let count = 0;
+  const columns = Math.round(right! * width) - x;
+  const { data } = context.getImageData(x, y, columns, Math.round(bottom! * height) - y);
+  const rows: number[] = [];
   for (let i = 0; i < data.length; i += 4) {
     const [r, g, b] = [data[i]!, data[i + 1]!, data[i + 2]!];
-    if (Math.abs(r - 255) < 30 && Math.abs(g - 138) < 40 && Math.abs(b - 61) < 50) count++;
+    if (Math.abs(r - 255) < 30 && Math.abs(g - 138) < 40 && Math.abs(b - 61) < 50) {
+      rows.push(Math.floor(i / 4 / columns));
+    }
   }
-  return count;
+  return rows;
 }
+
 /** Mean grey of a part of a picture. */
 async function brightness(
   path: string,
@@ -263,6 +266,51 @@ describe.skipIf(typeof browser === "string")(`the page${skipped}`, () => {
     expect(await count()).toBeGreaterThan(20);
     await page.keyboard.press("z");
     expect(await count()).toBe(0);
+  }, 120_000);
+
+  test("on a tablet two fingers zoom both visits, and move them along", async () => {
+    if (typeof browser === "string") return;
+    const page = await browser.newPage({ hasTouch: true, viewport: SIZES[1] });
+    await page.goto(server.url);
+    await until(page, `document.querySelectorAll("#worklist li").length === 2`);
+    await openPatient(page, 2);
+    const fingers = await page.context().newCDPSession(page);
+    const touch = (type: string, ...ys: number[]) =>
+      fingers.send("Input.dispatchTouchEvent", {
+        type,
+        touchPoints: ys.map((y, id) => ({ x: 180, y, id })),
+      });
+    /** The axial slices of both visits at 1024 × 768. */
+    const axial = [
+      [0.01, 0.12, 0.35, 0.58],
+      [0.36, 0.12, 0.7, 0.58],
+    ] as const;
+    const path = join(SHOTS, "two-fingers.png");
+    const seen = async () => {
+      await Bun.sleep(500);
+      await page.screenshot({ path });
+      const both = await Promise.all(axial.map((part) => orangeRows(path, part)));
+      return both.map((rows) => ({
+        count: rows.length,
+        middle: rows.reduce((sum, row) => sum + row, 0) / rows.length,
+      }));
+    };
+    const before = await seen();
+    await touch("touchStart", 250);
+    await touch("touchStart", 250, 290);
+    await touch("touchMove", 240, 300);
+    await touch("touchMove", 230, 310);
+    const near = await seen();
+    near.forEach(({ count }, i) => {
+      expect(count).toBeGreaterThan(1.4 * before[i]!.count);
+    });
+    await touch("touchMove", 210, 290);
+    await touch("touchMove", 190, 270);
+    await touch("touchEnd");
+    (await seen()).forEach(({ count, middle }, i) => {
+      expect(count).toBeGreaterThan(1.4 * before[i]!.count);
+      expect(Math.abs(near[i]!.middle - middle - 40)).toBeLessThan(8);
+    });
   }, 120_000);
 
   test("a brush leaves its outline under the pointer, in every plane, at any size and convention", async () => {

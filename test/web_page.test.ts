@@ -149,6 +149,7 @@ describe.skipIf(typeof browser === "string")(
       expect(map.affine).toEqual((await readVolume((await pair())[0])).affine);
       const mask = await readMask(await download(page, "mask", root));
       expect(mask.data).toEqual(answer.findings.mask.data);
+      expect(mask.data.includes(1)).toBe(true);
       await rejectFirst(page, answer.findings.mask.data);
       expect(problems).toEqual([]);
       expect(requests.filter((url) => !ours(url))).toEqual([]);

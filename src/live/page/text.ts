@@ -24,12 +24,15 @@ export function short(value: number): string {
   return value.toPrecision(3);
 }
 
-/** The same without zeros at its end: for the places on an axis. */
+/** A place on an axis: as few digits as say it, three at least where it has more than six. */
 export function tick(value: number): string {
   const size = Math.abs(value);
   if (value !== 0 && (size >= 10_000 || size < 0.001))
     return value.toExponential(0).replace("e+", "e");
-  return String(Number(value.toPrecision(3)));
+  const exact = [3, 4, 5, 6].find(
+    (digits) => Math.abs(Number(value.toPrecision(digits)) - value) <= 1e-9 * size,
+  );
+  return String(Number(value.toPrecision(exact ?? 3)));
 }
 
 /** A score from 0 to 1. */

@@ -141,6 +141,23 @@ export class Panels {
     }
   }
 
+  /**
+   * Moves both pictures along with what is under a place of one of them; as a whole they stay.
+   * @param from @param to pixels of the page in its canvas
+   */
+  pan(i: 0 | 1, from: readonly [number, number], to: readonly [number, number]): void {
+    const view = this.views[i];
+    const [x, y, z, zoom] = view.scene.pan2Dxyzmm as [number, number, number, number];
+    if (zoom === 1) return;
+    const { dpr = 1 } = view.uiData;
+    const end = view.screenXY2mm(to[0] * dpr!, to[1] * dpr!);
+    const start = view.screenXY2mm(from[0] * dpr!, from[1] * dpr!, end[3]);
+    const along = [0, 1, 2].map((axis) => zoom * (end[axis]! - start[axis]!));
+    if (along.some(Number.isNaN)) return;
+    const [dx, dy, dz] = along as [number, number, number];
+    for (const each of this.views) each.setPan2Dxyzmm([x + dx, y + dy, z + dz, zoom]);
+  }
+
   showPlanes(three: boolean): void {
     this.three = three;
     this.layOut();

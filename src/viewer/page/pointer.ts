@@ -63,6 +63,8 @@ class CanvasPointer {
   private doing: Doing | undefined;
   /** Fingers that are down, by their pointers. */
   private readonly fingers = new Map<number, Finger>();
+  /** Of two fingers, when they last zoomed. */
+  private apart = 0;
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
@@ -78,6 +80,7 @@ class CanvasPointer {
       // A second finger is no stroke: what the first has drawn ends here.
       if (this.fingers.size > 1) {
         this.end();
+        this.apart = spreadOf(this.fingers);
         return;
       }
     }
@@ -149,21 +152,35 @@ class CanvasPointer {
     host.painted(false);
   }
 
-  /** Two fingers: nearer or farther. */
+  /** Two fingers: nearer, farther, and along. */
   private pinch({ pointerId, clientX, clientY }: PointerEvent): void {
-    const apart = () => {
-      const [a, b] = [...this.fingers.values()];
-      return a && b ? Math.hypot(a.x - b.x, a.y - b.y) : 0;
-    };
-    const before = apart();
-    const old = this.fingers.get(pointerId)!;
+    const from = middleOf(this.fingers);
     this.fingers.set(pointerId, { x: clientX, y: clientY });
-    if (before === 0) return;
-    const factor = apart() / before;
-    // A small move waits for more of it.
-    if (Math.abs(factor - 1) < PINCH) this.fingers.set(pointerId, old);
-    else this.host()?.panels.zoom(factor);
+    const panels = this.host()?.panels;
+    if (this.fingers.size !== 2 || !panels) return;
+    const to = middleOf(this.fingers);
+    const { left, top } = this.canvas.getBoundingClientRect();
+    const inCanvas = ({ x, y }: Finger) => [x - left, y - top] as const;
+    panels.pan(this.i, inCanvas(from), inCanvas(to));
+    const apart = spreadOf(this.fingers);
+    const factor = this.apart > 0 ? apart / this.apart : 1;
+    // A small change waits for more of it.
+    if (Math.abs(factor - 1) < PINCH) return;
+    panels.zoom(factor);
+    this.apart = apart;
   }
+}
+
+/** Between two fingers. */
+function middleOf(fingers: ReadonlyMap<number, Finger>): Finger {
+  const [a, b] = [...fingers.values()];
+  return a && b ? { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 } : { x: 0, y: 0 };
+}
+
+/** Pixels from one finger to the other. */
+function spreadOf(fingers: ReadonlyMap<number, Finger>): number {
+  const [a, b] = [...fingers.values()];
+  return a && b ? Math.hypot(a.x - b.x, a.y - b.y) : 0;
 }
 
 function stop(event: Event): void {

@@ -24,6 +24,7 @@ const NO_HTTPS =
   "This page came without https, without which browsers offer no WebGPU: lesions cannot be looked for, but you can look at both scans.";
 const PREVIEW = "The scans, as their files put them; nothing was looked for yet";
 
+const DOWNLOAD = "Download";
 const LABELS: Readonly<Record<Download, string>> = {
   ...{ mask: "Mask", report: "Report", decisions: "Decisions", probability: "Probability" },
 };
@@ -137,6 +138,7 @@ class Page implements LearningPage {
 
   private async show(opened: OpenedResult): Promise<void> {
     this.opened = opened;
+    byId("downloaded").textContent = DOWNLOAD;
     this.start.hide();
     await this.app.showPatient(this.held.hold(opened));
   }
@@ -158,14 +160,17 @@ class Page implements LearningPage {
       button.addEventListener("click", () => void this.attempt(() => this.download(kind)));
       return button;
     });
-    return make("section", { id: "downloads" }, make("h2", {}, "Download"), ...buttons);
+    const heading = make("h2", { id: "downloaded", role: "status" }, DOWNLOAD);
+    return make("section", { id: "downloads" }, heading, ...buttons);
   }
 
   private async download(kind: Download): Promise<void> {
     if (!this.opened) return;
     // Without WebGL 2 the viewer opens nothing, and there is no reading.
     const reading = this.app.reading ?? untouched(this.opened);
-    save(await fileOf(kind, this.opened, reading));
+    const file = await fileOf(kind, this.opened, reading);
+    save(file);
+    byId("downloaded").textContent = `Downloaded: ${file.name}`;
     if (kind === "decisions") this.held.unsaved = false;
   }
 
