@@ -1,5 +1,5 @@
 /**
- * How long `bun run view` takes to its first picture, of a made-up pair of 320×320×50 voxels, in Chromium on the
+ * The time that `bun run view` takes to its first picture, of a made-up pair of 320×320×50 voxels, in Chromium on the
  * processor: the number of docs/guides/viewer.md. bun bench/first_picture.ts [TIMES]
  */
 import { mkdtempSync, rmSync } from "node:fs";
