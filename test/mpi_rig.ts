@@ -11,8 +11,8 @@ export interface Launcher {
   readonly isThere: boolean;
 }
 
-/** After a rank has ended, Open MPI gives the others so many seconds in place of one. */
-const SECONDS_TO_SAVE = ["--mca", "odls_base_sigkill_timeout", "60"];
+/** After a rank has ended, Open MPI gives the others so many seconds in place of one, and waits as long. */
+const SECONDS_TO_SAVE = ["--mca", "odls_base_sigkill_timeout", "10"];
 const FEW_CORES = ["--oversubscribe", "--allow-run-as-root"];
 
 /** Debian's names, which both packages can bear side by side. */
@@ -21,7 +21,7 @@ export const OPEN_MPI: Launcher = {
   words: (n) => ["mpirun.openmpi", ...FEW_CORES, ...SECONDS_TO_SAVE, "-n", `${n}`],
   isThere: Bun.which("mpirun.openmpi") !== null,
 };
-/** By default it kills the others before they can say a word. */
+/** By default it kills the others as soon as one exits with another code than 0. */
 export const MPICH: Launcher = {
   name: "MPICH",
   words: (n) => ["mpiexec.hydra", "-disable-auto-cleanup", "-n", `${n}`],

@@ -1,5 +1,5 @@
 /** A tiny training that ranks share, and the same by one process. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMetrics } from "../src/run/run_folder";
@@ -74,6 +74,11 @@ export class SharedTraining {
   /** Waits until the run's first report is in its folder. */
   async reported(name: string): Promise<void> {
     while (readMetrics({ path: this.run(name) }).length === 0) await Bun.sleep(20);
+  }
+
+  /** Waits until the run has a checkpoint. */
+  async saved(name: string): Promise<void> {
+    while (!existsSync(join(this.run(name), "last.safetensors"))) await Bun.sleep(20);
   }
 
   remove(): void {

@@ -57,7 +57,10 @@ async function trainAmong(ranks: Ranks | undefined, options: TrainFlags): Promis
   const page = new LivePageProcess(live, (line) => observer.show(line));
   observer.whenFolder((path) => page.show(path));
   const { signal } = observer;
-  if (ranks) for (const line of sharingLines(config, ranks)) observer.note(line);
+  if (ranks) {
+    ranks.events.note = (line) => observer.note(line);
+    for (const line of sharingLines(config, ranks)) observer.note(line);
+  }
   await untilInterrupted(signal, async () => {
     try {
       const request = { ...options, config, resumed, ranks };

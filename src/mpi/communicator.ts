@@ -5,6 +5,8 @@ import { MpiLibrary, type Request } from "./library";
 /** Milliseconds in which a wait only turns the event loop; then it sleeps in each turn. */
 const EAGER_MS = 3;
 const SLEEP_MS = 1;
+/** Milliseconds after which an error of the library is no rank's end. */
+const TOLD_MS = 3000;
 /** Bytes that a broadcast value takes at least. */
 const BLOCK = 1024;
 
@@ -101,14 +103,28 @@ export class Communicator {
     this.library.finalize();
   }
 
+  /** Where the library itself notices that a rank is gone, a connection to that rank tells which. */
+  private async isDone(request: Request): Promise<boolean> {
+    try {
+      return this.library.isDone(request);
+    } catch (error) {
+      for (const began = performance.now(); performance.now() - began < TOLD_MS; ) {
+        await Bun.sleep(SLEEP_MS);
+        this.check();
+      }
+      throw error;
+    }
+  }
+
   /** Blocking calls would stop the event loop, and a rank that is gone would stop them for ever. */
   private async done(request: Request): Promise<void> {
     this.entered++;
     const began = performance.now();
     this.waitingSince = began;
     try {
-      while (!this.library.isDone(request)) {
+      for (;;) {
         this.check();
+        if (await this.isDone(request)) break;
         if (performance.now() - began > EAGER_MS) await Bun.sleep(SLEEP_MS);
         else await new Promise((resolve) => setImmediate(resolve));
       }

@@ -42,6 +42,8 @@ export class Ranks {
   /** Joins the other processes of the launcher. @throws UserError when that fails */
   static async join(launch: Launch): Promise<Ranks> {
     checkLine(process.env);
+    // MPICH's launcher sends it after a rank has died, and by itself it would end this process.
+    process.on("SIGUSR1", () => {});
     const communicator = Communicator.join(launch);
     const places = await communicator.gatherValues(thisPlace());
     const ranks = new Ranks(communicator, places);
@@ -54,6 +56,8 @@ export class Ranks {
     const events = {
       onLost: (lost: RankLost) => {
         this.lost = lost;
+        // At once: the launcher may leave no time for more.
+        this.events.note?.(`${lost.message}: saving…`);
         this.events.onLost?.(lost);
       },
       onStop: (signal: EndSignal) => this.events.onStop?.(signal),

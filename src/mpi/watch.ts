@@ -163,7 +163,10 @@ export class Watch {
   /** @param known who speaks, by the first word; undefined: nobody of this job */
   private hear(socket: Socket, known: (first: Word) => number | undefined): void {
     let rank: number | undefined;
-    createInterface(socket).on("line", (line) => {
+    const lines = createInterface(socket);
+    // A process that is killed may reset its connection, which the lines tell once more.
+    lines.on("error", () => {});
+    lines.on("line", (line) => {
       const word = wordSchema.safeParse(safeJson(line));
       if (!word.success) return void socket.destroy();
       if (rank === undefined) {
