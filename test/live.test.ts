@@ -271,9 +271,14 @@ test("train --live: a page beside the training, on the next port where one is ta
     const child = train(out);
     const url = await addressIn(child.stderr);
     expect(new URL(url).port).not.toBe(String(taken.port));
-    const messages = await messagesUntil(url, (m) => m.kind === "lines");
+    // Lines and log are files of their own, and are followed in any order.
+    const seen = { lines: false, adapter: false };
+    const messages = await messagesUntil(url, (m) => {
+      if (m.kind === "lines") seen.lines = true;
+      if (m.kind === "log" && JSON.stringify(m).includes("adapter: ")) seen.adapter = true;
+      return seen.lines && seen.adapter;
+    });
     expect(messages.find(({ kind }) => kind === "state")).toMatchObject({ state: "training" });
-    expect(JSON.stringify(messages.find(({ kind }) => kind === "log"))).toContain("adapter: ");
     expect(readFileSync(join(root, out, "log.txt"), "utf8")).not.toContain(new URL(url).pathname);
     child.kill(signal);
     expect(await child.exited).toBe(signal === "SIGINT" ? 130 : 137);
