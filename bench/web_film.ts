@@ -11,7 +11,7 @@ import { writeAtomically } from "../src/platform/atomic_file";
 const FRAMES = [
   ["drop", "1  Drop the scans of both visits"],
   ["register", "2  The visits are registered"],
-  ["running", "3  The network looks, window by window"],
+  ["result", "3  The network finds new lesions"],
   ["reject", "4  A reader rejects a lesion"],
   ["export", "5  Downloads the corrected mask"],
   ["report", "6  And the report"],

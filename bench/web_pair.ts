@@ -44,8 +44,8 @@ const [t1, t2, out, name = "chromium"] = process.argv.slice(2) as [string, strin
 mkdirSync(out, { recursive: true });
 const site = await buildSite(join(out, "site"));
 const server = serveSite(site.folder);
-// Learning is for its pictures only: a few patches.
-const address = `${server.url.href}?iterations=3&batch=1`;
+// Learning is for its pictures only, and is stopped: one patch at a time.
+const address = `${server.url.href}?iterations=1000&batch=1`;
 const requests: string[] = [];
 const page = await (name === "firefox" ? inFirefox() : inChromium());
 const start = performance.now();
