@@ -125,6 +125,8 @@ const OTHERS: readonly Line[] = [
   ["evaluate --references none --predictions none", /none/],
   ["evaluate --connectivity 7", /--connectivity/],
   ["view none", /none: no such folder/],
+  ["build:web", /missing required argument/],
+  ["build:web README.md", /README\.md: is a file/],
   ["bids docs", /missing required argument/],
   ["bids docs o session", /Allowed choices are participant, group/],
   ["bids docs o group", /docs: holds no dataset_description/],
