@@ -158,7 +158,7 @@ test.skipIf(!someLauncher)("ranks with other data or settings are refused", asyn
 test.skipIf(!someLauncher)("a rank of another version is refused", async () => {
   const copy = join(training.folder, "version");
   mkdirSync(copy);
-  for (const name of ["src", "tsconfig.json", "bunfig.toml"]) {
+  for (const name of ["src", "kernels", "shaders", "tsconfig.json", "bunfig.toml"]) {
     if (existsSync(join(ROOT, name)))
       cpSync(join(ROOT, name), join(copy, name), { recursive: true });
   }
