@@ -91,7 +91,10 @@ describe.skipIf(typeof browser === "string")(
       const { page, problems } = await answered(browser as TestBrowser, pair);
       await press(page, "learn-open");
       await press(page, "learn-start");
-      expect(await page.textContent("#learn-error")).toContain("Nothing is corrected yet");
+      await until(
+        page,
+        `document.querySelector("#learn-error").textContent.includes("Nothing is corrected yet")`,
+      );
       await page.evaluate(`document.querySelector("#lesions button.rejected").click()`);
       await draw(page);
       await shots(page, "learn-before");
