@@ -7,6 +7,7 @@ import { launchOf } from "../src/mpi/launch";
 import { layout } from "../src/nn/parameters";
 import { defaultMicroShards } from "../src/settings/device";
 import { makeTrainConfig, presetOf } from "../src/settings/presets";
+import { printResult, resultsWritten } from "../src/terminal/result";
 import { shardsOf } from "../src/train/micro_shards";
 import { RANKED_FLOATS, TRAINED_FLOATS } from "../src/train/record_shards";
 import { trainedParameters } from "../src/train/state";
@@ -48,7 +49,7 @@ const order = await median(() => ranks.broadcastValue({ do: "step", progress: 0.
 if (ranks.rank === 0) {
   const ms = (value: number) => `${value.toFixed(2)} ms`;
   const mb = (floats: number) => `${((4 * floats) / 1e6).toFixed(2)} MB`;
-  console.log(
+  printResult(
     [
       `${ranks.size} ranks, ${ranks.version}; ${shards} micro-shards, median of ${REPEATS}`,
       `gradients, every part (${mb(shards * shardFloats)} in all): ${ms(gradients)}`,
@@ -57,4 +58,5 @@ if (ranks.rank === 0) {
     ].join("\n"),
   );
 }
+await resultsWritten();
 ranks.finalize();
