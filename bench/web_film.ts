@@ -1,5 +1,5 @@
 /**
- * The film strip of docs/guides/web.md: six pictures that bench/web_pair.ts has made of a pair.
+ * A film strip: six pictures that bench/web_pair.ts has made of a pair.
  * bun bench/web_film.ts FOLDER OUT.png
  */
 import { join } from "node:path";

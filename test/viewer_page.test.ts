@@ -182,6 +182,15 @@ describe.skipIf(typeof browser === "string")(`the page${skipped}`, () => {
   test("outlines lie on both visits, on the slice of the lesion alone, and can be taken away", async () => {
     const { page } = await openPage();
     await openPatient(page, 1);
+    // Marks that lie beside the picture, or are stretched, outline what is no lesion.
+    const places = await page.evaluate<number[][][]>(
+      `[...document.querySelectorAll(".visit")].map((visit) => [...visit.querySelectorAll("canvas")].map((canvas) => {
+        const { x, y, width, height } = canvas.getBoundingClientRect();
+        return [x, y, width, height, canvas.width, canvas.height];
+      }))`,
+    );
+    expect(places).toHaveLength(2);
+    for (const [picture, marks] of places) expect(marks).toEqual(picture!);
     const path = join(SHOTS, "outline.png");
     const count = async (part: readonly number[]) => {
       await Bun.sleep(300);
