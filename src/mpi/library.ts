@@ -1,7 +1,7 @@
 /** The few functions of MPI that training needs, called in the library of the launcher at hand. */
 import { FFIType, dlopen as ffiOpen, ptr } from "bun:ffi";
 import { UserError } from "../core/errors";
-import { loadGlobally, setNativeEnv } from "../platform/native";
+import { loadGlobally } from "../platform/native";
 import type { Abi } from "./abi";
 
 /** A collective operation that runs. Its buffers stay reachable until it is done. */
@@ -35,12 +35,6 @@ function signatures({ handle }: Abi) {
 /** Of MPI_Error_string and MPI_Get_library_version in either family. */
 const TEXT_BYTES = 8192;
 
-/**
- * For UCX, by which both families may move their messages: all ways but that of reading another process's
- * memory. UCX aborts this process where that one is gone.
- */
-const NO_FOREIGN_MEMORY = "^cma";
-
 /** Memory that C writes into: an array with a buffer of its own does not move. */
 const bytes = (count: number) => new Uint8Array(new ArrayBuffer(count));
 const ints = (...values: number[]) => new Int32Array(Int32Array.from(values).buffer);
@@ -52,7 +46,6 @@ export class MpiLibrary {
   /** @throws UserError where the library is not there, or is none */
   constructor(private readonly abi: Abi) {
     const { file, name } = abi;
-    if (process.env.UCX_TLS === undefined) setNativeEnv("UCX_TLS", NO_FOREIGN_MEMORY);
     try {
       this.handles = abi.handles(loadGlobally(file));
       this.calls = ffiOpen(file, signatures(abi)).symbols;
