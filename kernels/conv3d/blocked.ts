@@ -10,15 +10,8 @@ import { ceilDiv, defineKernel, grid1d, num, product } from "../../src/core/kern
 import type { Tensor } from "../../src/core/tensor";
 import { sourceOf } from "../norm/normalised";
 import { byRowVectorWidth, vectorWidth } from "../vector_width";
-import type { ConvTensors, ConvVariant, Geometry, GradientTensors } from "./contract";
-import { packWeights } from "./pack";
-
-/** What a workgroup computes; `blocked_512x16` has 512 voxels by 16 output channels. */
-export interface Tile {
-  readonly voxels: number;
-  /** A multiple of 8. */
-  readonly channels: number;
-}
+import type { Geometry, GradientTensors } from "./contract";
+import { shape, type Tile, tiledVariants } from "./tiled";
 
 /**
  * In order of preference where nothing is known: the first two fit into 16 KiB. The second is for
@@ -31,74 +24,19 @@ const TILES: readonly Tile[] = [
   { voxels: 1024, channels: 8 },
 ];
 
-/** Edges of a tile for rows of W voxels, and its channels. */
-export function shape({ voxels, channels: CB }: Tile, W: number) {
-  const TX = W > 16 ? 32 : W > 8 ? 16 : 8;
-  const TY = voxels / TX >= 32 ? 8 : 4;
-  return { TX, TY, TZ: voxels / (TX * TY), CB };
-}
-
 /** Threads of a workgroup: two rows of 4 voxels by 8 channels each. */
 const threads = ({ voxels, channels }: Tile) => (voxels / 8) * (channels / 8);
 
-/** Bytes of workgroup memory, as the shader counts them. */
 function workgroupBytes(tile: Tile, W: number): number {
   const { TX, TY, TZ, CB } = shape(tile, W);
   const half = ((TY + 2) / 2) * (TZ + 2) * (TX / 4 + 1);
   return 16 * (4 * Math.max(half, threads(tile)) + (27 * CB) / 2);
 }
 
-function supported(tile: Tile, { maxInvocations, maxWorkgroupBytes }: Capabilities): boolean {
-  const bytes = Math.max(...[8, 16, 32].map((W) => workgroupBytes(tile, W)));
-  return threads(tile) <= maxInvocations && bytes <= maxWorkgroupBytes;
-}
-
-/** Tiles that a sample takes. */
-export function tilesOf(tile: Tile, { D, H, W }: Geometry): number {
-  const { TX, TY, TZ } = shape(tile, W);
-  return ceilDiv(W, TX) * ceilDiv(H, TY) * ceilDiv(D, TZ);
-}
-
-const blocked = byRowVectorWidth(
-  defineKernel({
-    name: "conv3d_blocked",
-    source: blockedWgsl,
-    bindings: {
-      ...{ x: "read", wp: "read", stats: "read", weight: "read", bias: "read" },
-      ...{ y: "read_write", parts: "read_write" },
-    },
-    args: ["N", "CIN", "COUT", "CT", "C0", "CG", "D", "H", "W"],
-    views: ["x"],
-    storage: { V: ["x", "y"] },
-    grid(c) {
-      const along = (size: string, edge: string) => ceilDiv(num(c, size), num(c, edge));
-      const tiles = along("W", "TX") * along("H", "TY") * along("D", "TZ");
-      return grid1d(num(c, "N") * tiles * along("COUT", "CB"), 1);
-    },
-    flops: (c) => 2 * 27 * product(c, "N", "CIN", "COUT", "D", "H", "W"),
-  }),
-);
-
-function emit(g: Graph, t: ConvTensors, geometry: Geometry, tile: Tile): void {
-  const { N, CIN, COUT, D, H, W } = geometry;
-  const wp = packWeights(g, t, geometry, tile.channels);
-  const { from, NORM, layout } = sourceOf(g, t.x);
-  const parts = t.moments ?? g.tensor("unused", [4]);
-  const WIDTH = vectorWidth(W);
-  const how = { ...shape(tile, W), WIDTH, NORM, STATS: Boolean(t.moments) };
-  const args = { N, CIN, COUT, ...layout, D, H, W };
-  g.emit(blocked(WIDTH), { ...from, wp, y: t.y, parts }, how, args);
-}
-
-export const blockedVariants: readonly ConvVariant[] = TILES.map((tile) => ({
-  name: `blocked_${tile.voxels}x${tile.channels}`,
-  supported: (caps) => supported(tile, caps),
-  fits: ({ K }) => K === 3,
-  fuses: true,
-  f16: true,
-  momentParts: (geometry) => tilesOf(tile, geometry),
-  emit: (g, t, geometry) => emit(g, t, geometry, tile),
-}));
+export const blockedVariants = tiledVariants("blocked", blockedWgsl, TILES, {
+  threads,
+  workgroupBytes,
+});
 
 /**
  * What a workgroup computes of the weight gradient; `blocked_8x16_8x4` has 8 input by 16 output channels,
