@@ -6,7 +6,7 @@ import type { Device } from "../src/gpu/device";
 import { Stopwatch } from "../src/gpu/stopwatch";
 import { openDevice } from "../src/hosts/bun";
 import { type DeviceChoices, windowBatch } from "../src/infer/window_batch";
-import { modelInfo } from "../src/run/checkpoint";
+import { modelInfo } from "../src/run/trained_weights";
 import type { TrainConfig } from "../src/settings/config";
 import { makeTrainConfig, PRESETS, type PresetName } from "../src/settings/presets";
 import { printResult } from "../src/terminal/result";

@@ -3,7 +3,7 @@
 import { iterationPicks } from "../src/choose/iteration_kernels";
 import type { Needs } from "../src/choose/tuning";
 import { capabilities } from "../src/gpu/capabilities";
-import { modelInfo } from "../src/run/checkpoint";
+import { modelInfo } from "../src/run/trained_weights";
 import { makeTrainConfig } from "../src/settings/presets";
 import type { Bench } from "./bench";
 

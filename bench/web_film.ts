@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { createCanvas, loadImage } from "@napi-rs/canvas";
-import { FONT, loadFont } from "../src/pictures/font";
-import { COLOURS, write } from "../src/pictures/panel";
+import { loadFont } from "../src/pictures/font";
+import { COLOURS, FONT, write } from "../src/pictures/panel";
 import { writeAtomically } from "../src/platform/atomic_file";
 
 const FRAMES = [

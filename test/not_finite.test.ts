@@ -8,8 +8,9 @@ import { readSafetensors, writeSafetensors } from "../src/data/safetensors_file"
 import { Memory } from "../src/gpu/memory";
 import { initialise } from "../src/nn/parameters";
 import { tinyConfig } from "../src/portability/training_rig";
-import { loadCheckpoint, modelInfo, saveCheckpoint } from "../src/run/checkpoint";
+import { loadCheckpoint, saveCheckpoint } from "../src/run/checkpoint";
 import { checkpointPaths } from "../src/run/run_folder";
+import { modelInfo } from "../src/run/trained_weights";
 import { makeTrainState, trainedParameters } from "../src/train/state";
 import { expectRefusalOf, runDocumented } from "./cli_rig";
 import { defaultDevice } from "./test_devices";

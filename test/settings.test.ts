@@ -7,7 +7,7 @@ import { withTrainOptions } from "../src/cli/train/options";
 import { newConfig } from "../src/cli/train/settings";
 import { UserError } from "../src/core/errors";
 import type { Device } from "../src/gpu/device";
-import { modelInfo } from "../src/run/checkpoint";
+import { modelInfo } from "../src/run/trained_weights";
 import {
   checkUse,
   parseTrainConfig,

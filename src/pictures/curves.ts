@@ -14,7 +14,8 @@ import {
 import { writeAtomically } from "../platform/atomic_file";
 import { duration } from "../terminal/progress";
 import type { Metrics } from "../train/metrics";
-import { FONT, loadFont } from "./font";
+import { loadFont } from "./font";
+import { FONT } from "./panel";
 
 const WIDTH = 760;
 const HEIGHT = 420;

@@ -1,9 +1,6 @@
 /** The font of a program's pictures. */
 import { fileURLToPath } from "node:url";
 import { GlobalFonts } from "@napi-rs/canvas";
-import { FONT } from "./panel";
-
-export { FONT };
 
 const FILES = ["inter-latin-400-normal.woff2", "inter-latin-600-normal.woff2"];
 let loaded = false;

@@ -13,7 +13,8 @@ import {
   Title,
 } from "chart.js";
 import { writeAtomically } from "../platform/atomic_file";
-import { FONT, loadFont } from "./font";
+import { loadFont } from "./font";
+import { FONT } from "./panel";
 
 Chart.register(
   Filler,

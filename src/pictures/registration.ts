@@ -2,8 +2,8 @@
 import { type Canvas, createCanvas, type SKRSContext2D } from "@napi-rs/canvas";
 import { type Volume, voxelSize } from "../data/volume";
 import { writeAtomically } from "../platform/atomic_file";
-import { FONT, loadFont } from "./font";
-import { COLOURS, write } from "./panel";
+import { loadFont } from "./font";
+import { COLOURS, FONT, write } from "./panel";
 import { greyWindow } from "./slice";
 
 export interface RegistrationPicture {

@@ -11,7 +11,8 @@ import {
 } from "chart.js";
 import type { Reliability } from "../eval/reliability";
 import { writeAtomically } from "../platform/atomic_file";
-import { FONT, loadFont } from "./font";
+import { loadFont } from "./font";
+import { FONT } from "./panel";
 
 const EDGE = 560;
 const SCALE = 1.5;

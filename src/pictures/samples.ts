@@ -1,8 +1,8 @@
 import { createCanvas, type SKRSContext2D } from "@napi-rs/canvas";
 import type { Mask, Volume } from "../data/volume";
 import { writeAtomically } from "../platform/atomic_file";
-import { FONT, loadFont } from "./font";
-import { COLOURS, drawPanel, greyImage, type Panel, write } from "./panel";
+import { loadFont } from "./font";
+import { COLOURS, drawPanel, FONT, greyImage, type Panel, write } from "./panel";
 import { zoomRect } from "./patient";
 import { newSheet } from "./sheet";
 import { axialView, contentRect, fullestSlice, greyWindow, type Rect, slicePixels } from "./slice";

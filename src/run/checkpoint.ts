@@ -23,12 +23,9 @@ import {
   iterationSchema,
   MARK,
   markSchema,
-  modelInfo,
   networkTensors,
   trainedMetadata,
 } from "./trained_weights";
-
-export { modelInfo };
 
 /** Names in the state file beside m, v and scale, and the prefixes of both networks' parameters. */
 const LOG = "log";

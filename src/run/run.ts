@@ -8,7 +8,7 @@ import { RankLost } from "../mpi/watch";
 import type { TrainConfig } from "../settings/config";
 import type { Metrics } from "../train/metrics";
 import type { Statistics, Trainer } from "../train/trainer";
-import { bestMark, modelInfo, type Progress, saveCheckpoint } from "./checkpoint";
+import { bestMark, type Progress, saveCheckpoint } from "./checkpoint";
 import { decide, type Sweeps } from "./decide";
 import type { Lead } from "./lead";
 import type { Observer } from "./observer";
@@ -23,6 +23,7 @@ import {
 import type { FolderLock } from "./run_lock";
 import { drawRunCurves, drawRunPatients, patientPicture } from "./run_pictures";
 import { lineageMetadata } from "./start_parameters";
+import { modelInfo } from "./trained_weights";
 import { TrainingClock } from "./training_clock";
 import { type Budget, TrainingRates } from "./training_rates";
 import {

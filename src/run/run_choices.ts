@@ -11,9 +11,9 @@ import { capabilities } from "../gpu/capabilities";
 import type { Device } from "../gpu/device";
 import { type DeviceChoices, windowBatch } from "../infer/window_batch";
 import type { TrainConfig } from "../settings/config";
-import { modelInfo } from "./checkpoint";
 import type { Observer } from "./observer";
 import { type RunFolder, readChoices, writeChoices } from "./run_folder";
+import { modelInfo } from "./trained_weights";
 
 /**
  * Chooses them: a resumed run keeps what it began with on this adapter, so that it goes on bit for
