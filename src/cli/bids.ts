@@ -92,6 +92,7 @@ function checkNames(id: string): void {
       `at most ${LONGEST}: rename participant or sessions`,
   );
 }
+
 /** With labels: of the pairs that the participant level makes of the same ones. */
 async function group(bids: string, out: string, options: Options): Promise<void> {
   const { participantLabel: subjects, sessionLabel: sessions } = options;

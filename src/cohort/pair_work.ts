@@ -16,6 +16,7 @@ type Work = Pick<PairWork<ReadRequest>, "read" | "compute">;
 export function networkWork(predictor: Predictor, observer: Observer, signal: AbortSignal): Work {
   const request = { ...predictor.request, withVisits: true, ...UNWATCHED };
   const { models, grid = "t1" } = request;
+  const named = hashed(models);
   const wantsMask = models.some(({ info }) => info.normalisation === "mask");
   return {
     read: ({ t1, t2, brainMask }) => {
@@ -24,7 +25,7 @@ export function networkWork(predictor: Predictor, observer: Observer, signal: Ab
     },
     async compute(pair, read): Promise<Result> {
       const answer = await predictRead({ ...predictor, request }, read, observer, signal);
-      return resultOfAnswer(answer, hashed(models), { ...namesOf(pair), grid });
+      return resultOfAnswer(answer, named, { ...namesOf(pair), grid });
     },
   };
 }

@@ -1,7 +1,8 @@
 /** The visits of a patient as folders or .zip of DICOM. No image is opened. */
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { firstBytesOf } from "../platform/input_file";
+import { statusOf } from "../platform/real_path";
 
 /** Files that are looked at in a folder, until one is DICOM. */
 const LOOKED_AT = 30;
@@ -22,13 +23,7 @@ export function dicomVisitsIn(folder: string, names: readonly string[]): string[
 /** Name of a visit: of its folder, or of its archive without the ending. */
 export const visitName = (name: string): string => name.replace(/\.zip$/i, "");
 
-function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false; // A link to nowhere.
-  }
-}
+const isFolder = (path: string): boolean => statusOf(path)?.isDirectory() ?? false;
 
 /** Whether one of the first files is DICOM: "DICM" after a preamble of 128 bytes (PS3.10, 7.1). */
 function holdsDicom(folder: string): boolean {
@@ -56,7 +51,7 @@ function namesIn(path: string): string[] {
 
 function isDicom(path: string): boolean {
   try {
-    if (!statSync(path).isFile()) return false;
+    if (!statusOf(path)?.isFile()) return false;
     return Buffer.from(firstBytesOf(path, 132)).toString("latin1", 128) === "DICM";
   } catch {
     return false;

@@ -6,14 +6,12 @@ import { Memory } from "../gpu/memory";
 import type { Ranks } from "../mpi/ranks";
 import type { EndSignal } from "../platform/interruption";
 import { agree, inputFacts, trainerFacts } from "./agreement";
-import { modelInfo } from "./checkpoint";
 import { type Order, type Sharer, shareValidation } from "./lead";
 import type { Observer } from "./observer";
 import { controllerOf } from "./ranks_signal";
 import { inputsOf } from "./run_inputs";
 import { setUp } from "./set_up";
 import type { TrainRequest } from "./train_task";
-import { predictPatients, type ValidationPatient, type ValidationTask } from "./validate";
 
 /**
  * Trains with rank 0 until that ends.
@@ -33,13 +31,9 @@ export async function followTraining(
   const inputs = await ranks.firstOfEachMachine(() => inputsOf(task));
   await agree(ranks, inputFacts(device, config, inputs));
   const choices = keptChoices(await ranks.broadcastValue());
-  const { trainer, release } = await setUp(task, inputs, choices);
-  ranks.events.times = () => trainer.shards?.times ?? { computing: 0, exchanging: 0 };
+  const { trainer, predict, release } = await setUp(task, inputs, choices);
   try {
     await agree(ranks, await trainerFacts(memory, trainer));
-    const hooks = { signal: controller.signal, choices, precision: config.precision };
-    const predict = (asked: ValidationTask, whom: readonly ValidationPatient[]) =>
-      predictPatients(memory, trainer.state, modelInfo(config), asked, whom, hooks);
     const sharer = { ranks, patients: inputs.patients, predict, controller };
     const step = (progress: number) => trainer.step(progress);
     return await during(observer, "training", () => obey(sharer, step));

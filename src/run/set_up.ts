@@ -8,6 +8,13 @@ import { slotsFor, startWorkers } from "./generated_pairs";
 import type { Inputs } from "./run_inputs";
 import { putStart } from "./start_weights";
 import type { TrainTask } from "./train_task";
+import { modelInfo } from "./trained_weights";
+import {
+  type PatientOutcome,
+  predictPatients,
+  type ValidationPatient,
+  type ValidationTask,
+} from "./validate";
 
 export interface SetUp {
   readonly trainer: Trainer;
@@ -16,12 +23,15 @@ export interface SetUp {
   readonly start: Progress;
   /** Whether that is a checkpoint. */
   readonly isSaved: boolean;
+  /** Predicts validation patients by its weights. @throws the signal's reason when interrupted */
+  predict(task: ValidationTask, patients: readonly ValidationPatient[]): Promise<PatientOutcome[]>;
   /** Ends the workers and gives the device memory back. */
   release(): Promise<void>;
 }
 
+/** Tells the ranks how long it computes and exchanges, where it is shared. */
 export async function setUp(
-  { memory, request: { config, resumed, ranks }, observer }: TrainTask,
+  { memory, request: { config, resumed, ranks }, observer, signal }: TrainTask,
   { sources, scans }: Inputs,
   choices: DeviceChoices,
 ): Promise<SetUp> {
@@ -48,10 +58,15 @@ export async function setUp(
         return start;
       }),
   });
+  if (ranks) ranks.events.times = () => trainer.shards?.times ?? { computing: 0, exchanging: 0 };
+  const model = modelInfo(config);
+  const hooks = { signal, choices, precision: config.precision };
+  const predict: SetUp["predict"] = (asked, whom) =>
+    predictPatients(memory, trainer.state, model, asked, whom, hooks);
   const release = async () => {
     await workers?.close();
     trainer.release();
     store.release();
   };
-  return { trainer, store, start, isSaved: checkpoint !== undefined, release };
+  return { trainer, store, start, isSaved: checkpoint !== undefined, predict, release };
 }

@@ -8,7 +8,7 @@ import type { Ranks } from "../mpi/ranks";
 import { type EndSignal, endSignalOf } from "../platform/interruption";
 import type { Trainer } from "../train/trainer";
 import { agree, inputFacts, trainerFacts } from "./agreement";
-import { modelInfo, type Progress, savedIteration } from "./checkpoint";
+import { type Progress, savedIteration } from "./checkpoint";
 import { checkRoom } from "./checkpoint_room";
 import { generatedLine } from "./generated_pairs";
 import { Lead } from "./lead";
@@ -23,7 +23,7 @@ import { type Inputs, inputsOf } from "./run_inputs";
 import { type FolderLock, lockRunFolder } from "./run_lock";
 import { setUp } from "./set_up";
 import type { TrainRequest, TrainTask } from "./train_task";
-import { predictPatients, type ValidationPatient, type ValidationTask } from "./validate";
+import type { ValidationTask } from "./validate";
 
 export type { TrainRequest };
 
@@ -97,22 +97,17 @@ async function trainIn(
   observer.onFolder?.(folder.path);
   const variants = keepChoices(memory.device, choices, config, folder, observer);
   if (ranks) await ranks.broadcastValue(variants);
-  const { trainer, store, start, isSaved, release } = await setUp(task, inputs, choices);
+  const { trainer, store, start, isSaved, predict, release } = await setUp(task, inputs, choices);
   try {
     checkRoom(folder, trainer.specs, isSaved ? 1 : 2);
     if (resumed) resumeMetrics(resumed, start, observer);
     for (const line of planLines(trainer, store, folder, start)) observer.note(line);
     if (scans.length > 0) observer.note(generatedLine(config, scans.length));
-    const model = modelInfo(config);
-    const hooks = { signal, choices, precision: config.precision };
-    const predict = (asked: ValidationTask, whom: readonly ValidationPatient[]) =>
-      predictPatients(memory, trainer.state, model, asked, whom, hooks);
     const lead = ranks && new Lead({ ranks, patients, predict, controller }, config);
     if (ranks) await agree(ranks, await trainerFacts(memory, trainer));
     const validate = lead
       ? (asked: ValidationTask) => lead.validate(asked)
       : (asked: ValidationTask) => predict(asked, patients);
-    if (ranks) ranks.events.times = () => trainer.shards?.times ?? { computing: 0, exchanging: 0 };
     const run = { trainer, folder, lock, patients, validate, lead, start, observer, signal };
     const result = await orRankLost(folder, ranks, () => runTraining(run));
     await lead?.end();
@@ -122,6 +117,7 @@ async function trainIn(
     await release();
   }
 }
+
 /** @throws UserError where a rank was lost, which says how to go on */
 async function orRankLost<T>(
   run: RunFolder,
