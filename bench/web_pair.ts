@@ -18,12 +18,8 @@ import { printResult } from "../src/terminal/result";
 import { buildSite } from "../src/web/build";
 import { openBrowser, WITH_WEBGPU } from "../test/browser_rig";
 import { openFirefox } from "../test/firefox_rig";
-import { madeFile, serveSite } from "../test/web_rig";
+import { madeFile, SIZES, serveSite } from "../test/web_rig";
 
-const SIZES = [
-  { width: 1280, height: 720 },
-  { width: 820, height: 1180 },
-] as const;
 /** A software driver may take an hour for a whole head. */
 const SECONDS = 3 * 3600;
 

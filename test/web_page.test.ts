@@ -4,7 +4,7 @@
  * Pictures of the page stay in runs/web-screenshots.
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMask, readVolume } from "../src/data/nifti_read";
@@ -16,17 +16,20 @@ import { buildSite } from "../src/web/build";
 import { Work } from "../src/web/page/work";
 import { openBrowser, type TestBrowser, type TestPage, until, WITH_WEBGPU } from "./browser_rig";
 import { once } from "./once";
-import { choose, download, find, MAPS_APART, serveSite, writeSmallPair } from "./web_rig";
+import {
+  choose,
+  download,
+  find,
+  MAPS_APART,
+  serveSite,
+  shots,
+  visit,
+  writeSmallPair,
+} from "./web_rig";
 
-const SHOTS = join(import.meta.dir, "../runs/web-screenshots");
-const SIZES = [
-  { width: 1280, height: 720 },
-  { width: 820, height: 1180 },
-] as const;
 const WEIGHTS = join(import.meta.dir, "../weights/flair-new-lesions.safetensors");
 
 const root = mkdtempSync(join(tmpdir(), "voxgrad-web-"));
-mkdirSync(SHOTS, { recursive: true });
 const site = await buildSite(join(root, "site"));
 const server = serveSite(site.folder);
 const browser: TestBrowser | string = await openBrowser(WITH_WEBGPU);
@@ -48,35 +51,6 @@ const wanted = once(async () => {
 function farthest(a: Float32Array, b: Float32Array): number {
   expect(a.length).toBe(b.length);
   return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
-}
-
-async function shots(page: TestPage, name: string): Promise<void> {
-  for (const size of SIZES) {
-    await page.setViewportSize(size);
-    await Bun.sleep(300);
-    await page.screenshot({ path: join(SHOTS, `${name}-${size.width}.png`) });
-  }
-  await page.setViewportSize(SIZES[0]);
-}
-
-interface Visited {
-  readonly page: TestPage;
-  readonly requests: string[];
-  readonly problems: string[];
-}
-
-async function visit(from: TestBrowser, at: string = server.url.href): Promise<Visited> {
-  const page = await from.newPage();
-  const [requests, problems]: [string[], string[]] = [[], []];
-  page.on("request", (request) => requests.push(request.url()));
-  page.on("pageerror", (error) => problems.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error") problems.push(message.text());
-  });
-  await page.setViewportSize(SIZES[0]);
-  await page.goto(at);
-  await until(page, `document.querySelector("#graphics").dataset.state`, 120);
-  return { page, requests, problems };
 }
 
 const ours = (url: string) => url.startsWith(server.url.href) || url.startsWith("blob:");
@@ -129,7 +103,7 @@ describe.skipIf(typeof browser === "string")(
   `in Chromium${typeof browser === "string" ? ` (${browser})` : ""}`,
   () => {
     test("the command line's answer, downloads, and no request to anywhere", async () => {
-      const { page, requests, problems } = await visit(browser as TestBrowser);
+      const { page, requests, problems } = await visit(browser as TestBrowser, server.url.href);
       expect(await page.textContent("#graphics")).toContain("Ready");
       await shots(page, "start");
       const before = requests.length;
@@ -163,7 +137,7 @@ describe.skipIf(typeof browser === "string")(
         return new Response("", { headers: { "Access-Control-Allow-Origin": "*" } });
       };
       const other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: fetched });
-      const { page } = await visit(browser as TestBrowser);
+      const { page } = await visit(browser as TestBrowser, server.url.href);
       const call = `fetch("${other.url}").then(() => "reached", () => "refused")`;
       expect(await page.evaluate<string>(call)).toBe("refused");
       const worker = `new Promise((told) => {
@@ -209,7 +183,7 @@ async function rejectFirst(page: TestPage, before: Uint8Array): Promise<void> {
 test("without WebGPU it says so in a sentence, and shows the scans", async () => {
   const plain = await openBrowser();
   if (typeof plain === "string") return;
-  const { page, problems } = await visit(plain);
+  const { page, problems } = await visit(plain, server.url.href);
   expect(await page.textContent("#graphics")).toContain("offers no WebGPU");
   await shots(page, "no-webgpu-start");
   await choose(page, await pair());

@@ -1,14 +1,55 @@
 /** The page that predicts by itself, on a plain host, for tests in browsers. */
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { writeVolume } from "../src/data/nifti_write";
 import { makePatient } from "../src/data/phantom/patient";
-import { type TestPage, until } from "./browser_rig";
+import { type TestBrowser, type TestPage, until } from "./browser_rig";
 
 /**
  * Two adapters may give maps that differ by twice what the portability suite allows one of them
  * (`FORWARD` in src/portability/cases/network.ts; a probability is at most 1).
  */
 export const MAPS_APART = 2 * 46 * Math.sqrt(10) * 2 ** -24;
+
+/** Of the pages, pixels. */
+export const SIZES = [
+  { width: 1280, height: 720 },
+  { width: 820, height: 1180 },
+] as const;
+const SHOTS = join(import.meta.dir, "../runs/web-screenshots");
+
+/** Pictures of a page at every size, kept in runs/web-screenshots. */
+export async function shots(page: TestPage, name: string): Promise<void> {
+  mkdirSync(SHOTS, { recursive: true });
+  for (const size of SIZES) {
+    await page.setViewportSize(size);
+    await Bun.sleep(300);
+    await page.screenshot({ path: join(SHOTS, `${name}-${size.width}.png`) });
+  }
+  await page.setViewportSize(SIZES[0]);
+}
+
+/** A page, the requests that it makes, and what goes wrong in it. */
+export interface Visited {
+  readonly page: TestPage;
+  readonly requests: string[];
+  readonly problems: string[];
+}
+
+/** Opens the page and waits until it knows of the graphics processor. */
+export async function visit(from: TestBrowser, at: string): Promise<Visited> {
+  const page = await from.newPage();
+  const [requests, problems]: [string[], string[]] = [[], []];
+  page.on("request", (request) => requests.push(request.url()));
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(message.text());
+  });
+  await page.setViewportSize(SIZES[0]);
+  await page.goto(at);
+  await until(page, `document.querySelector("#graphics").dataset.state`, 120);
+  return { page, requests, problems };
+}
 
 /** A host that sends files and no headers of its own. */
 export function serveSite(folder: string) {

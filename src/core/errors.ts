@@ -7,3 +7,7 @@
 export class UserError extends Error {
   override name = "UserError";
 }
+
+/** The message of what was thrown, whatever that is. */
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

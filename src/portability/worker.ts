@@ -2,6 +2,7 @@
  * The suite's worker: engine code alone, the same in Bun, Node, Deno and a page. It runs one case at a
  * time and says how it came out; whoever started it sees when it crashes or hangs.
  */
+import { messageOf } from "../core/errors";
 import type { Device } from "../gpu/device";
 import { idOf, matchesId, type PortabilityCase, type SkippedRow, seedOf } from "./case";
 import { allCases } from "./cases/index";
@@ -36,10 +37,6 @@ export async function serve(
     device.takeErrors();
     reply(answer);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 class SuiteWorker {

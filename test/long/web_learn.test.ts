@@ -4,7 +4,7 @@
  * page stay in runs/web-screenshots.
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { readMask, readVolume } from "../../src/data/nifti_read";
@@ -16,18 +16,12 @@ import { loadModels } from "../../src/run/models";
 import { predictFiles } from "../../src/run/predict_pair";
 import { buildSite } from "../../src/web/build";
 import { openBrowser, type TestBrowser, type TestPage, until, WITH_WEBGPU } from "../browser_rig";
-import { choose, MAPS_APART, serveSite, writeSmallPair } from "../web_rig";
+import { choose, MAPS_APART, serveSite, shots, visit, writeSmallPair } from "../web_rig";
 
-const SHOTS = join(import.meta.dir, "../../runs/web-screenshots");
-const SIZES = [
-  { width: 1280, height: 720 },
-  { width: 820, height: 1180 },
-] as const;
 const WEIGHTS = join(import.meta.dir, "../../weights/flair-new-lesions.safetensors");
 const ITERATIONS = 6;
 
 const root = mkdtempSync(join(tmpdir(), "voxgrad-learn-"));
-mkdirSync(SHOTS, { recursive: true });
 const site = await buildSite(join(root, "site"));
 const server = serveSite(site.folder);
 const browser: TestBrowser | string = await openBrowser(WITH_WEBGPU);
@@ -37,26 +31,10 @@ afterAll(async () => {
   rmSync(root, { recursive: true });
 });
 
-async function shots(page: TestPage, name: string): Promise<void> {
-  for (const size of SIZES) {
-    await page.setViewportSize(size);
-    await Bun.sleep(300);
-    await page.screenshot({ path: join(SHOTS, `${name}-${size.width}.png`) });
-  }
-  await page.setViewportSize(SIZES[0]);
-}
-
 /** A page with the answer for the pair, and what went wrong in it. */
 async function answered(from: TestBrowser, pair: readonly [string, string]) {
-  const page = await from.newPage();
-  const problems: string[] = [];
-  page.on("pageerror", (error) => problems.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error") problems.push(message.text());
-  });
-  await page.setViewportSize(SIZES[0]);
-  await page.goto(`${server.url.href}?iterations=${ITERATIONS}&batch=2`);
-  await until(page, `document.querySelector("#graphics").dataset.state`, 120);
+  const at = `${server.url.href}?iterations=${ITERATIONS}&batch=2`;
+  const { page, problems } = await visit(from, at);
   await choose(page, pair);
   await press(page, "find");
   // The list comes with the pictures, after the sentence.

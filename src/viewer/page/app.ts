@@ -1,4 +1,5 @@
 /** The page: one patient at a time, the state of its view, and what every action does. */
+import { messageOf } from "../../core/errors";
 import type { Decision } from "../../result/decisions";
 import { actionOf, isOfPictures } from "./actions";
 import type { Controls } from "./controls";
@@ -329,7 +330,7 @@ export class App implements Controls {
     try {
       await work();
     } catch (error) {
-      this.tell(error instanceof Error ? error.message : String(error));
+      this.tell(messageOf(error));
       console.error(error);
     }
   }

@@ -21,3 +21,7 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   element.append(...children);
   return element;
 }
+
+/** @param id none if empty */
+export const button = (id: string, text: string, kind = ""): HTMLButtonElement =>
+  make("button", { id: id !== "" && id, type: "button", class: kind }, text);

@@ -5,7 +5,7 @@ import { Chart } from "../../live/page/chart";
 import { duration } from "../../live/page/text";
 import type { Budget } from "../../run/training_rates";
 import type { Metrics } from "../../train/metrics";
-import { byId, make } from "../../viewer/page/dom";
+import { button, byId, make } from "../../viewer/page/dom";
 import type { Progress } from "./predictor";
 import { stageAfter } from "./run_view";
 
@@ -183,6 +183,3 @@ export class LearnView {
     for (const busy of [this.stage, this.bar, this.count, this.stop]) busy.hidden = !running;
   }
 }
-
-const button = (id: string, text: string, kind = "") =>
-  make("button", { id: id !== "" && id, type: "button", class: kind }, text);

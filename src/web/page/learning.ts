@@ -1,4 +1,5 @@
 /** Learning from a reader's corrections: the weights in use, and a pair's answers before and after. */
+import { messageOf } from "../../core/errors";
 import { overlap } from "../../eval/dice";
 import { duration } from "../../live/page/text";
 import type { Budget } from "../../run/training_rates";
@@ -199,8 +200,6 @@ const withRemark = (opened: OpenedResult): OpenedResult => {
 
 const learnedText = ({ iterations, seconds }: Learned): string =>
   `Learned ${iterations} ${iterations === 1 ? "iteration" : "iterations"} in ${duration(seconds)}.`;
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** `?iterations=N&batch=B`: for trials on slow machines. */
 function trialOf(search: string): { readonly budget?: Budget; readonly batch?: number } {

@@ -2,6 +2,7 @@
 import "./no_eval";
 import "../../live/page/language"; // Before uPlot.
 
+import { messageOf } from "../../core/errors";
 import { niftiStem } from "../../data/file_names";
 import { App } from "../../viewer/page/app";
 import { byId, make } from "../../viewer/page/dom";
@@ -192,8 +193,6 @@ const untouched = (opened: OpenedResult): Reading =>
     () => new Date().toISOString(),
     () => {},
   );
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** From the line about the adapter its first part. */
 const readyText = (line: string): string => {

@@ -1,6 +1,6 @@
 /** The panel beside the scans: begins a prediction, shows how far it is, cancels it. */
 import { Rate } from "../../terminal/rate";
-import { byId, make } from "../../viewer/page/dom";
+import { button, byId, make } from "../../viewer/page/dom";
 import type { Progress } from "./predictor";
 
 export interface RunActions {
@@ -108,9 +108,6 @@ export class RunView {
     for (const busy of [this.bar, this.count, this.cancel]) busy.hidden = !running;
   }
 }
-
-const button = (id: string, text: string, kind = "") =>
-  make("button", { id, type: "button", class: kind }, text);
 
 const timeText = (seconds: number): string => {
   if (seconds < 10) return "a few seconds";

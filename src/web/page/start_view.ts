@@ -1,4 +1,5 @@
 /** The start of the page: two places for scans, to drop on or to choose for. */
+import { messageOf } from "../../core/errors";
 import type { ReadImage } from "../../run/placed_pair";
 import { byId } from "../../viewer/page/dom";
 import type { Scans } from "./protocol";
@@ -72,7 +73,7 @@ export class StartView {
       this.fill(i, file.name, true);
     } catch (error) {
       this.fill(i, FREE, false);
-      return this.refuse(error instanceof Error ? error.message : String(error));
+      return this.refuse(messageOf(error));
     }
     const [one, two] = this.scans;
     if (one && two) this.onScans([one, two]);

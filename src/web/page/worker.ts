@@ -1,5 +1,6 @@
 /** The worker: takes requests, computes, replies. It asks for nothing from any address. */
 import "./no_eval";
+import { messageOf } from "../../core/errors";
 import type { Device } from "../../gpu/device";
 import { openDevice } from "../../hosts/browser";
 import type { Observer } from "../../run/observer";
@@ -59,8 +60,6 @@ async function openedDevice(): Promise<Device | string> {
     return messageOf(error);
   }
 }
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 let last = Promise.resolve();
 let ending = new AbortController();
