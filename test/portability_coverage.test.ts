@@ -104,8 +104,8 @@ describe("the short form", () => {
     const rows = new Set(crowded.map(({ row }) => row.split("/")[0]!));
     expect([...rows].sort()).toEqual(
       [
-        ...["conv3d.backward", "gatherPatches", "groupNorm", "groupNorm.backward"],
-        ...["patchLoss", "patchLoss.backward", "windowRange"],
+        // Losses only in the whole form: minutes on SwiftShader.
+        ...["conv3d.backward", "gatherPatches", "groupNorm", "groupNorm.backward", "windowRange"],
       ].sort(),
     );
   });

@@ -4,6 +4,7 @@
  */
 import { messageOf } from "../core/errors";
 import type { Device } from "../gpu/device";
+import { grouped } from "../infer/grouped";
 import { idOf, matchesId, type PortabilityCase, type SkippedRow, seedOf } from "./case";
 import { allCases } from "./cases/index";
 import { dissect } from "./dissect";
@@ -137,17 +138,21 @@ class SuiteWorker {
  */
 function shortest(entries: readonly [string, PortabilityCase][]): [string, PortabilityCase][] {
   const short = entries.filter(([, c]) => c.short);
-  const { own = [], ...ways } = Object.groupBy(short, ([, c]) => c.way ?? "own");
+  const ways = grouped(short, ([, c]) => c.way ?? "");
+  const own = short.filter(([, c]) => c.way === undefined);
   const always = own.filter(([, c]) => c.always);
   const rest = own.filter(([, c]) => !c.always);
   const chosen = [...always, ...spread(rest, countOf(own))];
   const names = new Set(chosen.map(([, c]) => c.name));
-  const others = Object.entries(ways).map(
-    ([way, all]) =>
+  const others = ways.flatMap((all): [string, PortabilityCase][] => {
+    const way = all[0]![1].way;
+    if (way === undefined) return [];
+    const other =
       all.findLast(([, c]) => c.always) ??
       all.findLast(([, c]) => names.has(c.name.slice(0, -way.length - 1))) ??
-      all.at(-1)!,
-  );
+      all.at(-1)!;
+    return [other];
+  });
   return [...chosen, ...others];
 }
 

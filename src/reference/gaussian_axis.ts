@@ -4,6 +4,7 @@ import {
   gaussianTaps,
 } from "../../kernels/registration/gaussian_axis";
 import { elements, type Shape } from "../core/tensor";
+import { largestMagnitude } from "./magnitude";
 import { type Case, defineReference } from "./reference";
 
 const taps = (sigma: number) => gaussianTaps(sigma);
@@ -79,6 +80,5 @@ export const gaussianAxisReference = defineReference<GaussianAxisAttrs>({
     }
     return { y };
   },
-  bound: (_name, { x, taps: weights }) =>
-    2 * 2 ** -24 * weights!.length * Math.max(...x!.map(Math.abs)),
+  bound: (_name, { x, taps: weights }) => 2 * 2 ** -24 * weights!.length * largestMagnitude(x!),
 });

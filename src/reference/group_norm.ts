@@ -127,7 +127,7 @@ function bound(
   }
   const dy = dys!.y!;
   const sums = sumsOf(inputs, stats, shape, attrs, dy, true);
-  const most = 64 * U * Math.max(...all.map((_, i) => loss(i >> 1)));
+  const most = 64 * U * all.reduce((worst, _, i) => Math.max(worst, loss(i >> 1)), 0);
   if (name !== "dx") return sums[name === "dweight" ? "weight" : "bias"].map((sum) => most * sum);
   const dx = new Float64Array(x!.length);
   forEachElement(inputs, stats, shape, attrs, (i, c, group, xhat) => {

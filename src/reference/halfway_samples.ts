@@ -6,6 +6,7 @@ import {
 } from "../../kernels/registration/halfway_samples";
 import type { Philox } from "../core/random";
 import { elements, type Shape } from "../core/tensor";
+import { largestMagnitude } from "./magnitude";
 import { type Case, defineReference } from "./reference";
 
 type Vec3 = [number, number, number];
@@ -114,7 +115,7 @@ export const halfwaySamplesReference = defineReference<HalfwaySamplesAttrs>({
   },
   // Coordinates of some voxels are good to 2⁻²¹ or so, and a gradient changes by a few values per voxel.
   bound(_name, { visit1, visit2 }) {
-    const largest = Math.max(...visit1!.map(Math.abs), ...visit2!.map(Math.abs));
+    const largest = Math.max(largestMagnitude(visit1!), largestMagnitude(visit2!));
     return 256 * 2 ** -24 * largest;
   },
 });

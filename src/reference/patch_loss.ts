@@ -194,6 +194,7 @@ export const patchLossReference = defineReference({
       attrs: LOSSES.dice_ce!,
     },
   ],
+  crowdedSlowly: true,
   cases: [...Object.entries(LOSSES), ...Object.entries(BATCHED)].flatMap(([id, attrs]) =>
     casesOf(id, attrs),
   ),

@@ -76,6 +76,8 @@ export interface Reference<A> {
    * row (`grid1d`): for the portability suite.
    */
   readonly crowded?: readonly Case<A>[];
+  /** Whether the crowded cases take minutes on SwiftShader (65,537 workgroups with barriers): whole form only. */
+  readonly crowdedSlowly?: boolean;
 }
 
 /** By name; a size that is asked for and not there is a mistake of the reference. */

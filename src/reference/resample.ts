@@ -2,6 +2,7 @@ import type { ResampleAttrs } from "../../kernels/volume/resample";
 import { resample } from "../../kernels/volume/resample";
 import type { Shape } from "../core/tensor";
 import { elements } from "../core/tensor";
+import { largestMagnitude } from "./magnitude";
 import type { Case } from "./reference";
 import { defineReference } from "./reference";
 
@@ -88,6 +89,6 @@ export const resampleReference = defineReference<ResampleAttrs>({
   bound(_name, { x, params }, _shapes, { mode }) {
     if (mode === "nearest" && !params) return 0;
     const [mean = 0, rstd = 1] = params ?? [];
-    return 16 * 2 ** -24 * (Math.max(...x!.map(Math.abs)) + Math.abs(mean)) * rstd;
+    return 16 * 2 ** -24 * (largestMagnitude(x!) + Math.abs(mean)) * rstd;
   },
 });

@@ -5,6 +5,7 @@ import {
   resampleAffine,
 } from "../../kernels/volume/resample_affine";
 import { elements, type Shape } from "../core/tensor";
+import { largestMagnitude } from "./magnitude";
 import { type Case, defineReference } from "./reference";
 
 interface Placing {
@@ -103,5 +104,5 @@ export const resampleAffineReference = defineReference<ResampleAffineAttrs>({
   },
   // A coordinate of up to 64 voxels is good to 2⁻¹⁸, and a value changes by at most 2 values a voxel.
   bound: (_name, { x }, _shapes, { order }) =>
-    order === "nearest" ? 0 : 400 * 2 ** -24 * Math.max(...x!.map(Math.abs)),
+    order === "nearest" ? 0 : 400 * 2 ** -24 * largestMagnitude(x!),
 });

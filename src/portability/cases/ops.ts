@@ -39,6 +39,8 @@ const REPEATS_PATIENCE = 600;
 const BACKWARD = ".backward";
 /** Elements of inputs that take seconds in float64. */
 const SMALL = 2 ** 20;
+/** Seconds more for more than 65,535 workgroups. */
+const CROWDED_PATIENCE = 300;
 
 /** Every case of the references on an adapter. */
 export function opCases(
@@ -213,8 +215,11 @@ function rowCases(
   return kindsOf(placed).map((kind) => caseOf(placed, kind));
 }
 
+/** SwiftShader takes three minutes for 65,537 workgroups with barriers. */
+const patienceOf = (way: Way) => (way === "many_groups" ? { patience: CROWDED_PATIENCE } : {});
+
 function kindsOf({ reference, target, half, seed }: Placed): Kind[] {
-  const { scalable, crowded = [] } = reference;
+  const { scalable, crowded = [], crowdedSlowly = false } = reference;
   const declared = reference.cases.map((c): Kind => ({ c, short: true }));
   const ids = new Set(reference.cases.map((c) => c.id));
   const made = [...mixedCases(reference, seed), ...edgeCases(reference)];
@@ -226,10 +231,10 @@ function kindsOf({ reference, target, half, seed }: Placed): Kind[] {
   const scaled = scalable && !half ? new Set([middle, last]) : new Set<Case<unknown>>();
   const bySize = casesBySize(reference);
   const repeats = new Set([bySize.at(-1)!, last]);
-  const isSmall = (c: Case<unknown>) => sizeOf(c) < SMALL;
+  const isSmall = (c: Case<unknown>) => sizeOf(c) < SMALL && !crowdedSlowly;
   const [few, many] = [crowded.filter(isSmall), crowded.filter((c) => !isSmall(c))];
   const inWay = (way: Way, cases: readonly Case<unknown>[], short = true) =>
-    cases.map((c): Kind => ({ c, name: `${c.id}_${way}`, way, short }));
+    cases.map((c): Kind => ({ c, name: `${c.id}_${way}`, way, short, ...patienceOf(way) }));
   const isVariant = Object.keys(target.variants).length > 0;
   // These have the kernels of the gradients' own rows.
   const isTogether = isVariant && target.wanted === undefined;
