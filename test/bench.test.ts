@@ -272,9 +272,9 @@ describe("files", () => {
   test("another version, or no report, is a user's error that says what to do", async () => {
     const file = join(folder, "old.json");
     await Bun.write(file, JSON.stringify({ ...report({}), version: 0 }));
-    expect(() => readReport(file)).toThrow(/old\.json: version: .*measure again/);
+    expect(() => readReport(file)).toThrow(/old\.json: version is 0: .*measure again/);
     expect(() => readReport(file)).toThrow(UserError);
-    expect(() => readReport(join(folder, "none.json"))).toThrow(/give a file that --json wrote/);
+    expect(() => readReport(join(folder, "none.json"))).toThrow(/none\.json: cannot be read/);
   });
 
   test("docs are replaced between their markers only", () => {

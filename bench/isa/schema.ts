@@ -1,8 +1,6 @@
 /** The JSON of `bun run bench isa`: `--json` writes it, `--compare` reads it. */
-import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { UserError } from "../../src/core/errors";
-import { parseJson } from "../../src/core/json";
+import { readJsonFile } from "../../src/platform/json_file";
 
 /** Goes up when a reader of older files would misunderstand. */
 export const ISA_VERSION = 1;
@@ -56,12 +54,5 @@ export type IsaShader = z.infer<typeof shader>;
 export type Build = z.infer<typeof build>;
 
 /** @throws UserError where `file` is no such report */
-export function readIsaReport(file: string): IsaReport {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new UserError(`${file}: ${(error as Error).message}; give a file that --json wrote`);
-  }
-  return parseJson(text, isaSchema, file, "give a file that `bun run bench isa --json` wrote");
-}
+export const readIsaReport = (file: string): IsaReport =>
+  readJsonFile(file, isaSchema, "name a file of `bun run bench isa --json`, or compile again");

@@ -1,7 +1,6 @@
 /** The JSON report of `bun run bench`: `--json` writes it, `--compare` reads it. */
-import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { UserError } from "../../src/core/errors";
+import { readJsonFile } from "../../src/platform/json_file";
 
 /** Goes up when a reader of older files would misunderstand. */
 export const REPORT_VERSION = 1;
@@ -161,18 +160,5 @@ export type ScalingSeries = z.infer<typeof scalingSeries>;
 export type ScalingPoint = z.infer<typeof scalingPoint>;
 
 /** @throws UserError when `file` is not a report of this version */
-export function readReport(file: string): Report {
-  let data: unknown;
-  try {
-    data = JSON.parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new UserError(`${file}: ${(error as Error).message}; give a file that --json wrote`);
-  }
-  const parsed = reportSchema.safeParse(data);
-  if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
-  throw new UserError(
-    `${file}: ${path.join(".") || "report"}: ${message}; expected a report of version ` +
-      `${REPORT_VERSION} by \`bun run bench --json\`; measure again`,
-  );
-}
+export const readReport = (file: string): Report =>
+  readJsonFile(file, reportSchema, "name a file of `bun run bench --json`, or measure again");
