@@ -8,18 +8,12 @@ import { RankLost } from "../mpi/watch";
 import type { TrainConfig } from "../settings/config";
 import type { Metrics } from "../train/metrics";
 import type { Statistics, Trainer } from "../train/trainer";
-import { bestMark, type Progress, saveCheckpoint } from "./checkpoint";
+import { type Progress, saveCheckpoint } from "./checkpoint";
 import { decide, type Sweeps } from "./decide";
 import type { Lead } from "./lead";
 import type { Observer } from "./observer";
 import { beginRunEvents, type RunEvents } from "./run_events";
-import {
-  appendMetrics,
-  checkpointPaths,
-  flushMetrics,
-  type RunFolder,
-  readMetrics,
-} from "./run_folder";
+import { appendMetrics, checkpointPaths, flushMetrics, type RunFolder } from "./run_folder";
 import type { FolderLock } from "./run_lock";
 import { drawRunCurves, drawRunPatients, patientPicture } from "./run_pictures";
 import { lineageMetadata } from "./start_parameters";
@@ -34,7 +28,8 @@ import {
   type ValidationTask,
   visitsForTruth,
 } from "./validate";
-import { validationsDue } from "./validation_plan";
+import { ValidationHistory } from "./validation_history";
+import type { Reached } from "./validation_plan";
 import { recordPatient, type ValidatedPatient, writeValidation } from "./validation_record";
 
 export interface RunOptions {
@@ -70,15 +65,7 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
 
 class Run {
   private readonly clock: TrainingClock;
-  /** Of the best weights; −1 without any score. */
-  private bestDice: number;
-  /** The iterations that metrics.jsonl has validations of, and that of the best weights. */
-  private readonly validated: Set<number>;
-  private bestIteration: number;
-  /** Validations that were due by then. */
-  private validations: number;
-  /** Whether the newest weights are the best. */
-  private bestIsLast = false;
+  private readonly validations: ValidationHistory;
   /** Of the validation at the end, unmirrored. */
   private readonly sweeps = new Map<string, PatientSweep>();
   /** Iteration of the first report whose loss was not finite. */
@@ -93,12 +80,7 @@ class Run {
     this.rates = new TrainingRates(this.budget, batch);
     this.events = beginRunEvents(o.folder, this.config, o.start);
     this.clock = new TrainingClock(o.start.seconds);
-    const made = readMetrics(o.folder).filter(({ perPatient }) => perPatient !== undefined);
-    const best = o.start.iteration > 0 || made.length > 0 ? bestMark(o.folder) : undefined;
-    this.bestDice = best?.dice ?? o.start.bestDice ?? -1;
-    this.bestIteration = best?.iteration ?? 0;
-    this.validated = new Set(made.map(({ iteration }) => iteration));
-    this.validations = validationsDue(this.config, made.at(-1) ?? { iteration: 0, seconds: 0 });
+    this.validations = new ValidationHistory(o.folder, this.config, o.start);
   }
 
   private get config(): TrainConfig {
@@ -124,26 +106,16 @@ class Run {
       : this.o.trainer.iteration / iterations;
   }
 
-  /** Whether --patience ends the run: so many validations came after that of the best weights. */
-  private get isPatienceOver(): boolean {
-    const { patience = Number.POSITIVE_INFINITY } = this.config;
-    const later = [...this.validated].filter((iteration) => iteration > this.bestIteration);
-    return later.length >= patience;
-  }
-
   private get hasEnded(): boolean {
-    return this.done >= 1 || this.isPatienceOver;
+    return this.done >= 1 || this.validations.isPatienceOver;
   }
 
-  /**
-   * Whether a validation is due that has not been made; the one at the end is not counted. Weights that
-   * were given are validated before they are changed: nothing worse than they are becomes the best.
-   */
+  private get reached(): Reached {
+    return { iteration: this.o.trainer.iteration, seconds: this.seconds };
+  }
+
   private get isDue(): boolean {
-    if (this.hasEnded) return false;
-    const reached = { iteration: this.o.trainer.iteration, seconds: this.seconds };
-    const first = this.config.lineage !== undefined && this.validated.size === 0;
-    return first || validationsDue(this.config, reached) > this.validations;
+    return !this.hasEnded && this.validations.isDue(this.reached);
   }
 
   async train(): Promise<RunResult> {
@@ -158,7 +130,7 @@ class Run {
       if (compiling) {
         await trainer.drain();
         compiling = false;
-        this.show({ iteration: trainer.iteration, seconds: this.seconds });
+        this.show(this.reached);
         this.clock.start();
       }
       if (trainer.iteration % this.config.reportEvery === 0) {
@@ -180,8 +152,8 @@ class Run {
     if (signal.aborted) await this.save("last");
     else await this.finish();
     await this.drawCurves();
-    const { seconds, bestDice } = this;
-    return { iteration: trainer.iteration, seconds, bestDice, interrupted: signal.aborted };
+    const { bestDice } = this.validations;
+    return { ...this.reached, bestDice, interrupted: signal.aborted };
   }
 
   /** One iteration; false where a rank was lost. */
@@ -211,8 +183,9 @@ class Run {
   private sayPatience(): void {
     const { patience } = this.config;
     if (this.done >= 1 || patience === undefined) return;
+    const { bestIteration } = this.validations;
     this.o.observer.note(
-      `--patience ${patience}: no better Dice since iteration ${this.bestIteration}; the run ends here`,
+      `--patience ${patience}: no better Dice since iteration ${bestIteration}; the run ends here`,
     );
   }
 
@@ -260,18 +233,17 @@ class Run {
         if (sweep) this.sweeps.set(id, sweep);
       }
       const [student, momentum] = [scoreOf(byStudent), scoreOf(byMomentum)];
-      const reached = { iteration: trainer.iteration, seconds: this.seconds };
+      const { reached } = this;
       const { perPatient, lesionF1PerPatient, ...means } = scoreFields(student, momentum);
       const shown = this.show({ ...reached, ...means });
       await this.keepBest(momentum.dice ?? student.dice);
       // Its line comes last: a validation without one is made again.
-      if (!this.validated.has(trainer.iteration)) {
+      if (!this.validations.has(reached.iteration)) {
         const line = { ...shown, perPatient, lesionF1PerPatient };
         appendMetrics(folder, line);
         this.events?.report(line);
       }
-      this.validated.add(trainer.iteration);
-      this.validations = validationsDue(this.config, reached);
+      this.validations.add(reached);
     } catch (error) {
       if (error !== signal.reason) throw error;
     }
@@ -288,7 +260,7 @@ class Run {
   private async record(predictions: Map<string, Mask>): Promise<void> {
     const { folder, patients, trainer, signal } = this.o;
     const { config, iteration } = trainer;
-    if (config.mirror !== "" && !this.bestIsLast) {
+    if (config.mirror !== "" && !this.validations.bestIsLast) {
       const task = { weights: "momentum", mirrored: true, sweep: false } as const;
       try {
         for (const { id, mask } of await this.o.validate(task)) predictions.set(id, mask);
@@ -313,13 +285,14 @@ class Run {
     const { folder, patients, observer, signal } = this.o;
     if (patients.length === 0) return;
     let sweeps: Sweeps = this.sweeps;
-    if (!this.bestIsLast || this.config.mirror !== "") {
+    if (!this.validations.bestIsLast || this.config.mirror !== "") {
       observer.note(`tuning thresholds on ${patients.length} validation patients`);
       const weights = { file: checkpointPaths(folder, "best").weights };
       try {
         const outcomes = await this.o.validate({ weights, mirrored: true, sweep: true });
         sweeps = new Map(outcomes.map(({ id, sweep }) => [id, sweep!]));
-        if (this.bestIsLast) for (const { id, mask } of outcomes) predictions.set(id, mask);
+        if (this.validations.bestIsLast)
+          for (const { id, mask } of outcomes) predictions.set(id, mask);
       } catch (error) {
         if (error !== signal.reason) throw error;
         return;
@@ -328,13 +301,9 @@ class Run {
     for (const line of decisionText(decide(folder, sweeps))) observer.note(line);
   }
 
-  /** Without any score (no validation patient has lesions) the newest weights are the best. */
   private async keepBest(dice: number | undefined): Promise<void> {
-    this.bestIsLast = dice === undefined || dice >= this.bestDice;
-    if (!this.bestIsLast) return;
-    this.bestDice = dice ?? this.bestDice;
-    this.bestIteration = this.o.trainer.iteration;
-    await this.save("best", dice);
+    this.validations.rank(this.o.trainer.iteration, dice);
+    if (this.validations.bestIsLast) await this.save("best", dice);
   }
 
   private async save(kind: "last" | "best", dice?: number): Promise<void> {

@@ -2,7 +2,7 @@
 import type { TrainConfig } from "../settings/config";
 
 /** How far a training has come. */
-interface Reached {
+export interface Reached {
   readonly iteration: number;
   /** Training time, seconds. */
   readonly seconds: number;
