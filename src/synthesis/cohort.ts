@@ -11,7 +11,7 @@ import type { Volume } from "../data/volume";
 import { writeAtomically, writeNewFile } from "../platform/atomic_file";
 import { readJsonFile, readTextFile } from "../platform/json_file";
 import { removeQuietly, sweepOnce, temporaryPath } from "../platform/leftovers";
-import { FATES } from "./evolution";
+import { FATES } from "./fates";
 import { type GeneratedPair, generatePair } from "./generate";
 import { keptBackground } from "./kept_background";
 import { REGIONS } from "./places";

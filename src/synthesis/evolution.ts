@@ -2,17 +2,10 @@
 import type { Philox } from "../core/random";
 import type { Background } from "./background";
 import { type Curve, toned } from "./contrast";
+import { APPEARS, DISAPPEARS, EVOLUTION, type Fate } from "./fates";
 import { drawBody, type Footprint, footprint, type LesionBody } from "./lesion";
 import type { LesionShape } from "./mask_shapes";
 import { REGIONS, type Region } from "./places";
-
-/** What happens to a lesion between the visits. */
-export const FATES = ["new", "grown", "brighter", "same", "changed", "shrunk", "gone"] as const;
-export type Fate = (typeof FATES)[number];
-
-/** Fates that put voxels into the label, and those that do for the time-swapped pair. */
-const APPEARS: readonly Fate[] = ["new", "grown", "brighter"];
-const DISAPPEARS: readonly Fate[] = ["gone", "shrunk"];
 
 export interface MadeLesion {
   readonly fate: Fate;
@@ -25,41 +18,6 @@ export interface MadeLesion {
   /** One of its voxels in the background: x, y, z. */
   readonly at: readonly [number, number, number];
 }
-
-export const EVOLUTION = {
-  /** Share of pairs in which nothing is new. */
-  unchanged: 0.3,
-  /** Of new lesions in the other pairs: 1 + an exponential number of this mean, at most. */
-  more: 2.6,
-  mostNew: 16,
-  /** Volumes in mm³: a logarithmic normal distribution within bounds. */
-  volume: { median: 55, spread: 1.25, least: 4, most: 3500 },
-  /** Lift above the tissue around, in units of white matter. */
-  contrast: { median: 0.45, spread: 0.4, least: 0.2, most: 1.1 },
-  regions: {
-    periventricular: 0.27,
-    juxtacortical: 0.22,
-    cortical: 0.09,
-    deep: 0.24,
-    infratentorial: 0.12,
-    confluent: 0.06,
-    fluid: 0,
-  },
-  /** Share of pairs with lesions that shrink or go, that grow, and that stay; and how many at most. */
-  gone: { share: 0.4, most: 5 },
-  grown: { share: 0.25, most: 3 },
-  same: { share: 0.75, most: 14 },
-  /** Growth in mm that is labelled, and that is not. */
-  growth: { clear: [1.3, 3], slight: 0.3 },
-  /** Change of brightness that is labelled, and that is not (deviation of the factor). */
-  brightening: { clear: [0.3, 0.6], slight: 0.06 },
-  /** Of a scan's own lesions: share that was not there at visit 1, or is not at visit 2, or neither. */
-  own: { new: 0.14, gone: 0.07, never: 0.08 },
-  /** Bright flow in fluid at one visit alone. */
-  flow: { share: 0.5, most: 6 },
-  /** Least that a labelled lesion must stand out by in its scan, of white matter, and of the noise. */
-  seen: { least: 0.18, noise: 3 },
-} as const;
 
 /** What of each visit's scan decides whether a lesion can be seen. */
 export interface Sight {
