@@ -1,4 +1,4 @@
-/** What can happen to a lesion between two visits, how often, and by how much. */
+/** The fates of a lesion between two visits: which there are, how often, and by how much. */
 
 /** What happens to a lesion between the visits. */
 export const FATES = ["new", "grown", "brighter", "same", "changed", "shrunk", "gone"] as const;
