@@ -9,7 +9,7 @@ const kernel = defineKernel({
   source: wgsl,
   bindings: { samples: "read", motion: "read", sums: "read_write" },
   args: ["D", "H", "W", "PIECES"],
-  grid: (c) => grid1d(num(c, "PIECES"), 1),
+  grid: (c) => grid1d(num(c, "PIECES") * num(c, "BLOCKS"), 1),
   flops: (c) => (num(c, "COLS") ** 2 + 8 * num(c, "COLS")) * product(c, "D", "H", "W"),
 });
 
@@ -22,6 +22,12 @@ export function sumsOf(kind: MotionKind): number {
   return (columns * (columns + 1)) / 2 + columns + 3;
 }
 
+/** Blocks of 4 × 4 products in the upper triangle of (J, r). */
+function blocksOf(kind: MotionKind): number {
+  const rows = ceilDiv(MOTION_COLUMNS[kind] + 1, 4);
+  return (rows * (rows + 1)) / 2;
+}
+
 /** sums (PIECES, {@link sumsOf}) of the samples (6, D, H, W); rows are to be added up in order. */
 export const normalEquations = defineOp<MotionAttrs>({
   name: "normalEquations",
@@ -30,7 +36,7 @@ export const normalEquations = defineOp<MotionAttrs>({
     const SUMS = sumsOf(kind);
     const PIECES = ceilDiv(product(sizes, "D", "H", "W"), PIECE);
     const sums = g.tensor("sums", [PIECES, SUMS]);
-    const consts = { COLS: MOTION_COLUMNS[kind], SUMS, PIECE, WG: 32 };
+    const consts = { COLS: MOTION_COLUMNS[kind], SUMS, PIECE, BLOCKS: blocksOf(kind), WG: 64 };
     g.emit(kernel, { samples: samples!, motion: motion!, sums }, consts, { ...sizes, PIECES });
     return { sums };
   },

@@ -22,26 +22,49 @@ const WG: u32 = 64u;
 
 var<workgroup> bins: array<atomic<u32>, BINS>;
 
-// shared: motion_column
-// Column c of the Jacobian at a point, of gradient g, mean m and place Y.
-fn jacobian(c: u32, g: vec3f, m: f32, Y: vec3f) -> f32 {
-  if (c == COLS - 1u) {
-    return m;
-  }
-  if (c >= COLS - 4u) {
-    return g[c + 4u - COLS];
-  }
+// shared: motion_entries
+// Entries of (J, r) in fours, and 0 beyond, at a point of gradient g, mean m and place Y.
+fn entries(g: vec3f, m: f32, r: f32, Y: vec3f) -> mat4x4f {
   if (COLS == 7u) {
-    return cross(Y, g)[c];
+    return mat4x4f(vec4f(cross(Y, g), g.x), vec4f(g.yz, m, r), vec4f(), vec4f());
   }
-  return g[c / 3u] * Y[c % 3u];
+  let last = vec4f(m, r, 0.0, 0.0);
+  return mat4x4f(vec4f(g.x * Y, g.y * Y.x), vec4f(g.y * Y.yz, g.z * Y.xy), vec4f(g.z * Y.z, g), last);
 }
 
-fn place(at: u32) -> vec3f {
+fn factor(c: u32) -> f32 {
+  if (c < COLS) {
+    return -motion[c];
+  }
+  return select(0.0, 1.0, c == COLS);
+}
+
+fn factors4(c: u32) -> vec4f {
+  return vec4f(factor(c), factor(c + 1u), factor(c + 2u), factor(c + 3u));
+}
+
+// What the entries are multiplied by for e.
+fn factors() -> mat4x4f {
+  return mat4x4f(factors4(0u), factors4(4u), factors4(8u), factors4(12u));
+}
+
+fn residual(a: mat4x4f, by: mat4x4f) -> f32 {
+  var e = dot(a[0], by[0]) + dot(a[1], by[1]);
+  if (COLS > 7u) {
+    e += dot(a[2], by[2]) + dot(a[3], by[3]);
+  }
+  return e;
+}
+
+// x, y and z of the point with this number.
+fn split(at: u32) -> vec3u {
   let row = at / args.W;
-  let index = vec3f(f32(at % args.W), f32(row % args.H), f32(row / args.H));
+  return vec3u(at % args.W, row % args.H, row / args.H);
+}
+
+fn place(index: vec3u) -> vec3f {
   let step = vec3f(motion[COLS], motion[COLS + 1u], motion[COLS + 2u]);
-  return step * index + vec3f(motion[COLS + 3u], motion[COLS + 4u], motion[COLS + 5u]);
+  return step * vec3f(index) + vec3f(motion[COLS + 3u], motion[COLS + 4u], motion[COLS + 5u]);
 }
 // end
 
@@ -61,17 +84,15 @@ fn main(
   workgroupBarrier();
   let count = args.D * args.H * args.W;
   let start = piece * PIECE;
+  let by = factors();
   for (var at = start + lane; at < min(start + PIECE, count); at += WG) {
     if (samples[5u * count + at] == 0.0) {
       continue;
     }
     let g = vec3f(samples[count + at], samples[2u * count + at], samples[3u * count + at]);
     let m = samples[4u * count + at];
-    let Y = place(at);
-    var e = samples[at];
-    for (var c = 0u; c < COLS; c++) {
-      e -= motion[c] * jacobian(c, g, m, Y);
-    }
+    let Y = place(split(at));
+    let e = residual(entries(g, m, samples[at], Y), by);
     let bin = floor((e / LIMIT + 1.0) * (0.5 * f32(BINS)));
     atomicAdd(&bins[u32(clamp(bin, 0.0, f32(BINS - 1u)))], 1u);
   }

@@ -44,8 +44,8 @@ export const normalEquationsReference = defineReference<MotionAttrs>({
   forward({ samples, motion }, { samples: shape }, { kind }) {
     return { sums: summed(samples!, motion!, shape!, kind, termsOf(motion!)) };
   },
-  // A lane adds up to 32 terms and 32 lanes follow; a term itself rounds six times, and w by four
-  // roundings of at most 1 each.
+  // A lane adds up to 16 terms, then one more lane, and 32 pairs follow; a term itself rounds six times,
+  // and w by four roundings of at most 1 each.
   bound(_name, { samples, motion }, { samples: shape }, { kind }) {
     const sizes = summed(samples!, motion!, shape!, kind, sizesOfTerms);
     return sizes.map((size) => 2 ** -24 * (80 * size + 1e-30));
