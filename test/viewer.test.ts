@@ -15,6 +15,7 @@ import { RESULT_FILES } from "../src/result/record";
 import { readRecord, writeResult } from "../src/result/result_folder";
 import { between, disk } from "../src/viewer/page/brush";
 import { Reading } from "../src/viewer/page/reading";
+import { shownResult } from "../src/viewer/page/source";
 import { fileIndex, studyOf } from "../src/viewer/page/study";
 import { pageFiles } from "../src/viewer/page_files";
 import { serveViewer, type ViewerServer } from "../src/viewer/server";
@@ -39,7 +40,7 @@ const ask = (path: string, init?: RequestInit) => fetch(new URL(path, server.url
 function read(result = smallResult()): Reading {
   let minute = 0;
   const now = () => new Date(Date.UTC(2026, 0, 1, 0, minute++)).toISOString();
-  return new Reading(studyOf(result), now, () => {});
+  return new Reading(studyOf(shownResult(result)), now, () => {});
 }
 
 describe("requests", () => {
@@ -219,6 +220,10 @@ describe("saving", () => {
       ["nothing", bytes(corrected.data), 422],
     ];
     for (const [json, mask, status] of refused) expect((await put(json, mask)).status).toBe(status);
+    // A map of a result that came in place of the one that is read.
+    expect((await ask("results/0/probability.nii.gz?created=2020-01-01")).status).toBe(409);
+    const { created } = readRecord(folder);
+    expect((await ask(`results/0/probability.nii.gz?created=${created}`)).status).toBe(200);
     const empty = await ask("results/0/decisions", { method: "PUT", body: new FormData() });
     expect(empty.status).toBe(400);
     expect(await readFile(join(folder, RESULT_FILES.decisions), "utf8")).toBe(before);
@@ -347,7 +352,7 @@ describe("a reading", () => {
     const { decisions, corrected } = reading.saved();
     const json = JSON.parse(JSON.stringify(decisions)) as Decisions;
     const again = new Reading(
-      studyOf({ ...smallResult(), decisions: json, corrected }),
+      studyOf(shownResult({ ...smallResult(), decisions: json, corrected })),
       () => "later",
       () => {},
     );

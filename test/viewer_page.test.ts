@@ -158,6 +158,14 @@ describe.skipIf(typeof browser === "string")(`the page${skipped}`, () => {
           return b.right > innerWidth + 0.5 || b.bottom > innerHeight + 0.5 || e.scrollWidth > e.clientWidth + 1; })
         .map((e) => e.outerHTML.slice(0, 80))`);
       expect(cut).toEqual([]);
+      // NiiVue writes a letter above the middle of the axial plane.
+      const room = await page.evaluate<
+        number[]
+      >(`[...document.querySelectorAll(".visit")].map((e) => {
+        const { left, width } = e.getBoundingClientRect();
+        const axial = e.hasAttribute("data-wide") ? 0.6 * width : width;
+        return left + axial / 2 - e.querySelector("figcaption").getBoundingClientRect().right; })`);
+      for (const pixels of room) expect(pixels).toBeGreaterThan(10);
       await page.keyboard.press("ArrowDown");
       expect(await page.textContent("#lesions li[aria-current=true] .number")).toBe("2");
       await page.keyboard.press("Space");

@@ -46,8 +46,19 @@ export function parseNifti(bytes: Uint8Array, name: string): Volume & FromFile {
 export function parseMask(bytes: Uint8Array, name: string): Mask & FromFile {
   const notes: string[] = [];
   const info = parseHeader(bytes, name, notes);
-  const data = binaryValues(decodeVoxels(bytes, info, name), info.size, name);
+  const data = bits(bytes, info) ?? binaryValues(decodeVoxels(bytes, info, name), info.size, name);
   return { size: info.size, affine: info.affine, data, info, notes };
+}
+
+/** The voxels of a file of plain bytes 0 and 1, as most masks are; undefined for any other. */
+function bits(bytes: Uint8Array, info: NiftiInfo): Uint8Array | undefined {
+  const { size, voxelType, offset, slope, intercept } = info;
+  const end = offset + size[0] * size[1] * size[2];
+  if (voxelType !== "uint8" || slope !== 1 || intercept !== 0 || end > bytes.length)
+    return undefined;
+  const data = bytes.slice(offset, end);
+  for (let i = 0; i < data.length; i++) if (data[i]! > 1) return undefined;
+  return data;
 }
 
 /** The voxels as float32, scaled. int64 and uint64 are rounded to the nearest float32. */

@@ -65,10 +65,9 @@ export function gridInOrder<G extends Grid>(grid: G, order: VoxelOrder): G | Gri
 }
 
 /** The same image with its voxels in another order. */
-export function inOrder<I extends Grid & { readonly data: Float32Array | Uint8Array }>(
-  image: I,
-  order: VoxelOrder,
-): I {
+export function inOrder<
+  I extends Grid & { readonly data: Float32Array | Uint8Array | Uint16Array },
+>(image: I, order: VoxelOrder): I {
   if (isUnchanged(order)) return image;
   const { size, affine } = gridInOrder(image, order);
   const { data } = image;

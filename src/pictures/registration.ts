@@ -4,7 +4,7 @@ import { type Volume, voxelSize } from "../data/volume";
 import { writeAtomically } from "../platform/atomic_file";
 import { loadFont } from "./font";
 import { COLOURS, FONT, write } from "./panel";
-import { greyWindow } from "./slice";
+import { everyNth, greyWindow } from "./slice";
 
 export interface RegistrationPicture {
   /** Visits on one grid with axes right, anterior, superior. */
@@ -177,7 +177,7 @@ export function drawFitted(
 
 /** The middle of what is bright, voxels. */
 export function middleOf({ size, data }: Volume): number[] {
-  const [black, white] = greyWindow(data.filter((_, i) => i % 101 === 0));
+  const [black, white] = greyWindow(everyNth(data, 101));
   const sum = [0, 0, 0];
   let count = 0;
   for (let i = 0; i < data.length; i += 37) {

@@ -100,6 +100,13 @@ export function greyWindow(pixels: Float32Array): readonly [black: number, white
   return white > black ? [black, white] : [black, black + 1];
 }
 
+/** Every so many values, for percentiles of a volume. */
+export function everyNth(values: Float32Array, n: number): Float32Array {
+  const some = new Float32Array(Math.ceil(values.length / n));
+  for (let i = 0, at = 0; i < some.length; i++, at += n) some[i] = values[at]!;
+  return some;
+}
+
 /** The part of a slice that is worth showing: what is not background, and `marginMm` around. */
 export function contentRect(
   pixels: Float32Array,

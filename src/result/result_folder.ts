@@ -2,13 +2,12 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
-import { sameGrid } from "../data/affine";
 import { readMask } from "../data/nifti_read";
 import { writeMask, writeVolume } from "../data/nifti_write";
 import type { Mask } from "../data/volume";
 import { writeAtomically } from "../platform/atomic_file";
 import { readJsonFile } from "../platform/json_file";
-import { lesionLabels, type Result } from "./parts";
+import { checkedLabels, type Result, requireOneGrid } from "./parts";
 import { RESULT_FILES, type ResultRecord, recordSchema } from "./record";
 import { reportOf } from "./report_of";
 
@@ -61,17 +60,8 @@ export function readRecord(folder: string): ResultRecord {
 export async function readResultMask(folder: string, record: ResultRecord): Promise<Mask> {
   const path = join(folder, record.files.mask);
   const mask = await readMask(path);
-  const labels = lesionLabels(mask, record);
-  const counts = new Map<number, number>();
-  for (const label of labels) if (label > 0) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const agrees =
-    counts.size === record.lesions.length &&
-    record.lesions.every(({ id, voxels }) => counts.get(id) === voxels);
-  if (agrees) return mask;
-  throw new UserError(
-    `${path}: holds ${counts.size} lesions, not the ${record.lesions.length} of ${RESULT_FILES.record}; ` +
-      "predict the pair again",
-  );
+  checkedLabels(mask, record, path);
+  return mask;
 }
 
 /** @throws UserError where a corrected mask lies on another grid than the result's */
@@ -79,6 +69,6 @@ export async function readCorrectedMask(folder: string, mask: Mask): Promise<Mas
   const path = join(folder, RESULT_FILES.corrected);
   if (!existsSync(path)) return undefined;
   const corrected = await readMask(path);
-  if (sameGrid(corrected, mask)) return corrected;
-  throw new UserError(`${path}: lies on another grid than ${RESULT_FILES.mask}; move it away`);
+  requireOneGrid(corrected, mask, path);
+  return corrected;
 }

@@ -8,8 +8,9 @@ import type { Mask } from "../data/volume";
 import { decisionsSchema } from "../result/decisions";
 import { readDecisions, writeDecisions } from "../result/decisions_file";
 import { RESULT_FILES } from "../result/record";
-import { readCorrectedMask, readRecord, readResultMask } from "../result/result_folder";
+import { readRecord, readResultMask } from "../result/result_folder";
 import { HEADERS, isToken, refusal } from "./guard";
+import type { OpenedRecord } from "./page/server_source";
 import { type PageFile, pageFiles } from "./page_files";
 import { writeReadReport } from "./read_report";
 import { entryOf } from "./worklist";
@@ -24,6 +25,8 @@ export interface ViewerServer {
 const IMAGES: readonly string[] = (
   ["mask", "visit1", "visit2", "probability", "change", "corrected"] as const
 ).map((name) => RESULT_FILES[name]);
+
+const ANEW = "the result was predicted anew meanwhile: reload the page";
 
 /** A mask of the largest grid that is read, and some text. */
 const MOST_BYTES = 2 ** 30;
@@ -95,10 +98,12 @@ class Viewer {
     if (folder === undefined) return refuse(404, "no such result");
     if (request.method === "PUT" && name === "decisions") return this.save(request, folder);
     if (request.method !== "GET") return refuse(405, "not allowed");
-    if (name === "") return json(await opened(folder));
+    if (name === "") return json(opened(folder));
     if (name === "report") return report(await writeReadReport(folder));
     if (!IMAGES.includes(name) || !existsSync(join(folder, name)))
       return refuse(404, "no such file");
+    const created = new URL(request.url).searchParams.get("created");
+    if (created !== null && created !== readRecord(folder).created) return refuse(409, ANEW);
     const headers = { ...HEADERS, "Content-Type": "application/octet-stream" };
     return new Response(Bun.file(join(folder, name)), { headers });
   }
@@ -119,13 +124,11 @@ class Viewer {
   }
 }
 
-/** Record and decisions, once mask and corrected mask are known to fit. */
-async function opened(folder: string) {
+/** Record and decisions. The page itself checks that mask and corrected mask fit, while it reads them. */
+function opened(folder: string): OpenedRecord {
   const record = readRecord(folder);
-  const mask = await readResultMask(folder, record);
-  const corrected = await readCorrectedMask(folder, mask);
   const decisions = readDecisions(folder, record);
-  return { record, decisions, corrected: corrected !== undefined };
+  return { record, decisions, corrected: existsSync(join(folder, RESULT_FILES.corrected)) };
 }
 
 /** The corrected mask comes as its voxels; its grid is that of the result's mask on disk. */
@@ -141,7 +144,7 @@ async function save(
   const record = readRecord(folder);
   const decisions = checked(parsed(text), decisionsSchema, "decisions", "reload the page");
   if (decisions.result !== record.created) {
-    return refused(refuse(409, "the result was predicted anew meanwhile: reload the page"));
+    return refused(refuse(409, ANEW));
   }
   const mask = await readResultMask(folder, record);
   const data = new Uint8Array(await voxels.arrayBuffer());

@@ -8,7 +8,7 @@ import { freshCanvases, hideHeading, showHeading } from "./heading";
 import { showHelp } from "./help_view";
 import { showLesions } from "./lesion_list";
 import { placeIn } from "./lesion_voxel";
-import { Panels } from "./panels";
+import { closeViews, openViews, Panels } from "./panels";
 import { type PointerHost, watchPointer } from "./pointer";
 import { Reading } from "./reading";
 import { Saving } from "./saving";
@@ -85,7 +85,19 @@ export class App implements Controls {
     await this.saving.done();
     this.close();
     this.tell("Loading …");
-    const study = studyOf(await this.source.open(id));
+    const canvases = freshCanvases((canvas, i) =>
+      watchPointer(canvas, i, () => this.pointerHost()),
+    );
+    // Shaders are compiled while the result is read.
+    const opening = openViews(canvases);
+    opening.catch(() => {}); // Told of where the pictures are awaited.
+    const study = await this.source
+      .open(id)
+      .then(studyOf)
+      .catch((error) => {
+        opening.then(closeViews, () => {});
+        throw error;
+      });
     const reader = byId<HTMLInputElement>("reader");
     const reading: Reading = new Reading(
       study,
@@ -97,10 +109,7 @@ export class App implements Controls {
     document.body.toggleAttribute("data-preview", study.preview !== undefined);
     // Also where the browser draws no pictures.
     showHeading(study, this.entries.length > 1, this.source.reportAddress?.(id));
-    const canvases = freshCanvases((canvas, i) =>
-      watchPointer(canvas, i, () => this.pointerHost()),
-    );
-    const panels = await Panels.open(reading, canvases);
+    const panels = await Panels.open(reading, await opening);
     this.open = { id, reading, panels };
     if (reading.reader === "") reading.reader = reader.value.trim();
     reader.value = reading.reader;

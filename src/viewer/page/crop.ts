@@ -20,19 +20,24 @@ const CUT = [0, 1] as const;
 export function cropOf({ visits, windows, labels, grid }: Study): Crop {
   const { size, affine } = grid;
   const [nx, ny, nz] = size;
-  const counts = CUT.map((axis) => new Float64Array(size[axis]));
-  const planes = [ny * nz, nx * nz];
+  const [ofX, ofY] = [new Float64Array(nx), new Float64Array(ny)];
+  const [counts, planes] = [
+    [ofX, ofY],
+    [ny * nz, nx * nz],
+  ];
+  // A lesion counts for as much as a plane needs.
+  const lesion = SHARE * Math.max(...planes) * 2;
   visits.forEach(({ data }, k) => {
     const [black, white] = windows[k]!;
     const least = black + THERE * (white - black);
     for (let i = 0, row = 0; i < data.length; row++) {
-      const y = row % ny;
+      let inRow = 0;
       for (let x = 0; x < nx; x++, i++) {
-        // A lesion counts for as much as a plane needs.
-        const weight = labels[i] ? SHARE * Math.max(...planes) * 2 : data[i]! > least ? 1 : 0;
-        counts[0]![x]! += weight;
-        counts[1]![y]! += weight;
+        const weight = labels[i]! > 0 ? lesion : data[i]! > least ? 1 : 0;
+        ofX[x]! += weight;
+        inRow += weight;
       }
+      ofY[row % ny]! += inRow;
     }
   });
   const first: [number, number, number] = [0, 0, 0];

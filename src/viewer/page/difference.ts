@@ -1,6 +1,6 @@
 /** The difference of two visits in units of its own spread, where no change statistic comes with a result. */
 import type { Volume } from "../../data/volume";
-import { greyWindow } from "../../pictures/slice";
+import { everyNth, greyWindow } from "../../pictures/slice";
 
 /** Every so many voxels are looked at for medians. */
 const SAMPLED = 17;
@@ -15,8 +15,9 @@ export function differenceOf(visit1: Volume, visit2: Volume): Volume {
   const [a, b] = [visit1.data, visit2.data];
   const inside = (i: number) => a[i]! > one.least && b[i]! > two.least;
   const change = (i: number) => b[i]! / two.median - a[i]! / one.median;
-  const sampled: number[] = [];
-  for (let i = 0; i < a.length; i += SAMPLED) if (inside(i)) sampled.push(change(i));
+  const changes: number[] = [];
+  for (let i = 0; i < a.length; i += SAMPLED) if (inside(i)) changes.push(change(i));
+  const sampled = Float32Array.from(changes);
   const middle = medianOf(sampled);
   const sigma = MAD_TO_SIGMA * medianOf(sampled.map((v) => Math.abs(v - middle)));
   const data = new Float32Array(a.length);
@@ -27,11 +28,11 @@ export function differenceOf(visit1: Volume, visit2: Volume): Volume {
 }
 
 function levelsOf({ data }: Volume): { least: number; median: number } {
-  const sampled = data.filter((_, i) => i % SAMPLED === 0);
+  const sampled = everyNth(data, SAMPLED);
   const [black, white] = greyWindow(sampled);
   const least = black + HEAD_SHARE * (white - black);
-  return { least, median: medianOf([...sampled].filter((v) => v > least)) || 1 };
+  return { least, median: medianOf(sampled.filter((v) => v > least)) || 1 };
 }
 
-const medianOf = (values: number[]): number =>
-  values.sort((x, y) => x - y)[Math.floor(values.length / 2)] ?? 0;
+const medianOf = (values: Float32Array): number =>
+  values.sort()[Math.floor(values.length / 2)] ?? 0;

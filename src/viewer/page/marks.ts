@@ -38,6 +38,8 @@ function boxOf([left = 0, top = 0, width = 0, height = 0]: readonly number[], dp
 export class Marks {
   outlines = true;
   readonly canvas: HTMLCanvasElement;
+  /** In which the next picture is made. */
+  private frame: number | undefined;
 
   constructor(
     private readonly view: Niivue,
@@ -48,12 +50,19 @@ export class Marks {
     this.canvas.className = "marks";
     this.canvas.setAttribute("aria-hidden", "true");
     view.canvas!.after(this.canvas);
-    // Every picture that NiiVue makes, for whatever reason, gets its marks.
+    // Every picture that NiiVue makes, for whatever reason, gets its marks; one for each frame of the screen.
     const draw = view.drawScene.bind(view);
     view.drawScene = () => {
-      draw();
-      this.draw();
+      this.frame ??= requestAnimationFrame(() => {
+        this.frame = undefined;
+        draw();
+        this.draw();
+      });
     };
+  }
+
+  close(): void {
+    if (this.frame !== undefined) cancelAnimationFrame(this.frame);
   }
 
   draw(): void {

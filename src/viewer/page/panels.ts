@@ -62,6 +62,8 @@ const OPTIONS = {
   touchEventConfig: { singleTouch: DRAG_MODE.crosshair, doubleTouch: DRAG_MODE.pan },
 };
 
+export type Views = readonly [Niivue, Niivue];
+
 export class Panels {
   private readonly resized: ResizeObserver;
   private three = true;
@@ -71,7 +73,7 @@ export class Panels {
   private constructor(
     private readonly study: Study,
     private readonly crop: Crop,
-    private readonly views: readonly [Niivue, Niivue],
+    private readonly views: Views,
     private readonly marks: readonly Marks[],
     readonly windows: LinkedWindows,
   ) {
@@ -81,21 +83,16 @@ export class Panels {
     this.link();
   }
 
-  static async open(
-    reading: Reading,
-    canvases: readonly [HTMLCanvasElement, HTMLCanvasElement],
-  ): Promise<Panels> {
+  static async open(reading: Reading, views: Views): Promise<Panels> {
     const { study } = reading;
     const { visits, windows } = study;
     const crop = cropOf(study);
-    const views = [new Niivue(OPTIONS), new Niivue(OPTIONS)] as const;
+    const marks = views.map((view) => new Marks(view, reading, crop));
     for (const i of [0, 1] as const) {
-      await views[i].attachToCanvas(canvases[i]);
       const part = cropped(visits[i], crop);
       views[i].addVolume(await imageOf(`visit${i + 1}`, part, "gray", windows[i]));
       requireOrder(views[i]);
     }
-    const marks = views.map((view) => new Marks(view, reading, crop));
     return new Panels(study, crop, views, marks, new LinkedWindows(views, windows));
   }
 
@@ -165,8 +162,11 @@ export class Panels {
 
   private layOut(): void {
     for (const view of this.views) {
-      const { clientWidth, clientHeight } = view.canvas!;
-      const three = clientWidth > WIDE_FROM * clientHeight ? WIDE : TALL;
+      const { clientWidth, clientHeight, parentElement } = view.canvas!;
+      const isWide = this.three && clientWidth > WIDE_FROM * clientHeight;
+      // The caption ends before the letter in the middle above the axial plane.
+      parentElement!.toggleAttribute("data-wide", isWide);
+      const three = isWide ? WIDE : TALL;
       const layout = (this.three ? three : ONE_PLANE).map(({ sliceType, position }) => ({
         sliceType,
         position: [...position] as [number, number, number, number],
@@ -201,7 +201,7 @@ export class Panels {
     const { difference, probability } = this.study;
     const volume = overlay === "difference" ? difference : probability;
     if (!volume) return [];
-    const part = cropped(volume, this.crop);
+    const part = cropped(await volume(), this.crop);
     const make = async () => {
       if (overlay === "probability") return imageOf(overlay, part, "plasma", PROBABILITY_RANGE);
       const image = await imageOf(overlay, part, "warm", Z_RANGE);
@@ -242,11 +242,25 @@ export class Panels {
 
   close(): void {
     this.resized.disconnect();
-    for (const view of this.views) {
-      const context = view.gl.getExtension("WEBGL_lose_context");
-      view.cleanup();
-      context?.loseContext();
-    }
+    for (const marks of this.marks) marks.close();
+    closeViews(this.views);
+  }
+}
+
+/** NiiVue on both canvases, without pictures: it compiles its shaders. @throws Error without WebGL 2 */
+export async function openViews(
+  canvases: readonly [HTMLCanvasElement, HTMLCanvasElement],
+): Promise<Views> {
+  const views = [new Niivue(OPTIONS), new Niivue(OPTIONS)] as const;
+  await Promise.all(views.map((view, i) => view.attachToCanvas(canvases[i]!)));
+  return views;
+}
+
+export function closeViews(views: Views): void {
+  for (const view of views) {
+    const context = view.gl.getExtension("WEBGL_lose_context");
+    view.cleanup();
+    context?.loseContext();
   }
 }
 

@@ -56,9 +56,8 @@ export class Reading {
       this.lesions.set(id, { id, decision: "open", note: "", voxels, found });
     }
     if (study.decisions) this.restore(study.decisions, study.corrected);
-    this.labels.forEach((id, i) => {
-      if (id > 0) this.shown[i] = this.shownOf(id);
-    });
+    const { labels, shown } = this;
+    for (let i = 0; i < labels.length; i++) if (labels[i]! > 0) shown[i] = this.shownOf(labels[i]!);
   }
 
   decide(id: number, decision: Decision): void {
@@ -161,9 +160,8 @@ export class Reading {
   private setDecision(lesion: LesionState, decision: Decision): void {
     lesion.decision = decision;
     const value = this.shownOf(lesion.id);
-    this.labels.forEach((id, i) => {
-      if (id === lesion.id) this.shown[i] = value;
-    });
+    const { labels, shown } = this;
+    for (let i = 0; i < labels.length; i++) if (labels[i] === lesion.id) shown[i] = value;
   }
 
   /** What is done to a finished reading opens it again. */

@@ -2,10 +2,12 @@
 import { parseMask, parseNifti } from "../../data/nifti_decode";
 import type { Mask, Volume } from "../../data/volume";
 import type { Decisions } from "../../result/decisions";
+import { requireOneGrid } from "../../result/parts";
 import { RESULT_FILES, type ResultRecord } from "../../result/record";
-import type { OpenedResult, PatientEntry, Source } from "./source";
+import type { PatientEntry, ShownResult, Source } from "./source";
 
-interface Opened {
+/** What the server says of a result. */
+export interface OpenedRecord {
   readonly record: ResultRecord;
   readonly decisions?: Decisions;
   readonly corrected: boolean;
@@ -27,36 +29,46 @@ export function serverSource(base: string): Source {
   };
 }
 
-async function openResult(at: (...parts: string[]) => URL): Promise<OpenedResult> {
-  // Both visits are under way while the server checks the mask.
-  const about = answered(at()).then((response) => response.json() as Promise<Opened>);
-  const [opened, visit1, visit2] = await Promise.all([
+async function openResult(at: (...parts: string[]) => URL): Promise<ShownResult> {
+  // All that the first picture needs is under way at once.
+  const about = answered(at()).then((response) => response.json() as Promise<OpenedRecord>);
+  const correction = about.then(({ corrected }) =>
+    corrected ? masked(at, "corrected") : undefined,
+  );
+  const [{ record, decisions }, visit1, visit2, mask, corrected] = await Promise.all([
     about,
     volume(at, "visit1"),
     volume(at, "visit2"),
-  ]);
-  const { record, decisions, corrected } = opened;
-  const { files } = record;
-  const [mask, correctedMask, probability, change] = await Promise.all([
     masked(at, "mask"),
-    corrected ? masked(at, "corrected") : undefined,
-    files.probability ? volume(at, "probability") : undefined,
-    files.change ? volume(at, "change") : undefined,
+    correction,
   ]);
-  const images = { visit1, visit2, mask, corrected: correctedMask, probability, change };
-  return { record, decisions, ...images };
+  if (corrected) requireOneGrid(corrected, mask, RESULT_FILES.corrected);
+  const later = (name: "probability" | "change") =>
+    record.files[name] && (() => volume(at, name, record.created));
+  const maps = { probability: later("probability"), change: later("change") };
+  return { record, decisions, visit1, visit2, mask, corrected, ...maps };
 }
 
 type Named = keyof typeof RESULT_FILES;
 
-async function bytesOf(at: (...parts: string[]) => URL, name: Named): Promise<Uint8Array> {
-  const { body } = await answered(at(RESULT_FILES[name]));
+/** @param created of the result that is meant; absent: the one that is there */
+async function bytesOf(
+  at: (...parts: string[]) => URL,
+  name: Named,
+  created?: string,
+): Promise<Uint8Array> {
+  const url = at(RESULT_FILES[name]);
+  if (created !== undefined) url.searchParams.set("created", created);
+  const { body } = await answered(url);
   const inflated = body!.pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(inflated).arrayBuffer());
 }
 
-const volume = async (at: (...parts: string[]) => URL, name: Named): Promise<Volume> =>
-  parseNifti(await bytesOf(at, name), RESULT_FILES[name]);
+const volume = async (
+  at: (...parts: string[]) => URL,
+  name: Named,
+  created?: string,
+): Promise<Volume> => parseNifti(await bytesOf(at, name, created), RESULT_FILES[name]);
 
 const masked = async (at: (...parts: string[]) => URL, name: Named): Promise<Mask> =>
   parseMask(await bytesOf(at, name), RESULT_FILES[name]);

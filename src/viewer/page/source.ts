@@ -1,5 +1,5 @@
 /** The page's only way to patients: where results come from and where decisions go. */
-import type { Mask } from "../../data/volume";
+import type { Mask, Volume } from "../../data/volume";
 import type { Decisions, ReadingState } from "../../result/decisions";
 import type { Result } from "../../result/parts";
 
@@ -21,6 +21,21 @@ export interface OpenedResult extends Result {
   readonly decisions?: Decisions;
 }
 
+/** A result as the viewer takes it: the maps come when they are first shown. */
+export interface ShownResult extends Omit<OpenedResult, "probability" | "change"> {
+  readonly probability?: () => Promise<Volume>;
+  readonly change?: () => Promise<Volume>;
+}
+
+/** A result that lies in memory as a whole. */
+export function shownResult({ probability, change, ...rest }: OpenedResult): ShownResult {
+  return {
+    ...rest,
+    probability: probability && (async () => probability),
+    change: change && (async () => change),
+  };
+}
+
 export interface Source {
   /** Said of a change that `save` has taken; "saved" if absent. */
   readonly saved?: string;
@@ -29,7 +44,7 @@ export interface Source {
   /** Address of a patient's report, as the decisions stand; absent where there is none. */
   reportAddress?(id: string): string;
   list(): Promise<readonly PatientEntry[]>;
-  open(id: string): Promise<OpenedResult>;
+  open(id: string): Promise<ShownResult>;
   /** @param corrected on the grid of the result's mask */
   save(id: string, decisions: Decisions, corrected: Mask): Promise<void>;
 }

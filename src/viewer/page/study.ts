@@ -6,12 +6,12 @@
 
 import type { Grid, Mask, Volume } from "../../data/volume";
 import { inOrder, inverseOrder, orderTo, type VoxelOrder } from "../../data/voxel_order";
-import { greyWindow } from "../../pictures/slice";
+import { everyNth, greyWindow } from "../../pictures/slice";
 import type { Decisions } from "../../result/decisions";
-import { lesionLabels } from "../../result/parts";
-import type { ResultRecord } from "../../result/record";
+import { checkedLabels } from "../../result/parts";
+import { RESULT_FILES, type ResultRecord } from "../../result/record";
 import { differenceOf } from "./difference";
-import type { OpenedResult } from "./source";
+import type { ShownResult } from "./source";
 
 /** Grey values of black and white. */
 export type GreyWindow = readonly [black: number, white: number];
@@ -25,9 +25,10 @@ export interface Study {
   readonly visits: readonly [Volume, Volume];
   /** Of each visit, to start with. */
   readonly windows: readonly [GreyWindow, GreyWindow];
-  readonly probability?: Volume;
+  /** Read, or computed, when it is asked for. */
+  readonly probability?: () => Promise<Volume>;
   /** z of the change statistic, else of the plain difference. */
-  readonly difference: Volume;
+  readonly difference: () => Promise<Volume>;
   /** Per voxel the id of its lesion, 0 outside. */
   readonly labels: Uint16Array;
   /** Of an earlier reading. */
@@ -39,22 +40,26 @@ export interface Study {
 /** Every so many voxels are looked at for the grey window. */
 const SAMPLED = 37;
 
-export function studyOf(opened: OpenedResult): Study {
+/** @throws UserError where the mask is not the one that the record is about */
+export function studyOf(opened: ShownResult): Study {
   const { record, decisions, mask, preview } = opened;
   const order = orderTo(mask.affine, "RAS");
-  const toRas = <I extends Volume | Mask>(image: I): I => inOrder(image, order);
+  const toRas = <I extends Grid & { readonly data: Float32Array | Uint8Array | Uint16Array }>(
+    image: I,
+  ): I => inOrder(image, order);
   const visits = [toRas(opened.visit1), toRas(opened.visit2)] as const;
-  const ids = Float32Array.from(lesionLabels(mask, record));
+  const ids = new Uint16Array(checkedLabels(mask, record, RESULT_FILES.mask));
   const labels = toRas({ ...mask, data: ids });
-  const windows = visits.map(({ data }) => greyWindow(data.filter((_, i) => i % SAMPLED === 0)));
+  const windows = visits.map(({ data }) => greyWindow(everyNth(data, SAMPLED)));
+  const { probability, change, corrected } = opened;
   return {
     ...{ record, decisions, preview, order, visits },
     grid: { size: labels.size, affine: labels.affine },
     windows: [windows[0]!, windows[1]!],
-    probability: opened.probability && toRas(opened.probability),
-    difference: opened.change ? toRas(opened.change) : differenceOf(...visits),
-    labels: Uint16Array.from(labels.data),
-    corrected: opened.corrected && toRas(opened.corrected).data,
+    probability: probability && (async () => toRas(await probability())),
+    difference: async () => (change ? toRas(await change()) : differenceOf(...visits)),
+    labels: labels.data,
+    corrected: corrected && toRas(corrected).data,
   };
 }
 

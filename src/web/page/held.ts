@@ -1,5 +1,10 @@
 /** The pair of the page, held in its memory: the viewer's only patient. Nothing is stored anywhere. */
-import type { OpenedResult, Source } from "../../viewer/page/source";
+import {
+  type OpenedResult,
+  type ShownResult,
+  type Source,
+  shownResult,
+} from "../../viewer/page/source";
 
 export class Held implements Source {
   readonly saved = "kept in this page until it is closed";
@@ -20,9 +25,9 @@ export class Held implements Source {
     return [];
   }
 
-  async open(): Promise<OpenedResult> {
+  async open(): Promise<ShownResult> {
     if (!this.opened) throw new Error("no scans are there yet");
-    return this.opened;
+    return shownResult(this.opened);
   }
 
   /** The viewer's reading is what downloads are made of. */

@@ -7,7 +7,7 @@ import { niftiStem } from "../../data/file_names";
 import { App } from "../../viewer/page/app";
 import { byId, make } from "../../viewer/page/dom";
 import { Reading } from "../../viewer/page/reading";
-import type { OpenedResult } from "../../viewer/page/source";
+import { type OpenedResult, shownResult } from "../../viewer/page/source";
 import { studyOf } from "../../viewer/page/study";
 import { type Download, fileOf, save } from "./downloads";
 import { Held } from "./held";
@@ -189,7 +189,7 @@ class Page implements LearningPage {
 /** A reading in which nothing was decided. */
 const untouched = (opened: OpenedResult): Reading =>
   new Reading(
-    studyOf(opened),
+    studyOf(shownResult(opened)),
     () => new Date().toISOString(),
     () => {},
   );
