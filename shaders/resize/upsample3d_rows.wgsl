@@ -38,10 +38,10 @@ fn weights(k: u32, n: u32) -> vec2f {
 }
 // end
 
-// Eight outputs along x of one row, the even ones and the odd ones.
+// Four x of a row and their neighbours left and right.
 struct Row {
-  even: vec4f,
-  odd: vec4f,
+  here: vec4f,
+  sides: vec2f,
 }
 
 var<private> mean: f32;
@@ -56,34 +56,35 @@ fn load(at: u32) -> vec4f {
   return value;
 }
 
-fn row(base: u32, k: u32, below: vec4f, above: vec4f) -> Row {
-  let here = load(base + k);
+fn row(base: u32, k: u32) -> Row {
   let left = load(base + max(k, 1u) - 1u).w;
   let right = load(base + min(k + 1u, args.W4 - 1u)).x;
-  let even = here + below * (vec4f(left, here.xyz) - here);
-  return Row(even, here + above * (vec4f(here.yzw, right) - here));
+  return Row(load(base + k), vec2f(left, right));
 }
 
-// Rows 2y and 2y + 1 of outputs, in one plane of x.
+fn mixRows(here: Row, other: Row, w: f32) -> Row {
+  return Row(here.here + w * (other.here - here.here), here.sides + w * (other.sides - here.sides));
+}
+
+// At the rows 2y and 2y + 1 of outputs, in one plane of x.
 struct Plane {
   low: Row,
   high: Row,
 }
 
-fn mixRows(here: Row, other: Row, w: f32) -> Row {
-  return Row(here.even + w * (other.even - here.even), here.odd + w * (other.odd - here.odd));
-}
-
-fn plane(base: u32, at: vec2u, wx: mat2x4f, wy: vec2f) -> Plane {
-  let below = row(base + (max(at.y, 1u) - 1u) * args.W4, at.x, wx[0], wx[1]);
-  let here = row(base + at.y * args.W4, at.x, wx[0], wx[1]);
-  let above = row(base + min(at.y + 1u, args.H - 1u) * args.W4, at.x, wx[0], wx[1]);
+fn plane(base: u32, at: vec2u, wy: vec2f) -> Plane {
+  let below = row(base + (max(at.y, 1u) - 1u) * args.W4, at.x);
+  let here = row(base + at.y * args.W4, at.x);
+  let above = row(base + min(at.y + 1u, args.H - 1u) * args.W4, at.x);
   return Plane(mixRows(here, below, wy.x), mixRows(here, above, wy.y));
 }
 
-fn write(at: u32, r: Row) {
-  y[at] = V(vec4f(r.even.x, r.odd.x, r.even.y, r.odd.y));
-  y[at + 1u] = V(vec4f(r.even.z, r.odd.z, r.even.w, r.odd.w));
+// Along x comes last: what is kept of a plane is half as much before.
+fn write(at: u32, r: Row, wx: mat2x4f) {
+  let even = r.here + wx[0] * (vec4f(r.sides.x, r.here.xyz) - r.here);
+  let odd = r.here + wx[1] * (vec4f(r.here.yzw, r.sides.y) - r.here);
+  y[at] = V(vec4f(even.x, odd.x, even.y, odd.y));
+  y[at + 1u] = V(vec4f(even.z, odd.z, even.w, odd.w));
 }
 
 @compute @workgroup_size(WG)
@@ -119,21 +120,24 @@ fn main(
   let xBase = nc * D * H * W4;
   let yBase = (((nc / C) * args.Y_CT + args.Y_C0 + nc % C) * 4u * D * H + 2u * at.y) * 2u * W4 +
     2u * at.x;
-  // A plane is loaded in one place, two turns before outputs follow, so that there is little code:
-  // lavapipe takes long to compile loads.
-  var below: Plane;
-  var here: Plane;
-  for (var z = start; z < min(start + args.RUN, D) + 2u; z++) {
-    let above = plane(xBase + clamp(z, 1u, D) * H * W4 - H * W4, at, wx, wy);
-    if (z >= start + 2u) {
-      let wz = weights(z - 2u, D);
-      let o = yBase + 8u * (z - 2u) * H * W4;
-      write(o, mixRows(here.low, below.low, wz.x));
-      write(o + 2u * W4, mixRows(here.high, below.high, wz.x));
-      write(o + 4u * H * W4, mixRows(here.low, above.low, wz.y));
-      write(o + 4u * H * W4 + 2u * W4, mixRows(here.high, above.high, wz.y));
+  // A plane is loaded in one place, a turn before outputs follow, so that there is little code: lavapipe
+  // takes long to compile loads. Outputs between two planes are written at the second: two planes at a
+  // time are what registers have room for.
+  let end = min(start + args.RUN, D);
+  var last: Plane;
+  for (var z = start; z < end + 2u; z++) {
+    let here = plane(xBase + (clamp(z, 1u, D) - 1u) * H * W4, at, wy);
+    let o = yBase + 8u * z * H * W4;
+    if (z > start + 1u) {
+      let w = weights(z - 2u, D).y;
+      write(o - 12u * H * W4, mixRows(last.low, here.low, w), wx);
+      write(o - 12u * H * W4 + 2u * W4, mixRows(last.high, here.high, w), wx);
     }
-    below = here;
-    here = above;
+    if (z > start && z <= end) {
+      let w = weights(z - 1u, D).x;
+      write(o - 8u * H * W4, mixRows(here.low, last.low, w), wx);
+      write(o - 8u * H * W4 + 2u * W4, mixRows(here.high, last.high, w), wx);
+    }
+    last = here;
   }
 }
