@@ -1,7 +1,7 @@
 /** Decodes the bytes of a NIfTI file to voxels on a grid. No file system, no compression. */
 import { UserError } from "../core/errors";
 import { BYTES_PER_VOXEL, type NiftiInfo, parseHeader } from "./nifti_header";
-import type { Mask, Size3, Volume } from "./volume";
+import { type Mask, type Size3, type Volume, voxelAt } from "./volume";
 
 /** The distance that a mask's voxel may have from 0 or 1: rounding of files that scale their values. */
 const MASK_TOLERANCE = 1e-3;
@@ -195,11 +195,9 @@ function binaryValues(values: Float32Array, size: Size3, name: string): Uint8Arr
     }
   }
   if (bad > 0) {
-    const [nx, ny] = size;
-    const at = [first % nx, Math.floor(first / nx) % ny, Math.floor(first / (nx * ny))];
     throw new UserError(
       `${name}: not a binary mask: value ${Number(values[first]!.toPrecision(6))} at voxel ` +
-        `(${at.join(", ")}), ${bad} of ${values.length} voxels are neither 0 nor 1; ` +
+        `(${voxelAt(first, size).join(", ")}), ${bad} of ${values.length} voxels are neither 0 nor 1; ` +
         `expected 0 and 1 only; ${remedy(values)}`,
     );
   }

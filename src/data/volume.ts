@@ -25,3 +25,8 @@ export function voxelSize(affine: Affine): [number, number, number] {
   const edge = (c: number) => Math.hypot(affine[c]!, affine[4 + c]!, affine[8 + c]!);
   return [edge(0), edge(1), edge(2)];
 }
+
+/** The voxel (x, y, z) at an index in memory. */
+export function voxelAt(index: number, [nx, ny]: Size3): [x: number, y: number, z: number] {
+  return [index % nx, Math.floor(index / nx) % ny, Math.floor(index / (nx * ny))];
+}

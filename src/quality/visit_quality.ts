@@ -2,7 +2,7 @@
 import { dilated, eroded } from "../brain/morphology";
 import { robustSpread } from "../change/differential_bias";
 import { resampleMaskTo, resampleTo } from "../data/resample";
-import { type Mask, type Size3, type Volume, voxelSize } from "../data/volume";
+import { type Mask, type Size3, type Volume, voxelAt, voxelSize } from "../data/volume";
 import { quantile } from "../register/head";
 import type { VisitQuality } from "./measured_pair";
 
@@ -69,7 +69,7 @@ const MASK = [
   [1, 1],
 ] as const;
 
-function onFace(i: number, [nx, ny, nz]: Size3, axis: 0 | 1 | 2): boolean {
-  const at = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))][axis]!;
-  return at === 0 || at === [nx, ny, nz][axis]! - 1;
+function onFace(i: number, size: Size3, axis: 0 | 1 | 2): boolean {
+  const at = voxelAt(i, size)[axis];
+  return at === 0 || at === size[axis] - 1;
 }

@@ -2,7 +2,7 @@
 import { gaussianAxis, gaussianTaps } from "../../kernels/registration/gaussian_axis";
 import { state, type Tensor } from "../core/tensor";
 import { multiplyAffine } from "../data/affine";
-import { type Affine, type Size3, type Volume, voxelSize } from "../data/volume";
+import { type Affine, type Size3, type Volume, voxelAt, voxelSize } from "../data/volume";
 import { graphFor } from "../gpu/capabilities";
 import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
@@ -64,7 +64,7 @@ function halved({ size, affine, data }: Volume, axis: number): Volume {
   const step = strides[axis]!;
   const half = new Float32Array(nx * ny * nz);
   for (let i = 0; i < half.length; i++) {
-    const place = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+    const place = voxelAt(i, next);
     const k = 2 * place[axis]!;
     const at = place.reduce((sum, p, b) => sum + (b === axis ? k : p) * strides[b]!, 0);
     const after = data[k + 1 < n ? at + step : at]!;

@@ -1,6 +1,6 @@
 /** The side of the brain on which a lesion lies, where that can be said. */
 import { applyAffine } from "../data/affine";
-import type { Mask } from "../data/volume";
+import { type Mask, voxelAt } from "../data/volume";
 import type { ResultLesion } from "./record";
 
 /** A head may be tilted: this near the middle of the brain (mm) no side is named. */
@@ -14,13 +14,11 @@ export function sidesOf(
   brain: Mask | undefined,
 ): (centreMm: readonly number[]) => ResultLesion["side"] {
   if (!brain) return () => null;
-  const [nx, ny] = brain.size;
   let count = 0;
   let sum = 0;
   brain.data.forEach((inside, i) => {
     if (inside === 0) return;
-    const at = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))] as const;
-    sum += applyAffine(brain.affine, at)[0];
+    sum += applyAffine(brain.affine, voxelAt(i, brain.size))[0];
     count++;
   });
   const middle = sum / count;

@@ -1,7 +1,7 @@
 /** Lesions of known size planted into the white matter of a scan: soft ellipsoids, brighter than what is around. */
 import type { Philox } from "../core/random";
 import { applyAffine, invertAffine, voxelVolume } from "../data/affine";
-import { type Volume, voxelSize } from "../data/volume";
+import { type Volume, voxelAt, voxelSize } from "../data/volume";
 import { smoothstep, type Tissue } from "../synthesis/tissue";
 
 export type Point = readonly [x: number, y: number, z: number];
@@ -82,11 +82,10 @@ interface Placed extends Planted {
 function placeFor(sizeMm: number, ground: Ground, random: Philox): Placed | undefined {
   const { image, tissue, taken, places, lesions } = ground;
   if (places.length === 0) return undefined;
-  const [nx, ny] = image.size;
   for (let trial = 0; trial < TRIES; trial++) {
     const i = places[random.int(places.length)]!;
     if (taken[i]) continue;
-    const voxel: Point = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+    const voxel: Point = voxelAt(i, image.size);
     const inside = voxel.map((v) => v + random.uniform(-0.5, 0.5)) as unknown as Point;
     const centreMm = applyAffine(image.affine, inside) as Point;
     const isFar = lesions.every(

@@ -2,7 +2,7 @@
 import { modeOf, quantile } from "../brain/estimate";
 import { Philox } from "../core/random";
 import { gaussian } from "../data/smooth";
-import type { Affine, Mask, Size3, Volume } from "../data/volume";
+import { type Affine, type Mask, type Size3, type Volume, voxelAt } from "../data/volume";
 import { connectedComponents } from "../eval/components";
 import { boundsOf } from "./bounds";
 import { fill } from "./fill";
@@ -158,7 +158,7 @@ function removable(
 ): OwnLesion | undefined {
   const around = new Set<number>();
   for (const i of labelled) {
-    const [x, y, z] = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+    const [x, y, z] = voxelAt(i, [nx, ny, nz]);
     for (let c = Math.max(0, z - 2); c <= Math.min(nz - 1, z + 2); c++) {
       for (let b = Math.max(0, y - 2); b <= Math.min(ny - 1, y + 2); b++) {
         for (let a = Math.max(0, x - 2); a <= Math.min(nx - 1, x + 2); a++) {

@@ -1,5 +1,7 @@
 /** The lesions of a pair: which there are at each visit, and what of them is new. */
+
 import type { Philox } from "../core/random";
+import { voxelAt } from "../data/volume";
 import type { Background } from "./background";
 import { type Curve, toned } from "./contrast";
 import { APPEARS, DISAPPEARS, EVOLUTION, type Fate } from "./fates";
@@ -126,8 +128,7 @@ class Painter {
     voxel: number,
     shapeOf?: string,
   ): void {
-    const [nx, ny] = this.background.size;
-    const at = [voxel % nx, Math.floor(voxel / nx) % ny, Math.floor(voxel / (nx * ny))] as const;
+    const at = voxelAt(voxel, this.background.size);
     const from = shapeOf === undefined ? {} : { shapeOf };
     this.made.push({ fate, region, volume: Math.round(volume), at, ...from });
   }
@@ -180,8 +181,7 @@ class Painter {
   }
 
   private point(voxel: number): readonly [number, number, number] {
-    const [nx, ny] = this.background.size;
-    const at = [voxel % nx, Math.floor(voxel / nx) % ny, Math.floor(voxel / (nx * ny))];
+    const at = voxelAt(voxel, this.background.size);
     return at.map((p) => p + this.random.uniform(-0.5, 0.5)) as unknown as [number, number, number];
   }
 

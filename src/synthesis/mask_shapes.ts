@@ -1,6 +1,6 @@
 /** Lesions of other patients as shapes, by their masks alone. */
 import { gaussian, inVoxels } from "../data/smooth";
-import { type Mask, type Size3, voxelSize } from "../data/volume";
+import { type Mask, type Size3, voxelAt, voxelSize } from "../data/volume";
 import { connectedComponents } from "../eval/components";
 
 export interface LesionShape {
@@ -32,13 +32,11 @@ export function lesionShapes(patient: string, lesions: Mask): LesionShape[] {
     .map((inside) => oneShape(patient, lesions.size, inside));
 }
 
-function oneShape(patient: string, [nx, ny]: Size3, inside: Int32Array): LesionShape {
+function oneShape(patient: string, all: Size3, inside: Int32Array): LesionShape {
   const low = [1e9, 1e9, 1e9] as [number, number, number];
   const high = [0, 0, 0] as [number, number, number];
-  const place = (i: number) =>
-    [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))] as const;
   for (const i of inside) {
-    for (const [axis, v] of place(i).entries()) {
+    for (const [axis, v] of voxelAt(i, all).entries()) {
       low[axis as 0] = Math.min(low[axis as 0], v);
       high[axis as 0] = Math.max(high[axis as 0], v);
     }
@@ -46,7 +44,7 @@ function oneShape(patient: string, [nx, ny]: Size3, inside: Int32Array): LesionS
   const size = low.map((v, axis) => high[axis]! - v + 1 + 2 * MARGIN) as [number, number, number];
   const hard = new Float32Array(size[0] * size[1] * size[2]);
   for (const i of inside) {
-    const [x, y, z] = place(i).map((v, axis) => v - low[axis]! + MARGIN) as [
+    const [x, y, z] = voxelAt(i, all).map((v, axis) => v - low[axis]! + MARGIN) as [
       number,
       number,
       number,

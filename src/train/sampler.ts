@@ -1,7 +1,7 @@
 /** Draws the patch positions of an iteration, as a function of seed and iteration alone. */
 import { Philox } from "../core/random";
 import type { StoredVolume } from "../data/page_layout";
-import type { Size3 } from "../data/volume";
+import { type Size3, voxelAt } from "../data/volume";
 
 export interface SamplerOptions {
   readonly seed: number;
@@ -139,8 +139,7 @@ function aroundLesion(
   const index = locate(lesions, item);
   const volume = volumes[index]!;
   const voxel = volume.lesions[item - (lesions[index - 1] ?? 0)]!;
-  const [nx, ny] = volume.size;
-  const at = [voxel % nx, Math.floor(voxel / nx) % ny, Math.floor(voxel / (nx * ny))];
+  const at = voxelAt(voxel, volume.size);
   const [x, y, z] = volume.size.map((n, axis) => {
     const [first, last] = range(n, patch);
     const lesion = at[axis]!;

@@ -1,4 +1,5 @@
 /** The place to jump to for a lesion. */
+import { type Size3, voxelAt } from "../../data/volume";
 import type { Voxel } from "./brush";
 import type { Reading } from "./reading";
 
@@ -10,10 +11,10 @@ export function placeIn({ labels, study }: Reading, id: number): Voxel | undefin
   );
 }
 
-function nearestToMiddle(labels: Uint16Array, id: number, [nx, ny]: Voxel): Voxel | undefined {
+function nearestToMiddle(labels: Uint16Array, id: number, size: Size3): Voxel | undefined {
   const own: Voxel[] = [];
   for (let i = labels.indexOf(id); i >= 0; i = labels.indexOf(id, i + 1)) {
-    own.push([i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))]);
+    own.push(voxelAt(i, size));
   }
   if (own.length === 0) return undefined;
   const middle = [0, 1, 2].map((axis) => own.reduce((sum, at) => sum + at[axis]!, 0) / own.length);

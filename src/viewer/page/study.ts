@@ -4,7 +4,7 @@
  * when it is saved.
  */
 
-import type { Grid, Mask, Volume } from "../../data/volume";
+import { type Grid, type Mask, type Volume, voxelAt } from "../../data/volume";
 import { inOrder, inverseOrder, orderTo, type VoxelOrder } from "../../data/voxel_order";
 import { everyNth, greyWindow } from "../../pictures/slice";
 import type { Decisions } from "../../result/decisions";
@@ -70,8 +70,7 @@ export function inFileOrder({ grid, order }: Study, data: Uint8Array): Mask {
 
 /** The index in the files of a voxel of the page. */
 export function fileIndex({ grid, order }: Study, index: number): number {
-  const [nx, ny] = grid.size;
-  const at = [index % nx, Math.floor(index / nx) % ny, Math.floor(index / (nx * ny))];
+  const at = voxelAt(index, grid.size);
   const old = [0, 0, 0];
   const size = [0, 0, 0];
   order.axes.forEach((axis, t) => {
