@@ -87,6 +87,8 @@ test.each<[string, readonly number[], Partial<TrainConfig>]>([
   ["OHEM", [2, 3, 4], { telemetry: "full", reportEvery: 2 }],
   ["OHEM with deep supervision, drawn", [4], { deepSupervision: true, selection: "proportional" }],
   ["uniform", [2, 4], { sampler: "uniform" }],
+  ["OHEM, a loss over the batch", [2, 4], { loss: "batch-dice-ce" }],
+  ["best's loss", [2, 3], { sampler: "uniform", deepSupervision: true, loss: "batch-dice-ce" }],
   ["uniform with deep supervision", [3], { sampler: "uniform", deepSupervision: true }],
 ])(
   "%s: any number of processes gets the same bits, and after a change of it",
@@ -102,17 +104,23 @@ test.each<[string, readonly number[], Partial<TrainConfig>]>([
   },
 );
 
-test("micro-shards train as the whole batch does, but for the order of sums", async () => {
-  const config = tinyConfig(SHARED);
-  const [shared] = await trained(config, 2, 2);
-  const options = { ...config, microShards: undefined };
-  const whole = await Trainer.create(memory, tinyStore(memory), options);
-  for (let t = 0; t < 2; t++) await whole.step(0);
-  await whole.drain();
-  const bits = await bitsOf(whole.state);
-  expect(relativeL2(shared!.w, bits.w)).toBeLessThan(1e-3);
-  expect(relativeL2(shared!.log, bits.log)).toBeLessThan(1e-3);
-});
+test.each<[string, Partial<TrainConfig>]>([
+  ["", {}],
+  [", by a loss over it", { loss: "batch-dice-ce", diceEpsilon: 1, deepSupervision: true }],
+])(
+  "micro-shards train as the whole batch does, but for the order of sums%s",
+  async (_, changes) => {
+    const config = tinyConfig({ ...SHARED, ...changes });
+    const [shared] = await trained(config, 2, 2);
+    const options = { ...config, microShards: undefined };
+    const whole = await Trainer.create(memory, tinyStore(memory), options);
+    for (let t = 0; t < 2; t++) await whole.step(0);
+    await whole.drain();
+    const bits = await bitsOf(whole.state);
+    expect(relativeL2(shared!.w, bits.w)).toBeLessThan(1e-3);
+    expect(relativeL2(shared!.log, bits.log)).toBeLessThan(1e-3);
+  },
+);
 
 test("--allreduce: all processes get the same bits, close to those of the order of shards", async () => {
   const config = tinyConfig({ ...SHARED, allreduce: true });

@@ -5,6 +5,7 @@ import { state } from "../core/tensor";
 import type { Choices, Picked } from "../core/variant";
 import type { TrainConfig } from "../settings/config";
 import { recordIteration } from "../train/iteration";
+import { isOverBatch } from "../train/loss";
 import { makeShardTensors, ShardRecorder } from "../train/record_shards";
 import { makeTrainState, trainedParameters } from "../train/state";
 
@@ -23,6 +24,7 @@ export function iterationPicks(
   else {
     const shards = new ShardRecorder(memory, store, train, makeShardTensors(config), config);
     if (config.sampler === "ohem") shards.recordRanking(g);
+    if (isOverBatch(config)) shards.recordTerms(g);
     shards.recordTraining(g);
     shards.recordUpdate(g);
   }

@@ -16,6 +16,10 @@ const LEVELS = ["dec2", "mid"] as const;
 /** Share of each level in the loss, finest first: halved from level to level, 1 in all. */
 export const LEVEL_WEIGHTS: readonly number[] = [4 / 7, 2 / 7, 1 / 7];
 
+/** Logits that are trained: the network's own, and with deep supervision those of coarser levels. */
+export const headsOf = ({ deepSupervision }: { readonly deepSupervision: boolean }) =>
+  deepSupervision ? LEVEL_WEIGHTS.length : 1;
+
 /** The heads' parameters: never in a weights file, which holds the network alone. */
 export function supervisionParameters({ filters }: Pick<UNetConfig, "filters">): ParameterSpec[] {
   const heads = LEVELS.flatMap((level, i) => pointConvolution(`${level}.head`, filters[i + 1]!));

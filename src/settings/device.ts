@@ -60,10 +60,9 @@ interface Sharing {
   readonly microShards?: number;
   readonly allreduce: boolean;
   readonly batch: number;
-  readonly loss: string;
 }
 
-export function checkSharing({ microShards, allreduce, batch, loss }: Sharing): void {
+export function checkSharing({ microShards, allreduce, batch }: Sharing): void {
   if (microShards === undefined) {
     if (!allreduce) return;
     throw new UserError(
@@ -76,9 +75,4 @@ export function checkSharing({ microShards, allreduce, batch, loss }: Sharing): 
       `--micro-shards ${microShards} does not divide --batch ${batch}: give one of ${divisors.join(", ")}`,
     );
   }
-  if (!loss.startsWith("batch-")) return;
-  throw new UserError(
-    `--loss ${loss} is over the whole batch, which --micro-shards ${microShards} cuts: take ` +
-      `${loss.slice("batch-".length)}, or train without micro-shards`,
-  );
 }

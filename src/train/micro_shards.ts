@@ -3,6 +3,7 @@
  * depend on the processes, and the gradients of the shards are added in their order: any number of
  * processes gets the same bits.
  */
+import { elements } from "../core/tensor";
 import type { Choices } from "../core/variant";
 import type { VolumeStore } from "../data/volume_store";
 import { graphFor } from "../gpu/capabilities";
@@ -10,6 +11,7 @@ import type { Memory } from "../gpu/memory";
 import { Program } from "../gpu/program";
 import { Staging } from "../gpu/staging";
 import type { TrainConfig } from "../settings/config";
+import { isOverBatch } from "./loss";
 import {
   makeShardTensors,
   RANKED_FLOATS,
@@ -57,6 +59,8 @@ function addTo(a: Float32Array, b: Float32Array): void {
 interface Programs {
   /** Absent where nothing is ranked. */
   readonly ranking?: Program;
+  /** Absent where no loss is over the batch. */
+  readonly terms?: Program;
   readonly training: Program;
   readonly update: Program;
 }
@@ -65,6 +69,7 @@ export class MicroShards {
   /** Seconds in iterations: of computing, and of exchanging with other processes. */
   readonly times = { computing: 0, exchanging: 0 };
   private readonly ranked: Staging;
+  private readonly terms: Staging;
   private readonly trained: Staging;
   private readonly own: readonly number[];
 
@@ -79,8 +84,11 @@ export class MicroShards {
     const { first, end } = shardsOf(exchange.rank, exchange.size, config.microShards!);
     this.own = Array.from({ length: end - first }, (_, i) => first + i);
     const count = Math.max(1, this.own.length);
-    this.ranked = new Staging(memory, "ranked shards", count * tensors.ranked.shape[0]!);
-    this.trained = new Staging(memory, "trained shards", count * this.shardFloats);
+    const staging = (what: string, floats: number) =>
+      new Staging(memory, `${what} shards`, count * floats);
+    this.ranked = staging("ranked", elements(tensors.ranked.shape));
+    this.terms = staging("summed", elements(tensors.terms.shape));
+    this.trained = staging("trained", this.shardFloats);
   }
 
   /** Records and compiles the parts. */
@@ -94,20 +102,21 @@ export class MicroShards {
   ): Promise<MicroShards> {
     const tensors = makeShardTensors(config);
     const recorder = new ShardRecorder(memory, store, state, tensors, config);
-    const compile = (name: "Ranking" | "Training" | "Update") => {
+    const compile = (name: "Ranking" | "Terms" | "Training" | "Update") => {
       const g = graphFor(memory.device, { choices });
       recorder[`record${name}`](g);
       return Program.compile(memory, g, name.toLowerCase());
     };
     const ranking = config.sampler === "ohem" ? await compile("Ranking") : undefined;
+    const terms = isOverBatch(config) ? await compile("Terms") : undefined;
     const training = await compile("Training");
-    const programs = { ranking, training, update: await compile("Update") };
+    const programs = { ranking, terms, training, update: await compile("Update") };
     return new MicroShards(memory, state, tensors, config, exchange, programs);
   }
 
   get all(): Program[] {
-    const { ranking, training, update } = this.programs;
-    return [...(ranking ? [ranking] : []), training, update];
+    const { ranking, terms, training, update } = this.programs;
+    return [ranking, terms, training, update].filter((program) => program !== undefined);
   }
 
   /** Floats of a trained shard: the gradient, then what is known of its patches. */
@@ -122,7 +131,9 @@ export class MicroShards {
   async run(before?: Program): Promise<void> {
     const began = performance.now();
     const exchanged = this.times.exchanging;
-    if (this.programs.ranking) await this.rank(this.programs.ranking);
+    const { ranking, terms } = this.programs;
+    if (ranking) await this.rank(ranking);
+    if (terms) await this.addUp(terms);
     await this.train();
     before?.run();
     this.programs.update.run();
@@ -173,16 +184,41 @@ export class MicroShards {
     memory.write(tensors.sums, sums);
   }
 
+  /** Runs a program on the patches of a shard. */
+  private runOn(program: Program, shard: number): void {
+    const size = shardSizes(this.config).trained;
+    const places = Uint32Array.from({ length: size }, (_, i) => shard * size + i);
+    this.memory.write(this.tensors.training, places);
+    program.run();
+  }
+
+  /** What a loss over the batch adds up, of all shards: a row for each patch of the batch. */
+  private async addUp(program: Program): Promise<void> {
+    const { memory, tensors, own, terms, exchange } = this;
+    const floats = elements(tensors.terms.shape);
+    for (const [k, shard] of own.entries()) {
+      this.runOn(program, shard);
+      terms.copy(tensors.terms, k * floats);
+    }
+    const part = own.length > 0 ? await terms.read() : new Float32Array(0);
+    const all = await this.exchanged(exchange.gatherFloats(part, this.lengths(floats)));
+    const rows = floats / tensors.batchTerms.length;
+    for (const [head, t] of tensors.batchTerms.entries()) {
+      const values = new Float32Array(elements(t.shape));
+      for (let shard = 0; shard * rows < values.length; shard++) {
+        const at = shard * floats + head * rows;
+        values.set(all.subarray(at, at + rows), shard * rows);
+      }
+      memory.write(t, values);
+    }
+  }
+
   private async train(): Promise<void> {
     const { memory, state, tensors, config, own, trained, shardFloats } = this;
     const size = shardSizes(config).trained;
     const parameters = state.gradient.flat.shape[0]!;
     for (const [k, shard] of own.entries()) {
-      memory.write(
-        tensors.training,
-        Uint32Array.from({ length: size }, (_, i) => shard * size + i),
-      );
-      this.programs.training.run();
+      this.runOn(this.programs.training, shard);
       trained.copy(state.gradient.flat, k * shardFloats);
       trained.copy(tensors.trained, k * shardFloats + parameters);
     }
@@ -249,7 +285,7 @@ export class MicroShards {
   }
 
   release(): void {
-    for (const staging of [this.ranked, this.trained]) staging.destroy();
+    for (const staging of [this.ranked, this.terms, this.trained]) staging.destroy();
   }
 }
 

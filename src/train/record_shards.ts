@@ -2,12 +2,15 @@
  * An iteration in parts: ranking a part of the pool, the gradients of a part of the batch, and the
  * update by what all parts give. Each is recorded once and replayed for part after part.
  */
+import { TERMS } from "../../kernels/loss/patch_loss";
 import { takeRows } from "../../kernels/rows/take_rows";
 import { writeSlice } from "../../kernels/rows/write_slice";
 import type { Graph } from "../core/graph";
 import { state, type Tensor } from "../core/tensor";
+import { headsOf } from "../nn/deep_supervision";
 import type { TrainConfig } from "../settings/config";
 import { recordUpdate } from "./iteration";
+import { isOverBatch, totalsOf } from "./loss";
 import { selectPatches } from "./mining";
 import { Recorder, type RecordingMemory, type RecordingStore } from "./recorder";
 import { sampleCount, type TrainState } from "./state";
@@ -28,6 +31,10 @@ export interface ShardTensors {
   readonly sums: Tensor;
   /** Places in the batch of a part of it: (n) u32. */
   readonly training: Tensor;
+  /** What a loss over the batch adds up of that part, head after head: (heads, n, TERMS). */
+  readonly terms: Tensor;
+  /** Of the whole batch, for each head: (B, TERMS). */
+  readonly batchTerms: readonly Tensor[];
   /** Its losses, sums, squared gradients and errors: (7n). */
   readonly trained: Tensor;
   /** Of the whole batch: (B), (B, 3), (B, 2) and (B). */
@@ -55,6 +62,10 @@ export function makeShardTensors(config: TrainConfig): ShardTensors {
     errors: state("pool_errors", [pool]),
     sums: state("pool_sums", [pool, 3]),
     training: state("shard_training", [trained], "u32"),
+    terms: state("shard_terms", [headsOf(config), trained, TERMS]),
+    batchTerms: Array.from({ length: headsOf(config) }, (_, i) =>
+      state(`batch_terms_${i}`, [batch, TERMS]),
+    ),
     trained: state("shard_trained", [TRAINED_FLOATS * trained]),
     loss: state("batch_loss", [batch]),
     batchSums: state("batch_sums", [batch, 3]),
@@ -92,15 +103,32 @@ export class ShardRecorder {
     return config.sampler === "ohem" ? selectPatches(g, tensors, train.step, config) : undefined;
   }
 
+  /** The patches of `training`. */
+  private part(g: Graph): Tensor {
+    const { coords } = this.train;
+    const indices = this.selected(g);
+    const rows = indices ? g.apply(takeRows, { rows: coords, indices }, {}).y! : coords;
+    return g.apply(takeRows, { rows, indices: this.tensors.training }, {}).y!;
+  }
+
+  /** What a loss over the batch adds up, of the patches of `training`. */
+  recordTerms(g: Graph): void {
+    const dst = this.tensors.terms;
+    const coords = this.part(g);
+    const heads = g.noGrad(() => this.recorder(g).terms(this.train.student, coords));
+    for (const [i, src] of heads.entries()) {
+      g.apply(writeSlice, { dst, src }, { offset: i * coords.shape[0]! * TERMS });
+    }
+  }
+
   /** The gradients of the patches of `training`, by the loss over the whole batch. */
   recordTraining(g: Graph): void {
     const { config, train, tensors } = this;
-    const indices = this.selected(g);
-    const batch = indices
-      ? g.apply(takeRows, { rows: train.coords, indices }, {}).y!
-      : train.coords;
-    const coords = g.apply(takeRows, { rows: batch, indices: tensors.training }, {}).y!;
-    const part = this.recorder(g).train(train, coords, config.batch);
+    const coords = this.part(g);
+    const totals = isOverBatch(config)
+      ? tensors.batchTerms.map((all) => g.noGrad(() => totalsOf(g, all)))
+      : undefined;
+    const part = this.recorder(g).train(train, coords, { size: config.batch, totals });
     const [dst, n] = [tensors.trained, coords.shape[0]!];
     const parts = [
       [part.loss, 0],

@@ -70,6 +70,14 @@ export interface Trained extends Pick<PatchLoss, "loss" | "sums"> {
   readonly errors?: Tensor;
 }
 
+/** A batch of which a part is trained. */
+export interface WholeBatch {
+  /** Its patches. */
+  readonly size: number;
+  /** Of each head, where the loss is over the batch. */
+  readonly totals?: readonly BatchTotals[];
+}
+
 export class Recorder {
   private readonly unet: UNetConfig;
   /** Most patches that are trained on, and that are ranked, in one dispatch. */
@@ -126,15 +134,12 @@ export class Recorder {
     return [full, ...coarse].map((head, i) => ({ ...head, share: LEVEL_WEIGHTS[i]! }));
   }
 
-  /**
-   * What a loss over the batch needs of a batch that is trained in several chunks, for each head: from
-   * a forward pass of its own.
-   */
-  private totals(params: FlatParameters, coords: Tensor, chunks: readonly Chunk[]): BatchTotals[] {
+  /** What a loss over the batch adds up, (N, TERMS) for each head: from a forward pass of its own. */
+  terms(params: FlatParameters, coords: Tensor): Tensor[] {
     const { g } = this;
     const batch = coords.shape[0]!;
     const terms: Tensor[] = [];
-    for (const chunk of chunks) {
+    for (const chunk of chunksOf(batch, this.chunk)) {
       const heads = this.heads(params, this.forward(params, this.rows(coords, chunk)));
       for (const [i, head] of heads.entries()) {
         const { terms: src } = applyLoss(g, head, head.settings);
@@ -142,7 +147,7 @@ export class Recorder {
         g.apply(writeSlice, { dst: terms[i], src }, { offset: TERMS * chunk.offset });
       }
     }
-    return terms.map((all) => totalsOf(g, all));
+    return terms;
   }
 
   /** Losses of the heads of a chunk; without `totals` the chunk is the whole batch. */
@@ -171,11 +176,12 @@ export class Recorder {
 
   /**
    * Gradients of the mean loss over the batch, into `train.gradient`, chunk after chunk.
-   * @param whole the patches of the whole batch, where these are a part of it
+   * @param whole the batch that these patches are a part of; absent where they are all of it
    */
-  train(train: TrainState, coords: Tensor, whole = coords.shape[0]!): Trained {
+  train(train: TrainState, coords: Tensor, whole?: WholeBatch): Trained {
     const { g, config } = this;
     const batch = coords.shape[0]!;
+    const size = whole?.size ?? batch;
     for (const [name, w] of train.student.named) g.watch(w, train.gradient.named.get(name)!);
     const trained: Trained = {
       loss: g.tensor("loss", [batch]),
@@ -184,14 +190,15 @@ export class Recorder {
       errors: config.sampler === "ohem" ? g.tensor("own_errors", [batch]) : undefined,
     };
     const chunks = chunksOf(batch, this.chunk);
+    const { student } = train;
     const twice = isOverBatch(config) && chunks.length > 1;
-    const totals = twice ? g.noGrad(() => this.totals(train.student, coords, chunks)) : undefined;
+    const sums = () => this.terms(student, coords).map((all) => totalsOf(g, all));
+    const totals = whole?.totals ?? (twice ? g.noGrad(sums) : undefined);
     for (const chunk of chunks) {
-      const forward = this.forward(train.student, this.rows(coords, chunk));
-      const heads = this.heads(train.student, forward);
+      const heads = this.heads(student, this.forward(student, this.rows(coords, chunk)));
       const losses = this.losses(heads, totals);
       const seeds = heads.map(({ share }, i) => {
-        const seed = seedOf(g, train.scale, { count: chunk.count, value: share / whole });
+        const seed = seedOf(g, train.scale, { count: chunk.count, value: share / size });
         return [losses[i]!.loss, seed] as const;
       });
       const gradients = g.backward(new Map(seeds), add);
