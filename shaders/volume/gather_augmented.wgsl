@@ -51,14 +51,14 @@ const GAMMA: u32 = 16u;
 const NOISE: u32 = 32u;
 const REACH: f32 = 2.5; // of the blur, voxels
 
-// What is the same for all of a patch is read once.
+// What is the same for all of a patch is read once, but for a few numbers that are read where they are
+// used: AMD's GPUs have no scalar registers left for them.
 var<private> row: u32;
 var<private> flags: u32;
 var<private> base: vec2u;
 var<private> size: vec3i;
 var<private> corner: vec3i;
 var<private> swapped: bool;
-var<private> mirrored: vec3<bool>;
 var<private> affine: mat3x4f; // rows z, y, x
 var<private> waves: mat3x4f; // k and phase of each
 var<private> by: mat3x3f;
@@ -68,8 +68,7 @@ struct Tone {
   bias: vec2f, // amplitude, air
   line: vec4f,
   gamma: vec4f, // least, 1 / range, inverted, gamma
-  out: vec2f, // factor, offset
-  noise: f32,
+  factor: f32, // after gamma
 }
 
 fn param(i: u32) -> f32 {
@@ -86,8 +85,7 @@ fn param4(i: u32) -> vec4f {
 
 fn tone_of(p: u32) -> Tone {
   let bias = vec2f(param(p + 8u), param(p + 9u));
-  let out = vec2f(param(p + 18u), param(p + 19u));
-  return Tone(param4(p + 4u), bias, param4(p + 10u), param4(p + 14u), out, param(p + 20u));
+  return Tone(param4(p + 4u), bias, param4(p + 10u), param4(p + 14u), param(p + 18u));
 }
 
 fn clamped(at: vec3i) -> u32 {
@@ -124,10 +122,14 @@ fn elastic(o: vec3f) -> vec3f {
   return by * vec3f(wave(turns.x), wave(turns.y), wave(turns.z));
 }
 
+fn mirrored() -> vec3<bool> {
+  return (vec3u(flags) & vec3u(1u, 2u, 4u)) != vec3u(0u);
+}
+
 // Place of patch voxel o, relative to the corner, without the elastic part.
 fn place(o: vec3f) -> vec3f {
   if ((flags & MOVED) == 0u) {
-    return select(o, vec3f(vec3u(PD, PH, PW) - 1u) - o, mirrored);
+    return select(o, vec3f(vec3u(PD, PH, PW) - 1u) - o, mirrored());
   }
   return vec4f(o, 1.0) * affine;
 }
@@ -215,7 +217,7 @@ fn normal(a: u32, b: u32) -> f32 {
   return f32(i32((pairs & 0xffffu) + (pairs >> 16u)) - 1020) / 209.02153;
 }
 
-fn toned(value: f32, has: u32, o: vec3f, t: Tone) -> f32 {
+fn toned(value: f32, has: u32, o: vec3f, t: Tone, p: u32) -> f32 {
   var v = value;
   if ((has & BIAS) != 0u) {
     let field = 1.0 + t.bias.x * wave(dot(t.field, vec4f(o, 1.0)));
@@ -227,7 +229,8 @@ fn toned(value: f32, has: u32, o: vec3f, t: Tone) -> f32 {
   if ((has & GAMMA) != 0u) {
     let u = (v - t.gamma.x) * t.gamma.y;
     let inverted = 1.0 - pow(max(1.0 - u, 1e-12), t.gamma.z);
-    v = t.out.x * pow(max(inverted, 1e-12), t.gamma.w) + t.out.y;
+    let offset = param(p + 19u);
+    v = t.factor * pow(max(inverted, 1e-12), t.gamma.w) + offset;
   }
   return v;
 }
@@ -272,14 +275,13 @@ fn main(
   swapped = (table[volume + 7u] & 1u) == 1u;
   corner = bitcast<vec3i>(vec3u(rows[row + 1u], rows[row + 2u], rows[row + 3u]));
   flags = rows[row + FLAGS];
-  mirrored = (vec3u(flags) & vec3u(1u, 2u, 4u)) != vec3u(0u);
   let start = (group % CHUNKS) * WG * VPT;
   let end = min(start + WG * VPT, S);
   if (flags < MOVED) {
     let last = vec3i(vec3u(PD, PH, PW)) - 1;
     for (var s = start + lane; s < end; s += WG) {
       let o = vec3i(vec3u(s / (PH * PW), (s / PW) % PH, s % PW));
-      let at = corner + select(o, last - o, mirrored);
+      let at = corner + select(o, last - o, mirrored());
       let voxel = clamped(at);
       put(n, s, both(voxel));
       put_label(n, s, base_label, at, voxel);
@@ -290,7 +292,6 @@ fn main(
   waves = mat3x4f(param4(WAVES), param4(WAVES + 7u), param4(WAVES + 14u));
   by = mat3x3f(param3(WAVES + 4u), param3(WAVES + 11u), param3(WAVES + 18u));
   let tones = array<Tone, 2>(tone_of(VISIT), tone_of(VISIT + VISIT_WORDS));
-  let key = vec2u(rows[row + KEY], rows[row + KEY + 1u]);
   for (var s = start + lane; s < end; s += WG) {
     let o = vec3f(vec3u(s / (PH * PW), (s / PW) % PH, s % PW));
     let shift = elastic(o);
@@ -311,13 +312,13 @@ fn main(
         pair[v] = coarse(v, o, shift, VISIT + v * VISIT_WORDS);
       }
     }
-    pair.x = toned(pair.x, flags >> 8u, o, tones[0]);
-    pair.y = toned(pair.y, flags >> 16u, o, tones[1]);
+    pair.x = toned(pair.x, flags >> 8u, o, tones[0], VISIT);
+    pair.y = toned(pair.y, flags >> 16u, o, tones[1], VISIT + VISIT_WORDS);
     if ((flags & ((NOISE << 8u) | (NOISE << 16u))) != 0u) {
-      let random = pcg4d(vec4u(key, s, 0u));
+      let random = pcg4d(vec4u(rows[row + KEY], rows[row + KEY + 1u], s, 0u));
       let noise = vec2f(normal(random.x, random.y), normal(random.z, random.w));
       let has = (vec2u(flags) & vec2u(NOISE << 8u, NOISE << 16u)) != vec2u(0u);
-      pair += select(vec2f(0.0), vec2f(tones[0].noise, tones[1].noise) * noise, has);
+      pair += select(vec2f(0.0), vec2f(param(VISIT + 20u), param(VISIT + VISIT_WORDS + 20u)) * noise, has);
     }
     put(n, s, pair);
     put_label(n, s, base_label, nearest, voxel);

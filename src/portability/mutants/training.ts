@@ -6,8 +6,8 @@ export const TRAINING: readonly Defect[] = [
     "gather",
     "gather_augmented",
     "a mirrored patch starts a voxel further on",
-    "select(o, last - o, mirrored)",
-    "select(o, last + 1 - o, mirrored)",
+    "select(o, last - o, mirrored())",
+    "select(o, last + 1 - o, mirrored())",
   ),
   defect(
     "seed",
