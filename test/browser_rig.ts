@@ -7,7 +7,8 @@ import { broughtPackages, Unavailable } from "../src/portability/hosts/packages"
 export interface TestPage {
   goto(url: string): Promise<unknown>;
   reload(): Promise<unknown>;
-  setInputFiles(selector: string, path: string): Promise<void>;
+  close(): Promise<void>;
+  setInputFiles(selector: string, path: string | readonly string[]): Promise<void>;
   waitForEvent(event: "download"): Promise<{
     suggestedFilename(): string;
     saveAs(path: string): Promise<void>;

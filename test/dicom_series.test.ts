@@ -1,13 +1,13 @@
 /** The judgement on a series, a FLAIR by its name and its times or none, and on two visits. */
 import { describe, expect, test } from "bun:test";
 import { verdictOn } from "../src/dicom/choose_series";
-import { doubtsOf } from "../src/dicom/read_visits";
+import { doubtsOf } from "../src/dicom/doubts";
 import type { Sidecar } from "../src/dicom/sidecar";
 
 describe("a series is a FLAIR", () => {
   const times = { RepetitionTime: 9, EchoTime: 0.1, InversionTime: 2.5 };
   const verdict = (sidecar: Sidecar, size: [number, number, number] = [256, 256, 40]) =>
-    verdictOn({ path: "", sidecar, size, volumes: 1, spacing: [1, 1, 3], warnings: [] });
+    verdictOn({ file: "", sidecar, size, volumes: 1, spacing: [1, 1, 3], warnings: [] });
 
   test.each([
     "FLAIR_longTR",

@@ -44,6 +44,13 @@ export function dateText({ year, month, day }: CalendarDate): string {
   return `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}`;
 }
 
+/** A visit as it stands in a result's record. @param scan as its user named it */
+export const visitRecord = (scan: string, facts: Acquisition | undefined) => ({
+  name: scan,
+  date: facts?.date && dateText(facts.date),
+  scanner: facts && acquisitionText({ ...facts, date: undefined }),
+});
+
 /** One line: `Siemens Skyra 3 T, 2015-03-02, slices of 3 mm`; what is not known is left out. */
 export function acquisitionText(acquisition: Acquisition): string {
   const { manufacturer, model, fieldStrength, date, sliceThickness } = acquisition;

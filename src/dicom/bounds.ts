@@ -2,21 +2,10 @@
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
+import { refuseTooMuch } from "./limits";
 
-/** An examination of the head has some thousands. */
-const MOST_FILES = 50_000;
-const MOST_GIB = 4;
 /** dcm2niix goes as deep. */
 const DEEPEST = 9;
-
-/** @throws UserError */
-export function refuseTooMuch(path: string, files: number, bytes: number): void {
-  if (files <= MOST_FILES && bytes <= MOST_GIB * 2 ** 30) return;
-  throw new UserError(
-    `${path}: holds more than ${MOST_FILES} files or ${MOST_GIB} GiB unpacked, more than one ` +
-      "examination; give the folder of the FLAIR series",
-  );
-}
 
 /**
  * Checks a folder and those in it before dcm2niix reads them.

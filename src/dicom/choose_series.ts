@@ -2,7 +2,7 @@
 import { UserError } from "../core/errors";
 import { table } from "../terminal/text_table";
 import { acquisitionOf, dateText } from "./acquisition";
-import type { Conversion, Converted } from "./converter";
+import type { Conversion, Converted } from "./conversion";
 
 /** Names that vendors give to a FLAIR: Siemens' TIRM, dark-fluid and da-fl among them. */
 const NAMED = /flair|tirm|dark[ _-]?fl|(?<![a-z])da[_-]?fl(?![a-z])/i;
@@ -51,6 +51,7 @@ export function verdictOn({ sidecar, size, volumes }: Converted): Verdict {
 /**
  * @param wanted the number of the series, where the user names it
  * @param notes collects what is worth saying
+ * @param way how the user chooses one
  * @throws UserError for several patients, and with all series where the choice is not certain
  */
 export function chooseSeries(
@@ -58,6 +59,7 @@ export function chooseSeries(
   name: string,
   wanted: number | undefined,
   notes: string[],
+  way = BY_OPTION,
 ): Converted {
   const patients = new Set(images.flatMap(({ sidecar }) => sidecar.PatientID ?? []));
   if (patients.size > 1) {
@@ -77,18 +79,20 @@ export function chooseSeries(
     notes.push(`${name}: its one series is taken as the FLAIR: by its times, not by its name`);
     return whole(only.image, name, notes);
   }
-  throw new UserError(`${name}: ${uncertainty(chosen.length, wanted)}\n${listOf(judged)}`);
+  throw new UserError(`${name}: ${uncertainty(chosen.length, wanted, way)}\n${listOf(judged)}`);
 }
 
-function uncertainty(count: number, wanted: number | undefined): string {
-  const remedy = "give the folder of one series";
+const ONE = "give the folder of one series";
+const BY_OPTION = `choose one with --series N, or ${ONE}`;
+
+function uncertainty(count: number, wanted: number | undefined, way: string): string {
   if (wanted === undefined) {
     const found = count === 0 ? "no series is certainly the FLAIR" : `${count} series are a FLAIR`;
-    return `${found}; choose one with --series N, or ${remedy}:`;
+    return `${found}; ${way}:`;
   }
   return count === 0
     ? `there is no series ${wanted}; choose one of these:`
-    : `${count} images have the series number ${wanted}; ${remedy}:`;
+    : `${count} images have the series number ${wanted}; ${ONE}:`;
 }
 
 /** @throws UserError where slices are missing */

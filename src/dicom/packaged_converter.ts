@@ -6,23 +6,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-
-/** The part of the Emscripten module that is used. */
-interface Dcm2niix {
-  readonly FS: {
-    mkdir(path: string): void;
-    readdir(path: string): string[];
-    readFile(path: string): Uint8Array;
-    createDataFile(
-      folder: string,
-      name: string,
-      data: Uint8Array,
-      canRead: boolean,
-      canWrite: boolean,
-    ): void;
-  };
-  callMain(args: string[]): number;
-}
+import { type Dcm2niix, type NamedBytes, runModule } from "./dcm2niix_module";
 
 /** Files of the folder and of those in it. */
 function filesIn(folder: string): string[] {
@@ -34,22 +18,17 @@ function filesIn(folder: string): string[] {
   });
 }
 
-const args = process.argv.slice(2);
-const [output, input] = args.splice(-2) as [string, string];
+function* readIn(folder: string): Generator<NamedBytes> {
+  for (const path of filesIn(folder)) {
+    yield { name: path.split(/[\\/]/).at(-1)!, bytes: readFileSync(path) };
+  }
+}
+
+const options = process.argv.slice(2);
+const [output, input] = options.splice(-2) as [string, string];
 const entry = Bun.resolveSync("@niivue/dcm2niix", import.meta.dir);
 const url = new URL("./dcm2niix.jpeg.js", pathToFileURL(entry));
 const { default: load } = (await import(url.href)) as { default: () => Promise<Dcm2niix> };
-const { FS, callMain } = await load();
-FS.mkdir("/input");
-FS.mkdir("/output");
-filesIn(input).forEach((path, i) => {
-  // Its files lie in one folder; their own names are for messages.
-  FS.mkdir(`/input/${i}`);
-  const name = path.split(/[\\/]/).at(-1)!;
-  FS.createDataFile(`/input/${i}`, name, readFileSync(path), true, true);
-});
-const code = callMain([...args, "/output", "/input"]);
-for (const name of FS.readdir("/output")) {
-  if (!name.startsWith(".")) writeFileSync(join(output, name), FS.readFile(`/output/${name}`));
-}
+const { written, code } = runModule(await load(), options, readIn(input));
+for (const { name, bytes } of written) writeFileSync(join(output, name), bytes);
 process.exitCode = code;

@@ -7,20 +7,16 @@ import type { Volume } from "../data/volume";
 import { privateCacheDir, temporarySibling } from "../platform/cache";
 import { firstBytesOf } from "../platform/input_file";
 import { removeQuietly } from "../platform/leftovers";
-import { type Acquisition, acquisitionOf } from "./acquisition";
+import { acquisitionOf } from "./acquisition";
 import { checkFolder } from "./bounds";
 import { chooseSeries } from "./choose_series";
 import { type Converter, convert, findConverter } from "./converter";
+import type { Origin } from "./doubts";
 import { unpackZip } from "./unpack_zip";
 
-export interface Scan {
+/** Its origin is known of DICOM only. */
+export interface Scan extends Origin {
   readonly image: Volume & FromFile;
-  /** Of DICOM only. */
-  readonly acquisition?: Acquisition;
-  /** The patient's number, of DICOM: to compare two visits by, and for no file. */
-  readonly patient?: string;
-  /** The number of its examination, of DICOM: also to compare. */
-  readonly examination?: string;
 }
 
 export interface ScanRequest {
@@ -65,7 +61,10 @@ async function readDicom(
   const chosen = chooseSeries(conversion, path, series, notes);
   const acquisition = acquisitionOf(chosen);
   const { seriesNumber = "", description = "" } = acquisition;
-  const image = parseNifti(readFileSync(chosen.path), `${path}, series ${seriesNumber}`);
+  const image = parseNifti(
+    readFileSync(join(output, chosen.file)),
+    `${path}, series ${seriesNumber}`,
+  );
   notes.push(`${path}: series ${seriesNumber} (${description}), converted by ${converter.name}`);
   return {
     image: { ...image, notes: [...notes, ...image.notes] },

@@ -1,7 +1,8 @@
 /** The two visits that a user names, each as `readScan` reads it. */
 import { existsSync } from "node:fs";
 import { UserError } from "../core/errors";
-import { acquisitionText, dateText } from "./acquisition";
+import { acquisitionText } from "./acquisition";
+import { doubtsOf } from "./doubts";
 import { readScan, type Scan } from "./read_scan";
 
 /** For --help. */
@@ -46,29 +47,6 @@ export async function readVisits(
   }
   for (const line of found) note(line);
   return scans;
-}
-
-type Origin = Pick<Scan, "acquisition" | "patient" | "examination">;
-
-/** Signs that the two are not the earlier and the later visit of one patient. */
-export function doubtsOf(one: Origin, two: Origin): string[] {
-  const doubts: string[] = [];
-  const [patient1, patient2] = [one.patient, two.patient];
-  if (patient1 !== undefined && patient2 !== undefined && patient1 !== patient2) {
-    doubts.push("the two visits have different PatientIDs: check that they are of one patient");
-  }
-  if (one.examination !== undefined && one.examination === two.examination) {
-    doubts.push(
-      "both visits are of one examination (StudyInstanceUID): check that they are two visits",
-    );
-  }
-  const [date1, date2] = [one.acquisition?.date, two.acquisition?.date].map(
-    (d) => d && dateText(d),
-  );
-  if (date1 !== undefined && date2 !== undefined && date2 < date1) {
-    doubts.push(`visit 2 (${date2}) is earlier than visit 1 (${date1}): check their order`);
-  }
-  return doubts;
 }
 
 /** Reads the option `--series N` or `--series N,M`. @throws UserError for anything else */

@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { crc32 } from "node:zlib";
 import { type Entry, openPromise, type ZipFile } from "yauzl";
 import { UserError } from "../core/errors";
-import { refuseTooMuch } from "./bounds";
+import { refuseTooMuch } from "./limits";
 
 /**
  * Writes the files of an archive into a folder, under names of their own. Sizes and checksums are

@@ -2,7 +2,7 @@
 import { version } from "../../package.json";
 import { CHANGE_MM3, CHANGE_Z } from "../change/change_statistic";
 import type { Mask, Volume } from "../data/volume";
-import { type Acquisition, acquisitionText, dateText } from "../dicom/acquisition";
+import { type Acquisition, visitRecord } from "../dicom/acquisition";
 import { placeOf } from "../eval/lesions";
 import { qualityLines } from "../quality/quality_text";
 import { sidesOf } from "../result/lesion_place";
@@ -126,17 +126,12 @@ function commonFacts(
   told: ToldPair,
   [acquisition1, acquisition2]: PredictedPair["acquisitions"],
 ) {
-  const visit = (name: string, facts: Acquisition | undefined) => ({
-    name,
-    date: facts?.date && dateText(facts.date),
-    scanner: facts && acquisitionText({ ...facts, date: undefined }),
-  });
   return {
     format: RECORD_FORMAT,
     program: `voxgrad ${version}`,
     created: new Date().toISOString(),
     patient,
-    visits: [visit(t1, acquisition1), visit(t2, acquisition2)],
+    visits: [visitRecord(t1, acquisition1), visitRecord(t2, acquisition2)],
     grid,
     quality: qualityOf(told, acquisition1, acquisition2),
     registration: registrationOf(told.placed),

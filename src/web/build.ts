@@ -1,7 +1,8 @@
 /** The page that predicts by itself, as static files: any host serves them, without special headers. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import type { BunPlugin } from "bun";
 import { UserError } from "../core/errors";
 import { writeAtomically } from "../platform/atomic_file";
 import { shippedFile, shippedWeights } from "../run/shipped_weights";
@@ -42,6 +43,9 @@ async function siteFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
   }
   add("index.html", document());
   add("worker.js", await bundled("worker.ts"));
+  const converter = converterFolder();
+  add("dicom.js", await bundled("dicom_worker.ts", {}, join(converter, "dcm2niix.jpeg.js")));
+  add("dcm2niix.wasm", readFileSync(join(converter, "dcm2niix.jpeg.wasm")));
   add("uplot.css", uplotStyle().body);
   for (const name of PLAIN) add(name, readFileSync(join(PAGE, name)));
   if (shippedWeights().length === 0) {
@@ -71,11 +75,36 @@ function document(): string {
   return own.replace(PLACE, () => body);
 }
 
-/** A script that is no module: a worker of a blob, and a service worker, need one. */
-async function bundled(entry: string, define: Record<string, string> = {}): Promise<string> {
+/** @throws UserError where the optional package is not installed */
+function converterFolder(): string {
+  try {
+    return dirname(Bun.resolveSync("@niivue/dcm2niix", import.meta.dir));
+  } catch {
+    throw new UserError(
+      "the page reads DICOM by the optional package @niivue/dcm2niix, which is not installed: bun install",
+    );
+  }
+}
+
+/**
+ * A script that is no module: a worker of a blob, and a service worker, need one.
+ * @param converter script of dcm2niix, which is a module: so is what holds it
+ */
+async function bundled(
+  entry: string,
+  define: Record<string, string> = {},
+  converter?: string,
+): Promise<string> {
+  const plugin: BunPlugin = {
+    name: "dcm2niix",
+    setup: (build) =>
+      void build.onResolve({ filter: /^dcm2niix-module$/ }, () => ({ path: converter! })),
+  };
   const { success, logs, outputs } = await Bun.build({
-    ...{ entrypoints: [join(PAGE, entry)], target: "browser", format: "iife", minify: true },
-    ...{ define, loader: { ".wgsl": "text" }, throw: false },
+    ...{ entrypoints: [join(PAGE, entry)], target: "browser", minify: true },
+    ...{ format: converter ? "esm" : "iife", plugins: converter ? [plugin] : [] },
+    // The converter asks for this one in Node alone.
+    ...{ define, external: ["module"], loader: { ".wgsl": "text" }, throw: false },
   });
   const [output] = outputs;
   if (!success || !output) throw new Error(`${entry} cannot be bundled:\n${logs.join("\n")}`);

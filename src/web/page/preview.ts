@@ -3,6 +3,8 @@ import { version } from "../../../package.json";
 import { UserError } from "../../core/errors";
 import { pairOf } from "../../data/pair";
 import type { Volume } from "../../data/volume";
+import { visitRecord } from "../../dicom/acquisition";
+import { doubtsOf } from "../../dicom/doubts";
 import { RECORD_FORMAT, RESULT_FILES, type ResultRecord } from "../../result/record";
 import type { OpenedResult } from "../../viewer/page/source";
 import type { Scans } from "./protocol";
@@ -12,15 +14,16 @@ export function previewOf(scans: Scans, patient: string, line: string): OpenedRe
   const [one, two] = scans;
   const { image: visit1 } = one;
   const { size, affine } = visit1;
+  const doubts = doubtsOf(one, two);
   const mask = { size, affine, data: new Uint8Array(visit1.data.length) };
   const record: ResultRecord = {
     ...{ format: RECORD_FORMAT, program: `voxgrad ${version}`, created: new Date().toISOString() },
     ...{ patient, kind: "network", grid: "t1", newLesions: false, rule: "", weights: [] },
-    visits: [{ name: one.path }, { name: two.path }],
+    visits: [visitRecord(one.path, one.acquisition), visitRecord(two.path, two.acquisition)],
     files: {
       ...{ mask: RESULT_FILES.mask, visit1: RESULT_FILES.visit1, visit2: RESULT_FILES.visit2 },
     },
-    ...{ lesions: [], quality: { fit: true, lines: [] } },
+    ...{ lesions: [], quality: { fit: doubts.length === 0, lines: doubts } },
   };
   return { record, visit1, visit2: secondVisit(scans), mask, preview: line };
 }

@@ -1,5 +1,6 @@
 /** Messages between the page and the worker that computes: all that either may say to the other. */
 import type { Mask } from "../../data/volume";
+import type { Origin } from "../../dicom/doubts";
 import type { Result } from "../../result/parts";
 import type { ReadImage } from "../../run/placed_pair";
 import type { Budget } from "../../run/training_rates";
@@ -19,8 +20,11 @@ export interface SiteWeights {
   readonly files: readonly { readonly name: string; readonly sha256: string }[];
 }
 
+/** A scan as it was read; its origin is known of DICOM only. */
+export interface PageScan extends ReadImage, Origin {}
+
 /** Both visits as they were read. */
-export type Scans = readonly [ReadImage, ReadImage];
+export type Scans = readonly [PageScan, PageScan];
 
 /** Scans, and their number. */
 export interface PairScans {

@@ -16,9 +16,8 @@ export async function readScan(file: File): Promise<ReadImage> {
 }
 
 function notNifti(name: string): string {
-  const isDicom = /\.(dcm|ima|zip)$/i.test(name) || !name.includes(".");
-  const found = isDicom ? "looks like DICOM" : "is neither .nii nor .nii.gz";
-  return `${name}: ${found}; this page reads NIfTI: convert the scan first, for example with dcm2niix`;
+  if (/\.zip$/i.test(name)) return `${name}: is an archive; unpack it, and drop the folder`;
+  return `${name}: is neither .nii nor .nii.gz, nor DICOM; give a NIfTI file, or a folder of DICOM`;
 }
 
 async function startsWith(file: File, bytes: readonly number[]): Promise<boolean> {

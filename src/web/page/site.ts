@@ -17,6 +17,15 @@ export async function predictorParts(): Promise<PredictorParts> {
   return { script, weights };
 }
 
+/** The DICOM converter: asked for when the first DICOM comes. @throws Error as above */
+export async function dicomParts(): Promise<{ script: string; wasm: ArrayBuffer }> {
+  const [script, wasm] = await Promise.all([
+    asked("dicom.js").then((answer) => answer.text()),
+    asked("dcm2niix.wasm").then((answer) => answer.arrayBuffer()),
+  ]);
+  return { script, wasm };
+}
+
 async function asked(name: string): Promise<Response> {
   const answer = await fetch(name).catch(() => undefined);
   if (answer?.ok) return answer;

@@ -1,17 +1,18 @@
 /** The start of the page: two places for scans, to drop on or to choose for. */
 import { messageOf } from "../../core/errors";
-import type { ReadImage } from "../../run/placed_pair";
 import { byId } from "../../viewer/page/dom";
-import type { Scans } from "./protocol";
+import { readDicom } from "./dicom";
+import { chosen, type Dropped, droppedBy } from "./dropped";
+import type { PageScan, Scans } from "./protocol";
 import { readScan } from "./read_scan";
 
 type Slot = 0 | 1;
 
-const FREE = "Drop a file here, or press to choose one";
+const FREE = "Drop a file or a folder here, or press to choose";
 
 export class StartView {
   private readonly slots = [...document.querySelectorAll<HTMLElement>("#slots .slot")];
-  private readonly scans: [ReadImage | undefined, ReadImage | undefined] = [undefined, undefined];
+  private readonly scans: [PageScan | undefined, PageScan | undefined] = [undefined, undefined];
 
   /** @param onScans called when both are read */
   constructor(private readonly onScans: (scans: Scans) => void) {
@@ -22,14 +23,14 @@ export class StartView {
       event.preventDefault();
       const { target } = event;
       const inSlot = target instanceof Element && target.closest("#slots .slot");
-      if (!inSlot && document.body.hasAttribute("data-start")) this.take(filesOf(event));
+      if (!inSlot && document.body.hasAttribute("data-start")) void this.takeAll(droppedBy(event));
     });
   }
 
   private watch(slot: HTMLElement, i: Slot): void {
     const input = slot.querySelector("input")!;
     input.addEventListener("change", () => {
-      this.take([...(input.files ?? [])], i);
+      void this.takeAll(chosen([...(input.files ?? [])]), i);
       input.value = "";
     });
     const over = (is: boolean) => () => slot.toggleAttribute("data-over", is);
@@ -38,7 +39,7 @@ export class StartView {
     slot.addEventListener("dragleave", over(false));
     slot.addEventListener("drop", (event) => {
       slot.removeAttribute("data-over");
-      this.take(filesOf(event), i);
+      void this.takeAll(droppedBy(event), i);
     });
   }
 
@@ -54,23 +55,35 @@ export class StartView {
     byId("start").hidden = true;
   }
 
-  /** One file goes to its place, else to the first that is free; two are visit 1 and 2 by their names. */
-  private take(files: readonly File[], at?: Slot): void {
-    byId("start-error").textContent = "";
-    const [first, second, ...more] = files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  private async takeAll(coming: Promise<readonly Dropped[]>, at?: Slot): Promise<void> {
+    try {
+      this.take(await coming, at);
+    } catch (error) {
+      this.refuse(messageOf(error));
+    }
+  }
+
+  /** One scan goes to its place, else to the first that is free; two are visit 1 and 2 by their names. */
+  private take(scans: readonly Dropped[], at?: Slot): void {
+    this.refuse("");
+    const [first, second, ...more] = scans.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     if (more.length > 0) {
-      this.refuse(`${files.length} files were dropped; expected one for each visit`);
+      this.refuse(`${scans.length} scans were dropped; expected one for each visit`);
     } else if (first && second) {
       void Promise.all([this.read(first, 0), this.read(second, 1)]);
     } else if (first) void this.read(first, at ?? (this.scans[0] ? 1 : 0));
   }
 
-  private async read(file: File, i: Slot): Promise<void> {
+  private async read({ name, files, isDicom }: Dropped, i: Slot): Promise<void> {
     this.scans[i] = undefined;
-    this.fill(i, `Reading ${file.name} …`, false);
+    this.fill(
+      i,
+      isDicom ? `Converting ${name}: ${files.length} files …` : `Reading ${name} …`,
+      false,
+    );
     try {
-      this.scans[i] = await readScan(file);
-      this.fill(i, file.name, true);
+      this.scans[i] = isDicom ? await readDicom(name, files) : await readScan(files[0]!);
+      this.fill(i, name, true);
     } catch (error) {
       this.fill(i, FREE, false);
       return this.refuse(messageOf(error));
@@ -87,7 +100,7 @@ export class StartView {
 
   private refuse(why: string): void {
     byId("start-error").textContent = why;
+    // With a table of the series.
+    byId("start-error").toggleAttribute("data-table", why.includes("\n"));
   }
 }
-
-const filesOf = ({ dataTransfer }: DragEvent): File[] => [...(dataTransfer?.files ?? [])];

@@ -71,7 +71,7 @@ export class Work {
     const compared = await this.compare(pair, scans, bias, observer);
     const read = {
       images: [...scans] as [Scans[0], Scans[1]],
-      acquisitions: [undefined, undefined],
+      acquisitions: scans.map(({ acquisition }) => acquisition),
       brain: "auto",
       compared,
     } as const;
