@@ -73,7 +73,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/web": [
     ...["src/core", "src/gpu", "src/platform", "src/hosts", "src/nn", "src/data", "src/infer"],
     ...["src/terminal", "src/pictures", "src/result", "src/run", "src/viewer", "package.json"],
-    ...["src/settings", "src/train", "src/eval", "src/live"],
+    ...["src/settings", "src/train", "src/eval", "src/live", "src/dicom"],
   ],
   "src/experiment": [
     ...["src/core", "src/platform", "src/eval", "src/settings", "src/train", "src/run"],
@@ -176,7 +176,7 @@ function closure(path: string): { paths: Set<string>; packages: Set<string> } {
 const FOR_A_PAGE =
   /^src\/((infer|decision|eval|brain|change|quality|viewer\/page|live\/page|web\/page)\/|run\/(matched_pair|predict_read|result_of_pair|start_parameters|trained_weights)|data\/(safetensors|nifti_decode|nifti_encode|pair)\.ts$)/;
 /** Packages that run in a page too. */
-const PACKAGES_OF_A_PAGE = ["zod", "nifti-reader-js", "@niivue/niivue", "uplot"];
+const PACKAGES_OF_A_PAGE = ["zod", "nifti-reader-js", "@niivue/niivue", "uplot", "dcm2niix-module"];
 
 test("a page can import what predicts and the codecs: no Bun, Node or file system", () => {
   const entries = [...files.keys()].filter((path) => FOR_A_PAGE.test(path));

@@ -1,4 +1,4 @@
-/** What dcm2niix has made of an examination, from its files and from what it says. A page may import it. */
+/** The images that dcm2niix has made of an examination, from its files and from its words. A page may import it. */
 import { NIFTI1 } from "nifti-reader-js";
 import { UserError } from "../core/errors";
 import { parseSidecar, type Sidecar } from "./sidecar";

@@ -1,4 +1,4 @@
-/** What was dropped or chosen, by scans: a NIfTI file is one, and so are the DICOM files of a folder. */
+/** Scans among files that were dropped or chosen: a NIfTI file is one, and so are the DICOM files of a folder. */
 
 /** One scan's files. */
 export interface Dropped {
