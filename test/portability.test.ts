@@ -13,6 +13,8 @@ import { edgeCases, mixedCases } from "../src/portability/cases/sizes";
 import type { Host, HostAdapter, HostWorker, WorkerEnd } from "../src/portability/host";
 import { Channel } from "../src/portability/hosts/channel";
 import type { Reply } from "../src/portability/messages";
+import { readIsaReport } from "../src/portability/isa/schema";
+import { isaLines, poorLines } from "../src/portability/isa/text";
 import { KINDS } from "../src/portability/mutants/defect";
 import { DEFECTS } from "../src/portability/mutants/index";
 import { checkText } from "../src/portability/mutate";
@@ -300,6 +302,26 @@ describe("report", () => {
     await expectRefusalOf(/none\.json: cannot be read/, "portability", "report", "none.json");
     const nowhere = join(dir, "page.html");
     await expectRefusalOf(/cannot be written/, "portability", "report", file, "--html", nowhere);
+  });
+
+  test("what AMD's compiler says is a section of its own, on the terminal before the summary", async () => {
+    const file = "bench/results/2026-11-26-nvidia-h200/portability-deno.json";
+    const isa = "bench/results/2026-11-30-amd-compiler/isa.json";
+    const dir = mkdtempSync(join(tmpdir(), "voxgrad-report-"));
+    const page = join(dir, "page.html");
+    const given = ["portability", "report", file, "--isa", isa, "--html", page] as const;
+    const { out, err, code } = await runDocumented(...given);
+    expect(code, err).toBe(0);
+    const lines = out.trimEnd().split("\n");
+    const kept = readReport(join(import.meta.dir, "..", file));
+    expect(lines.at(-1)).toBe(summaryLine(kept));
+    expect(lines).toContain("AMD's compiler");
+    const compiled = readIsaReport(join(import.meta.dir, "..", isa));
+    for (const line of isaLines(compiled)) expect(lines).toContain(line);
+    expect(poorLines(compiled)).toHaveLength(1);
+    expect(readFileSync(page, "utf8")).toBe(htmlReport(kept, compiled));
+    rmSync(dir, { recursive: true });
+    await expectRefusalOf(/package\.json: version is/, "portability", "report", file, "--isa", "package.json");
   });
 
   test("docs/engine/portability.schema.json is the schema", () => {

@@ -11,8 +11,8 @@ import { printResult } from "../../src/terminal/result";
 import { writeIsaDocs } from "./docs";
 import { FAMILIES } from "./families";
 import { measureIsa } from "./measure";
-import { isaSchema, readIsaReport } from "./schema";
-import { detailLines, HEADING, isaComparison, isaLines } from "./text";
+import { isaSchema, readIsaReport } from "../../src/portability/isa/schema";
+import { detailLines, HEADING, isaComparison, isaLines } from "../../src/portability/isa/text";
 
 interface Options {
   readonly family: readonly string[];

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { writeAtomically } from "../../src/platform/atomic_file";
 import { replaceBetween } from "../../src/terminal/marked_part";
 import { table } from "../report/tables";
-import type { IsaReport } from "./schema";
-import { cellOf, groupsOf, poorLines } from "./text";
+import type { IsaReport } from "../../src/portability/isa/schema";
+import { cellOf, groupsOf, poorLines } from "../../src/portability/isa/text";
 
 /** Between these the page holds the table. */
 const MARKS = ["<!-- bench: isa -->", "<!-- end: isa -->"] as const;

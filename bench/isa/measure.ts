@@ -6,7 +6,7 @@ import { architectureOf } from "./families";
 import { amdGpu, type Launch, launches } from "./launches";
 import { radvLibraries, ShaderFiles } from "./radv";
 import type { Compiled } from "./radv_device";
-import { type Build, ISA_VERSION, type IsaReport, type IsaShader } from "./schema";
+import { type Build, ISA_VERSION, type IsaReport, type IsaShader } from "../../src/portability/isa/schema";
 import { translated } from "./translate";
 
 export interface IsaRequest {

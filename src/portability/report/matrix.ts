@@ -26,8 +26,11 @@ function cellText(cell: Cell): string {
   }
 }
 
-/** The whole report: columns, matrix, facts, failures, what was skipped, the summary. */
-export function matrixLines(report: Report): string[] {
+/**
+ * The whole report: columns, matrix, facts, failures, what was skipped, the summary.
+ * @param more a part before the summary
+ */
+export function matrixLines(report: Report, more: readonly string[] = []): string[] {
   const rows = rowsOf(report);
   const names = report.columns.map((c, i) => `  ${i + 1}  ${columnName(c)}`);
   return [
@@ -37,6 +40,7 @@ export function matrixLines(report: Report): string[] {
     ...facts(rows, report.columns),
     ...failures(report.columns),
     ...skips(report),
+    ...more,
     summaryLine(report),
   ];
 }

@@ -1,5 +1,5 @@
-/** The report of `bun run bench isa` as lines for a terminal. */
-import { table } from "../../src/terminal/text_table";
+/** The report of `bun run bench isa` as lines for a terminal, and as a table for a page. */
+import { table } from "../../terminal/text_table";
 import type { Build, IsaReport, IsaShader } from "./schema";
 
 /** Fewer hide little of what loads take. */
@@ -44,24 +44,27 @@ export const HEADING =
   "Nothing runs on a card, so nothing is measured: registers, waves and cycles are what Mesa's compiler for AMD " +
   "says of its own code.";
 
-export function isaLines(report: IsaReport): string[] {
-  const { families, driver } = report;
-  const names = families.map(({ name, architecture }) =>
-    architecture === "" ? name : `${name} ${architecture}`,
-  );
+/** What stands above the table of a report. */
+export const isaLegend = ({ driver }: Pick<IsaReport, "driver">): string =>
+  `RADV, ${driver}: most vector registers (v) of a lane and fewest waves per SIMD (w) of each kernel's shaders. ` +
+  "On RDNA a wave counts for each 32 lanes. Kernels on subgroup matrices are not there: without a card no " +
+  "adapter translates them.";
+
+/** Kernel × family, the head first. */
+export function isaTable(report: IsaReport): string[][] {
+  const { families } = report;
+  const names = families.map(({ name, architecture }) => `${name} ${architecture}`.trimEnd());
   const rows = groupsOf(report).map((group) => [
     group.kernel,
     group.variant,
     String(group.shaders.length),
     ...families.map(({ name }) => cellOf(group, name)),
   ]);
-  return [
-    `RADV, ${driver}: most vector registers (v) of a lane and fewest waves per SIMD (w) of each kernel's shaders. ` +
-      "On RDNA a wave counts for each 32 lanes. Kernels on subgroup matrices are not there: without a card no " +
-      "adapter translates them.",
-    ...table([["kernel", "variant", "shaders", ...names], ...rows], [0, 1]),
-    ...poorLines(report),
-  ];
+  return [["kernel", "variant", "shaders", ...names], ...rows];
+}
+
+export function isaLines(report: IsaReport): string[] {
+  return [isaLegend(report), ...table(isaTable(report), [0, 1]), ...poorLines(report)];
 }
 
 /** Default shaders that spill or leave few waves. */

@@ -1,6 +1,6 @@
-/** The JSON of `bun run bench isa`: `--json` writes it, `--compare` reads it. */
+/** The JSON of `bun run bench isa`: `--json` writes it, `--compare` and `portability report --isa` read it. */
 import { z } from "zod";
-import { readJsonFile } from "../../src/platform/json_file";
+import { readJsonFile } from "../../platform/json_file";
 
 /** Goes up when a reader of older files would misunderstand. */
 export const ISA_VERSION = 1;
