@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { architectureOf, FAMILIES } from "../bench/isa/families";
 import { amdGpu, launches } from "../bench/isa/launches";
-import { isaSchema } from "../src/portability/isa/schema";
-import { isPoor } from "../src/portability/isa/text";
 import { DriverUnavailable } from "../src/platform/driver";
 import { lavapipe, radv } from "../src/platform/mesa";
 import { spirvAssembler } from "../src/platform/spirv_tools";
+import { isaSchema } from "../src/portability/isa/schema";
+import { isPoor } from "../src/portability/isa/text";
 import { expectRefusal, type Left, runDocumented } from "./cli_rig";
 
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-isa-test-"));

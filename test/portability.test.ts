@@ -12,9 +12,9 @@ import { opCases } from "../src/portability/cases/ops";
 import { edgeCases, mixedCases } from "../src/portability/cases/sizes";
 import type { Host, HostAdapter, HostWorker, WorkerEnd } from "../src/portability/host";
 import { Channel } from "../src/portability/hosts/channel";
-import type { Reply } from "../src/portability/messages";
 import { readIsaReport } from "../src/portability/isa/schema";
 import { isaLines, poorLines } from "../src/portability/isa/text";
+import type { Reply } from "../src/portability/messages";
 import { KINDS } from "../src/portability/mutants/defect";
 import { DEFECTS } from "../src/portability/mutants/index";
 import { checkText } from "../src/portability/mutate";
@@ -321,7 +321,14 @@ describe("report", () => {
     expect(poorLines(compiled)).toHaveLength(1);
     expect(readFileSync(page, "utf8")).toBe(htmlReport(kept, compiled));
     rmSync(dir, { recursive: true });
-    await expectRefusalOf(/package\.json: version is/, "portability", "report", file, "--isa", "package.json");
+    await expectRefusalOf(
+      /package\.json: version is/,
+      "portability",
+      "report",
+      file,
+      "--isa",
+      "package.json",
+    );
   });
 
   test("docs/engine/portability.schema.json is the schema", () => {

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../../src/core/errors";
 import { writeAtomically } from "../../src/platform/atomic_file";
+import { isaSchema, readIsaReport } from "../../src/portability/isa/schema";
+import { detailLines, HEADING, isaComparison, isaLines } from "../../src/portability/isa/text";
 import { say } from "../../src/terminal/command";
 import { checkPaths, given } from "../../src/terminal/command_paths";
 import { runMain } from "../../src/terminal/main";
@@ -11,8 +13,6 @@ import { printResult } from "../../src/terminal/result";
 import { writeIsaDocs } from "./docs";
 import { FAMILIES } from "./families";
 import { measureIsa } from "./measure";
-import { isaSchema, readIsaReport } from "../../src/portability/isa/schema";
-import { detailLines, HEADING, isaComparison, isaLines } from "../../src/portability/isa/text";
 
 interface Options {
   readonly family: readonly string[];

@@ -1,10 +1,10 @@
 /** Writes the table of `bun run bench isa` into its page. */
 import { readFileSync } from "node:fs";
 import { writeAtomically } from "../../src/platform/atomic_file";
-import { replaceBetween } from "../../src/terminal/marked_part";
-import { table } from "../report/tables";
 import type { IsaReport } from "../../src/portability/isa/schema";
 import { cellOf, groupsOf, poorLines } from "../../src/portability/isa/text";
+import { replaceBetween } from "../../src/terminal/marked_part";
+import { table } from "../report/tables";
 
 /** Between these the page holds the table. */
 const MARKS = ["<!-- bench: isa -->", "<!-- end: isa -->"] as const;

@@ -2,11 +2,16 @@
 import { version as dawnVersion } from "webgpu/package.json";
 import { version } from "../../package.json";
 import { UserError } from "../../src/core/errors";
+import {
+  type Build,
+  ISA_VERSION,
+  type IsaReport,
+  type IsaShader,
+} from "../../src/portability/isa/schema";
 import { architectureOf } from "./families";
 import { amdGpu, type Launch, launches } from "./launches";
 import { radvLibraries, ShaderFiles } from "./radv";
 import type { Compiled } from "./radv_device";
-import { type Build, ISA_VERSION, type IsaReport, type IsaShader } from "../../src/portability/isa/schema";
 import { translated } from "./translate";
 
 export interface IsaRequest {

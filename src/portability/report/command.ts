@@ -15,12 +15,18 @@ export async function main(args: string[]): Promise<void> {
     "Prints the matrix of a report that --json wrote, on whatever machine, and runs nothing.",
   )
     .argument("<file>", "what --json wrote")
-    .option("--isa <file>", "with a section of what AMD's compiler says: what `bench isa --json` wrote")
+    .option(
+      "--isa <file>",
+      "with a section of what AMD's compiler says: what `bench isa --json` wrote",
+    )
     .option("--html <file>", "write the report as one page, as the run itself would have");
   command.parse(args, { from: "user" });
   const { html, isa } = command.opts<{ readonly html?: string; readonly isa?: string }>();
   const [file] = command.args;
-  checkPaths({ reads: [given("<file>", file), given("--isa", isa)], writes: [given("--html", html)] });
+  checkPaths({
+    reads: [given("<file>", file), given("--isa", isa)],
+    writes: [given("--html", html)],
+  });
   const report = readReport(file!);
   const compiled = isa === undefined ? undefined : readIsaReport(isa);
   const more = compiled ? ["", "AMD's compiler", HEADING, ...isaLines(compiled), ""] : [];

@@ -1,7 +1,8 @@
 /** The report as one page that needs nothing else. */
-import { countsOf, rowsOf } from "./cells";
+
 import type { IsaReport } from "../isa/schema";
 import { HEADING, isaLegend, isaTable, poorLines } from "../isa/text";
+import { countsOf, rowsOf } from "./cells";
 import page from "./page.html" with { type: "text" };
 import type { Report } from "./schema";
 
