@@ -259,3 +259,15 @@ test("masks: 0 and 1 within rounding error, empty ones too; anything else is an 
     await expectUserError(shown, () => parseMask(bytes, "m.nii"), ...parts);
   }
 });
+
+test("a mask and an image keep their values when the buffer of their file is used again", () => {
+  const voxels = fixture({ type: "uint8", sform: SFORM, values: ramp(24).map((v) => v % 2) });
+  for (const parse of [parseMask, parseNifti]) {
+    const buffer = Buffer.from(voxels);
+    const { data } = parse(buffer, "m.nii");
+    const before = [...data];
+    buffer.fill(1);
+    expect([...data]).toEqual(before);
+    expect(new Set(before)).toEqual(new Set([0, 1]));
+  }
+});

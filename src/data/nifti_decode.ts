@@ -56,7 +56,8 @@ function bits(bytes: Uint8Array, info: NiftiInfo): Uint8Array | undefined {
   const end = offset + size[0] * size[1] * size[2];
   if (voxelType !== "uint8" || slope !== 1 || intercept !== 0 || end > bytes.length)
     return undefined;
-  const data = bytes.slice(offset, end);
+  // A copy: a Buffer's own slice would share its memory, which readers use again.
+  const data = new Uint8Array(bytes.subarray(offset, end));
   for (let i = 0; i < data.length; i++) if (data[i]! > 1) return undefined;
   return data;
 }
