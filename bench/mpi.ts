@@ -2,8 +2,8 @@
  * Times the exchange of an iteration among the ranks of MPI, with the message sizes of a preset:
  * `mpirun -n 4 bun bench/mpi.ts [preset]`. Nothing is computed, so that the network alone is measured.
  */
-import { Communicator } from "../src/mpi/communicator";
 import { launchOf } from "../src/mpi/launch";
+import { Ranks } from "../src/mpi/ranks";
 import { layout } from "../src/nn/parameters";
 import { defaultMicroShards } from "../src/settings/device";
 import { makeTrainConfig, presetOf } from "../src/settings/presets";
@@ -16,7 +16,7 @@ const REPEATS = 9;
 
 const launch = launchOf(process.env);
 if (!launch) throw new Error("start it by mpirun: mpirun -n 4 bun bench/mpi.ts");
-const ranks = Communicator.join(launch);
+const ranks = await Ranks.join(launch);
 const config = makeTrainConfig(presetOf(process.argv[2] ?? "paper"), {});
 const shards = defaultMicroShards(config.batch);
 const { total } = layout(trainedParameters(config));
@@ -51,7 +51,7 @@ if (ranks.rank === 0) {
   const mb = (floats: number) => `${((4 * floats) / 1e6).toFixed(2)} MB`;
   printResult(
     [
-      `${ranks.size} ranks, ${ranks.version}; ${shards} micro-shards, median of ${REPEATS}`,
+      `${ranks.size} ranks, ${ranks.library}; ${shards} micro-shards, median of ${REPEATS}`,
       `gradients, every part (${mb(shards * shardFloats)} in all): ${ms(gradients)}`,
       `gradients, --allreduce (${mb(total)}): ${ms(sums)}`,
       `errors of the pool: ${ms(errors)}; order of rank 0: ${ms(order)}`,
@@ -59,4 +59,4 @@ if (ranks.rank === 0) {
   );
 }
 await resultsWritten();
-ranks.finalize();
+await ranks.leave();

@@ -4,20 +4,37 @@ import { join } from "node:path";
 import { launchOf, withoutLauncher } from "../src/mpi/launch";
 import { localRank } from "../src/mpi/places";
 import { disagreement } from "../src/run/agreement";
-import { LAUNCHERS, runRanks } from "./mpi_rig";
+import { LAUNCHERS, type Launcher, runRanks } from "./mpi_rig";
 
 const WORKER = join(import.meta.dir, "mpi_worker.ts");
 
+const BY_TCP = { UCX_TLS: "tcp,self", OMPI_MCA_btl: "tcp,self" };
+
+async function expectExchange(
+  launcher: Launcher,
+  size: number,
+  env?: Record<string, string>,
+): Promise<void> {
+  const { out, err, code } = await runRanks(launcher, size, [WORKER], env);
+  expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
+  const lines = out.split("\n").filter((line) => line.startsWith("{"));
+  const found = lines.map((line) => JSON.parse(line)).sort((a, b) => a.rank - b.rank);
+  const all = Array.from({ length: size }, (_, rank) => rank);
+  const values = all.map((rank) => ({ rank, text: "é".repeat(rank) }));
+  const sum = (size * (size + 1)) / 2;
+  const same = { size, isRight: true, sum, values, told: { from: 0 }, long: 3000 };
+  expect(found).toEqual(all.map((rank) => ({ rank, ...same })));
+  expect(err).not.toContain("MPI_Finalize");
+}
+
 describe.each(LAUNCHERS)("$name", (launcher) => {
   test.skipIf(!launcher.isThere)("gathers, sums and broadcasts among 3 ranks", async () => {
-    const { out, err, code } = await runRanks(launcher, 3, WORKER);
-    expect({ err: code === 0 ? "" : err, code }).toEqual({ err: "", code: 0 });
-    const lines = out.split("\n").filter((line) => line.startsWith("{"));
-    const found = lines.map((line) => JSON.parse(line)).sort((a, b) => a.rank - b.rank);
-    const values = [0, 1, 2].map((rank) => ({ rank, text: "é".repeat(rank) }));
-    const told = { from: 0 };
-    const same = { size: 3, isRight: true, sum: 6, values, told, long: 3000, entered: 7 };
-    expect(found).toEqual([0, 1, 2].map((rank) => ({ rank, ...same })));
+    await expectExchange(launcher, 3);
+  });
+
+  // Between machines it is TCP. UCX then ends badly when ranks come to MPI_Finalize at different times.
+  test.skipIf(!launcher.isThere)("and by TCP, to the end, again and again", async () => {
+    for (let ranks = 2; ranks <= 6; ranks++) await expectExchange(launcher, ranks, BY_TCP);
   });
 });
 

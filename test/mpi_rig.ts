@@ -27,6 +27,18 @@ export const MPICH: Launcher = {
   words: (n) => ["mpiexec.hydra", "-disable-auto-cleanup", "-n", `${n}`],
   isThere: Bun.which("mpiexec.hydra") !== null && Bun.which("mpiexec.mpich") !== null,
 };
+/**
+ * MPICH with two of its proxies, as on two machines: each looks after its own ranks, and messages go by TCP.
+ */
+export const MPICH_OF_TWO: Launcher = {
+  ...MPICH,
+  name: "MPICH of two proxies",
+  words: (n) => {
+    const [command, ...words] = MPICH.words(n);
+    const apart = ["-launcher", "fork", "-hosts", "one,two", "-ppn", "1"];
+    return [command!, ...apart, "-genv", "UCX_TLS", "tcp,self", ...words];
+  },
+};
 export const LAUNCHERS = [OPEN_MPI, MPICH];
 
 /** The first that is there. */
@@ -40,10 +52,10 @@ export class RunningRanks {
   private readonly out: Promise<string>;
   private readonly heard: Promise<void>;
 
-  constructor(words: readonly string[]) {
+  constructor(words: readonly string[], more: Readonly<Record<string, string>> = {}) {
     // Sockets of Open MPI lie there; a long name of a folder would not fit their addresses.
     const folder = mkdtempSync(join(tmpdir(), "mpi-"));
-    const env = { ...NO_WEIGHTS, ...process.env, TMPDIR: folder };
+    const env = { ...NO_WEIGHTS, ...process.env, TMPDIR: folder, ...more };
     this.child = Bun.spawn([...words], { env, stdout: "pipe", stderr: "pipe" });
     this.child.exited.then(() => rmSync(folder, { recursive: true, force: true }));
     this.out = new Response(this.child.stdout).text();
@@ -81,6 +93,11 @@ export class RunningRanks {
 }
 
 /** Runs a program on so many ranks to its end. */
-export function runRanks(launcher: Launcher, ranks: number, ...program: string[]) {
-  return new RunningRanks([...launcher.words(ranks), process.execPath, ...program]).ended();
+export function runRanks(
+  launcher: Launcher,
+  ranks: number,
+  program: readonly string[],
+  env?: Readonly<Record<string, string>>,
+) {
+  return new RunningRanks([...launcher.words(ranks), process.execPath, ...program], env).ended();
 }

@@ -1,8 +1,8 @@
 /** A rank of test/mpi.test.ts: every collective operation, with parts of unlike lengths. */
-import { Communicator } from "../src/mpi/communicator";
 import { launchOf } from "../src/mpi/launch";
+import { Ranks } from "../src/mpi/ranks";
 
-const ranks = Communicator.join(launchOf(process.env)!);
+const ranks = await Ranks.join(launchOf(process.env)!);
 const { rank, size } = ranks;
 const lengths = Array.from({ length: size }, (_, i) => 1000 * (i + 1));
 const part = new Float32Array(lengths[rank]!).fill(rank + 0.5);
@@ -13,6 +13,6 @@ const values = await ranks.gatherValues({ rank, text: "é".repeat(rank) });
 const told = await ranks.broadcastValue(rank === 0 ? { from: rank } : undefined);
 const long = await ranks.broadcastValue(rank === 0 ? "ä".repeat(3000) : undefined);
 const isRight = gathered.length === right.length && right.every((v, i) => gathered[i] === v);
-const found = { rank, size, isRight, sum, values, told, long: long.length, entered: ranks.entered };
+const found = { rank, size, isRight, sum, values, told, long: long.length };
 console.log(JSON.stringify(found));
-ranks.finalize();
+await ranks.leave();

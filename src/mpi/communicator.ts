@@ -98,7 +98,12 @@ export class Communicator {
     return into;
   }
 
-  /** Leaves the other ranks in order: all of them must do so. */
+  /** Sends a byte to each rank, so that every two of them have exchanged something. */
+  touch(): Promise<void> {
+    return this.done(this.library.touch(this.size));
+  }
+
+  /** Leaves the other ranks in order: all of them must do so. Blocks. */
   finalize(): void {
     this.library.finalize();
   }

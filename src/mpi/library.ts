@@ -26,6 +26,13 @@ function signatures({ handle }: Abi) {
       args: [pointer, i32, handle, pointer, pointer, pointer, handle, handle, pointer],
       returns,
     },
+    MPI_Ialltoallv: {
+      args: [
+        ...([pointer, pointer, pointer, handle] as const),
+        ...([pointer, pointer, pointer, handle, handle, pointer] as const),
+      ],
+      returns,
+    },
     MPI_Iallreduce: { args: [pointer, pointer, i32, handle, handle, handle, pointer], returns },
     MPI_Ibcast: { args: [pointer, i32, handle, i32, handle, pointer], returns },
     MPI_Test: { args: [pointer, pointer, pointer], returns },
@@ -105,6 +112,25 @@ export class MpiLibrary {
     );
     this.check("MPI_Iallgatherv", code);
     return { handle, buffers: [send, into, lengths, starts] };
+  }
+
+  /** A byte from each rank to each. */
+  touch(size: number): Request {
+    const { world, byte } = this.handles;
+    const [send, into, handle] = [bytes(size), bytes(size), bytes(this.abi.requestBytes)];
+    const ones = ints(...Array.from({ length: size }, () => 1));
+    const places = ints(...Array.from({ length: size }, (_, i) => i));
+    const one = [ptr(ones), ptr(places), byte] as const;
+    const code = this.calls.MPI_Ialltoallv(
+      ptr(send),
+      ...one,
+      ptr(into),
+      ...one,
+      world,
+      ptr(handle),
+    );
+    this.check("MPI_Ialltoallv", code);
+    return { handle, buffers: [send, into, ones, places] };
   }
 
   /** The sum over the ranks, in an order that the library chooses. */

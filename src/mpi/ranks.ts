@@ -1,5 +1,6 @@
 /** The ranks of a training: its collective operations, and what keeps them from waiting for ever. */
 import { randomUUID } from "node:crypto";
+import { Deadline } from "../platform/deadline";
 import type { EndSignal } from "../platform/interruption";
 import { Communicator } from "./communicator";
 import { checkLine, type Launch } from "./launch";
@@ -8,6 +9,9 @@ import { type Beat, type RankLost, Watch } from "./watch";
 
 /** Seconds for which rank 0 may save after another rank is lost. */
 const LAST_SAVE = 20;
+/** Seconds after the loss of a rank, and of MPI_Finalize, after which this process ends whatever it does. */
+const LOST = 25;
+const FINALIZE = 30;
 /** Seconds after which rank 0 names the ranks that it waits for, again and again. */
 const NAME_AFTER = 10;
 
@@ -59,6 +63,9 @@ export class Ranks {
         // At once: the launcher may leave no time for more.
         this.events.note?.(`${lost.message}: saving…`);
         this.events.onLost?.(lost);
+        // Its device may be in the middle of something long, or hang.
+        const line = `not at an end ${LOST} s after it: ended as it was; the last checkpoint is whole`;
+        void Deadline.set(LOST, 2, `${lost.message}: ${line}`);
       },
       onStop: (signal: EndSignal) => this.events.onStop?.(signal),
       beat: () => ({ entered: communicator.entered, ...this.times }),
@@ -98,6 +105,11 @@ export class Ranks {
     return localRank(this.rank, this.places);
   }
 
+  /** The library of MPI in its own words. */
+  get library(): string {
+    return this.communicator.version;
+  }
+
   /** A rank as people know it. */
   nameOf(rank: number): string {
     const { host, pid } = this.places[rank]!;
@@ -107,7 +119,7 @@ export class Ranks {
   /** Lines about the job, of rank 0. */
   get description(): string[] {
     const places = this.places.map(({ host, pid }, rank) => `${rank} process ${pid} on ${host}`);
-    const lines = [`${this.size} ranks by ${this.communicator.version}: ${places.join(", ")}`];
+    const lines = [`${this.size} ranks by ${this.library}: ${places.join(", ")}`];
     if (this.absent.length > 0) {
       lines.push(
         `warning: ${this.absent.map((rank) => this.nameOf(rank)).join(", ")} cannot reach rank 0 by TCP: ` +
@@ -166,10 +178,22 @@ export class Ranks {
     this.watch?.stop(signal);
   }
 
-  /** Ends in order: every rank must do so. */
+  /**
+   * Ends in order: every rank must do so. UCX moves messages by TCP between machines, and ends such a
+   * connection by asking the other rank for an answer. MPICH 4.0 gives none once its own connections have
+   * ended: who comes late to MPI_Finalize would wait for ever. So all come together, no rank drives MPI on
+   * while it waits for the others, and each two have exchanged something, so that none ends before all ask.
+   */
   async leave(): Promise<void> {
+    this.events = {};
+    await this.communicator.touch();
+    await this.watch?.meet();
     await this.watch?.close();
+    if (this.lost) return;
+    const line = `MPI_Finalize has not come back for ${FINALIZE} s: ended without it`;
+    const deadline = await Deadline.set(FINALIZE, Number(process.exitCode ?? 0), line);
     this.communicator.finalize();
+    await deadline.lift();
   }
 
   /** Ends where others cannot go on: they are told why. */

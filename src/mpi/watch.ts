@@ -85,6 +85,7 @@ export class Watch {
   private timer: ReturnType<typeof setInterval> | undefined;
   private server: Server | undefined;
   private isClosing = false;
+  private readonly met = Promise.withResolvers<void>();
 
   private constructor(
     private readonly rank: number,
@@ -127,7 +128,7 @@ export class Watch {
     server.removeAllListeners("connection").on("connection", receive);
     for (const socket of early) receive(socket);
     if (others.length === 0) all.resolve();
-    await Promise.race([all.promise, Bun.sleep(1000 * CONNECT)]);
+    await within(CONNECT, all.promise);
     watch.begin();
     return { watch, absent: others.filter((rank) => !watch.peers.has(rank)) };
   }
@@ -183,7 +184,10 @@ export class Watch {
     if (!peer) return;
     peer.heard = performance.now();
     if (beat) peer.beat = beat;
-    if (left) peer.hasLeft = true;
+    if (left) {
+      peer.hasLeft = true;
+      this.lookWhoLeft();
+    }
     if (failed !== undefined) this.lose(rank, `ends: ${failed}`, false);
     if (lost) this.lose(lost.rank, lost.why, lost.isSudden);
     if (!stop) return;
@@ -195,6 +199,7 @@ export class Watch {
     if (this.lost || this.isClosing) return;
     this.lost = new RankLost(rank, this.places[rank]!, why, isSudden);
     if (this.rank === 0) this.tell({ lost: { rank, why, isSudden } });
+    this.lookWhoLeft();
     this.events.onLost(this.lost);
   }
 
@@ -210,9 +215,7 @@ export class Watch {
   }
 
   private tell(word: Word, except?: number): void {
-    for (const [rank, { socket, hasLeft }] of this.peers) {
-      if (rank !== except && !hasLeft) say(socket, word);
-    }
+    for (const [rank, { socket }] of this.peers) if (rank !== except) say(socket, word);
   }
 
   /** Passes a request to end on to the other ranks. */
@@ -235,7 +238,19 @@ export class Watch {
     const { socket } = this.peers.get(0) ?? {};
     if (!socket || socket.destroyed) return;
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-    await Promise.race([closed, Bun.sleep(1000 * seconds)]);
+    await within(seconds, closed);
+  }
+
+  private lookWhoLeft(): void {
+    if (this.lost || [...this.peers.values()].every(({ hasLeft }) => hasLeft)) this.met.resolve();
+  }
+
+  /** Resolves when all ranks are about to leave, or one is lost; of those that are connected. */
+  async meet(): Promise<void> {
+    if (this.rank > 0) this.tell({ left: true });
+    this.lookWhoLeft();
+    await this.met.promise;
+    if (this.rank === 0) this.tell({ left: true });
   }
 
   /** Leaves in order. */
@@ -246,11 +261,21 @@ export class Watch {
     const sent = [...this.peers.values()].map(
       ({ socket }) => new Promise<void>((resolve) => socket.end(() => resolve())),
     );
-    await Promise.race([Promise.all(sent), Bun.sleep(1000)]);
+    await within(1, Promise.all(sent));
     for (const { socket } of this.peers.values()) socket.unref();
     this.server?.close();
     this.server?.unref();
   }
+}
+
+/** Waits for `work`, but not longer; no timer is left, which would keep the process. */
+async function within(seconds: number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, 1000 * seconds);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 function say(socket: Socket, word: Word): void {
