@@ -18,6 +18,13 @@ import { references } from "../src/reference/index";
 import type { Case, Reference } from "../src/reference/reference";
 import { FOR_GPUS } from "./adapters";
 
+/**
+ * On software adapters, cases take turns with the variants that are made for GPUs: each variant gets every
+ * third case, and each case every third variant. All of them together would compile for half an hour. The
+ * whole form of `bun run portability`, and these tests on a GPU, have every case in every variant.
+ */
+const TURNS = 3;
+
 /** Words of a test's name. */
 const AS_ON_GPU = "as on a GPU";
 
@@ -102,6 +109,8 @@ interface Run {
   readonly variants: Readonly<Record<string, string>>;
   /** Words of the test's name, after the case's id. */
   readonly how: readonly string[];
+  /** Whether this case has the turn with the variants, which matters where they are made for GPUs. */
+  readonly isItsTurn?: boolean;
   /** The op or its reference could not even be recorded: the test fails with it. */
   readonly fault?: Error;
 }
@@ -142,9 +151,9 @@ function outlined(reference: Reference<unknown>, { c, half, caps, variants }: Om
  * run already.
  */
 export function runsOf(reference: Reference<unknown>, caps: Capabilities, part: Part): Run[] {
-  return reference.cases.flatMap((c) => {
+  return reference.cases.flatMap((c, turn) => {
     try {
-      return runsOfCase(reference, c, caps, part);
+      return runsOfCase(reference, c, turn, caps, part);
     } catch (error) {
       // The other cases and ops are tested all the same.
       return [{ c, half: false, caps, variants: {}, how: [], fault: error as Error }];
@@ -155,6 +164,7 @@ export function runsOf(reference: Reference<unknown>, caps: Capabilities, part: 
 function runsOfCase(
   reference: Reference<unknown>,
   c: Case<unknown>,
+  turn: number,
   caps: Capabilities,
   part: Part,
 ): Run[] {
@@ -163,18 +173,24 @@ function runsOfCase(
   const { picked } = outlined(reference, own);
   const split: Run = { ...own, caps: gpu, variants: picked, how: [AS_ON_GPU] };
   const rounds = (half: boolean) =>
-    variantRounds(reference.op, caps, half).map((variants): Run => {
+    variantRounds(reference.op, caps, half).map((variants, i): Run => {
       const names = Object.entries(variants).map(([pick, name]) => `${pick}=${name}`);
-      return { ...own, half, variants, how: half ? ["in f16", ...names] : names };
+      const how = half ? ["in f16", ...names] : names;
+      return { ...own, half, variants, how, isItsTurn: (turn + i) % TURNS === 0 };
     });
-  const quick = caps.kind === "hardware" ? [own] : [own, split];
+  const isGpu = caps.kind === "hardware";
+  const quick = isGpu ? [own] : [own, split];
   const known = new Set<string>();
   return [...quick, ...rounds(false), ...(reference.f16 && caps.shaderF16 ? rounds(true) : [])]
     .map((run) => ({ run, ...outlined(reference, run) }))
+    .filter(({ run: { isItsTurn = true }, picked }) => isItsTurn || isGpu || !isForGpus(picked))
     .filter(({ launches }) => !known.has(launches) && known.add(launches))
     .filter(({ run, picked }) => part === (isQuick(run, picked, quick) ? "quick" : "long"))
     .map(({ run }) => run);
 }
+
+const isForGpus = (picked: Readonly<Record<string, string>>) =>
+  Object.values(picked).some((name) => FOR_GPUS.test(name));
 
 /**
  * On a GPU everything is quick. Software adapters compile slowly: there it is what they run by
@@ -182,8 +198,7 @@ function runsOfCase(
  */
 function isQuick(run: Run, picked: Readonly<Record<string, string>>, quick: readonly Run[]) {
   if (run.caps.kind === "hardware") return true;
-  const forGpus = Object.values(picked).some((name) => FOR_GPUS.test(name));
-  return quick.includes(run) || (run.half && !forGpus);
+  return quick.includes(run) || (run.half && !isForGpus(picked));
 }
 
 async function faultsOfRun(reference: Reference<unknown>, run: Run, rig: Rig) {
@@ -201,22 +216,27 @@ function describeOp(
   const { op } = reference;
   if (runs.length === 0) return;
   describe(op.name, () => {
-    const found = new Map<Run, readonly string[] | Error>();
-    beforeAll(async () => {
+    // Every test waits for its own run, so that each has the time limit for itself.
+    const found = new Map(
+      runs.map((run) => [run, Promise.withResolvers<readonly string[] | Error>()]),
+    );
+    let all: Promise<unknown>;
+    beforeAll(() => {
       const queue = [...runs];
       const work = async (rig: Rig) => {
         for (let next = queue.shift(); next; next = queue.shift()) {
           const faults =
             next.fault ?? (await faultsOfRun(reference, next, rig).catch((error: Error) => error));
-          found.set(next, faults);
+          found.get(next)!.resolve(faults);
         }
       };
-      await Promise.all(rigs.map(work));
+      all = Promise.all(rigs.map(work));
     });
+    afterAll(() => all);
     for (const run of runs) {
       const id = [adapter, op.name, run.c.id, ...run.how].join(" ");
-      test(id, () => {
-        const faults = found.get(run)!;
+      test(id, async () => {
+        const faults = await found.get(run)!.promise;
         if (faults instanceof Error) throw faults;
         expectNone(faults, id);
       });
