@@ -32,8 +32,12 @@ afterAll(async () => {
 });
 
 /** A page with the answer for the pair, and what went wrong in it. */
-async function answered(from: TestBrowser, pair: readonly [string, string]) {
-  const at = `${server.url.href}?iterations=${ITERATIONS}&batch=2`;
+async function answered(
+  from: TestBrowser,
+  pair: readonly [string, string],
+  iterations = ITERATIONS,
+) {
+  const at = `${server.url.href}?iterations=${iterations}&batch=2`;
   const { page, problems } = await visit(from, at);
   await choose(page, pair);
   await press(page, "find");
@@ -97,6 +101,26 @@ describe.skipIf(typeof browser === "string")(
       await press(page, "learn-change");
       await until(page, `document.querySelector("#learn-swap").textContent.includes("new answer")`);
       expect((await maskOf(page)).data).toEqual(truth.data);
+      expect(problems).toEqual([]);
+    });
+
+    test("Stop ends it after the iteration that runs and keeps the weights; the answer after it can be cancelled", async () => {
+      const pair = await writeSmallPair(root);
+      const { page, problems } = await answered(browser as TestBrowser, pair, 10_000);
+      await page.evaluate(`document.querySelector("#lesions button.rejected").click()`);
+      await draw(page);
+      await press(page, "learn-open");
+      await press(page, "learn-start");
+      await until(page, `/\\d/.test(document.querySelector("#learn .legend").textContent)`, 600);
+      await press(page, "learn-stop");
+      await until(page, `!document.querySelector("#learn-stop").disabled`, 600);
+      await press(page, "learn-stop");
+      const summary = `document.querySelector("#learn-summary").textContent`;
+      await until(page, `${summary}.startsWith("Learned")`, 300);
+      const [, count] = /^Learned (\d+) iteration/.exec(await page.evaluate<string>(summary))!;
+      const { metadata } = readSafetensors(await saved(page, "#learn-download"));
+      expect(JSON.parse(metadata.checkpoint!)).toEqual({ iteration: Number(count) });
+      expect(Number(count)).toBeLessThan(10_000);
       expect(problems).toEqual([]);
     });
   },
