@@ -46,7 +46,10 @@ export function checkedLabels(mask: Mask, record: ResultRecord, name: string): I
   );
 }
 
-/** A corrected mask. @param name stands for it in messages @throws UserError on another grid than the mask's */
+/**
+ * @param name stands for the corrected mask in messages
+ * @throws UserError where it lies on another grid than the result's mask
+ */
 export function requireOneGrid(corrected: Mask, mask: Mask, name: string): void {
   if (sameGrid(corrected, mask)) return;
   throw new UserError(`${name}: lies on another grid than ${RESULT_FILES.mask}; move it away`);

@@ -13,6 +13,7 @@ interface Saved {
 const PAUSE = 400;
 /** After a failure it is tried again. */
 const RETRY = 5000;
+const SAVING = "saving …";
 
 export class Saving {
   private next: (() => Saved) | undefined;
@@ -32,6 +33,7 @@ export class Saving {
 
   later(make: () => Saved): void {
     this.next = make;
+    this.show("saving", SAVING);
     this.plan(PAUSE);
   }
 
@@ -53,11 +55,12 @@ export class Saving {
       const make = this.next;
       if (!make) return;
       this.next = undefined;
-      this.show("saving", "saving …");
+      this.show("saving", SAVING);
       try {
         const { id, decisions, corrected } = make();
         await this.source.save(id, decisions, corrected);
-        this.show("saved", this.source.saved ?? "saved");
+        // A change may have come meanwhile.
+        if (!this.next) this.show("saved", this.source.saved ?? "saved");
       } catch (error) {
         this.next ??= make;
         this.show("failed", `not saved: ${(error as Error).message}`);
