@@ -3,8 +3,7 @@
  * for the same folders. Left out where no Chromium can be had.
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readMask, readVolume } from "../src/data/nifti_read";
 import { makePatient } from "../src/data/phantom/patient";
@@ -12,22 +11,15 @@ import type { Volume } from "../src/data/volume";
 import { openDevice } from "../src/hosts/bun";
 import { loadModels } from "../src/run/models";
 import { predictFiles } from "../src/run/predict_pair";
-import { buildSite } from "../src/web/build";
 import { openBrowser, type TestBrowser, type TestPage, until, WITH_WEBGPU } from "./browser_rig";
 import { type MadeSeries, writeSeries } from "./dicom_rig";
-import { download, find, MAPS_APART, serveSite, visit } from "./web_rig";
+import { download, find, MAPS_APART, servedSite, visit } from "./web_rig";
 
 const WEIGHTS = join(import.meta.dir, "../weights/flair-new-lesions.safetensors");
 
-const root = mkdtempSync(join(tmpdir(), "voxgrad-web-dicom-"));
-const site = await buildSite(join(root, "site"));
-const server = serveSite(site.folder);
+const { root, server, end } = await servedSite("web-dicom");
 const browser: TestBrowser | string = await openBrowser(WITH_WEBGPU);
-afterAll(async () => {
-  if (typeof browser !== "string") await browser.close();
-  await server.stop(true);
-  rmSync(root, { recursive: true });
-});
+afterAll(() => end(browser));
 
 /** An examination: a FLAIR of slices of 1 mm, and a T1 before it that is smaller. */
 function examination(name: string, { data, size }: Volume, date: string): string {

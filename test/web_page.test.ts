@@ -4,15 +4,13 @@
  * Pictures of the page stay in runs/web-screenshots.
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readMask, readVolume } from "../src/data/nifti_read";
 import { openDevice } from "../src/hosts/bun";
 import { decisionsSchema } from "../src/result/decisions";
 import { loadModels } from "../src/run/models";
 import { predictFiles } from "../src/run/predict_pair";
-import { buildSite } from "../src/web/build";
 import { Work } from "../src/web/page/work";
 import { openBrowser, type TestBrowser, type TestPage, until, WITH_WEBGPU } from "./browser_rig";
 import { once } from "./once";
@@ -21,6 +19,7 @@ import {
   download,
   find,
   MAPS_APART,
+  servedSite,
   serveSite,
   shots,
   visit,
@@ -29,16 +28,10 @@ import {
 
 const WEIGHTS = join(import.meta.dir, "../weights/flair-new-lesions.safetensors");
 
-const root = mkdtempSync(join(tmpdir(), "voxgrad-web-"));
-const site = await buildSite(join(root, "site"));
-const server = serveSite(site.folder);
+const { root, site, server, end } = await servedSite("web");
 const browser: TestBrowser | string = await openBrowser(WITH_WEBGPU);
 const pair = once(() => writeSmallPair(root));
-afterAll(async () => {
-  if (typeof browser !== "string") await browser.close();
-  await server.stop(true);
-  rmSync(root, { recursive: true });
-});
+afterAll(() => end(browser));
 
 /** As the command line predicts. */
 const wanted = once(async () => {

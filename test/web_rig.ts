@@ -1,8 +1,10 @@
 /** The page that predicts by itself, on a plain host, for tests in browsers. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeVolume } from "../src/data/nifti_write";
 import { makePatient } from "../src/data/phantom/patient";
+import { buildSite } from "../src/web/build";
 import { type TestBrowser, type TestPage, until } from "./browser_rig";
 
 /**
@@ -49,6 +51,20 @@ export async function visit(from: TestBrowser, at: string): Promise<Visited> {
   await page.goto(at);
   await until(page, `document.querySelector("#graphics").dataset.state`, 120);
   return { page, requests, problems };
+}
+
+/** The page, built and served, beside a folder for the test's own files. */
+export async function servedSite(name: string) {
+  const root = mkdtempSync(join(tmpdir(), `voxgrad-${name}-`));
+  const site = await buildSite(join(root, "site"));
+  const server = serveSite(site.folder);
+  /** @param browser that showed it; a text where there was none */
+  const end = async (browser: { close(): Promise<void> } | string) => {
+    if (typeof browser !== "string") await browser.close();
+    await server.stop(true);
+    rmSync(root, { recursive: true });
+  };
+  return { root, site, server, end };
 }
 
 /** A host that sends files and no headers of its own. */

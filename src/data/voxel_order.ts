@@ -64,10 +64,13 @@ export function gridInOrder<G extends Grid>(grid: G, order: VoxelOrder): G | Gri
   return { size: [size[axes[0]]!, size[axes[1]]!, size[axes[2]]!], affine: moved };
 }
 
+/** An image, a mask, or labels. */
+export interface Ordered extends Grid {
+  readonly data: Float32Array | Uint8Array | Uint16Array;
+}
+
 /** The same image with its voxels in another order. */
-export function inOrder<
-  I extends Grid & { readonly data: Float32Array | Uint8Array | Uint16Array },
->(image: I, order: VoxelOrder): I {
+export function inOrder<I extends Ordered>(image: I, order: VoxelOrder): I {
   if (isUnchanged(order)) return image;
   const { size, affine } = gridInOrder(image, order);
   const { data } = image;

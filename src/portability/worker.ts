@@ -138,22 +138,19 @@ class SuiteWorker {
  */
 function shortest(entries: readonly [string, PortabilityCase][]): [string, PortabilityCase][] {
   const short = entries.filter(([, c]) => c.short);
-  const ways = grouped(short, ([, c]) => c.way ?? "");
   const own = short.filter(([, c]) => c.way === undefined);
+  const others = short.filter(([, c]) => c.way !== undefined);
   const always = own.filter(([, c]) => c.always);
   const rest = own.filter(([, c]) => !c.always);
   const chosen = [...always, ...spread(rest, countOf(own))];
   const names = new Set(chosen.map(([, c]) => c.name));
-  const others = ways.flatMap((all): [string, PortabilityCase][] => {
-    const way = all[0]![1].way;
-    if (way === undefined) return [];
-    const other =
+  const ofWays = grouped(others, ([, c]) => c.way!).map(
+    (all) =>
       all.findLast(([, c]) => c.always) ??
-      all.findLast(([, c]) => names.has(c.name.slice(0, -way.length - 1))) ??
-      all.at(-1)!;
-    return [other];
-  });
-  return [...chosen, ...others];
+      all.findLast(([, c]) => names.has(c.name.slice(0, -c.way!.length - 1))) ??
+      all.at(-1)!,
+  );
+  return [...chosen, ...ofWays];
 }
 
 /** Fewer where the row is one of several variants. */

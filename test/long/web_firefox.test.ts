@@ -3,28 +3,19 @@
  * no Firefox, or no lavapipe.
  */
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMask, readVolume } from "../../src/data/nifti_read";
 import { openDevice } from "../../src/hosts/bun";
 import { loadModels } from "../../src/run/models";
 import { predictFiles } from "../../src/run/predict_pair";
-import { buildSite } from "../../src/web/build";
 import { openFirefox } from "../firefox_rig";
-import { MAPS_APART, madeFile, serveSite, writeSmallPair } from "../web_rig";
+import { MAPS_APART, madeFile, servedSite, writeSmallPair } from "../web_rig";
 
 const WEIGHTS = join(import.meta.dir, "../../weights/flair-new-lesions.safetensors");
 
-const root = mkdtempSync(join(tmpdir(), "voxgrad-firefox-"));
-const site = await buildSite(join(root, "site"));
-const server = serveSite(site.folder);
+const { root, server, end } = await servedSite("firefox");
 const browser = await openFirefox();
-afterAll(async () => {
-  if (typeof browser !== "string") await browser.close();
-  await server.stop(true);
-  rmSync(root, { recursive: true });
-});
+afterAll(() => end(browser));
 
 const why = typeof browser === "string" ? ` (${browser})` : "";
 test.skipIf(typeof browser === "string")(

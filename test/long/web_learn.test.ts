@@ -4,8 +4,6 @@
  * page stay in runs/web-screenshots.
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { readMask, readVolume } from "../../src/data/nifti_read";
 import { readSafetensors } from "../../src/data/safetensors_file";
@@ -14,22 +12,15 @@ import { openDevice } from "../../src/hosts/bun";
 import { sha256Of } from "../../src/run/file_hash";
 import { loadModels } from "../../src/run/models";
 import { predictFiles } from "../../src/run/predict_pair";
-import { buildSite } from "../../src/web/build";
 import { openBrowser, type TestBrowser, type TestPage, until, WITH_WEBGPU } from "../browser_rig";
-import { choose, MAPS_APART, serveSite, shots, visit, writeSmallPair } from "../web_rig";
+import { choose, MAPS_APART, servedSite, shots, visit, writeSmallPair } from "../web_rig";
 
 const WEIGHTS = join(import.meta.dir, "../../weights/flair-new-lesions.safetensors");
 const ITERATIONS = 6;
 
-const root = mkdtempSync(join(tmpdir(), "voxgrad-learn-"));
-const site = await buildSite(join(root, "site"));
-const server = serveSite(site.folder);
+const { root, server, end } = await servedSite("learn");
 const browser: TestBrowser | string = await openBrowser(WITH_WEBGPU);
-afterAll(async () => {
-  if (typeof browser !== "string") await browser.close();
-  await server.stop(true);
-  rmSync(root, { recursive: true });
-});
+afterAll(() => end(browser));
 
 /** A page with the answer for the pair, and what went wrong in it. */
 async function answered(

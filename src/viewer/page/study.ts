@@ -5,7 +5,13 @@
  */
 
 import { type Grid, type Mask, type Volume, voxelAt } from "../../data/volume";
-import { inOrder, inverseOrder, orderTo, type VoxelOrder } from "../../data/voxel_order";
+import {
+  inOrder,
+  inverseOrder,
+  type Ordered,
+  orderTo,
+  type VoxelOrder,
+} from "../../data/voxel_order";
 import { everyNth, greyWindow } from "../../pictures/slice";
 import type { Decisions } from "../../result/decisions";
 import { checkedLabels } from "../../result/parts";
@@ -44,9 +50,7 @@ const SAMPLED = 37;
 export function studyOf(opened: ShownResult): Study {
   const { record, decisions, mask, preview } = opened;
   const order = orderTo(mask.affine, "RAS");
-  const toRas = <I extends Grid & { readonly data: Float32Array | Uint8Array | Uint16Array }>(
-    image: I,
-  ): I => inOrder(image, order);
+  const toRas = <I extends Ordered>(image: I): I => inOrder(image, order);
   const visits = [toRas(opened.visit1), toRas(opened.visit2)] as const;
   const ids = new Uint16Array(checkedLabels(mask, record, RESULT_FILES.mask));
   const labels = toRas({ ...mask, data: ids });
