@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { readSafetensors, writeSafetensors } from "../src/data/safetensors_file";
 import { sha256Of } from "../src/run/file_hash";
 import { createRunFolder } from "../src/run/run_folder";
-import { modelCard, shippedFile, shippedWeights } from "../src/run/shipped_weights";
+import { modelCard, shippedFile, shippedFiles, shippedWeights } from "../src/run/shipped_weights";
 import { loadWeights } from "../src/run/weights_file";
 import { makeTrainConfig } from "../src/settings/presets";
 import { expectRefusal, run, runDocumented, succeed } from "./cli_rig";
@@ -134,6 +134,25 @@ test("a training starts from them by name", async () => {
   const out = join(folder, "b");
   const { err } = await run("train", "--from", "shipped", "--filters", "8,8,8", "--out", out);
   expect(err).toMatch(/tiny-1\.safetensors was trained with --filters 4,4,4/);
+});
+
+test("weights with partners: all are averaged and named, and a training starts from the first alone", async () => {
+  await expectRefusal(
+    /--with nowhere: expected other shipped weights, of tiny-1/,
+    ...["weights", "export", trained, "--name", "tiny-2", "--with", "nowhere", ...about],
+  );
+  await succeed("weights", "export", trained, "--name", "tiny-2", "--with", "tiny-1", ...about);
+  expect(shippedFiles("tiny-2").map(({ shipped: { name } }) => name)).toEqual(["tiny-2", "tiny-1"]);
+  expect(shippedFiles().map(({ shipped: { name } }) => name)).toEqual(["tiny-1"]);
+  const { err, code } = await predict("--weights", "shipped:tiny-2");
+  expect(code).toBe(0);
+  expect(err).toMatch(
+    /tiny-2, version 1 .*trained on noise, for a test; averaged with tiny-1; not/,
+  );
+  expect(err).toMatch(/weights .*tiny-2\.safetensors: .*[\s\S]*weights .*tiny-1\.safetensors: /);
+  const out = join(folder, "c");
+  const start = ["--from", "shipped:tiny-2", "--filters", "8,8,8", "--out", out];
+  expect((await run("train", ...start)).err).toMatch(/tiny-2\.safetensors was trained with/);
 });
 
 test("another file of that name, a missing one and a damaged index are refused in a line", async () => {

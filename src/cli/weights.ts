@@ -19,6 +19,7 @@ import { ADAPTER_OPTION, makeCommand, say } from "../terminal/command";
 import { checkPaths, given } from "../terminal/command_paths";
 import { untilInterrupted } from "../terminal/interrupt";
 import { runMain } from "../terminal/main";
+import { listOption } from "../terminal/options";
 import { printResult } from "../terminal/result";
 import { table } from "../terminal/text_table";
 
@@ -42,6 +43,7 @@ program
   .requiredOption("--trained-on <text>", "the data in a line, which every prediction shows")
   .requiredOption("--licence <text>", "licence of the weights, e.g. CC BY 4.0")
   .option("--release <version>", "version of the weights", "1")
+  .option("--with <names>", "shipped weights that they predict with, as a mean", listOption)
   .option("--recipe <file>", "file with the steps that made them: its hash is kept")
   .action((run: string, options: Omit<ExportRequest, "from" | "version"> & { release: string }) =>
     runMain(async () => exportOf(run, options)),

@@ -28,6 +28,8 @@ export interface ExportRequest {
   /** The data in a line, and the licence of the weights. */
   readonly trainedOn: string;
   readonly licence: string;
+  /** Names of shipped weights that these are to predict with. */
+  readonly with?: readonly string[];
   /** A file with the steps that made the weights; its hash is kept. */
   readonly recipe?: string;
 }
@@ -40,7 +42,7 @@ const ABOUT = "about";
  * @throws UserError for a name or a file that cannot be used
  */
 export function exportWeights(request: ExportRequest): ShippedWeights & { readonly path: string } {
-  const { from, name, version, trainedOn, licence, recipe } = request;
+  const { from, name, version, trainedOn, licence, with: partners = [], recipe } = request;
   if (!NAME_FORM.test(name)) {
     throw new UserError(
       `--name ${name}: expected letters, digits, dots and dashes, such as flair-1`,
@@ -67,9 +69,17 @@ export function exportWeights(request: ExportRequest): ShippedWeights & { readon
       `--version ${version}: ${name} of that version is in ${weightsFolder()} already; give another`,
     );
   }
+  const known = shippedWeights().map((each) => each.name);
+  const unknown = partners.find((other) => other === name || !known.includes(other));
+  if (unknown !== undefined) {
+    throw new UserError(
+      `--with ${unknown}: expected other shipped weights, of ${known.join(", ")}`,
+    );
+  }
   mkdirSync(weightsFolder(), { recursive: true });
   writeSafetensors(exported);
-  const entry = { name, version, sha256: sha256Of(path), trainedOn, licence };
+  const company = partners.length > 0 ? { with: [...partners] } : {};
+  const entry = { name, version, sha256: sha256Of(path), trainedOn, licence, ...company };
   addShipped(entry);
   return { ...entry, path };
 }

@@ -10,7 +10,7 @@ import { openRunFolder } from "./run_folder";
 import {
   SHIPPED,
   type ShippedWeights,
-  shippedFile,
+  shippedFiles,
   shippedText,
   shippedWeights,
 } from "./shipped_weights";
@@ -32,7 +32,7 @@ export function loadModels(
   given: readonly string[],
   { stride, windowWeights, mirror }: ModelChanges,
 ): NamedWeights[] {
-  const found = given.length > 0 ? given.flatMap(findWeights) : [unnamedWeights()];
+  const found = given.length > 0 ? given.flatMap(findWeights) : unnamedWeights();
   return found.map(({ path, shipped }) => {
     const loaded = loadWeights(path);
     const notes = shipped ? [shippedText(shipped), ...loaded.notes] : loaded.notes;
@@ -66,11 +66,11 @@ export interface FoundWeights {
 
 /**
  * A file, or those in the folder of a run or of a cross-validation, one a fold; of the words `shipped`
- * and `shipped:NAME`, weights that come with voxgrad.
+ * and `shipped:NAME`, weights that come with voxgrad, with those that they predict with.
  */
 export function findWeights(given: string): FoundWeights[] {
   const [word, name] = given.split(":", 2);
-  if (word === SHIPPED) return [shippedFile(name)];
+  if (word === SHIPPED) return shippedFiles(name);
   if (!existsSync(given) || !statSync(given).isDirectory()) return [{ path: given }];
   const folders = openCrossValidation(given)?.folds ?? [given];
   return folders.map((folder) => {
@@ -121,10 +121,10 @@ function isOfPhantom(folder: string): boolean {
   }
 }
 
-function unnamedWeights(): FoundWeights {
+function unnamedWeights(): FoundWeights[] {
   const path = newestOf();
-  if (path) return { path };
-  if (shippedWeights().length > 0) return shippedFile();
+  if (path) return [{ path }];
+  if (shippedWeights().length > 0) return shippedFiles();
   throw new UserError(
     "no --weights given and no run in runs/ that has any; train first (bun run train), or name a " +
       "weights file",

@@ -27,6 +27,8 @@ const entrySchema = z.strictObject({
   /** The data, in a line. */
   trainedOn: line,
   licence: line,
+  /** Names of others whose probabilities are averaged with its own. */
+  with: z.array(z.string()).min(1).optional(),
 });
 
 /** The first is the one that is taken where none is named. */
@@ -49,12 +51,28 @@ export function shippedWeights(): readonly ShippedWeights[] {
   return readJsonFile(path, indexSchema, "restore it: git checkout weights").weights;
 }
 
+/** A file of weights that come with voxgrad. */
+export interface ShippedFile {
+  readonly path: string;
+  readonly shipped: ShippedWeights;
+}
+
+/**
+ * The files of a network that comes with voxgrad, and of those that it predicts with.
+ * @param name the first of them, if absent
+ * @throws UserError as `shippedFile` does
+ */
+export function shippedFiles(name?: string): ShippedFile[] {
+  const first = shippedFile(name);
+  return [first, ...(first.shipped.with ?? []).map((other) => shippedFile(other))];
+}
+
 /**
  * The file of weights that come with voxgrad.
  * @param name the first of them, if absent
  * @throws UserError when there are none of that name, or the file is not the one that was shipped
  */
-export function shippedFile(name?: string): { path: string; shipped: ShippedWeights } {
+export function shippedFile(name?: string): ShippedFile {
   const all = shippedWeights();
   const shipped = name === undefined ? all[0] : all.find((each) => each.name === name);
   if (!shipped) {
@@ -77,9 +95,15 @@ export function shippedFile(name?: string): { path: string; shipped: ShippedWeig
 }
 
 /** Which weights, and where to read about them. */
-export const shippedText = ({ name, version, sha256, trainedOn }: ShippedWeights): string =>
+export const shippedText = ({
+  name,
+  version,
+  sha256,
+  trainedOn,
+  with: others,
+}: ShippedWeights): string =>
   `weights that come with voxgrad: ${name}, version ${version} (SHA-256 ${sha256.slice(0, 8)}…), trained ` +
-  `on ${trainedOn}; not a medical device; read their card: bun run weights card`;
+  `on ${trainedOn}${others ? `; averaged with ${others.join(", ")}` : ""}; not a medical device; read their card: bun run weights card`;
 
 /** The model card. @throws UserError where there is none */
 export function modelCard(): string {

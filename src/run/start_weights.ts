@@ -26,7 +26,8 @@ export interface StartWeights extends LoadedWeights {
  */
 export function readStart(given: string, parts: StartParts): StartWeights {
   const [found, ...others] = findWeights(given);
-  if (found === undefined || others.length > 0) {
+  // Of weights that come with voxgrad the named ones: those that they predict with are another start.
+  if (found === undefined || (others.length > 0 && !found.shipped)) {
     throw new UserError(
       `--from ${given}: holds ${others.length + 1} networks; name the file of one`,
     );

@@ -62,10 +62,20 @@ export function evolved(
     for (let n = 0; n < 10 && !painter.hasNew; n++) painter.add("new");
   }
   for (let n = some(e.flow); n > 0; n--) painter.addFlow();
+  for (let n = some(e.faint); n > 0; n--) painter.addFaint();
   return painter.heads();
 }
 
 const TRIES = 40;
+/** Share of the fluid that counts as low, from below. */
+const LOW_FLUID = 0.3;
+const FAINT_REGIONS = [
+  "periventricular",
+  "juxtacortical",
+  "cortical",
+  "deep",
+  "infratentorial",
+] as const;
 
 class Painter {
   private readonly visit1: Float32Array;
@@ -312,19 +322,38 @@ class Painter {
   /** A bright blob in fluid at one visit: flow, which is no lesion. */
   addFlow(): void {
     const { random, background } = this;
-    const { fluid: places } = background.places;
-    if (places.length < 30) return;
+    const { fluid } = background.places;
+    if (fluid.length < 30) return;
+    // Places are in the order of voxels: the first ones are the lowest.
+    const isLow = random.uniform() < EVOLUTION.flow.low;
+    const among = isLow ? fluid.subarray(0, Math.ceil(fluid.length * LOW_FLUID)) : fluid;
+    this.addSpot(among, EVOLUTION.flow, (i) => background.fluid[i]! / 255);
+  }
+
+  /** A spot of the brain that is a little brighter at one visit: no lesion. */
+  addFaint(): void {
+    const { random, background } = this;
+    const regions = FAINT_REGIONS.filter((region) => background.places[region].length >= 30);
+    if (regions.length === 0) return;
+    const places = background.places[regions[random.int(regions.length)]!];
+    this.addSpot(places, EVOLUTION.faint, (i) => 1 - background.fluid[i]! / 255);
+  }
+
+  private addSpot(places: Int32Array, { mm3, height }: Spot, weight: (i: number) => number): void {
+    const { random } = this;
     const visit = random.uniform() < 0.5 ? this.visit1 : this.visit2;
     const voxel = places[random.int(places.length)]!;
-    const volume = Math.exp(random.uniform(Math.log(8), Math.log(250)));
-    const body = drawBody(random, this.point(voxel), volume, []);
-    const print = footprint(body, background.size);
-    const height = random.uniform(0.15, 0.9);
-    for (const [k, i] of print.voxels.entries()) {
-      const wet = background.fluid[i]! / 255;
-      visit[i]! += print.share[k]! * wet * height;
-    }
+    const volume = Math.exp(random.uniform(Math.log(mm3[0]), Math.log(mm3[1])));
+    const print = footprint(drawBody(random, this.point(voxel), volume, []), this.background.size);
+    const lift = random.uniform(height[0], height[1]);
+    for (const [k, i] of print.voxels.entries()) visit[i]! += print.share[k]! * weight(i) * lift;
   }
+}
+
+/** Volumes in mm³, and heights in units of white matter. */
+interface Spot {
+  readonly mm3: readonly [number, number];
+  readonly height: readonly [number, number];
 }
 
 interface Phase {

@@ -37,8 +37,10 @@ export const EVOLUTION = {
   brightening: { clear: [0.3, 0.6], slight: 0.06 },
   /** Of a scan's own lesions: share that was not there at visit 1, or is not at visit 2, or neither. */
   own: { new: 0.14, gone: 0.07, never: 0.08 },
-  /** Bright flow in fluid at one visit alone. */
-  flow: { share: 0.5, most: 6 },
+  /** Bright flow in fluid at one visit alone: volumes in mm³, and the share that lies low, around the brain stem. */
+  flow: { share: 0.65, most: 10, mm3: [8, 1200], height: [0.15, 1.1], low: 0.5 },
+  /** Spots in the brain that are a little brighter at one visit, and no lesions. */
+  faint: { share: 0.6, most: 8, mm3: [8, 300], height: [0.03, 0.11] },
   /** Least that a labelled lesion must stand out by in its scan, of white matter, and of the noise. */
   seen: { least: 0.18, noise: 3 },
 } as const;

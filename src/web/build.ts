@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import type { BunPlugin } from "bun";
 import { UserError } from "../core/errors";
 import { writeAtomically } from "../platform/atomic_file";
-import { shippedFile, shippedWeights } from "../run/shipped_weights";
+import { shippedFiles, shippedWeights } from "../run/shipped_weights";
 import { pageFiles, uplotStyle, PAGE as VIEWER } from "../viewer/page_files";
 import type { SiteWeights } from "./page/protocol";
 
@@ -53,10 +53,12 @@ async function siteFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
       "no weights come with voxgrad here, and the page cannot predict without: restore the folder weights",
     );
   }
-  const { path, shipped } = shippedFile();
-  const weights: SiteWeights = { files: [{ name: basename(path), sha256: shipped.sha256 }] };
+  const shipped = shippedFiles();
+  const weights: SiteWeights = {
+    files: shipped.map(({ path, shipped: { sha256 } }) => ({ name: basename(path), sha256 })),
+  };
   add("weights.json", `${JSON.stringify(weights, null, 2)}\n`);
-  add(basename(path), readFileSync(path));
+  for (const { path } of shipped) add(basename(path), readFileSync(path));
   const kept = ["./", ...[...files.keys()].filter((name) => name !== "index.html")];
   const define = {
     SITE_FILES: JSON.stringify(kept),

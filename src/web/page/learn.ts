@@ -47,7 +47,7 @@ const LEARNING_RATE = 0.0015;
 /** Between two reports, ms. */
 const REPORT_MS = 250;
 /** Entries of the metadata that are made anew, or are true of the start alone; the others are kept. */
-const NOT_KEPT = ["format", "model", "lineage", "checkpoint", "about"];
+const NOT_KEPT = ["format", "model", "lineage", "checkpoint", "about", "calibration"];
 
 /**
  * Trains until the budget is used up or the signal comes; the weights so far are the result either way.
