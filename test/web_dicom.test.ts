@@ -11,11 +11,10 @@ import type { Volume } from "../src/data/volume";
 import { openDevice } from "../src/hosts/bun";
 import { loadModels } from "../src/run/models";
 import { predictFiles } from "../src/run/predict_pair";
+import { SHIPPED } from "../src/run/shipped_weights";
 import { openBrowser, type TestBrowser, type TestPage, until, WITH_WEBGPU } from "./browser_rig";
 import { type MadeSeries, writeSeries } from "./dicom_rig";
 import { download, find, MAPS_APART, servedSite, visit } from "./web_rig";
-
-const WEIGHTS = join(import.meta.dir, "../weights/flair-new-lesions.safetensors");
 
 const { root, server, end } = await servedSite("web-dicom");
 const browser: TestBrowser | string = await openBrowser(WITH_WEBGPU);
@@ -82,7 +81,7 @@ describe.skipIf(typeof browser === "string")(
       expect(await page.evaluate<boolean>(`document.querySelector("#doubt").hidden`)).toBe(true);
       await find(page, 300);
       const [t1, t2] = folders;
-      const models = loadModels([WEIGHTS], {});
+      const models = loadModels([SHIPPED], {});
       const request = { t1, t2, models, precision: "f32", tune: "off", tuneSeconds: 1 } as const;
       const open = () => openDevice({ adapter: "lavapipe" });
       const answer = await predictFiles(request, open, { note: () => {} });

@@ -11,6 +11,7 @@ import { openDevice } from "../src/hosts/bun";
 import { decisionsSchema } from "../src/result/decisions";
 import { loadModels } from "../src/run/models";
 import { predictFiles } from "../src/run/predict_pair";
+import { SHIPPED, shippedFiles } from "../src/run/shipped_weights";
 import { Work } from "../src/web/page/work";
 import { openBrowser, type TestBrowser, type TestPage, until, WITH_WEBGPU } from "./browser_rig";
 import { once } from "./once";
@@ -26,8 +27,6 @@ import {
   writeSmallPair,
 } from "./web_rig";
 
-const WEIGHTS = join(import.meta.dir, "../weights/flair-new-lesions.safetensors");
-
 const { root, site, server, end } = await servedSite("web");
 const browser: TestBrowser | string = await openBrowser(WITH_WEBGPU);
 const pair = once(() => writeSmallPair(root));
@@ -36,7 +35,7 @@ afterAll(() => end(browser));
 /** As the command line predicts. */
 const wanted = once(async () => {
   const [t1, t2] = await pair();
-  const models = loadModels([WEIGHTS], {});
+  const models = loadModels([SHIPPED], {});
   const request = { t1, t2, models, precision: "f32", tune: "off", tuneSeconds: 1 } as const;
   return predictFiles(request, () => openDevice({ adapter: "lavapipe" }), { note: () => {} });
 });
@@ -71,9 +70,10 @@ test("WebGPU's default limits suffice: the same map on a device that was asked f
   expect(limits.maxStorageBufferBindingSize).toBe(128 * 2 ** 20);
   expect(limits.maxStorageBuffersPerShaderStage).toBe(8);
   expect(limits.maxComputeInvocationsPerWorkgroup).toBe(256);
-  const bytes = new Uint8Array(readFileSync(WEIGHTS));
-  const sha256 = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
-  const work = await Work.open(device, [{ name: "w.safetensors", sha256, bytes }]);
+  const files = shippedFiles().map(({ path, shipped: { name, sha256 } }) => {
+    return { name, sha256, bytes: new Uint8Array(readFileSync(path)) };
+  });
+  const work = await Work.open(device, files);
   await work.compile();
   const compiled = work.memory.pipelines.size;
   const [one, two] = [await readVolume(t1), await readVolume(t2)];
@@ -88,7 +88,7 @@ test("WebGPU's default limits suffice: the same map on a device that was asked f
   const answer = await wanted();
   expect(farthest(probability!.data, answer.map.data)).toBeLessThanOrEqual(MAPS_APART);
   expect(mask.data).toEqual(answer.findings.mask.data);
-  expect(record.weights).toEqual([{ name: "w.safetensors", sha256 }]);
+  expect(record.weights).toEqual(files.map(({ name, sha256 }) => ({ name, sha256 })));
   // The network's kernels were there before the pair.
   expect(compiled).toBeGreaterThan(5);
   device.destroy();

@@ -1,27 +1,35 @@
-# The steps that made flair-new-lesions 0.1, on two processor cores (llvmpipe, Mesa 25.0.7). DATA is a folder with the
-# scans that MODEL_CARD.md names. Stage 1 ran at commit 79c14e9, whose synthesise was another one; stages 2 and 3 at 72a7700.
-# A later `synthesise` draws other pairs from the same seeds.
+# The steps that made flair-new-lesions 0.2 and flair-synthetic 0.2, on two processor cores (llvmpipe, Mesa 25.0.7), in an
+# hour. DATA is a folder with the scans that MODEL_CARD.md names. Stage 1 ran at commit d4a97c7, the rest at 9c303ea: other
+# commits may draw other pairs from the same seeds.
 
-# Stage 1, at 79c14e9: 600 iterations (stopped; the weights of the validation at 600).
-bun run synthesise DATA/cross_sectional SYN1 --pairs 24 --masks DATA/lesion_masks_mni --seed 5
-bun run phantom PH1 --patients 4 --seed 3          # the first four of twelve
-bun run phantom PH2 --patients 4 --seed 4 --field-of-view 150,184,140          # the first four of six
-# DATA1: the patients of PH1 and PH2 and the three real pairs, which validate
-bun run train --data DATA1 --val patient01,patient03,patient19 --train-data SYN1 --preset best-small --augment all \
-  --iterations 2400 --validate-every 0.25 --seed 1 --out run0
+# CS: the cross-sectional patients 07, 19, 26 under the names cs07, cs19, cs26 (cs19 is another person than patient 19).
+# REAL: the longitudinal patients 01, 03, 19.
+bun run phantom PH --patients 3 --seed 4 --field-of-view 150,184,140
+# DATA1: the patients of PH, and those of REAL, which validate: no scan of theirs trains.
+STAGE="--preset best-small --augment all --register off --tune off --volume-precision f16"
 
-# Stage 2, at 72a7700: 1,305 iterations (stopped; the last weights).
-bun run synthesise DATA/singles,DATA/cross_sectional SYN2 --pairs 80 --phantoms 6 --masks DATA/lesion_masks_mni --seed 11
-bun run synthesise DATA/cross_sectional,DATA/singles,DATA/ljubljana_raw/raw SYN3 --pairs 120 --seed 1 \
-  --masks DATA/lesion_masks_mni --phantoms 4          # the first 69 pairs; those of patients that validate are left out
-# DATA2: two pairs of SYN2 and the three real pairs, which validate
-bun run train --data DATA2 --val patient01,patient03,patient19 --train-data SYN2,SYN3 --from run0/best.safetensors \
-  --preset best-small --augment all --time-reversal --register off --tune off --volume-precision f16 \
-  --iterations 2400 --validate-every 0.25 --seed 1 --out run1
+# Stage 1: 4,000 iterations.
+bun run train --data DATA1 --val patient01,patient03,patient19 --generate DATA/singles,CS,PH --generated-share 0.95 \
+  --generated-pool 12 --generated-refresh 40 $STAGE --iterations 4000 --validate-every 0.25 --seed 2 --out run1
 
-# Stage 3, at 72a7700: 500 iterations (the last weights). SYN4: ten pairs of SYN2. DATA3: the three real pairs, and a
-# synthetic one that validates. For the results by patient: --data the three real pairs, --val one of them.
-bun run train --data DATA3 --val val_cs07 --train-data SYN4 --from run1/last.safetensors --preset best-small \
-  --augment all --time-reversal --register off --tune off --volume-precision f16 --iterations 500 \
-  --learning-rate 0.0015 --validate-every 0.5 --seed 1 --out run2
-bun run weights export run2/last.safetensors --name flair-new-lesions --release 0.1 --licence "CC BY 4.0" --recipe recipe.sh
+# Stage 2: 3,500 iterations. Its last weights are flair-synthetic.
+bun run train --data DATA1 --val patient01,patient03,patient19 --generate DATA/singles,CS,PH --generated-share 0.97 \
+  --generated-pool 16 --generated-refresh 30 $STAGE --positive 0.25 --learning-rate 0.002 --from run1/last.safetensors \
+  --iterations 3500 --validate-every 0.25 --seed 3 --out run2
+
+# Stage 3: 700 iterations. ALL: the patients of REAL, and a pair of a phantom that validates (it chooses nothing: the last
+# weights are taken). For the results by patient: --data REAL and --val one of them.
+bun run synthesise PH SYN --pairs 3 --seed 3 # its second pair
+bun run train --data ALL --val val_synthetic --generate DATA/singles,CS,DATA/ljubljana_raw/raw --generated-share 0.3 \
+  --generated-pool 10 --generated-refresh 60 $STAGE --time-reversal --learning-rate 0.0015 --from run2/last.safetensors \
+  --iterations 700 --validate-every 0.5 --seed 1 --out final
+
+# Maps of the left-out patients, in both directions of time, by the mean of their stage 3 and of stage 2:
+# bun run predict -t1 A -t2 B --register off --weights fold01/last.safetensors,run2/last.safetensors --probability …
+# MAPS and REFS: six maps and masks, patient01, patient01swapped, …
+bun run weights calibrate final/last.safetensors --maps MAPS --references REFS
+bun run weights calibrate run2/last.safetensors --maps MAPS --references REFS
+bun run weights export run2/last.safetensors --name flair-synthetic --release 0.2 --licence "CC BY 4.0" \
+  --trained-on "pairs generated of 6 single scans and of phantoms; no real change" --recipe recipe.sh
+bun run weights export final/last.safetensors --name flair-new-lesions --release 0.2 --licence "CC BY 4.0" \
+  --trained-on "3 real pairs in both directions, and pairs generated of 12 scans" --with flair-synthetic --recipe recipe.sh

@@ -8,10 +8,9 @@ import { readMask, readVolume } from "../../src/data/nifti_read";
 import { openDevice } from "../../src/hosts/bun";
 import { loadModels } from "../../src/run/models";
 import { predictFiles } from "../../src/run/predict_pair";
+import { SHIPPED } from "../../src/run/shipped_weights";
 import { openFirefox } from "../firefox_rig";
 import { MAPS_APART, madeFile, servedSite, writeSmallPair } from "../web_rig";
-
-const WEIGHTS = join(import.meta.dir, "../../weights/flair-new-lesions.safetensors");
 
 const { root, server, end } = await servedSite("firefox");
 const browser = await openFirefox();
@@ -44,7 +43,7 @@ test.skipIf(typeof browser === "string")(
       await Bun.write(path, await madeFile(page, kind));
       return path;
     };
-    const models = loadModels([WEIGHTS], {});
+    const models = loadModels([SHIPPED], {});
     const request = { t1, t2, models, precision: "f32", tune: "off", tuneSeconds: 1 } as const;
     const open = () => openDevice({ adapter: "lavapipe" });
     const { map, findings } = await predictFiles(request, open, { note: () => {} });

@@ -12,6 +12,7 @@ import { openDevice } from "../../src/hosts/bun";
 import { sha256Of } from "../../src/run/file_hash";
 import { loadModels } from "../../src/run/models";
 import { predictFiles } from "../../src/run/predict_pair";
+import { SHIPPED } from "../../src/run/shipped_weights";
 import { openBrowser, type TestBrowser, type TestPage, until, WITH_WEBGPU } from "../browser_rig";
 import { choose, MAPS_APART, servedSite, shots, visit, writeSmallPair } from "../web_rig";
 
@@ -160,7 +161,7 @@ async function agrees(page: TestPage, [t1, t2]: readonly [string, string]): Prom
   const apart = map.data.reduce((most, v, i) => Math.max(most, Math.abs(v - wanted[i]!)), 0);
   expect(apart).toBeLessThanOrEqual(MAPS_APART);
   // They are not the shipped weights' maps.
-  const shipped = await predictFiles({ ...request, models: loadModels([WEIGHTS], {}) }, open, {
+  const shipped = await predictFiles({ ...request, models: loadModels([SHIPPED], {}) }, open, {
     note: () => {},
   });
   const moved = shipped.map.data.reduce(
