@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { Philox } from "../src/core/random";
 import type { Mask, Size3, Volume } from "../src/data/volume";
-import { tuneDecision } from "../src/decision/choose_thresholds";
+import { sharedDecision, tuneDecision } from "../src/decision/choose_thresholds";
 import { findingsOf } from "../src/decision/findings";
 import { DEFAULT_RULE, greatestMass, lesionsOf } from "../src/decision/found_lesions";
 import { nestedOutcome } from "../src/decision/held_out_decision";
@@ -149,6 +149,15 @@ describe("tuning", () => {
   /** Best around 0.35. */
   const hill: Table = (t) => 0.8 - 0.05 * Math.abs(t - 6);
 
+  test("files with the same patients' results count once, other patients add to them", () => {
+    const one = patient(3, hill, () => 50);
+    const other = patient(1, hill, () => 9);
+    const [both, first] = [tuneDecision([one, other]), tuneDecision([one])];
+    expect(sharedDecision([{ sweeps: [one] }, { sweeps: [one] }])).toEqual(first);
+    expect(sharedDecision([{ sweeps: [one] }, {}, { sweeps: [other] }])).toEqual(both);
+    expect(both.lesions!.patients).toBe(2);
+  });
+
   test("the best lesion F1 wins", () => {
     const { lesions } = tuneDecision([patient(3, hill, () => 50), patient(1, hill, () => 9)]);
     expect(lesions).toMatchObject({ threshold: 0.35, patients: 2, dice: 0.5 });
@@ -226,6 +235,7 @@ describe("tuning", () => {
       () => 0,
       () => 0,
     );
+    expect(sharedDecision([{}])).toEqual({ lesions: undefined, patient: undefined });
     expect(tuneDecision([])).toEqual({ lesions: undefined, patient: undefined });
     expect(
       tuneDecision([

@@ -44,6 +44,17 @@ export function tuneDecision(sweeps: readonly PatientSweep[]): Decision {
   return { lesions: tuneLesions(ill, stable), patient: tunePatient(ill, stable) };
 }
 
+/**
+ * The decision of a set of weights files by the patients of all. Files that hold the same patients' results, as those of
+ * one mean that was calibrated by its maps do, count once.
+ */
+export function sharedDecision(
+  files: readonly { readonly sweeps?: readonly PatientSweep[] }[],
+): Decision {
+  const distinct = new Map(files.map(({ sweeps = [] }) => [JSON.stringify(sweeps), sweeps]));
+  return tuneDecision([...distinct.values()].flat());
+}
+
 /** Settings whose F1 is this close to the best are told apart by what they find where nothing is. */
 const NO_DIFFERENCE = 0.01;
 

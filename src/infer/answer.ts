@@ -3,7 +3,7 @@
 import type { ImagePair } from "../data/preprocess";
 import type { Mask, Volume } from "../data/volume";
 import { type Calibration, sharedCalibration } from "../decision/calibration";
-import { type Decision, tuneDecision } from "../decision/choose_thresholds";
+import { type Decision, sharedDecision } from "../decision/choose_thresholds";
 import { type Findings, findingsOf } from "../decision/findings";
 import type { LesionRule } from "../decision/found_lesions";
 import { calibrator } from "../decision/map_calibration";
@@ -61,7 +61,7 @@ export async function answerPair(
   try {
     const predicted = await predictPair(memory, weights, pair, names, options);
     const own = (await options.place?.(predicted)) ?? predicted;
-    const decision = tuneDecision(models.flatMap(({ sweeps }) => sweeps ?? []));
+    const decision = sharedDecision(models);
     const calibration = sharedCalibration(models);
     const { rule: given, operatingPoint: point, near } = options;
     const findings = findingsOf(own, decision, { given, calibration, point, near });

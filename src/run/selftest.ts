@@ -8,7 +8,7 @@ import { UserError } from "../core/errors";
 import { IDENTITY } from "../data/affine";
 import { type Mask, type Volume, voxelSize } from "../data/volume";
 import { sharedCalibration } from "../decision/calibration";
-import { tuneDecision } from "../decision/choose_thresholds";
+import { sharedDecision } from "../decision/choose_thresholds";
 import { findingsOf, ruleOf } from "../decision/findings";
 import type { OperatingPointName } from "../decision/operating_points";
 import type { Device } from "../gpu/device";
@@ -141,7 +141,7 @@ function measuredRule(
   point: OperatingPointName,
 ): { threshold: number; minLesionVolume: number } {
   const nothing: Volume = { size: [1, 1, 1], affine: [...IDENTITY], data: new Float32Array(1) };
-  const decision = tuneDecision(models.flatMap(({ sweeps }) => sweeps ?? []));
+  const decision = sharedDecision(models);
   return findingsOf(nothing, decision, { calibration: sharedCalibration(models), point }).rule;
 }
 
