@@ -150,8 +150,11 @@ async function agrees(page: TestPage, [t1, t2]: readonly [string, string]): Prom
   expect(JSON.parse(checkpoint!)).toEqual({ iteration: ITERATIONS });
   const [parent] = JSON.parse(lineage!);
   expect(parent).toEqual({ weights: basename(WEIGHTS), sha256: sha256Of(WEIGHTS), parts: "all" });
-  const { validation } = start.metadata; // The thresholds; a calibration was fitted on the start alone.
-  expect(others).toEqual(validation === undefined ? {} : { validation });
+  // The thresholds stay; a calibration was fitted on the start alone.
+  const thresholds = ["decision", "validation"].filter((name) => name in start.metadata);
+  expect(others).toEqual(
+    Object.fromEntries(thresholds.map((name) => [name, start.metadata[name]!])),
+  );
   const request = { t1, t2, precision: "f32", tune: "off", tuneSeconds: 1 } as const;
   const open = () => openDevice({ adapter: "lavapipe" });
   const models = loadModels([path], {});
