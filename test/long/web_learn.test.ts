@@ -124,10 +124,11 @@ async function lossesOf(page: TestPage): Promise<number[]> {
   const end = performance.now() + 900_000;
   for (let isOver = false; !isOver; ) {
     if (performance.now() > end) throw new Error("the training does not end");
-    const [stage, text] = await page.evaluate<[string, string]>(
-      `[document.querySelector("#learn-stage"), document.querySelector("#learn .legend")].map((e) => e.textContent)`,
+    const [stage, text, summary] = await page.evaluate<[string, string, string]>(
+      `["#learn-stage", "#learn .legend", "#learn-summary"].map((s) => document.querySelector(s).textContent)`,
     );
-    isOver = stage.startsWith("Looking for");
+    // The look for lesions after it may end between two questions.
+    isOver = stage.startsWith("Looking for") || summary.includes("Dice");
     if (/\d/.test(text) && seen.at(-1) !== text && seen.push(text) === 3)
       await shots(page, "learn-running");
     await Bun.sleep(100);
