@@ -5,9 +5,10 @@ import { voxelAt } from "../data/volume";
 import type { Background } from "./background";
 import { type Curve, toned } from "./contrast";
 import { APPEARS, DISAPPEARS, EVOLUTION, type Fate } from "./fates";
-import { drawBody, type Footprint, footprint, type LesionBody } from "./lesion";
+import { drawBody, type Footprint, footprint, type LesionBody, pointIn } from "./lesion";
 import type { LesionShape } from "./mask_shapes";
 import { REGIONS, type Region } from "./places";
+import { addFaint, addFlow } from "./spots";
 
 export interface MadeLesion {
   readonly fate: Fate;
@@ -61,21 +62,14 @@ export function evolved(
     // A pair that is to have a new lesion has one, unless there is no room in this head.
     for (let n = 0; n < 10 && !painter.hasNew; n++) painter.add("new");
   }
-  for (let n = some(e.flow); n > 0; n--) painter.addFlow();
-  for (let n = some(e.faint); n > 0; n--) painter.addFaint();
-  return painter.heads();
+  const heads = painter.heads();
+  const visits = [heads.visit1, heads.visit2] as const;
+  for (let n = some(e.flow); n > 0; n--) addFlow(visits, background, random);
+  for (let n = some(e.faint); n > 0; n--) addFaint(visits, background, random);
+  return heads;
 }
 
 const TRIES = 40;
-/** Share of the fluid that counts as low, from below. */
-const LOW_FLUID = 0.3;
-const FAINT_REGIONS = [
-  "periventricular",
-  "juxtacortical",
-  "cortical",
-  "deep",
-  "infratentorial",
-] as const;
 
 class Painter {
   private readonly visit1: Float32Array;
@@ -177,7 +171,7 @@ class Painter {
           volume *= 1.2;
         }
       }
-      const body = drawBody(random, this.point(voxel), volume, this.shapes);
+      const body = drawBody(random, pointIn(voxel, background.size, random), volume, this.shapes);
       const [first, second] = this.phases(body, fate, contrast);
       const larger = first.print.voxels.length > second.print.voxels.length ? first : second;
       if (!this.fits(larger.print, region)) continue;
@@ -188,11 +182,6 @@ class Painter {
       this.note(fate, region, volume, voxel, body.shape?.of.patient);
       return;
     }
-  }
-
-  private point(voxel: number): readonly [number, number, number] {
-    const at = voxelAt(voxel, this.background.size);
-    return at.map((p) => p + this.random.uniform(-0.5, 0.5)) as unknown as [number, number, number];
   }
 
   private region(): Region {
@@ -318,42 +307,6 @@ class Painter {
     }
     return sum / 27;
   }
-
-  /** A bright blob in fluid at one visit: flow, which is no lesion. */
-  addFlow(): void {
-    const { random, background } = this;
-    const { fluid } = background.places;
-    if (fluid.length < 30) return;
-    // Places are in the order of voxels: the first ones are the lowest.
-    const isLow = random.uniform() < EVOLUTION.flow.low;
-    const among = isLow ? fluid.subarray(0, Math.ceil(fluid.length * LOW_FLUID)) : fluid;
-    this.addSpot(among, EVOLUTION.flow, (i) => background.fluid[i]! / 255);
-  }
-
-  /** A spot of the brain that is a little brighter at one visit: no lesion. */
-  addFaint(): void {
-    const { random, background } = this;
-    const regions = FAINT_REGIONS.filter((region) => background.places[region].length >= 30);
-    if (regions.length === 0) return;
-    const places = background.places[regions[random.int(regions.length)]!];
-    this.addSpot(places, EVOLUTION.faint, (i) => 1 - background.fluid[i]! / 255);
-  }
-
-  private addSpot(places: Int32Array, { mm3, height }: Spot, weight: (i: number) => number): void {
-    const { random } = this;
-    const visit = random.uniform() < 0.5 ? this.visit1 : this.visit2;
-    const voxel = places[random.int(places.length)]!;
-    const volume = Math.exp(random.uniform(Math.log(mm3[0]), Math.log(mm3[1])));
-    const print = footprint(drawBody(random, this.point(voxel), volume, []), this.background.size);
-    const lift = random.uniform(height[0], height[1]);
-    for (const [k, i] of print.voxels.entries()) visit[i]! += print.share[k]! * weight(i) * lift;
-  }
-}
-
-/** Volumes in mm³, and heights in units of white matter. */
-interface Spot {
-  readonly mm3: readonly [number, number];
-  readonly height: readonly [number, number];
 }
 
 interface Phase {

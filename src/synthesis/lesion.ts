@@ -1,6 +1,6 @@
 /** A lesion as a parametric body: lobes with rough surfaces, or a real lesion's shape, turned. */
 import type { Philox } from "../core/random";
-import type { Size3 } from "../data/volume";
+import { type Size3, voxelAt } from "../data/volume";
 import { type LesionShape, SOFT_MM, trilinear } from "./mask_shapes";
 import { turn } from "./motion";
 
@@ -44,6 +44,12 @@ export interface Footprint {
 const SLOPE = SOFT_MM * Math.sqrt(2 * Math.PI);
 
 const radiusOf = (mm3: number) => ((3 * mm3) / (4 * Math.PI)) ** (1 / 3);
+
+/** A point in a voxel, in voxels. */
+export function pointIn(voxel: number, size: Size3, random: Philox): Point {
+  const at = voxelAt(voxel, size);
+  return at.map((p) => p + random.uniform(-0.5, 0.5)) as unknown as Point;
+}
 
 /** @param volume mm³ */
 export function drawBody(
