@@ -58,9 +58,15 @@ test("the last words of a worker: a panic's place and message, an error, else it
 
 /** Bun's, the first host, which all others are compared with. */
 let expected: TrainingCurve | undefined;
+/** The drivers that the hosts tell of a kind of adapter; Chromium has a SwiftShader of its own. */
+const drivers = new Map<string, Set<string>>();
 
 for (const host of hosts) {
   const { adapters, reason } = await host.adapters();
+  for (const { kind, driver } of host.name === "chromium" ? [] : adapters) {
+    if (kind === "hardware") continue;
+    drivers.set(kind, (drivers.get(kind) ?? new Set()).add(driver));
+  }
   const adapter = preferred(host, adapters);
   if (!adapter) {
     console.warn(`not tested in ${host.name}: ${reason}`);
@@ -104,3 +110,9 @@ for (const host of hosts) {
     });
   });
 }
+
+test("a software adapter is of one driver in all hosts, which its version tells", () => {
+  for (const [kind, told] of drivers) {
+    expect({ kind, told: [...told] }).toEqual({ kind, told: [expect.stringMatching(/\d+\.\d+/)] });
+  }
+});

@@ -3,6 +3,10 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheDir } from "../../platform/cache";
+import type { DriverSource } from "../../platform/vulkan";
+import { dawnsAdapters } from "./bun";
+import type { Environment } from "./driver_host";
+import type { PlainAdapter } from "./entry/place";
 import { broughtPackages, packageVersion, Unavailable } from "./packages";
 import { processHost } from "./process_host";
 
@@ -31,8 +35,30 @@ export const deno = processHost("deno", async () => {
     command: [path, "run", "--allow-all", "--no-config", "--no-lock", "--no-remote"],
     env,
     versions: { deno: await packageVersion(modules, "deno"), naga: await nagaVersion(path) },
+    describe: toldByDawn,
   };
 });
+
+/**
+ * Deno tells no version of a driver: Dawn does, of the adapter of the same name. Lavapipe that Dawn refuses is
+ * left out, or Deno's column would be of another Mesa than its neighbours' (docs/engine/portability.md).
+ */
+async function toldByDawn(
+  adapters: readonly PlainAdapter[],
+  source: DriverSource["name"],
+  env: Environment,
+): Promise<readonly (PlainAdapter | string)[]> {
+  const listed = await dawnsAdapters(env);
+  return adapters.map((adapter) => {
+    const same = listed.find(({ name }) => name === adapter.name);
+    if (same) {
+      const { driver, vendor, architecture } = same;
+      return { ...adapter, driver, vendor, architecture };
+    }
+    const isRefused = source === "system" && adapter.kind === "lavapipe";
+    return isRefused ? "the system's lavapipe is one that Dawn refuses: Mesa before 23.2" : adapter;
+  });
+}
 
 /** Deno does not tell which Naga (and wgpu) it holds; the paths of its sources, kept for panics, do. */
 async function nagaVersion(binary: string): Promise<string> {

@@ -14,12 +14,15 @@ export interface Runtime {
   readonly versions: Readonly<Record<string, string>>;
   /** Starts the module `worker` where the environment is seen; without an adapter it lists them. */
   start(env: Environment, worker: string, adapter?: string): Promise<HostWorker>;
-  /** Says what the adapters of a source of drivers do not say of themselves. */
+  /**
+   * Says what the adapters of a source of drivers do not say of themselves, each in its place, or in a
+   * string why one is left out.
+   */
   describe?(
     adapters: readonly PlainAdapter[],
     source: DriverSource["name"],
     env: Environment,
-  ): Promise<readonly PlainAdapter[]>;
+  ): Promise<readonly (PlainAdapter | string)[]>;
 }
 
 /** Where an adapter is found again. */
@@ -57,6 +60,7 @@ export class DriverHost implements Host {
     }
     const found = new Map<string, HostAdapter>();
     const reasons: string[] = [];
+    const leftOut: string[] = [];
     for (const source of driverSources()) {
       if ([...found.values()].some(({ kind }) => kind === source.name)) continue;
       try {
@@ -64,7 +68,8 @@ export class DriverHost implements Host {
         const plain = await this.list(env);
         const described = (await runtime.describe?.(plain, source.name, env)) ?? plain;
         for (const [i, adapter] of described.entries()) {
-          if (found.has(adapter.name)) continue;
+          if (typeof adapter === "string") leftOut.push(adapter);
+          if (typeof adapter === "string" || found.has(adapter.name)) continue;
           found.set(adapter.name, { ...adapter, versions: runtime.versions });
           this.places.set(adapter.name, { env, name: plain[i]!.name });
         }
@@ -75,7 +80,10 @@ export class DriverHost implements Host {
     }
     // A system without drivers of its own is no news where others were brought.
     const missing = reasons.filter((why) => found.size === 0 || !why.startsWith("system: "));
-    return { adapters: [...found.values()], reason: missing.join("; ") || undefined };
+    return {
+      adapters: [...found.values()],
+      reason: [...leftOut, ...missing].join("; ") || undefined,
+    };
   }
 
   /** The adapters of the drivers that an environment shows. @throws Unavailable where there is none */

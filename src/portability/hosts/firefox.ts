@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DriverSource } from "../../platform/vulkan";
-import { bun } from "./bun";
+import { dawnsAdapters } from "./bun";
 import { workerProgram } from "./bundle";
 import { DriverHost, type Environment } from "./driver_host";
 import type { PlainAdapter } from "./entry/place";
@@ -99,15 +99,23 @@ export async function launch(
   }
 }
 
-/** Firefox keeps the names of adapters from pages: they are what Dawn calls the only one of the same drivers. */
+/**
+ * Firefox keeps the names of adapters from pages: they are what Dawn calls the only one of the same drivers.
+ * One of the system's that Dawn refuses is left out: its column would be of an unknown driver.
+ */
 async function namedByDawn(
   adapters: readonly PlainAdapter[],
   source: DriverSource["name"],
   env: Environment,
-): Promise<readonly PlainAdapter[]> {
-  const wanted = source === "system" ? "hardware" : source;
-  const listed = await bun.list(env).catch(() => []);
-  const alike = new Map(listed.filter((a) => a.kind === wanted).map((a) => [a.name, a]));
+): Promise<readonly (PlainAdapter | string)[]> {
+  const listed = await dawnsAdapters(env);
+  if (source === "system" && listed.length === 0) {
+    return adapters.map(
+      () => "the system's adapter is one that Dawn refuses, and Firefox names none",
+    );
+  }
+  const gpus = listed.filter(({ kind }) => kind === "hardware");
+  const alike = new Map((gpus.length > 0 ? gpus : listed).map((a) => [a.name, a]));
   const [only] = alike.values();
   if (adapters.length !== 1 || alike.size !== 1 || !only) return adapters;
   const { name, kind, driver, vendor, architecture } = only;

@@ -29,6 +29,11 @@ export function plainAdapter(adapter: AdapterDescription): PlainAdapter {
   };
 }
 
+/** Whether the worker's environment shows it: Bun also brings drivers by itself. */
+function isShown({ source }: AdapterDescription): boolean {
+  return source === "system" || source === "browser";
+}
+
 /** Lists the adapters, or opens one and serves on it. Failures before the first message go into it. */
 export async function runPlace(
   place: Place,
@@ -40,7 +45,7 @@ export async function runPlace(
   let device: Device;
   try {
     if (adapter === undefined) {
-      const adapters = await place.listAdapters();
+      const adapters = (await place.listAdapters()).filter(isShown);
       return open({ adapters: adapters.map(plainAdapter) });
     }
     device = await place.openDevice({ adapter });
