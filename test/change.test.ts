@@ -4,10 +4,13 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findBrain } from "../src/brain/brain_mask";
+import { eroded } from "../src/brain/morphology";
+import { movedMask } from "../src/brain/pair_brain";
+import { brighterBrain } from "../src/change/brighter_brain";
 import { changeStatistic, clustersOf } from "../src/change/change_statistic";
 import { biasBetween, biasText, withoutBias } from "../src/change/differential_bias";
 import { Philox } from "../src/core/random";
-import { applyAffine } from "../src/data/affine";
+import { applyAffine, IDENTITY } from "../src/data/affine";
 import { readMask, readVolume } from "../src/data/nifti_read";
 import { writeVolume } from "../src/data/nifti_write";
 import { makePatient } from "../src/data/phantom/patient";
@@ -26,15 +29,17 @@ const bright = image.data.filter((_, i) => brain.data[i]).toSorted()[50_000]!;
 /** A place deep in the brain, voxels. */
 const PLACE = [40, 55, 48] as const;
 
-/** Another scan of the same head: gain, a smooth field, noise, and perhaps a lesion. */
-function again(seed: number, lesion: number): Volume {
+/** Another scan of the same head: gain, a smooth field, noise, and perhaps a lesion of a radius in voxels. */
+function again(seed: number, lesion: number, radius = 2.2): Volume {
   const random = new Philox(seed, 3);
   const [nx, ny] = image.size;
   const data = image.data.map((v, i) => {
     const at = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
     const field = 1.2 * Math.exp(0.1 * Math.sin(at[0]! / 25) + 0.08 * Math.cos(at[1]! / 30));
-    const near = Math.hypot(...at.map((c, axis) => c - PLACE[axis]!)) <= 2.2 ? lesion * bright : 0;
-    return (v + near) * field + 0.03 * bright * random.normal();
+    const distance = Math.hypot(...at.map((c, axis) => c - PLACE[axis]!));
+    return (
+      (v + (distance <= radius ? lesion * bright : 0)) * field + 0.03 * bright * random.normal()
+    );
   });
   return { ...image, data };
 }
@@ -64,6 +69,51 @@ test("no change is no cluster, and one image twice has none", () => {
     expect([...clustersOf(z, 1).clusters, ...clustersOf(z, -1).clusters]).toEqual([]);
     expect(z.data.every(Number.isFinite)).toBe(true);
   }
+});
+
+/** Of the lesion of `again`, as findings ask it: the share of its voxels where lesions may lie. */
+function shareAllowed(one: Volume, two: Volume, radius = 2.2): number {
+  const bias = biasBetween(one, two, brain)!;
+  const allowed = movedMask(brighterBrain(...withoutBias(one, two, bias), brain), IDENTITY, image);
+  const [nx, ny] = image.size;
+  const own = [...image.data.keys()].filter((i) => {
+    const at = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+    return brain.data[i] === 1 && Math.hypot(...at.map((c, k) => c - PLACE[k]!)) <= radius;
+  });
+  return own.filter((i) => allowed.data[i] === 1).length / own.length;
+}
+
+test("lesions may lie where the brain is brighter at visit 2, also large ones, and not where it is darker", () => {
+  for (const radius of [1.5, 2.2, 4, 8, 10]) {
+    const two = again(1, 0.4, radius);
+    expect(shareAllowed(image, two, radius)).toBeGreaterThan(0.5);
+    expect(shareAllowed(two, image, radius)).toBeLessThan(0.05);
+  }
+  expect(shareAllowed(image, again(2, 0))).toBeLessThan(0.15);
+});
+
+test("lesions may hardly lie at the border of the brain, or outside of it", () => {
+  const two = again(1, 0);
+  const allowed = brighterBrain(image, two, brain);
+  const inside = movedMask(brain, IDENTITY, allowed);
+  const rim = eroded(inside, 2);
+  let [all, outer, outside] = [0, 0, 0];
+  allowed.data.forEach((v, i) => {
+    all += v;
+    outer += v & (1 - rim.data[i]!);
+    outside += v & (1 - inside.data[i]!);
+  });
+  expect(all).toBeGreaterThan(1000); // of noise alone 2 %
+  expect(outside / all).toBeLessThan(0.005); // in fissures of a voxel
+  expect(outer / all).toBeLessThan(0.05); // at the ends of fissures
+});
+
+test("where nothing can be said of brightness, lesions may lie in the whole brain", () => {
+  expect(brighterBrain(image, image, brain)).toBe(brain);
+  const dark = { ...image, data: new Float32Array(image.data.length) };
+  expect(brighterBrain(image, dark, brain)).toBe(brain);
+  const none = { ...brain, data: new Uint8Array(brain.data.length) };
+  expect(brighterBrain(image, again(1, 1), none)).toBe(none);
 });
 
 test("the field between two visits is found and taken out, half at each", () => {

@@ -36,7 +36,7 @@ import { findHead } from "../src/register/head";
 import { about, exponential, translation } from "../src/register/rigid";
 import { warpTo } from "../src/register/warp";
 import { CohortPairs } from "../src/run/cohort_pairs";
-import { matchPair } from "../src/run/matched_pair";
+import { brighterIn, matchPair } from "../src/run/matched_pair";
 import { visitOf } from "../src/run/placed_mask";
 import { maskOnAnswer } from "../src/run/placed_pair";
 import { validationPatient } from "../src/run/validate";
@@ -212,11 +212,12 @@ test("training sees a pair as predict does, bit for bit: moved, and without the 
   const [one, two] = [await read(moved.time1), await read(moved.time2)];
   const placed = await matchPair(memory, one, two, { register: "auto", bias: "auto" });
   expect(placed.bias).toBeDefined();
-  expect(maskOfRuns(prepared.near!)).toEqual(placed.brain!.near);
+  const brighter = brighterIn(placed)!;
+  expect(maskOfRuns(prepared.allowed!)).toEqual(brighter);
   const validated = await validationPatient(moved, prepared);
-  const near = maskOnAnswer(placed, placed.brain!.near, "t2");
-  expect(validated.near!.data).toEqual(near.data);
-  const inside = validated.truth.data.filter((v, i) => v === 1 && near.data[i] === 1).length;
+  const allowed = maskOnAnswer(placed, brighter, "t2");
+  expect(validated.allowed!.data).toEqual(allowed.data);
+  const inside = validated.truth.data.filter((v, i) => v === 1 && allowed.data[i] === 1).length;
   expect(inside).toBe(validated.truth.data.reduce((sum, v) => sum + v, 0));
   const seen = await preparePair(memory, placed.pair, [one.path, two.path], options);
   const { visit1, visit2: second } = await prepared.load();
@@ -341,7 +342,7 @@ test("a mask travels with the visit whose grid it has, else with the one that sh
       "mm apart",
       "--register off",
     );
-    const near = { toVisit1: IDENTITY, toVisit2: translation([1, 1, 1]), logScale: 0 };
-    expect(visitOf([one, two], near, mask(third, shownAt))).toBe(shownAt);
+    const allowed = { toVisit1: IDENTITY, toVisit2: translation([1, 1, 1]), logScale: 0 };
+    expect(visitOf([one, two], allowed, mask(third, shownAt))).toBe(shownAt);
   }
 });

@@ -106,18 +106,18 @@ test("a sweep says what every threshold gives, as computed one by one on the who
     const mask = { ...map, data: truth };
     // Anywhere, and in a half of the volume that cuts through lesions.
     const half = { ...map, data: truth.map((_, i) => (i % 23 < 11 ? 1 : 0)) };
-    for (const near of [undefined, half]) compareSweep(map, mask, near, `seed ${seed}`);
+    for (const allowed of [undefined, half]) compareSweep(map, mask, allowed, `seed ${seed}`);
   }
 });
 
-function compareSweep(map: Volume, mask: Mask, near: Mask | undefined, name: string): void {
-  const sweep = sweepPatient(map, mask, near);
+function compareSweep(map: Volume, mask: Mask, allowed: Mask | undefined, name: string): void {
+  const sweep = sweepPatient(map, mask, allowed);
   const reference = compareLesions(mask, mask, MSSEG2_RULE, 6).referenceLesions.length;
   expect(sweep.lesions).toBe(reference);
   for (const [t, threshold] of THRESHOLDS.entries()) {
-    expect(sweep.mass[t]!).toBeCloseTo(greatestMass(map, threshold, near), 3);
+    expect(sweep.mass[t]!).toBeCloseTo(greatestMass(map, threshold, allowed), 3);
     for (const [v, minLesionVolume] of MIN_VOLUMES.entries()) {
-      const found = lesionsOf(map, { threshold, minLesionVolume }, near);
+      const found = lesionsOf(map, { threshold, minLesionVolume }, allowed);
       const at = `${name}, ${threshold}, ${minLesionVolume} mm³`;
       const { f1 } = compareLesions(mask, found.mask, MSSEG2_RULE, 6);
       expect(sweep.found[t]![v]!, at).toBe(found.lesions.length);

@@ -4,13 +4,13 @@ import { connectedComponents } from "../eval/components";
 import { distancesToNearest } from "../eval/distance";
 
 /** First and last voxel of a box along x, y, z. */
-interface Box {
+export interface Box {
   readonly first: Size3;
   readonly last: Size3;
 }
 
 /** The box of a mask and so many mm around it; undefined where the mask is empty. */
-function boxAround({ size, affine, data }: Mask, mm: number): Box | undefined {
+export function boxAround({ size, affine, data }: Mask, mm: number): Box | undefined {
   const [nx, ny, nz] = size;
   const low: [number, number, number] = [nx, ny, nz];
   const high: [number, number, number] = [-1, -1, -1];

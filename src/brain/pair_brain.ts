@@ -1,4 +1,4 @@
-/** The brain of two visits that lie on each other, and its surroundings. A page may import it. */
+/** The brain of two visits that lie on each other. A page may import it. */
 import {
   applyAffine,
   invertAffine,
@@ -8,21 +8,9 @@ import {
 } from "../data/affine";
 import { resampleMaskTo } from "../data/resample";
 import type { Affine, Grid, Mask } from "../data/volume";
-import { dilated } from "./morphology";
 
-/** Edge of the voxels of these masks, mm. */
+/** Edge of the voxels of the mask, mm. */
 const SPACING = 2;
-
-/** Lesions may lie this far outside the brain of both visits, mm: the masks are of 2 mm. */
-export const MARGIN_MM = 3;
-
-/** In the world in which the pair lies, on a grid of 2 mm along its axes. */
-export interface PairBrain {
-  /** Brain at both visits that both fields of view hold: what may be compared. */
-  readonly both: Mask;
-  /** Brain at either visit, and {@link MARGIN_MM} around it: where lesions may lie. */
-  readonly near: Mask;
-}
 
 /** A visit as the pair sees it. */
 export interface SeenVisit {
@@ -35,21 +23,20 @@ export interface SeenVisit {
 }
 
 /**
+ * Brain at both visits that both fields of view hold: what may be compared.
  * @param grid of the pair
- * @returns undefined where no visit has a mask
+ * @returns in the world of the pair, in voxels of 2 mm along its axes; undefined where no visit has a mask
  */
-export function pairBrain(visits: readonly SeenVisit[], grid: Grid): PairBrain | undefined {
+export function pairBrain(visits: readonly SeenVisit[], grid: Grid): Mask | undefined {
   const box = orientedBox(outerCorners(grid), [SPACING, SPACING, SPACING]);
   const masks = visits.flatMap(({ mask, toVisit }) =>
     mask ? [movedMask(mask, toVisit, box).data] : [],
   );
   if (masks.length === 0) return undefined;
   const fields = visits.map(({ grid: own, toVisit }) => fieldOfView(own, toVisit, box));
-  const both = masks[0]!.map((_, i) =>
-    [...masks, ...fields].every((seen) => seen[i] === 1) ? 1 : 0,
-  );
-  const either = masks[0]!.map((_, i) => (masks.some((mask) => mask[i] === 1) ? 1 : 0));
-  return { both: { ...box, data: both }, near: dilated({ ...box, data: either }, MARGIN_MM) };
+  const all = [...masks, ...fields];
+  const data = masks[0]!.map((_, i) => (all.every((seen) => seen[i] === 1) ? 1 : 0));
+  return { ...box, data };
 }
 
 /**

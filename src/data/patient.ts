@@ -78,7 +78,7 @@ export interface PlacedPatient extends PatientData {
   /** Absent where the pair has the grid of visit 1. */
   readonly answer?: AnswerPlace;
   /** Brain and what lies around it, in the world of the pair on any grid: where lesions may lie. */
-  readonly near?: Mask;
+  readonly allowed?: Mask;
 }
 
 /** The way in which a patient's visits come on one grid. */

@@ -26,7 +26,7 @@ export interface PreparedPatient extends VolumeSource {
   /** The place of an answer about a pair that was moved. */
   readonly answer?: AnswerPlace;
   /** In the world of the pair: where lesions may lie; absent where that is not known. */
-  readonly near?: MaskRuns;
+  readonly allowed?: MaskRuns;
   /** What was decided by rule while reading; to be shown to the user. */
   readonly notes: readonly string[];
 }
@@ -68,7 +68,7 @@ export async function preparePatient(
     if (again) return again;
     throw new UserError(`${path}: is not what was written; name another disk by VOXGRAD_CACHE`);
   };
-  const { grid, native, answer, near, notes, lesions } = entry.header;
+  const { grid, native, answer, allowed, notes, lesions } = entry.header;
   return {
     id: patient.id,
     key,
@@ -76,7 +76,7 @@ export async function preparePatient(
     grid,
     native,
     answer,
-    near,
+    allowed,
     notes: [...placement.notes, ...notes.map((note) => withPaths(note, patient))],
     lesions: lesions.map((indices) => Uint32Array.from(indices)),
     load,
@@ -131,7 +131,7 @@ async function prepare(
   const lesions = labels.map((label) => [...lesionVoxels(label)]);
   const native = { size: data.time1.size, affine: data.time1.affine };
   const notes = data.notes.map((note) => withoutPaths(note, patient));
-  const near = data.near && runsOf(data.near);
-  const header = { grid, native, answer: data.answer, near, lesions, notes };
+  const allowed = data.allowed && runsOf(data.allowed);
+  const header = { grid, native, answer: data.answer, allowed, lesions, notes };
   return writeEntry(path, header, [visit1, visit2, ...labels]);
 }

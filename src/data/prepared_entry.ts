@@ -25,7 +25,7 @@ export interface EntryHeader {
   /** Of a pair that was moved. */
   readonly answer?: AnswerPlace;
   /** In the world of the pair: where lesions may lie. */
-  readonly near?: MaskRuns;
+  readonly allowed?: MaskRuns;
   /** Of the pair and, where there is one, of its time-swapped twin: the voxels of lesions. */
   readonly lesions: readonly (readonly number[])[];
   readonly notes: readonly string[];
@@ -41,7 +41,7 @@ const headerSchema = z.strictObject({
       motion: affine,
     })
     .optional(),
-  near: gridSchema.extend({ runs: z.array(z.number().int().min(0)) }).optional(),
+  allowed: gridSchema.extend({ runs: z.array(z.number().int().min(0)) }).optional(),
   lesions: z
     .array(z.array(z.number().int().min(0)))
     .min(1)
@@ -64,15 +64,15 @@ export interface Entry {
 const headerPath = (path: string) => `${path}.json`;
 
 /** The same fields in the same order, whatever the objects hold besides: for the checksum. */
-function inOrder({ grid, native, answer, near, lesions, notes }: EntryHeader): EntryHeader {
+function inOrder({ grid, native, answer, allowed, lesions, notes }: EntryHeader): EntryHeader {
   const only = ({ size, affine }: Grid): Grid => ({ size, affine });
   const place = answer && {
     visit: answer.visit,
     grid: only(answer.grid),
     motion: answer.motion,
   };
-  const brain = near && { ...only(near), runs: near.runs };
-  const places = { grid: only(grid), native: only(native), answer: place, near: brain };
+  const brain = allowed && { ...only(allowed), runs: allowed.runs };
+  const places = { grid: only(grid), native: only(native), answer: place, allowed: brain };
   return { ...places, lesions, notes };
 }
 const textOf = (header: EntryHeader): string => JSON.stringify(inOrder(header));

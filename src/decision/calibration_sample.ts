@@ -37,16 +37,16 @@ export interface CalibrationSample {
 /**
  * @param map of a network that was not trained on the patient, not calibrated
  * @param truth on the map's grid
- * @param near where lesions may lie, on that grid: components mostly outside do not count
+ * @param allowed where lesions may lie, on that grid: components outside do not count
  */
-export function calibrationSample(map: Volume, truth: Mask, near?: Mask): CalibrationSample {
+export function calibrationSample(map: Volume, truth: Mask, allowed?: Mask): CalibrationSample {
   const tally = new VoxelTally();
   tally.add(map.data, truth.data);
-  const cropped = cropToContent(map, truth, near);
+  const cropped = cropToContent(map, truth, allowed);
   const { size } = cropped.map;
   const reference = findLesions(cropped.truth.data, size, minLesionVoxels(voxelVolume(map.affine)));
   const judged = (threshold: number, minLesionVolume: number): JudgedRule => {
-    const found = lesionsOf(cropped.map, { threshold, minLesionVolume }, cropped.near);
+    const found = lesionsOf(cropped.map, { threshold, minLesionVolume }, cropped.allowed);
     const least = minLesionVoxels(voxelVolume(map.affine), minLesionVolume);
     const match = matchLesions(reference, findLesions(found.mask.data, size, least));
     const lesions = found.lesions.map((lesion, i) => ({
@@ -59,7 +59,7 @@ export function calibrationSample(map: Volume, truth: Mask, near?: Mask): Calibr
   const rules = THRESHOLDS.map((threshold) =>
     MIN_VOLUMES.map((volume) => judged(threshold, volume)),
   );
-  return { tally, sweep: sweepPatient(map, truth, near), reference: reference.count, rules };
+  return { tally, sweep: sweepPatient(map, truth, allowed), reference: reference.count, rules };
 }
 
 const featuresOf = ({ meanProbability, maxProbability, volumeMm3 }: FoundLesion) => ({

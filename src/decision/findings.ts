@@ -30,8 +30,8 @@ export interface FindingsOptions {
   readonly calibration?: Calibration;
   /** Default "default". */
   readonly point?: OperatingPointName;
-  /** Where lesions may lie, on the grid of the map; what lies mostly outside is left out. */
-  readonly near?: Mask;
+  /** Where lesions may lie, on the grid of the map; what lies outside is left out. */
+  readonly allowed?: Mask;
 }
 
 /**
@@ -41,7 +41,7 @@ export interface FindingsOptions {
 export function findingsOf(
   map: Volume,
   decision: Decision,
-  { given = {}, calibration, point = "default", near }: FindingsOptions = {},
+  { given = {}, calibration, point = "default", allowed }: FindingsOptions = {},
 ): Findings {
   const { map: ofVoxels, points } = calibration ?? {};
   const base = ruleOf(decision, calibration, point);
@@ -51,12 +51,12 @@ export function findingsOf(
   const stored = points?.[point];
   const isStored = threshold === stored?.threshold && minLesionVolume === stored.minLesionVolume;
   const scale = { map: ofVoxels, lesion: isStored ? stored.lesion : undefined };
-  const found = lesionsOf(map, { threshold, minLesionVolume }, near, scale);
+  const found = lesionsOf(map, { threshold, minLesionVolume }, allowed, scale);
   const shown = given.threshold ?? Number(calibrated(threshold, ofVoxels).toPrecision(4));
   const about = { ...found, rule: { threshold: shown, minLesionVolume }, point };
   const { patient } = decision;
   if (!patient) return { ...about, newLesions: found.lesions.length > 0 };
-  const mass = greatestMass(map, patient.threshold, near);
+  const mass = greatestMass(map, patient.threshold, allowed);
   return { ...about, newLesions: mass >= patient.mass, patient: { rule: patient, mass } };
 }
 

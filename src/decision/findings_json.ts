@@ -33,7 +33,7 @@ export function findingsJson(
     lesionRule: rule,
     lesions,
     droppedComponents: dropped,
-    outsideBrain: outside,
+    notBrighter: outside,
     voxels: mask.data.reduce((sum, value) => sum + value, 0),
   };
   return `${JSON.stringify(report, null, 2)}\n`;

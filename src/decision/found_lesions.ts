@@ -41,27 +41,30 @@ export interface FoundLesions {
   readonly lesions: readonly FoundLesion[];
   /** Components that were too small. */
   readonly dropped: number;
-  /** Large enough, but mostly outside the place where lesions may lie; absent where all may. */
+  /** Large enough, but outside the place where lesions may lie; absent where all may. */
   readonly outside?: { readonly components: number; readonly volumeMm3: number };
 }
 
-/** A component with a smaller share of its voxels where lesions may lie is left out. */
-const LEAST_SHARE = 0.5;
+/**
+ * A component with a smaller share of its voxels where lesions may lie is left out. Of a lesion of 65 ml only
+ * the outer third is brighter than its surroundings (docs/guides/inference.md).
+ */
+const LEAST_SHARE = 0.3;
 
-function isNear(voxels: Int32Array, near: Mask | undefined): boolean {
-  if (!near) return true;
+function isAllowed(voxels: Int32Array, allowed: Mask | undefined): boolean {
+  if (!allowed) return true;
   let inside = 0;
-  for (const voxel of voxels) inside += near.data[voxel]!;
+  for (const voxel of voxels) inside += allowed.data[voxel]!;
   return inside >= LEAST_SHARE * voxels.length;
 }
 
-/** Takes out, in place, the components that lie mostly where no lesion may. */
-export function withoutFar(mask: Mask, near: Mask | undefined): Mask {
-  if (!near) return mask;
+/** Takes out, in place, the components that lie where no lesion may. */
+export function onlyAllowed(mask: Mask, allowed: Mask | undefined): Mask {
+  if (!allowed) return mask;
   const { count, voxels } = findLesions(mask.data, mask.size, 1);
   for (let component = 1; component <= count; component++) {
     const own = voxels(component);
-    if (!isNear(own, near)) for (const voxel of own) mask.data[voxel] = 0;
+    if (!isAllowed(own, allowed)) for (const voxel of own) mask.data[voxel] = 0;
   }
   return mask;
 }
@@ -69,12 +72,12 @@ export function withoutFar(mask: Mask, near: Mask | undefined): Mask {
 /**
  * The mask on the map's own grid, without the components that are too small.
  * @param map as the network gives it: the rule is about that
- * @param near where lesions may lie, on that grid: what lies mostly outside is left out too
+ * @param allowed where lesions may lie, on that grid: what lies outside, but for less than 0.3 of its voxels, is left out too
  */
 export function lesionsOf(
   map: Volume,
   { threshold, minLesionVolume }: LesionRule,
-  near?: Mask,
+  allowed?: Mask,
   scale: LesionScale = {},
 ): FoundLesions {
   const mask = thresholded(map, threshold);
@@ -83,13 +86,15 @@ export function lesionsOf(
   const { count, labels, voxels, small } = findLesions(mask.data, map.size, least);
   for (let i = 0; i < labels.length; i++) if (labels[i] === 0) mask.data[i] = 0;
   const all = Array.from({ length: count }, (_, i) => voxels(i + 1));
-  const [kept, left] = [true, false].map((is) => all.filter((own) => isNear(own, near) === is));
+  const [kept, left] = [true, false].map((is) =>
+    all.filter((own) => isAllowed(own, allowed) === is),
+  );
   for (const own of left!) for (const voxel of own) mask.data[voxel] = 0;
   const lesions = kept!.map(
     (own): FoundLesion => ({ ...placeOf(map, own), ...probabilitiesOf(map, own, scale) }),
   );
   const volumeMm3 = left!.reduce((sum, own) => sum + own.length, 0) * voxelMm3;
-  const outside = near && { components: left!.length, volumeMm3 };
+  const outside = allowed && { components: left!.length, volumeMm3 };
   return { mask, lesions, dropped: small.components, outside };
 }
 
@@ -123,24 +128,24 @@ export function thresholded({ size, affine, data }: Volume, threshold: number): 
 /**
  * Probability mass of the heaviest component of voxels of at least `threshold`, mm³: the sum of its
  * probabilities times the volume of a voxel. Components of 3 mm³ or less do not count, nor do those
- * mostly outside `near`.
+ * outside `allowed`.
  */
-export function greatestMass(map: Volume, threshold: number, near?: Mask): number {
+export function greatestMass(map: Volume, threshold: number, allowed?: Mask): number {
   const { data } = thresholded(map, threshold);
   const found = findLesions(data, map.size, minLesionVoxels(voxelVolume(map.affine)));
-  return massOfHeaviest(map, found, near);
+  return massOfHeaviest(map, found, allowed);
 }
 
 /** As greatestMass, of components that are known already. */
 export function massOfHeaviest(
   map: Volume,
   { count, voxels }: Pick<Lesions, "count" | "voxels">,
-  near?: Mask,
+  allowed?: Mask,
 ): number {
   let most = 0;
   for (let lesion = 1; lesion <= count; lesion++) {
     const own = voxels(lesion);
-    if (isNear(own, near)) most = Math.max(most, sumOver(map, own));
+    if (isAllowed(own, allowed)) most = Math.max(most, sumOver(map, own));
   }
   return most * voxelVolume(map.affine);
 }

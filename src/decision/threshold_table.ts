@@ -9,7 +9,7 @@ import {
   matchLesions,
   minLesionVoxels,
 } from "../eval/lesion_detection";
-import { massOfHeaviest, thresholded, withoutFar } from "./found_lesions";
+import { massOfHeaviest, onlyAllowed, thresholded } from "./found_lesions";
 
 /** Probabilities that are tried as thresholds, increasing. */
 export const THRESHOLDS: readonly number[] = Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
@@ -31,10 +31,10 @@ export interface PatientSweep {
 
 /**
  * @param truth on the map's grid
- * @param near where lesions may lie, on that grid: what lies mostly outside does not count
+ * @param allowed where lesions may lie, on that grid: what lies outside does not count
  */
-export function sweepPatient(map: Volume, truth: Mask, near?: Mask): PatientSweep {
-  const cropped = cropToContent(map, truth, near);
+export function sweepPatient(map: Volume, truth: Mask, allowed?: Mask): PatientSweep {
+  const cropped = cropToContent(map, truth, allowed);
   const volume = voxelVolume(map.affine);
   const reference = findLesions(cropped.truth.data, cropped.map.size, minLesionVoxels(volume));
   const rows = THRESHOLDS.map((threshold) => sweepThreshold(cropped, reference, threshold));
@@ -50,11 +50,11 @@ export function sweepPatient(map: Volume, truth: Mask, near?: Mask): PatientSwee
 interface Case {
   readonly map: Volume;
   readonly truth: Mask;
-  readonly near?: Mask;
+  readonly allowed?: Mask;
 }
 
-function sweepThreshold({ map, truth, near }: Case, reference: Lesions, threshold: number) {
-  const mask = withoutFar(thresholded(map, threshold), near);
+function sweepThreshold({ map, truth, allowed }: Case, reference: Lesions, threshold: number) {
+  const mask = onlyAllowed(thresholded(map, threshold), allowed);
   const volume = voxelVolume(map.affine);
   const least = MIN_VOLUMES.map((mm3) => minLesionVoxels(volume, mm3));
   const all = findLesions(mask.data, map.size, least[0]!);
@@ -104,7 +104,7 @@ function contentBox({ size: [nx, ny, nz], data }: Volume, truth: Mask) {
 }
 
 /** All in the box that holds every lesion and every voxel that any threshold takes. */
-export function cropToContent(map: Volume, truth: Mask, near?: Mask): Case {
+export function cropToContent(map: Volume, truth: Mask, allowed?: Mask): Case {
   const [nx, ny] = map.size;
   const { low, size } = contentBox(map, truth);
   const cut = <T extends Float32Array | Uint8Array>(data: T, into: T): T => {
@@ -122,6 +122,6 @@ export function cropToContent(map: Volume, truth: Mask, near?: Mask): Case {
   return {
     map: { ...grid, data: cut(map.data, new Float32Array(count)) },
     truth: { ...grid, data: cut(truth.data, new Uint8Array(count)) },
-    near: near && { ...grid, data: cut(near.data, new Uint8Array(count)) },
+    allowed: allowed && { ...grid, data: cut(allowed.data, new Uint8Array(count)) },
   };
 }

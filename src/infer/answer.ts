@@ -31,8 +31,8 @@ export interface PairAnswer {
 export interface AnswerOptions extends EnsembleOptions {
   /** Thresholds in place of the tuned ones. */
   readonly rule?: Partial<LesionRule>;
-  /** Where lesions may lie, such as in or near the brain, on the grid of the map that is judged. */
-  readonly near?: Mask;
+  /** Where lesions may lie, such as where the brain is brighter at visit 2, on the grid of the map that is judged. */
+  readonly allowed?: Mask;
   /** A rule of the calibration, default "default": the tuned one. */
   readonly operatingPoint?: OperatingPointName;
   /** Puts the map on another grid before lesions are looked for, such as that of a visit. */
@@ -63,8 +63,8 @@ export async function answerPair(
     const own = (await options.place?.(predicted)) ?? predicted;
     const decision = sharedDecision(models);
     const calibration = sharedCalibration(models);
-    const { rule: given, operatingPoint: point, near } = options;
-    const findings = findingsOf(own, decision, { given, calibration, point, near });
+    const { rule: given, operatingPoint: point, allowed } = options;
+    const findings = findingsOf(own, decision, { given, calibration, point, allowed });
     const map = calibration?.map
       ? { ...own, data: own.data.map(calibrator(calibration.map)) }
       : own;

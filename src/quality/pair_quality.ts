@@ -2,12 +2,12 @@
  * The quality of a pair of visits, and whether it is fit for the question "any new lesion?". A page may
  * import it. The thresholds stand in docs/guides/inference.md.
  */
-import { fieldOfView, type PairBrain, type SeenVisit } from "../brain/pair_brain";
+import { fieldOfView, type SeenVisit } from "../brain/pair_brain";
 import { type Bias, robustSpread } from "../change/differential_bias";
 import { applyAffine, invertAffine, multiplyAffine } from "../data/affine";
 import { resampleMaskTo, resampleTo } from "../data/resample";
 import { gaussian, inVoxels } from "../data/smooth";
-import { type Affine, type Grid, type Volume, voxelSize } from "../data/volume";
+import { type Affine, type Grid, type Mask, type Volume, voxelSize } from "../data/volume";
 import type { Alignment } from "../register/align";
 import { findHead } from "../register/head";
 import { cubeCorrelation } from "../register/quality";
@@ -23,7 +23,8 @@ export interface ComparedPair {
   readonly seen: readonly [SeenVisit, SeenVisit];
   /** On one grid, without the bias between them. */
   readonly pair: { readonly time1: Volume; readonly time2: Volume };
-  readonly brain?: PairBrain;
+  /** Of both visits, in the world of the pair. */
+  readonly brain?: Mask;
   readonly bias?: Bias;
   readonly alignment?: Alignment;
   /** Why the brain of a head was not found, by visit. */
@@ -76,7 +77,7 @@ interface Smoothed extends Grid {
 }
 
 /** Both visits in voxels of 2.5 mm, smoothed to that, and what is well inside the brain at both. */
-function smoothed({ time1, time2 }: ComparedPair["pair"], { both }: PairBrain): Smoothed {
+function smoothed({ time1, time2 }: ComparedPair["pair"], both: Mask): Smoothed {
   const edges = voxelSize(both.affine).map((edge) => edge / SPACING);
   const size = both.size.map((n, k) => Math.max(1, Math.floor(n * edges[k]!)));
   const affine = both.affine.map((v, i) => (i < 12 && i % 4 < 3 ? v / edges[i % 4]! : v));

@@ -76,10 +76,16 @@ async function samplesOf(
   const none = { given: [], synthetic: [] };
   const { patients } = await prepare(memory, config, arms, none, pairs, observer, signal);
   const samples: CalibrationSample[] = [];
-  await forEachPredictionBy(memory, best, patients, { signal }, ({ patient, truth, near }, map) => {
-    samples.push(calibrationSample(map, truth, near));
-    observer.note(`${path}: predicted ${patient.id}, ${samples.length} of ${val.length}`);
-  });
+  await forEachPredictionBy(
+    memory,
+    best,
+    patients,
+    { signal },
+    ({ patient, truth, allowed }, map) => {
+      samples.push(calibrationSample(map, truth, allowed));
+      observer.note(`${path}: predicted ${patient.id}, ${samples.length} of ${val.length}`);
+    },
+  );
   return samples;
 }
 

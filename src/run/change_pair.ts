@@ -92,7 +92,7 @@ const nothingToCompare = ({ t1, t2 }: ChangeRequest) =>
 
 /** What is brain at both visits, on the pair's grid. */
 function brainOf({ pair, brain }: MatchedPair, { t1, t2 }: ChangeRequest): Mask {
-  if (brain) return movedMask(brain.both, IDENTITY, pair.time1);
+  if (brain) return movedMask(brain, IDENTITY, pair.time1);
   throw new UserError(
     `${t1} and ${t2}: no brain mask, and without a network the statistic needs one: give whole-head ` +
       "FLAIR images, a mask of the first visit (--brain FILE), or a network (--weights)",

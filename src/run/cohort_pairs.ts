@@ -20,7 +20,7 @@ import type { Pose } from "../register/step";
 import type { TrainConfig } from "../settings/config";
 import { originOf } from "../synthesis/cohort";
 import { keptAlignment } from "./kept_alignment";
-import { brainsOf, MATCH_VERSION, matchPair } from "./matched_pair";
+import { brainsOf, brighterIn, MATCH_VERSION, matchPair } from "./matched_pair";
 import type { Observer } from "./observer";
 import { placeMask, type ReadMask, type Visits, visitOf } from "./placed_mask";
 import { alignmentOf } from "./placed_pair";
@@ -173,7 +173,7 @@ async function loadMatched(
     brainMask: brain && (await place(brain)),
     resolved: gone && (await place(gone)),
     answer: pose && answerPlace(visits, pose, truth),
-    near: placed.brain?.near,
+    allowed: brighterIn(placed),
   };
 }
 

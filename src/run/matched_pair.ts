@@ -3,7 +3,8 @@
  * a network or a statistic sees. A page may import it.
  */
 import { type BrainMask, findBrain } from "../brain/brain_mask";
-import { type PairBrain, pairBrain, type SeenVisit } from "../brain/pair_brain";
+import { pairBrain, type SeenVisit } from "../brain/pair_brain";
+import { brighterBrain } from "../change/brighter_brain";
 import { type Bias, biasBetween, biasText, withoutBias } from "../change/differential_bias";
 import { IDENTITY } from "../data/affine";
 import { withoutHotVoxels } from "../data/hot_voxels";
@@ -16,8 +17,8 @@ import { findHead } from "../register/head";
 import type { BiasMode, RegisterMode } from "../settings/names";
 import { type PlacedPair, placeBy, placePair, type ReadImage } from "./placed_pair";
 
-/** Raise when the same visits on one grid are matched in another way: prepared patients are made again. */
-export const MATCH_VERSION = 4;
+/** Raise when the same visits on one grid are matched, or their lesions allowed, in another way: prepared patients are made again. */
+export const MATCH_VERSION = 5;
 
 export interface MatchOptions {
   /** Default "auto". */
@@ -37,8 +38,8 @@ export interface MatchedPair extends PlacedPair {
   readonly brains: Brains;
   /** Why the brain of a visit that shows a head was not found. */
   readonly doubts: readonly [string | undefined, string | undefined];
-  /** Brain of the pair, in the world of `pair`; absent where no visit has a mask. */
-  readonly brain?: PairBrain;
+  /** Brain at both visits, in the world of `pair`; absent where no visit has a mask. */
+  readonly brain?: Mask;
   /** What was taken out of `pair`. */
   readonly bias?: Bias;
 }
@@ -78,6 +79,11 @@ export async function matchPair(
   return withNotes({ ...matched, pair: { ...pair, time1, time2 }, bias }, [...notes, line]);
 }
 
+/** Where lesions may lie: where visit 2 is brighter in the brain of both. Undefined without a brain. */
+export function brighterIn({ pair, brain }: MatchedPair): Mask | undefined {
+  return brain && brighterBrain(pair.time1, pair.time2, brain);
+}
+
 const withNotes = (matched: MatchedPair, notes: readonly string[]): MatchedPair => ({
   ...matched,
   pair: { ...matched.pair, notes: [...matched.pair.notes, ...notes] },
@@ -114,7 +120,7 @@ function biasOf({ pair, alignment, brain, native }: MatchedPair): { bias?: Bias;
   const left = (why: string) => ({ line: `bias: left as it is, ${why}` });
   if (alignment && !alignment.trusted) return left("the visits do not show one head");
   if (!brain && !native.every(isHeadSized)) return left("the images are smaller than a head");
-  const region = brain?.both ?? headOf(pair);
+  const region = brain ?? headOf(pair);
   const bias = region && biasBetween(pair.time1, pair.time2, region);
   if (!bias) return left("too little of the head is bright at both visits");
   const where = brain ? "" : "; there is no brain mask: it is that of the whole head";

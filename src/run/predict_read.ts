@@ -13,7 +13,7 @@ import type { DeviceChoices } from "../infer/window_batch";
 import type { BiasMode } from "../settings/names";
 import { visitsOnGrid } from "./answer_visits";
 import { comparePair, type ToldPair } from "./compared_pair";
-import type { MatchOptions } from "./matched_pair";
+import { brighterIn, type MatchOptions } from "./matched_pair";
 import { biasFor, type NamedWeights } from "./named_weights";
 import type { Observer } from "./observer";
 import {
@@ -89,9 +89,10 @@ export async function predictRead(
   const compared = known ?? (await comparePair(memory, images, matching, observer));
   const { placed } = compared;
   const brainMask = typeof brain === "string" ? undefined : await maskOnPair(memory, placed, brain);
-  const near = placed.brain && maskOnAnswer(placed, placed.brain.near, grid);
+  const brighter = brighterIn(placed);
+  const allowed = brighter && maskOnAnswer(placed, brighter, grid);
   const options = {
-    ...{ choices, batch, precision, signal, rule: request, near, operatingPoint },
+    ...{ choices, batch, precision, signal, rule: request, allowed, operatingPoint },
     place: (map: Volume) => onAnswerGrid(memory, placed, map, grid),
     onProgress: (done: number, total: number) => observer.onWindows?.(done, total),
     onStage: (stage: string) => observer.onStage?.(stage),

@@ -105,7 +105,7 @@ function visitsOf({ visits }: { readonly visits?: Visits }): Visits {
 
 /** In the world of the answer. */
 function brainOf({ brains, brain }: MatchedPair, grid: AnswerGrid): Mask | undefined {
-  return { t1: brains[0], t2: brains[1], middle: brain?.both }[grid];
+  return { t1: brains[0], t2: brains[1], middle: brain }[grid];
 }
 
 function voxelsByLabel(labels: Int32Array, count: number): number[][] {

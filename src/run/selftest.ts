@@ -2,6 +2,7 @@
 import { basename, resolve } from "node:path";
 import { version } from "../../package.json";
 import { movedMask } from "../brain/pair_brain";
+import { brighterBrain } from "../change/brighter_brain";
 import { CHANGE_MM3, CHANGE_Z, changeStatistic, clustersOf } from "../change/change_statistic";
 import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
@@ -76,7 +77,7 @@ export async function selftest(
     const { time1: visit1, time2: visit2 } = pair;
     const motion = IDENTITY.map((v, i) => (i % 4 === 3 && i < 12 ? MOVED : v));
     const moved = await warpTo(memory, visit2, motion, visit2);
-    const brain = matched.brain && movedMask(matched.brain.both, IDENTITY, visit2);
+    const brain = matched.brain && movedMask(matched.brain, IDENTITY, visit2);
     const tissue = tissueOf(t2, visit2, brain);
     const tested = { visit1, visit2, moved, tissue };
     const { measured, shown } = await runTrials(tested, detect, { ...request, signal });
@@ -110,14 +111,14 @@ function refuseMasked(models: readonly NamedWeights[]): void {
 function networkDetector(
   memory: Memory,
   models: readonly NamedWeights[],
-  { pair, brain }: MatchedPair,
+  { brain }: MatchedPair,
   names: readonly [string, string],
   operatingPoint: OperatingPointName,
   signal: AbortSignal | undefined,
 ): Detector {
-  const near = brain && movedMask(brain.near, IDENTITY, pair.time1);
   return async (time1, time2) => {
-    const options = { near, operatingPoint, signal };
+    const allowed = brain && movedMask(brighterBrain(time1, time2, brain), IDENTITY, time1);
+    const options = { allowed, operatingPoint, signal };
     const { findings } = await answerPair(memory, models, { time1, time2 }, names, options);
     return findings.mask;
   };
@@ -131,7 +132,7 @@ function changeDetector({ pair, brain, brains, visits }: MatchedPair): Detector 
         "needs one: name weights (--weights), or give whole-head FLAIR images",
     );
   }
-  const both = movedMask(brain.both, IDENTITY, pair.time1);
+  const both = movedMask(brain, IDENTITY, pair.time1);
   return async (one, two): Promise<Mask> => clustersOf(changeStatistic(one, two, both).z, 1).mask;
 }
 

@@ -10,7 +10,7 @@ import { maskOnGrid } from "../data/pair";
 import { loadPair } from "../data/patient";
 import type { PreparedPatient } from "../data/prepared_cache";
 import type { Mask, Volume } from "../data/volume";
-import { DEFAULT_RULE, thresholded, withoutFar } from "../decision/found_lesions";
+import { DEFAULT_RULE, onlyAllowed, thresholded } from "../decision/found_lesions";
 import { type PatientSweep, sweepPatient } from "../decision/threshold_table";
 import { overlap } from "../eval/dice";
 import { MSSEG2_RULE } from "../eval/lesion_detection";
@@ -33,7 +33,7 @@ export interface ValidationPatient {
   /** On the grid of visit 1; of a pair that was moved, on that of the visit that it travels with. */
   readonly truth: Mask;
   /** Where lesions may lie, on that grid, as `predict` asks it; absent where that is not known. */
-  readonly near?: Mask;
+  readonly allowed?: Mask;
 }
 
 /** At a probability of 0.5, without anything dropped. */
@@ -56,13 +56,13 @@ export async function validationPatient(
   const mask = await readMask(patient.truth);
   const { native, answer } = prepared;
   const grid = answer?.grid ?? native;
-  const near =
-    prepared.near && movedMask(maskOfRuns(prepared.near), answer?.motion ?? IDENTITY, grid);
-  if (sameGrid(mask, grid)) return { patient, prepared, truth: { ...mask, ...grid }, near };
+  const allowed =
+    prepared.allowed && movedMask(maskOfRuns(prepared.allowed), answer?.motion ?? IDENTITY, grid);
+  if (sameGrid(mask, grid)) return { patient, prepared, truth: { ...mask, ...grid }, allowed };
   // Resampling asks the header of the image too.
   const path = answer?.visit === 1 ? patient.time2 : patient.time1;
   const truth = maskOnGrid(patient.truth, mask, path, await readVolume(path), []);
-  return { patient, prepared, truth, near };
+  return { patient, prepared, truth, allowed };
 }
 
 /** A map on the grid of the pair, on that of the patient's truth. */
@@ -169,16 +169,16 @@ export interface PatientOutcome {
 }
 
 function outcomeOf(
-  { patient, truth, near }: ValidationPatient,
+  { patient, truth, allowed }: ValidationPatient,
   map: Volume,
   { sweep }: ValidationTask,
 ): PatientOutcome {
-  const mask = withoutFar(thresholded(map, DEFAULT_RULE.threshold), near);
+  const mask = onlyAllowed(thresholded(map, DEFAULT_RULE.threshold), allowed);
   const { dice, truePositives, falseNegatives } = overlap(truth.data, mask.data);
   const { f1 } = compareLesions(truth, mask, MSSEG2_RULE, 6);
   return {
     ...{ id: patient.id, mask, dice, f1, hasLesions: truePositives + falseNegatives > 0 },
-    sweep: sweep ? sweepPatient(map, truth, near) : undefined,
+    sweep: sweep ? sweepPatient(map, truth, allowed) : undefined,
   };
 }
 

@@ -38,7 +38,7 @@ function normalised({ data }: Volume): Float32Array {
 /** Robust standard deviation of visit 2 − visit 1 in the brain: of every voxel, and smoothed by 1 mm. */
 function spreads({ pair, brain }: MatchedPair): [number, number] {
   const { time1, time2 } = pair;
-  const inside = movedMask(brain!.both, IDENTITY, time1).data;
+  const inside = movedMask(brain!, IDENTITY, time1).data;
   const [one, two] = [normalised(time1), normalised(time2)];
   const difference = two.map((v, i) => v - one[i]!);
   const smooth = gaussian(difference, time1.size, inVoxels(1, voxelSize(time1.affine)));
@@ -80,27 +80,24 @@ describe.skipIf(!SHARED_DATA)("the brain mask beside the published one", () => {
         (mask) => overlap(published.data, movedMask(mask, IDENTITY, published).data).dice,
       );
       const seen = visits.map((grid, i) => ({ grid, toVisit: IDENTITY, mask: masks[i]! }));
-      const near = movedMask(pairBrain(seen, published)!.near, IDENTITY, published).data;
-      const own = masks.map((mask) => movedMask(mask, IDENTITY, published).data);
-      const counts = { all: 0, inside: 0, near: 0 };
+      const both = movedMask(pairBrain(seen, published)!, IDENTITY, published).data;
+      const counts = { all: 0, both: 0 };
       for (const name of ["ground_truth", "resolved"]) {
         const lesions = (await readMask(at(name))).data;
-        const found = { all: 0, inside: 0, near: 0 };
+        const found = { all: 0, both: 0 };
         lesions.forEach((v, i) => {
           if (v === 0) return;
           found.all++;
-          found.inside += own[0]![i]! | own[1]![i]!;
-          found.near += near[i]!;
+          found.both += both[i]!;
         });
-        for (const key of ["all", "inside", "near"] as const) counts[key] += found[key];
-        const facts = `${found.inside} of ${found.all} | ${found.near} within 3 mm`;
+        for (const key of ["all", "both"] as const) counts[key] += found[key];
+        const facts = `${found.both} of ${found.all} in both`;
         console.log(
           `| ${patient}, ${name} | ${dices.map((d) => d.toFixed(2)).join(", ")} | ${facts} |`,
         );
       }
       for (const dice of dices) expect(dice).toBeGreaterThan(least);
-      expect(counts.near).toBe(counts.all);
-      expect(counts.inside).toBeGreaterThan(0.99 * counts.all);
+      expect(counts.both).toBeGreaterThan(0.99 * counts.all);
     });
   }
 });

@@ -91,9 +91,12 @@ export function findingsText(findings: Findings, quality: Reserved): string {
 }
 
 function outsideText({ components, volumeMm3 }: NonNullable<Findings["outside"]>): string {
-  if (components === 0) return "outside the brain: nothing was found";
+  if (components === 0) return "left out: nothing";
   const them = components === 1 ? "1 component" : `${components} components`;
-  return `outside the brain: ${them}, ${volumeMm3.toFixed(1)} mm³, left out (--brain off keeps them)`;
+  return (
+    `left out: ${them}, ${volumeMm3.toFixed(1)} mm³, not well inside the brain of both visits or no ` +
+    "brighter at the second (--brain off keeps them)"
+  );
 }
 
 /** More rows than this say little on a terminal: --report has all of them. */

@@ -1,0 +1,36 @@
+/**
+ * Where the brain is brighter at the second of two visits: nowhere else may a new lesion be. A page may
+ * import it. The rule and its measurements stand in docs/guides/inference.md.
+ */
+import { type Box, boxAround } from "../brain/morphology";
+import { applyAffine, orientedBox, type Point3 } from "../data/affine";
+import { resampleMaskTo, resampleTo } from "../data/resample";
+import type { Affine, Mask, Volume } from "../data/volume";
+import { changeStatistic } from "./change_statistic";
+
+/** Least z of the change statistic. */
+export const BRIGHTER_Z = 2;
+/** Edge of the voxels that it is computed on, mm. */
+const SPACING_MM = 1;
+
+/**
+ * Voxels of 1 mm well inside the brain whose change statistic is at least {@link BRIGHTER_Z}; the brain
+ * itself where the visits differ nowhere or one of them shows nothing, so that nothing can be said.
+ * @param one and two in one world, without the bias between them
+ * @param brain of both visits, in that world
+ */
+export function brighterBrain(one: Volume, two: Volume, brain: Mask): Mask {
+  const box = boxAround(brain, 0);
+  if (!box) return brain;
+  const grid = orientedBox(cornersOf(box, brain.affine), [SPACING_MM, SPACING_MM, SPACING_MM]);
+  const [a, b] = [resampleTo(one, grid), resampleTo(two, grid)];
+  const { z, spread } = changeStatistic(a, b, resampleMaskTo(brain, grid));
+  if (!(spread > 0)) return brain;
+  return { ...grid, data: Uint8Array.from(z.data, (v) => (v >= BRIGHTER_Z ? 1 : 0)) };
+}
+
+/** Of the box around the brain, in the world. */
+function cornersOf({ first, last }: Box, affine: Affine): Point3[] {
+  const [x, y, z] = [0, 1, 2].map((axis) => [first[axis]! - 0.5, last[axis]! + 0.5] as const);
+  return x!.flatMap((i) => y!.flatMap((j) => z!.map((k) => applyAffine(affine, [i, j, k]))));
+}
