@@ -183,7 +183,14 @@ describe("bun run predict", () => {
     const given = await succeed(...(args("--brain", path("all.nii")) as unknown as [string]));
     expect(given.err).toMatch(/brain mask: that of .*all\.nii, 4915 ml/);
     expect(given.out).toMatch(/^left out: 1 component/m); // a few of its voxels alone are brighter
-    const off = await succeed(...(args("--brain", "off") as unknown as [string]));
+    const place = path("allowed.nii");
+    await succeed(...(args("--allowed", place) as unknown as [string]));
+    const allowed = await readMask(place);
+    expect(sum(allowed.data)).toBeWithin(50, allowed.data.length / 20); // of noise, in the brain
+    const off = await succeed(
+      ...(args("--brain", "off", "--allowed", place) as unknown as [string]),
+    );
+    expect(sum((await readMask(place)).data)).toBe(allowed.data.length);
     expect(off.out).toMatch(/^mask: 1 lesion/m);
     expect(off.out).not.toMatch(/left out/);
   });

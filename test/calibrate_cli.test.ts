@@ -63,6 +63,23 @@ test("by maps: the calibration and the thresholds are those of the maps", async 
   expect(stored(file)!.patients).toBe(3);
   expect(storedSweeps(metadata, file)!.map(({ lesions }) => lesions)).toEqual([1, 1, 1]);
   expect(stored(file)!.points!.default.found).toEqual({ right: 3, of: 3 });
+  const places = join(folder, "places");
+  mkdirSync(places);
+  const allow = async (id: string, value: number) => {
+    const truth = await readVolume(join(data, id, "ground_truth.nii.gz"));
+    const own = { ...truth, data: new Float32Array(truth.data.length).fill(value) };
+    await writeVolume(join(places, `${id}.nii.gz`), own);
+  };
+  for (const [id, value] of [
+    ["p01", 1],
+    ["p02", 0],
+  ] as const)
+    await allow(id, value);
+  const within = [...more, "--allowed", places];
+  await expectRefusal(/no mask of p04, which has a map/, "weights", "calibrate", file, ...within);
+  await allow("p04", 1);
+  await succeed("weights", "calibrate", file, ...within);
+  expect(stored(file)!.points!.default.found).toEqual({ right: 2, of: 3 });
 });
 
 test("predict takes an operating point, and says of what kind its probabilities are", async () => {
@@ -119,6 +136,7 @@ test("what cannot be calibrated is refused in a line", async () => {
     expectRefusal(what, "weights", "calibrate", ...args);
   await refused(/--maps and --references belong together/, run, "--maps", data);
   await refused(/a folder without best\.safetensors/, data);
+  await refused(/--allowed belongs to --maps/, run, "--allowed", data);
   const both = ["--references", data, "--maps"];
   const visits = join(folder, "visits");
   mkdirSync(visits);

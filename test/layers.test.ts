@@ -23,7 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/decision": ["src/core", "src/data", "src/eval"],
   "src/brain": ["src/core", "src/data", "src/eval"],
   "src/dicom": ["src/core", "src/platform", "src/data", "src/terminal"],
-  "src/change": ["src/core", "src/data", "src/eval"],
+  "src/change": ["src/core", "src/data", "src/eval", "src/brain"],
   "src/register": ["src/core", "src/gpu", "kernels", "src/data", "src/brain"],
   "src/quality": ["src/core", "src/data", "src/brain", "src/change", "src/register"],
   "src/synthesis": ["src/core", "src/platform", "src/data", "src/eval", "src/brain"],

@@ -1,6 +1,6 @@
 /**
- * Where the brain is brighter at the second of two visits: nowhere else may a new lesion be. A page may
- * import it. The rule and its measurements stand in docs/guides/inference.md.
+ * The part of the brain that is brighter at the second of two visits: a new lesion may lie nowhere else. A
+ * page may import it. The rule and its measurements stand in docs/guides/inference.md.
  */
 import { type Box, boxAround } from "../brain/morphology";
 import { applyAffine, orientedBox, type Point3 } from "../data/affine";

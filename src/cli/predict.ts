@@ -52,6 +52,10 @@ const program = makeCommand("predict", "Segments the lesions that are new at the
   .option("--view", "then show the result in the browser, as `bun run view` does", false)
   .option("--probability <file>", "also write the probability map")
   .option(
+    "--allowed <file>",
+    "also write where lesions may lie: well inside the brain of both visits, and brighter at the second",
+  )
+  .option(
     "--report <files>",
     "also write a report, by the ending of its name: .html with pictures, .csv, else JSON",
     pathsOption,
@@ -152,8 +156,10 @@ function readsOf({ t1, t2, brain }: Options): GivenPaths[] {
 }
 
 /** @throws UserError for an output that only a network has */
-function refuseOfNetwork({ probability, report }: Outputs): void {
-  const named = Object.entries({ probability, report }).find(([, path]) => path !== undefined);
+function refuseOfNetwork({ probability, allowed, report }: Outputs): void {
+  const named = Object.entries({ probability, allowed, report }).find(
+    ([, path]) => path !== undefined,
+  );
   if (!named) return;
   const other = named[0] === "report" ? "; or end the report in .html or .csv" : "";
   throw new UserError(

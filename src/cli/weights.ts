@@ -1,7 +1,7 @@
 /** `bun run weights`: see docs/guides/weights.md. */
 import { dirname } from "node:path";
 import { UserError } from "../core/errors";
-import { pairMasks } from "../data/mask_folders";
+import { type MaskFolder, type MaskPair, pairMasks } from "../data/mask_folders";
 import { calibrationText } from "../decision/calibration_text";
 import { openDevice } from "../hosts/bun";
 import { type Calibrated, calibrateByMaps, calibrateRun } from "../run/calibrate";
@@ -57,6 +57,7 @@ program
   .argument("<weights>", "folder of a run or of a cross-validation; with --maps a weights file")
   .option("--maps <dir>", "probability maps by networks that did not train on their patient")
   .option("--references <dir>", "of --maps: the true masks, paired as by `evaluate`")
+  .option("--allowed <dir>", "of --maps: where lesions may lie, as `predict --allowed` writes it")
   .option("--reference-name <name>", "mask in a patient's folder, without .nii.gz", "ground_truth")
   .option("--data <dir>", "of a run: its cohort, where it has moved")
   .option(...ADAPTER_OPTION)
@@ -102,15 +103,19 @@ function exportOf(
 interface CalibrateOptions {
   readonly maps?: string;
   readonly references?: string;
+  readonly allowed?: string;
   readonly referenceName: string;
   readonly data?: string;
   readonly adapter?: string;
 }
 
 async function calibrate(weights: string, options: CalibrateOptions): Promise<void> {
-  const { maps, references, referenceName, data, adapter } = options;
+  const { maps, references, allowed, referenceName, data, adapter } = options;
   if ((maps === undefined) !== (references === undefined)) {
     throw new UserError("--maps and --references belong together: give both, or neither");
+  }
+  if (allowed !== undefined && maps === undefined) {
+    throw new UserError("--allowed belongs to --maps: give both, or neither");
   }
   refuseShipped(weights);
   const observer = new TerminalObserver();
@@ -121,15 +126,31 @@ async function calibrate(weights: string, options: CalibrateOptions): Promise<vo
       say(device.describe());
       done = await calibrateRun(weights, device, data, observer, observer.signal);
     } else {
-      const { pairs } = await pairMasks(
-        { root: references, fileName: referenceName, option: "--reference-name" },
-        { root: maps, fileName: "probability", option: "--maps" },
-      );
-      done = await calibrateByMaps(weights, pairs, observer);
+      const truth = { root: references, fileName: referenceName, option: "--reference-name" };
+      const { pairs } = await pairMasks(truth, {
+        ...{ root: maps, fileName: "probability", option: "--maps" },
+      });
+      const places = await placesOf(truth, allowed, pairs);
+      done = await calibrateByMaps(weights, pairs, places, observer);
     }
     printResult(calibrationText(done.calibration).join("\n"));
     for (const path of done.paths) say(`${path}: written; its tensors stay as they were`);
   });
+}
+
+/** The mask of each patient. @throws UserError where a patient has none */
+async function placesOf(
+  references: MaskFolder,
+  root: string | undefined,
+  pairs: readonly MaskPair[],
+): Promise<ReadonlyMap<string, string>> {
+  if (root === undefined) return new Map();
+  const option = "--allowed";
+  const found = await pairMasks(references, { root, fileName: "allowed", option });
+  const places = new Map(found.pairs.map(({ patient, prediction }) => [patient, prediction]));
+  const without = pairs.find(({ patient }) => !places.has(patient));
+  if (!without) return places;
+  throw new UserError(`--allowed ${root}: no mask of ${without.patient}, which has a map`);
 }
 
 /** Their checksum is known: weights are calibrated first and exported then. */

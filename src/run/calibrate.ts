@@ -93,22 +93,27 @@ async function samplesOf(
  * Calibrates a weights file by maps of networks that did not train on their patients, such as those of
  * a cross-validation with the same recipe. The thresholds of the file are tuned on them too.
  * @param pairs truth and probability map of each patient, on one grid
+ * @param allowed for each patient the mask of where lesions may lie; empty: everywhere
  */
 export async function calibrateByMaps(
   path: string,
   pairs: readonly MaskPair[],
+  allowed: ReadonlyMap<string, string>,
   observer: Pick<Observer, "note">,
 ): Promise<Calibrated> {
   weightsOf(readSafetensors(path), path);
   const samples: CalibrationSample[] = [];
   for (const { patient, reference, prediction } of pairs) {
     const [truth, map] = [await readMask(reference), await readProbability(prediction)];
-    if (!sameGrid(truth, map)) {
+    const own = allowed.get(patient);
+    const place = own === undefined ? undefined : await readMask(own);
+    for (const [other, name] of [[map, prediction] as const, [place, own] as const]) {
+      if (!other || sameGrid(truth, other)) continue;
       throw new UserError(
-        `${prediction}: lies on another grid than ${reference}; predict with --grid t1`,
+        `${name}: lies on another grid than ${reference}; predict with --grid t1`,
       );
     }
-    samples.push(calibrationSample(map, truth));
+    samples.push(calibrationSample(map, truth, place));
     observer.note(`${patient}: ${samples.length} of ${pairs.length}`);
   }
   return stored([path], samples, true);

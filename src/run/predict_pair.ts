@@ -3,6 +3,7 @@ import type { TuneFlags } from "../choose/tune_options";
 import { tuneDevice } from "../choose/tuning";
 import { UserError } from "../core/errors";
 import { writeMask, writeVolume } from "../data/nifti_write";
+import type { Mask, Volume } from "../data/volume";
 import { findingsJson } from "../decision/findings_json";
 import type { Acquisition } from "../dicom/acquisition";
 import { readVisits, type VisitsRequest } from "../dicom/read_visits";
@@ -54,6 +55,8 @@ export interface AnswerFiles {
   readonly output?: string;
   /** The probability map. */
   readonly probability?: string;
+  /** Where lesions may lie; every voxel where no brain is known. */
+  readonly allowed?: string;
   /** The findings as JSON. */
   readonly report?: string;
 }
@@ -158,19 +161,24 @@ function requireMask({ brain, models }: PredictorRequest): void {
 
 /** @param models that gave the answer, for the report */
 export async function writeAnswer(
-  { map, findings, placed, quality, acquisitions }: PredictedPair,
+  { map, findings, allowed, placed, quality, acquisitions }: PredictedPair,
   models: readonly NamedWeights[],
-  { output, probability, report }: AnswerFiles,
+  { output, probability, allowed: place, report }: AnswerFiles,
 ): Promise<void> {
   await Promise.all([
     output === undefined ? undefined : writeMask(output, findings.mask),
     probability === undefined ? undefined : writeVolume(probability, map),
+    place === undefined ? undefined : writeMask(place, allowed ?? everywhere(map)),
   ]);
   const paths = models.map(({ path }) => path);
   const registration = registrationOf(placed);
   const facts = { quality, registration, acquisitions: known(acquisitions) };
   if (report !== undefined) writeAtomically(report, findingsJson(findings, paths, facts));
 }
+
+const everywhere = ({ size, affine, data }: Volume): Mask => ({
+  ...{ size, affine, data: new Uint8Array(data.length).fill(1) },
+});
 
 /** For each visit its facts or null; nothing where no visit has any. */
 function known(acquisitions: readonly (Acquisition | undefined)[]) {

@@ -1,7 +1,7 @@
 /** A pair of visits that were read, predicted: registration, brain, bias, networks, lesions. A page may import it. */
 import { during } from "../choose/observer";
 import type { Precision } from "../core/tensor";
-import type { Volume } from "../data/volume";
+import type { Mask, Volume } from "../data/volume";
 import { sharedCalibration } from "../decision/calibration";
 import { ruleOf } from "../decision/findings";
 import type { LesionRule } from "../decision/found_lesions";
@@ -50,6 +50,8 @@ export interface PairPredictor {
 
 /** An answer, and how the visits were made comparable for it. */
 export interface PredictedPair extends PairAnswer, ToldPair {
+  /** Where lesions may lie, on the grid of the answer; absent where no brain is known. */
+  readonly allowed?: Mask;
   /** Scanner and date of each visit that was DICOM. */
   readonly acquisitions: readonly (Acquisition | undefined)[];
   /** Both visits on the answer's grid, where they were asked for. */
@@ -104,6 +106,6 @@ export async function predictRead(
     // The signal may come after the last window: its observer has said that nothing is written.
     signal?.throwIfAborted();
     const visits = request.withVisits ? await visitsOnGrid(memory, placed, grid) : undefined;
-    return { ...answer, ...compared, acquisitions, visits };
+    return { ...answer, ...compared, allowed, acquisitions, visits };
   });
 }

@@ -68,10 +68,16 @@ function checkTarget(out: string, id: string): void {
 
 /** @throws UserError for an option that is about one pair */
 function refuseOfOnePair(options: Options): void {
-  const { t1, t2, output, outDir, patient, probability, report, series, view, brain } = options;
+  const { t1, t2, output, outDir, patient, probability, allowed, report, series, view, brain } =
+    options;
   const given = {
     ...{ "-t1": t1, "-t2": t2, "-o": output, "--out-dir": outDir, "--patient": patient },
-    ...{ "--probability": probability, "--report": report, "--series": series },
+    ...{
+      "--probability": probability,
+      "--allowed": allowed,
+      "--report": report,
+      "--series": series,
+    },
     ...{ "--view": view || undefined, "--brain FILE": brainFile(brain) },
   };
   const [other] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];

@@ -15,6 +15,7 @@ import { printResult } from "../../terminal/result";
 export interface OutputOptions {
   readonly output?: string;
   readonly probability?: string;
+  readonly allowed?: string;
   readonly report?: readonly string[];
   readonly outDir?: string;
   readonly patient?: string;
@@ -31,7 +32,7 @@ export interface Outputs extends AnswerFiles {
 
 /** @throws UserError where no file is named, or two are for one thing */
 export function outputsOf(options: OutputOptions): Outputs {
-  const { output, probability, report = [], outDir, view } = options;
+  const { output, probability, allowed, report = [], outDir, view } = options;
   if (output === undefined && outDir === undefined) {
     throw new UserError(
       "required option not given: -o FILE for the mask, or --out-dir DIR for a result that bun run view opens",
@@ -45,7 +46,7 @@ export function outputsOf(options: OutputOptions): Outputs {
     throw new UserError(`--report: ${first} and ${second} are of one kind; name one of them`);
   };
   return {
-    ...{ output, probability, folder },
+    ...{ output, probability, allowed, folder },
     ...{ html: ofKind("html", "htm"), csv: ofKind("csv"), report: ofKind("json") },
     patient: options.patient ?? basename(resolve(folder ?? stemOf(output!))),
   };
@@ -63,7 +64,7 @@ export const needsResult = ({ html, csv, folder }: Outputs): boolean =>
 /** Before long work. @throws UserError for a file that is read too, or that cannot be written */
 export function checkOutputs(
   reads: readonly GivenPaths[],
-  { output, probability, report, html, csv, folder }: Outputs,
+  { output, probability, allowed, report, html, csv, folder }: Outputs,
   beside: readonly string[] = [],
 ): void {
   const reports = [report, html, csv].filter((path) => path !== undefined);
@@ -72,11 +73,12 @@ export function checkOutputs(
     reads,
     writes: [
       ...[given("-o", output), given("files beside -o", beside)],
-      ...[given("--probability", probability), given("--report", reports)],
+      ...[given("--probability", probability), given("--allowed", allowed)],
+      given("--report", reports),
     ],
     fills: [given("--out-dir", folder)],
   });
-  for (const path of [output, probability]) if (path !== undefined) checkNiftiPath(path);
+  for (const path of [output, probability, allowed]) if (path !== undefined) checkNiftiPath(path);
   if (folder === undefined) return;
   checkResultFolder(folder);
   for (const { option, paths } of reads) {
