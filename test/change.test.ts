@@ -112,6 +112,8 @@ test("where nothing can be said of brightness, lesions may lie in the whole brai
   expect(brighterBrain(image, image, brain)).toBe(brain);
   const dark = { ...image, data: new Float32Array(image.data.length) };
   expect(brighterBrain(image, dark, brain)).toBe(brain);
+  const below = { ...image, data: image.data.map((v) => v - 10 * bright) };
+  expect(brighterBrain(below, again(1, 1), brain)).toBe(brain);
   const none = { ...brain, data: new Uint8Array(brain.data.length) };
   expect(brighterBrain(image, again(1, 1), none)).toBe(none);
 });

@@ -271,7 +271,7 @@ describe("bun run predict", () => {
       ...args("dark.nii", "--weights", "none", ...mask),
     );
     expect([code, out]).toEqual([2, ""]);
-    expect(err).toMatch(/dark\.nii: half of the brain or more is 0 at one of the visits/);
+    expect(err).toMatch(/dark\.nii: half of the brain or more is 0 or less at one of the visits/);
     expect(existsSync(path("of_dark_change.nii"))).toBe(false);
   });
 });

@@ -33,7 +33,10 @@ export interface Cluster {
 export interface ChangeStatistic {
   /** z at every voxel well inside the brain, else 0. */
   readonly z: Volume;
-  /** Robust standard deviation of the difference, of the brain's median brightness. */
+  /**
+   * Robust standard deviation of the difference, of the brain's median brightness; NaN where that is 0 or less
+   * at a visit.
+   */
   readonly spread: number;
 }
 
@@ -58,6 +61,7 @@ function difference(one: Volume, two: Volume, brain: Mask, inside: Uint8Array): 
   const edges = voxelSize(affine);
   const [a, b] = [one, two].map(({ data }) => {
     const bright = median(data.filter((_, i) => brain.data[i]));
+    if (!(bright > 0)) return new Float32Array(data.length).fill(Number.NaN);
     return gaussian(data, size, inVoxels(SMOOTH_MM, edges)).map((v) => v / bright);
   });
   const change = a!.map((v, i) => (inside[i] ? b![i]! - v : 0));

@@ -47,7 +47,7 @@ export interface FoundLesions {
 
 /**
  * A component with a smaller share of its voxels where lesions may lie is left out. Of a lesion of 65 ml only
- * the outer third is brighter than its surroundings (docs/guides/inference.md).
+ * 0.4 may be brighter than what surrounds them (docs/guides/inference.md).
  */
 const LEAST_SHARE = 0.3;
 
@@ -72,7 +72,7 @@ export function onlyAllowed(mask: Mask, allowed: Mask | undefined): Mask {
 /**
  * The mask on the map's own grid, without the components that are too small.
  * @param map as the network gives it: the rule is about that
- * @param allowed where lesions may lie, on that grid: what lies outside, but for less than 0.3 of its voxels, is left out too
+ * @param allowed where lesions may lie, on that grid: what has less than 0.3 of its voxels there is left out too
  */
 export function lesionsOf(
   map: Volume,

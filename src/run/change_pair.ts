@@ -86,7 +86,7 @@ export async function changeOfRead(
 
 const nothingToCompare = ({ t1, t2 }: ChangeRequest) =>
   new UserError(
-    `${t1} and ${t2}: half of the brain or more is 0 at one of the visits, so there is nothing to compare; ` +
+    `${t1} and ${t2}: half of the brain or more is 0 or less at one of the visits, so there is nothing to compare; ` +
       "check the images",
   );
 
