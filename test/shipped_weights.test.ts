@@ -98,8 +98,22 @@ test("what cannot be exported is refused", async () => {
     expectRefusal(what, "weights", "export", ...args, ...about);
   await refused(/--name a\/b: expected letters/, trained, "--name", "a/b");
   await refused(/of that version is in .* already; give another/, trained, "--name", "tiny-1");
-  await refused(/lies in no run folder/, file, "--name", "again");
+  const lone = join(folder, "lone.safetensors");
+  writeSafetensors({ path: lone, ...weightsContents() });
+  await refused(/lies in no run folder/, lone, "--name", "again");
   await refused(/no such file/, join(folder, "none.safetensors"), "--name", "b");
+});
+
+test("a copy that was changed since is exported again, with what is known of its training", async () => {
+  const copy = join(folder, "copy.safetensors");
+  const { metadata, tensors } = readSafetensors(file);
+  writeSafetensors({ path: copy, tensors, metadata });
+  await succeed("weights", "export", copy, "--name", "tiny-1", "--release", "1.1", ...about);
+  const told = JSON.parse(readSafetensors(file).metadata.about!);
+  const { seed, command, patients } = JSON.parse(metadata.about!);
+  expect(told).toMatchObject({ seed, command, patients, version: "1.1" });
+  const back = ["--name", "tiny-1", "--release", "1", ...about];
+  await succeed("weights", "export", trained, ...back);
 });
 
 test("predict takes them where none are named and none trained, and says so in a line", async () => {

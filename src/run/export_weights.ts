@@ -2,7 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { basename, dirname } from "node:path";
+import { z } from "zod";
 import { UserError } from "../core/errors";
+import { parseJson } from "../core/json";
 import { readSafetensors, writeSafetensors } from "../data/safetensors_file";
 import { weightsOf } from "../infer/model";
 import { settingsArguments } from "../settings/arguments";
@@ -34,6 +36,14 @@ export interface ExportRequest {
   readonly recipe?: string;
 }
 
+const trainingSchema = z.object({
+  seed: z.number(),
+  command: z.string(),
+  patients: z.object({ train: z.number(), val: z.number() }),
+});
+
+const EXPORT_RUN = "export the run instead";
+
 /** The metadata entry with what is to be known of shipped weights. */
 const ABOUT = "about";
 
@@ -56,7 +66,7 @@ export function exportWeights(request: ExportRequest): ShippedWeights & { readon
   weightsOf({ tensors, metadata, sha256: "" }, found.path); // refuses what is none of voxgrad's
   const about = {
     ...{ name, version, trainedOn, licence },
-    ...trainingOf(found.path),
+    ...trainingOf(found.path, metadata[ABOUT]),
     /** Of the program that exported. */
     commit: commitText(),
     recipe: recipe === undefined ? undefined : { file: basename(recipe), sha256: sha256Of(recipe) },
@@ -84,10 +94,17 @@ export function exportWeights(request: ExportRequest): ShippedWeights & { readon
   return { ...entry, path };
 }
 
-/** Seed, command and patients of the run that a weights file lies in. */
-function trainingOf(path: string): object {
+/**
+ * Seed, command and patients of the run that a weights file lies in.
+ * @param about of an earlier export, such as of a copy that was calibrated anew: it holds them too
+ */
+function trainingOf(path: string, about: string | undefined): object {
   const folder = dirname(path);
   if (!existsSync(configPath(folder))) {
+    if (about !== undefined) {
+      const { seed, command, patients } = parseJson(about, trainingSchema, `${path}: ${ABOUT}`, EXPORT_RUN);
+      return { seed, command, patients };
+    }
     throw new UserError(`${path}: lies in no run folder, so nothing is known of its training`);
   }
   const { config: kept, split } = openRunFolder(folder);
