@@ -2,7 +2,8 @@
  * `bun bench/left_out.ts SCANS [--weights W] [--pairs 15] [--unchanged 15] [--seed 9] [--json FILE]`: how weights do on
  * generated pairs of scans that they did not see. Each pair is made by the generator, registered and predicted as
  * `predict` does, and scored with the rule of the MSSEG-2 challenge: false lesions on pairs without anything new,
- * lesions found by their volume on the others, and the answer to "any new lesion?" on both.
+ * lesions found by their volume on the others, and the answer to "any new lesion?" on both. `--rules 0.5:3,0.6:12`
+ * scores every pair by other rules too, each a threshold of the map that is written and a volume in mm³.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +12,8 @@ import { UserError } from "../src/core/errors";
 import { voxelVolume } from "../src/data/affine";
 import { writeVolume } from "../src/data/nifti_write";
 import type { Mask } from "../src/data/volume";
-import type { Findings } from "../src/decision/findings";
+import { type Findings, findingsOf } from "../src/decision/findings";
+import type { LesionRule } from "../src/decision/found_lesions";
 import { findLesions, matchLesions, minLesionVoxels } from "../src/eval/lesion_detection";
 import { openDevice } from "../src/hosts/bun";
 import { writeAtomically } from "../src/platform/atomic_file";
@@ -35,6 +37,7 @@ interface Options {
   readonly seed: number;
   readonly json?: string;
   readonly masks?: string;
+  readonly rules: readonly LesionRule[];
 }
 
 /** Lower bounds of the classes of volume, mm³. */
@@ -51,6 +54,8 @@ interface Score {
 interface Scored extends Score {
   readonly index: number;
   readonly scan: string;
+  /** Of the rules that were given, in their order. */
+  readonly byRule: readonly Score[];
 }
 
 const program = makeCommand(
@@ -63,6 +68,7 @@ const program = makeCommand(
   .option("--unchanged <n>", "pairs without", countOption, 15)
   .option("--masks <dir>", "lesion masks, as of synthesise")
   .option("--seed <n>", "of the generator", numberOption, 9)
+  .option("--rules <list>", "further rules, as 0.5:3,0.6:12", rulesOption, [])
   .option("--json <file>", "every pair");
 program.parse();
 await runMain(async () => {
@@ -84,7 +90,11 @@ await runMain(async () => {
     const kind = pair.truth.data.includes(1) ? "changed" : "unchanged";
     if (wanted[kind] === 0) continue;
     wanted[kind]--;
-    const row = { index, scan: background.name, ...(await scoreOf(predictor, pair)) };
+    const row = {
+      index,
+      scan: background.name,
+      ...(await scoreOf(predictor, pair, options.rules)),
+    };
     all.push(row);
     const found = row.lesions.filter((lesion) => lesion.found).length;
     say(
@@ -93,19 +103,28 @@ await runMain(async () => {
     );
   }
   printSummary(all);
+  for (const [k, { threshold, minLesionVolume }] of options.rules.entries()) {
+    printResult(`\nat ${threshold} and above ${minLesionVolume} mm³`);
+    printSummary(all.map(({ byRule }) => byRule[k]!));
+  }
   if (options.json) writeAtomically(options.json, `${JSON.stringify(all, undefined, 1)}\n`);
   process.exit(0);
 });
 
-async function scoreOf(predictor: Predictor, pair: GeneratedPair): Promise<Score> {
+async function scoreOf(
+  predictor: Predictor,
+  pair: GeneratedPair,
+  rules: readonly LesionRule[],
+): Promise<Score & Pick<Scored, "byRule">> {
   const folder = mkdtempSync(join(tmpdir(), "voxgrad-left-out-"));
   const [t1, t2] = [join(folder, "visit1.nii"), join(folder, "visit2.nii")];
   try {
     await writeVolume(t1, pair.visit1);
     await writeVolume(t2, pair.visit2);
     const read = await readRequest({ ...predictor.request, t1, t2 }, NOTES);
-    const { findings } = await predictRead(predictor, read, NOTES);
-    return scored(pair, findings);
+    const { findings, map, allowed } = await predictRead(predictor, read, NOTES);
+    const byRule = rules.map((given) => scored(pair, findingsOf(map, {}, { given, allowed })));
+    return { ...scored(pair, findings), byRule };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -127,10 +146,19 @@ function scored({ truth }: GeneratedPair, { mask, newLesions }: Findings): Score
   };
 }
 
-function printSummary(scored: readonly Scored[]): void {
+function rulesOption(text: string): LesionRule[] {
+  return text.split(",").map((rule) => {
+    const [threshold = Number.NaN, minLesionVolume = Number.NaN] = rule.split(":").map(Number);
+    if (threshold > 0 && threshold < 1 && minLesionVolume >= 0)
+      return { threshold, minLesionVolume };
+    throw new UserError(`--rules ${rule}: expected a threshold and a volume, such as 0.5:3`);
+  });
+}
+
+function printSummary(scored: readonly Score[]): void {
   const [changed, unchanged] = [true, false].map((has) =>
     scored.filter(({ lesions }) => lesions.length > 0 === has),
-  ) as [Scored[], Scored[]];
+  ) as [Score[], Score[]];
   const lesions = scored.flatMap((pair) => pair.lesions);
   const rows = CLASSES.map((least, k) => {
     const next = CLASSES[k + 1] ?? Number.POSITIVE_INFINITY;
@@ -143,8 +171,8 @@ function printSummary(scored: readonly Scored[]): void {
     ];
   });
   printResult(table([["volume", "found", "of"], ...rows]).join("\n"));
-  const sum = (pairs: readonly Scored[]) => pairs.reduce((n, pair) => n + pair.falseLesions, 0);
-  const said = (pairs: readonly Scored[], answer: boolean) =>
+  const sum = (pairs: readonly Score[]) => pairs.reduce((n, pair) => n + pair.falseLesions, 0);
+  const said = (pairs: readonly Score[], answer: boolean) =>
     `${pairs.filter((pair) => pair.answer === answer).length} of ${pairs.length}`;
   const large = lesions.filter(({ mm3 }) => mm3 > 30);
   printResult(
