@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findBrain } from "../src/brain/brain_mask";
-import { eroded } from "../src/brain/morphology";
+import { dilated, eroded } from "../src/brain/morphology";
 import { movedMask } from "../src/brain/pair_brain";
 import { brighterBrain } from "../src/change/brighter_brain";
 import { changeStatistic, clustersOf } from "../src/change/change_statistic";
@@ -92,10 +92,31 @@ test("lesions may lie where the brain is brighter at visit 2, also large ones, a
   expect(shareAllowed(image, again(2, 0))).toBeLessThan(0.15);
 });
 
+test("a band along the ventricles may be a lesion: their fluid counts as brain", () => {
+  const fluid = eroded(dilated(brain, 6), 6).data.map((v, i) => v & (1 - brain.data[i]!));
+  const beside = dilated({ ...brain, data: fluid }, 4);
+  const [nx, ny] = image.size;
+  const own = [...image.data.keys()].filter((i) => {
+    const at = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+    const isDeep = at.every((c, k) => Math.abs(c - image.size[k]! / 2) < 10); // no sulci there
+    return isDeep && beside.data[i] === 1 && brain.data[i] === 1;
+  });
+  expect(own.length).toBeGreaterThan(50);
+  const two = again(1, 0);
+  for (const i of own) two.data[i]! += 0.5 * bright;
+  const bias = biasBetween(image, two, brain)!;
+  const allowed = movedMask(
+    brighterBrain(...withoutBias(image, two, bias), brain),
+    IDENTITY,
+    image,
+  );
+  expect(own.filter((i) => allowed.data[i] === 1).length / own.length).toBeGreaterThan(0.6);
+});
+
 test("lesions may hardly lie at the border of the brain, or outside of it", () => {
   const two = again(1, 0);
   const allowed = brighterBrain(image, two, brain);
-  const inside = movedMask(brain, IDENTITY, allowed);
+  const inside = movedMask(eroded(dilated(brain, 6), 6), IDENTITY, allowed);
   const rim = eroded(inside, 2);
   let [all, outer, outside] = [0, 0, 0];
   allowed.data.forEach((v, i) => {
@@ -114,6 +135,10 @@ test("where nothing can be said of brightness, lesions may lie in the whole brai
   expect(brighterBrain(image, dark, brain)).toBe(brain);
   const below = { ...image, data: image.data.map((v) => v - 10 * bright) };
   expect(brighterBrain(below, again(1, 1), brain)).toBe(brain);
+  const middle = { ...image, data: image.data.map((v) => v - 0.99 * bright) };
+  expect(brighterBrain(middle, again(1, 1), brain)).toBe(brain);
+  const box = { ...brain, data: new Uint8Array(brain.data.length).fill(1) };
+  expect(brighterBrain(image, again(1, 1), box)).toBe(box);
   const none = { ...brain, data: new Uint8Array(brain.data.length) };
   expect(brighterBrain(image, again(1, 1), none)).toBe(none);
 });

@@ -342,7 +342,7 @@ test("a mask travels with the visit whose grid it has, else with the one that sh
       "mm apart",
       "--register off",
     );
-    const allowed = { toVisit1: IDENTITY, toVisit2: translation([1, 1, 1]), logScale: 0 };
-    expect(visitOf([one, two], allowed, mask(third, shownAt))).toBe(shownAt);
+    const near = { toVisit1: IDENTITY, toVisit2: translation([1, 1, 1]), logScale: 0 };
+    expect(visitOf([one, two], near, mask(third, shownAt))).toBe(shownAt);
   }
 });

@@ -18,7 +18,7 @@ export interface BrainMask {
 const SPACING = 2;
 /** Brains of adults hold 900 to 1700 ml; the estimate takes some of what surrounds them. */
 export const LEAST_BRAIN_ML = 600;
-const MOST_ML = 2200;
+export const MOST_BRAIN_ML = 2200;
 
 /** Sulci and ventricles up to this reach are closed before the brain is peeled, mm. */
 const CLOSE_MM = 6;
@@ -46,8 +46,8 @@ export function findBrain(given: Volume): BrainMask {
   for (let i = 0; i < mask.data.length; i++) voxels += mask.data[i]!;
   const millilitres = (voxels * SPACING ** 3) / 1000;
   const doubt =
-    millilitres < LEAST_BRAIN_ML || millilitres > MOST_ML
-      ? `what looks like the brain holds ${Math.round(millilitres)} ml, a brain ${LEAST_BRAIN_ML} to ${MOST_ML} ml`
+    millilitres < LEAST_BRAIN_ML || millilitres > MOST_BRAIN_ML
+      ? `what looks like the brain holds ${Math.round(millilitres)} ml, a brain ${LEAST_BRAIN_ML} to ${MOST_BRAIN_ML} ml`
       : undefined;
   return { mask, millilitres, doubt };
 }

@@ -2,8 +2,9 @@
  * The part of the brain that is brighter at the second of two visits: a new lesion may lie nowhere else. A
  * page may import it. The rule and its measurements stand in docs/guides/inference.md.
  */
-import { type Box, boxAround } from "../brain/morphology";
-import { applyAffine, orientedBox, type Point3 } from "../data/affine";
+import { MOST_BRAIN_ML } from "../brain/brain_mask";
+import { type Box, boxAround, dilated, eroded } from "../brain/morphology";
+import { applyAffine, orientedBox, type Point3, voxelVolume } from "../data/affine";
 import { resampleMaskTo, resampleTo } from "../data/resample";
 import type { Affine, Mask, Volume } from "../data/volume";
 import { changeStatistic } from "./change_statistic";
@@ -12,21 +13,29 @@ import { changeStatistic } from "./change_statistic";
 export const BRIGHTER_Z = 2;
 /** Edge of the voxels that it is computed on, mm. */
 const SPACING_MM = 1;
+/** Fluid in gaps of up to twice this counts as brain, mm: lesions lie along the ventricles. */
+const CLOSE_MM = 6;
 
 /**
- * Voxels of 1 mm well inside the brain whose change statistic is at least {@link BRIGHTER_Z}; the brain
- * itself where the visits differ nowhere or one of them shows nothing, so that nothing can be said.
+ * Voxels of 1 mm well inside the brain whose change statistic is at least {@link BRIGHTER_Z}. The brain
+ * itself where nothing can be said: the visits differ nowhere, one of them shows nothing, their brightness is
+ * about 0, or the mask holds more than a brain.
  * @param one and two in one world, without the bias between them
  * @param brain of both visits, in that world
  */
 export function brighterBrain(one: Volume, two: Volume, brain: Mask): Mask {
   const box = boxAround(brain, 0);
-  if (!box) return brain;
+  if (!box || millilitres(brain) > MOST_BRAIN_ML) return brain;
   const grid = orientedBox(cornersOf(box, brain.affine), [SPACING_MM, SPACING_MM, SPACING_MM]);
   const [a, b] = [resampleTo(one, grid), resampleTo(two, grid)];
-  const { z, spread } = changeStatistic(a, b, resampleMaskTo(brain, grid));
+  const filled = eroded(dilated(brain, CLOSE_MM), CLOSE_MM);
+  const { z, spread } = changeStatistic(a, b, resampleMaskTo(filled, grid));
   if (!(spread > 0)) return brain;
   return { ...grid, data: Uint8Array.from(z.data, (v) => (v >= BRIGHTER_Z ? 1 : 0)) };
+}
+
+function millilitres({ affine, data }: Mask): number {
+  return (data.reduce((sum, v) => sum + v, 0) * voxelVolume(affine)) / 1000;
 }
 
 /** Of the box around the brain, in the world. */

@@ -6,7 +6,7 @@ import { applyAffine, voxelVolume } from "../data/affine";
 import { gaussian, inVoxels } from "../data/smooth";
 import { type Grid, type Mask, type Volume, voxelSize } from "../data/volume";
 import { connectedComponents } from "../eval/components";
-import { median, robustSpread } from "./differential_bias";
+import { robustSpread } from "./differential_bias";
 
 /** Smoothing of the difference, mm. */
 const SMOOTH_MM = 1;
@@ -34,8 +34,8 @@ export interface ChangeStatistic {
   /** z at every voxel well inside the brain, else 0. */
   readonly z: Volume;
   /**
-   * Robust standard deviation of the difference, of the brain's median brightness; NaN where that is 0 or less
-   * at a visit.
+   * Robust standard deviation of the difference, of the brain's median brightness; NaN where that is not above
+   * the brain's own spread at a visit.
    */
   readonly spread: number;
 }
@@ -60,8 +60,9 @@ function difference(one: Volume, two: Volume, brain: Mask, inside: Uint8Array): 
   const { size, affine } = one;
   const edges = voxelSize(affine);
   const [a, b] = [one, two].map(({ data }) => {
-    const bright = median(data.filter((_, i) => brain.data[i]));
-    if (!(bright > 0)) return new Float32Array(data.length).fill(Number.NaN);
+    const { middle: bright, sigma } = robustSpread(data.filter((_, i) => brain.data[i]));
+    // About 0 it is no measure of brightness: images of another origin than air.
+    if (!(bright > sigma)) return new Float32Array(data.length).fill(Number.NaN);
     return gaussian(data, size, inVoxels(SMOOTH_MM, edges)).map((v) => v / bright);
   });
   const change = a!.map((v, i) => (inside[i] ? b![i]! - v : 0));

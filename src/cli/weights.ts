@@ -37,8 +37,8 @@ program
   .action(() => runMain(async () => printResult(modelCard().trimEnd())));
 program
   .command("export")
-  .description("makes weights that are shipped of a run's best ones")
-  .argument("<run>", "folder of a run, or a weights file in one")
+  .description("makes weights that are shipped of a run's best ones, or of an exported copy")
+  .argument("<run>", "folder of a run, a weights file in one, or an exported file")
   .requiredOption("--name <name>", "name of the file, without .safetensors")
   .requiredOption("--trained-on <text>", "the data in a line, which every prediction shows")
   .requiredOption("--licence <text>", "licence of the weights, e.g. CC BY 4.0")

@@ -77,7 +77,7 @@ export interface PlacedPatient extends PatientData {
   readonly resolved?: Mask;
   /** Absent where the pair has the grid of visit 1. */
   readonly answer?: AnswerPlace;
-  /** Brain and what lies around it, in the world of the pair on any grid: where lesions may lie. */
+  /** Where lesions may lie, in the world of the pair on any grid. */
   readonly allowed?: Mask;
 }
 

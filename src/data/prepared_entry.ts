@@ -71,8 +71,8 @@ function inOrder({ grid, native, answer, allowed, lesions, notes }: EntryHeader)
     grid: only(answer.grid),
     motion: answer.motion,
   };
-  const brain = allowed && { ...only(allowed), runs: allowed.runs };
-  const places = { grid: only(grid), native: only(native), answer: place, allowed: brain };
+  const may = allowed && { ...only(allowed), runs: allowed.runs };
+  const places = { grid: only(grid), native: only(native), answer: place, allowed: may };
   return { ...places, lesions, notes };
 }
 const textOf = (header: EntryHeader): string => JSON.stringify(inOrder(header));

@@ -1,5 +1,6 @@
 /** The tuned thresholds as lines for the user. */
 import type { Decision, Rate } from "./choose_thresholds";
+import type { FoundLesions } from "./found_lesions";
 
 /** `13 of 14`. */
 export const rateText = ({ right, of }: Rate) => `${right} of ${of}`;
@@ -26,4 +27,17 @@ export function decisionText({ lesions, patient }: Decision): string[] {
     );
   } else lines.push("any new lesion: yes when the mask holds one; the patients decide no rule");
   return lines;
+}
+
+/** What lies where no lesion may. */
+export function leftOutText({
+  components,
+  volumeMm3,
+}: NonNullable<FoundLesions["outside"]>): string {
+  if (components === 0) return "left out: nothing";
+  const them = components === 1 ? "1 component" : `${components} components`;
+  return (
+    `left out: ${them}, ${volumeMm3.toFixed(1)} mm³, not well inside the brain of both visits or no ` +
+    "brighter at the second (--brain off keeps them)"
+  );
 }

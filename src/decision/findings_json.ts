@@ -22,7 +22,7 @@ export function findingsJson(
 ): string {
   const { mask, lesions, dropped, outside, rule, point, newLesions, patient } = findings;
   const report = {
-    format: 1,
+    format: 2,
     weights,
     ...facts,
     /** Whether "newLesions" may be taken at its word. */
@@ -33,7 +33,8 @@ export function findingsJson(
     lesionRule: rule,
     lesions,
     droppedComponents: dropped,
-    notBrighter: outside,
+    /** Where no lesion may lie: docs/guides/inference.md, "The brain". */
+    leftOut: outside,
     voxels: mask.data.reduce((sum, value) => sum + value, 0),
   };
   return `${JSON.stringify(report, null, 2)}\n`;

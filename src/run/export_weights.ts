@@ -23,7 +23,7 @@ import {
 } from "./shipped_weights";
 
 export interface ExportRequest {
-  /** A run folder, or a weights file in one. */
+  /** A run folder, a weights file in one, or a file that was exported before. */
   readonly from: string;
   readonly name: string;
   readonly version: string;
@@ -102,7 +102,12 @@ function trainingOf(path: string, about: string | undefined): object {
   const folder = dirname(path);
   if (!existsSync(configPath(folder))) {
     if (about !== undefined) {
-      const { seed, command, patients } = parseJson(about, trainingSchema, `${path}: ${ABOUT}`, EXPORT_RUN);
+      const { seed, command, patients } = parseJson(
+        about,
+        trainingSchema,
+        `${path}: ${ABOUT}`,
+        EXPORT_RUN,
+      );
       return { seed, command, patients };
     }
     throw new UserError(`${path}: lies in no run folder, so nothing is known of its training`);

@@ -59,7 +59,7 @@ const hasGridOf = (mask: Mask, image: Volume): boolean =>
 
 /**
  * A mask of something else, or one that lies elsewhere, would leave lesions out of the answer. One that
- * takes in too much does not.
+ * takes in too much does not: in one of more than a brain lesions may lie anywhere.
  */
 function requireBrain(file: string, mask: Mask, millilitres: number, { path, image }: ReadImage) {
   if (!isHeadSized(image)) return;

@@ -93,6 +93,7 @@ export async function predictRead(
   const brainMask = typeof brain === "string" ? undefined : await maskOnPair(memory, placed, brain);
   const brighter = brighterIn(placed);
   const allowed = brighter && maskOnAnswer(placed, brighter, grid);
+  observer.onStage?.("where lesions may lie");
   const options = {
     ...{ choices, batch, precision, signal, rule: request, allowed, operatingPoint },
     place: (map: Volume) => onAnswerGrid(memory, placed, map, grid),

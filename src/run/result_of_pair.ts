@@ -2,6 +2,7 @@
 import { version } from "../../package.json";
 import { CHANGE_MM3, CHANGE_Z } from "../change/change_statistic";
 import type { Mask, Volume } from "../data/volume";
+import { leftOutText } from "../decision/decision_text";
 import { type Acquisition, visitRecord } from "../dicom/acquisition";
 import { placeOf } from "../eval/lesions";
 import { qualityLines } from "../quality/quality_text";
@@ -57,8 +58,11 @@ export function resultOfAnswer(
     },
   );
   const { threshold, minLesionVolume } = findings.rule;
+  const facts = commonFacts(names, answer, acquisitions);
+  const leftOut = findings.outside ? [leftOutText(findings.outside)] : [];
   const record: ResultRecord = {
-    ...commonFacts(names, answer, acquisitions),
+    ...facts,
+    quality: { ...facts.quality, lines: [...facts.quality.lines, ...leftOut] },
     kind: "network",
     calibrated: findings.lesions.some(({ probability }) => probability !== undefined),
     files: filesOf("probability"),

@@ -1,7 +1,7 @@
 /** The findings of `bun run predict` as lines for the terminal. */
 
 import type { Calibration } from "../../decision/calibration";
-import { rateText } from "../../decision/decision_text";
+import { leftOutText, rateText } from "../../decision/decision_text";
 import type { Findings } from "../../decision/findings";
 import type { LesionRule } from "../../decision/found_lesions";
 import type { OperatingPointName } from "../../decision/operating_points";
@@ -86,17 +86,8 @@ export function findingsText(findings: Findings, quality: Reserved): string {
   const small = dropped > 0 ? `; ${dropped} components too small` : "";
   const count = `${lesions.length} ${lesions.length === 1 ? "lesion" : "lesions"}`;
   lines.push(`mask: ${count}, ${volume.toFixed(1)} mm³${small}`);
-  if (outside) lines.push(outsideText(outside));
+  if (outside) lines.push(leftOutText(outside));
   return [...lines, ...lesionTable(findings)].join("\n");
-}
-
-function outsideText({ components, volumeMm3 }: NonNullable<Findings["outside"]>): string {
-  if (components === 0) return "left out: nothing";
-  const them = components === 1 ? "1 component" : `${components} components`;
-  return (
-    `left out: ${them}, ${volumeMm3.toFixed(1)} mm³, not well inside the brain of both visits or no ` +
-    "brighter at the second (--brain off keeps them)"
-  );
 }
 
 /** More rows than this say little on a terminal: --report has all of them. */

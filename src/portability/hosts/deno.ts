@@ -56,7 +56,9 @@ async function toldByDawn(
       return { ...adapter, driver, vendor, architecture };
     }
     const isRefused = source === "system" && adapter.kind === "lavapipe";
-    return isRefused ? "the system's lavapipe is one that Dawn refuses: Mesa before 23.2" : adapter;
+    return isRefused
+      ? "the system's lavapipe is none of Dawn's adapters, which refuses Mesa before 23.2"
+      : adapter;
   });
 }
 

@@ -110,11 +110,16 @@ async function namedByDawn(
 ): Promise<readonly (PlainAdapter | string)[]> {
   const listed = await dawnsAdapters(env);
   if (source === "system" && listed.length === 0) {
-    return adapters.map(
-      () => "the system's adapter is one that Dawn refuses, and Firefox names none",
-    );
+    return adapters.map(() => "the system's adapter is none of Dawn's, and Firefox names none");
   }
   const gpus = listed.filter(({ kind }) => kind === "hardware");
+  if (
+    source === "system" &&
+    gpus.length === 0 &&
+    adapters.some(({ kind }) => kind === "hardware")
+  ) {
+    return adapters; // a GPU that Dawn refuses, beside software that it takes
+  }
   const alike = new Map((gpus.length > 0 ? gpus : listed).map((a) => [a.name, a]));
   const [only] = alike.values();
   if (adapters.length !== 1 || alike.size !== 1 || !only) return adapters;
