@@ -115,6 +115,8 @@ export class App implements Controls {
     reader.value = reading.reader;
     this.view = { ...FIRST_VIEW, radiological: this.view.radiological };
     this.tell("");
+    // The button that was pressed for it is hidden, and keeps keys until the browser next draws.
+    if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
     const [lesion] = reading.listed();
     if (!lesion) {
       panels.moveTo(middleOf(study.grid.size));
