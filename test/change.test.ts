@@ -15,7 +15,7 @@ import { readMask, readVolume } from "../src/data/nifti_read";
 import { writeVolume } from "../src/data/nifti_write";
 import { makePatient } from "../src/data/phantom/patient";
 import { resampleMaskTo } from "../src/data/resample";
-import type { Mask, Volume } from "../src/data/volume";
+import { type Mask, type Volume, voxelAt } from "../src/data/volume";
 import { filesBeside } from "../src/run/change_pair";
 import { NO_WEIGHTS } from "./cli_rig";
 
@@ -32,9 +32,8 @@ const PLACE = [40, 55, 48] as const;
 /** Another scan of the same head: gain, a smooth field, noise, and perhaps a lesion of a radius in voxels. */
 function again(seed: number, lesion: number, radius = 2.2): Volume {
   const random = new Philox(seed, 3);
-  const [nx, ny] = image.size;
   const data = image.data.map((v, i) => {
-    const at = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+    const at = voxelAt(i, image.size);
     const field = 1.2 * Math.exp(0.1 * Math.sin(at[0]! / 25) + 0.08 * Math.cos(at[1]! / 30));
     const distance = Math.hypot(...at.map((c, axis) => c - PLACE[axis]!));
     return (
@@ -71,13 +70,17 @@ test("no change is no cluster, and one image twice has none", () => {
   }
 });
 
+/** Where lesions may lie, on the grid of the image. */
+function allowedOf(one: Volume, two: Volume): Mask {
+  const bias = biasBetween(one, two, brain)!;
+  return movedMask(brighterBrain(...withoutBias(one, two, bias), brain), IDENTITY, image);
+}
+
 /** Of the lesion of `again`, as findings ask it: the share of its voxels where lesions may lie. */
 function shareAllowed(one: Volume, two: Volume, radius = 2.2): number {
-  const bias = biasBetween(one, two, brain)!;
-  const allowed = movedMask(brighterBrain(...withoutBias(one, two, bias), brain), IDENTITY, image);
-  const [nx, ny] = image.size;
+  const allowed = allowedOf(one, two);
   const own = [...image.data.keys()].filter((i) => {
-    const at = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+    const at = voxelAt(i, image.size);
     return brain.data[i] === 1 && Math.hypot(...at.map((c, k) => c - PLACE[k]!)) <= radius;
   });
   return own.filter((i) => allowed.data[i] === 1).length / own.length;
@@ -95,21 +98,15 @@ test("lesions may lie where the brain is brighter at visit 2, also large ones, a
 test("a band along the ventricles may be a lesion: their fluid counts as brain", () => {
   const fluid = eroded(dilated(brain, 6), 6).data.map((v, i) => v & (1 - brain.data[i]!));
   const beside = dilated({ ...brain, data: fluid }, 4);
-  const [nx, ny] = image.size;
   const own = [...image.data.keys()].filter((i) => {
-    const at = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny))];
+    const at = voxelAt(i, image.size);
     const isDeep = at.every((c, k) => Math.abs(c - image.size[k]! / 2) < 10); // no sulci there
     return isDeep && beside.data[i] === 1 && brain.data[i] === 1;
   });
   expect(own.length).toBeGreaterThan(50);
   const two = again(1, 0);
   for (const i of own) two.data[i]! += 0.5 * bright;
-  const bias = biasBetween(image, two, brain)!;
-  const allowed = movedMask(
-    brighterBrain(...withoutBias(image, two, bias), brain),
-    IDENTITY,
-    image,
-  );
+  const allowed = allowedOf(image, two);
   expect(own.filter((i) => allowed.data[i] === 1).length / own.length).toBeGreaterThan(0.6);
 });
 

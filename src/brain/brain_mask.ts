@@ -4,7 +4,7 @@ import { resampleTo } from "../data/resample";
 import { shownImage } from "../data/shown_part";
 import type { Mask, Volume } from "../data/volume";
 import { estimateBrain } from "./estimate";
-import { dilated, eroded, largestPart } from "./morphology";
+import { dilated, eroded, largestPart, withFluid } from "./morphology";
 
 export interface BrainMask {
   /** On a grid of 2 mm along the world's axes. */
@@ -20,8 +20,6 @@ const SPACING = 2;
 export const LEAST_BRAIN_ML = 600;
 export const MOST_BRAIN_ML = 2200;
 
-/** Sulci and ventricles up to this reach are closed before the brain is peeled, mm. */
-const CLOSE_MM = 6;
 /** Eyes, jaw and tongue hang on the brain by necks thinner than twice this, mm. */
 const PEEL_MM = 10;
 /** What the peeled brain gets back beyond its skin, mm: a voxel's width. */
@@ -29,8 +27,7 @@ const BACK_MM = 2;
 
 /** The mask without the parts that come off when a thick skin is peeled from it. */
 function withoutNecks(mask: Mask): Mask {
-  const closed = eroded(dilated(mask, CLOSE_MM), CLOSE_MM);
-  const core = largestPart(eroded(closed, PEEL_MM));
+  const core = largestPart(eroded(withFluid(mask), PEEL_MM));
   const around = dilated(core, PEEL_MM + BACK_MM);
   const data = mask.data.slice();
   for (let i = 0; i < data.length; i++) data[i]! &= around.data[i]!;

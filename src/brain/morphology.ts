@@ -76,6 +76,12 @@ export const dilated = (mask: Mask, mm: number): Mask => moved(mask, mm, 1);
 /** The mask without what lies within so many mm of anything else; the image's faces take nothing. */
 export const eroded = (mask: Mask, mm: number): Mask => moved(mask, mm, 0);
 
+/** Sulci and ventricles are closed up to this reach, mm: gaps of up to twice as much. */
+const CLOSE_MM = 6;
+
+/** A brain with the fluid in its sulci and ventricles. */
+export const withFluid = (brain: Mask): Mask => eroded(dilated(brain, CLOSE_MM), CLOSE_MM);
+
 /** The largest part whose voxels touch by faces. */
 export function largestPart({ size, affine, data }: Mask): Mask {
   const { count, voxels } = connectedComponents(data, size);

@@ -3,7 +3,7 @@
  * page may import it. The rule and its measurements stand in docs/guides/inference.md.
  */
 import { MOST_BRAIN_ML } from "../brain/brain_mask";
-import { type Box, boxAround, dilated, eroded } from "../brain/morphology";
+import { type Box, boxAround, withFluid } from "../brain/morphology";
 import { applyAffine, orientedBox, type Point3, voxelVolume } from "../data/affine";
 import { resampleMaskTo, resampleTo } from "../data/resample";
 import type { Affine, Mask, Volume } from "../data/volume";
@@ -13,8 +13,6 @@ import { changeStatistic } from "./change_statistic";
 export const BRIGHTER_Z = 2;
 /** Edge of the voxels that it is computed on, mm. */
 const SPACING_MM = 1;
-/** Fluid in gaps of up to twice this counts as brain, mm: lesions lie along the ventricles. */
-const CLOSE_MM = 6;
 
 /**
  * Voxels of 1 mm well inside the brain whose change statistic is at least {@link BRIGHTER_Z}. The brain
@@ -28,8 +26,8 @@ export function brighterBrain(one: Volume, two: Volume, brain: Mask): Mask {
   if (!box || millilitres(brain) > MOST_BRAIN_ML) return brain;
   const grid = orientedBox(cornersOf(box, brain.affine), [SPACING_MM, SPACING_MM, SPACING_MM]);
   const [a, b] = [resampleTo(one, grid), resampleTo(two, grid)];
-  const filled = eroded(dilated(brain, CLOSE_MM), CLOSE_MM);
-  const { z, spread } = changeStatistic(a, b, resampleMaskTo(filled, grid));
+  // Lesions lie along the ventricles, whose fluid therefore counts as brain.
+  const { z, spread } = changeStatistic(a, b, resampleMaskTo(withFluid(brain), grid));
   if (!(spread > 0)) return brain;
   return { ...grid, data: Uint8Array.from(z.data, (v) => (v >= BRIGHTER_Z ? 1 : 0)) };
 }

@@ -127,9 +127,8 @@ async function calibrate(weights: string, options: CalibrateOptions): Promise<vo
       done = await calibrateRun(weights, device, data, observer, observer.signal);
     } else {
       const truth = { root: references, fileName: referenceName, option: "--reference-name" };
-      const { pairs } = await pairMasks(truth, {
-        ...{ root: maps, fileName: "probability", option: "--maps" },
-      });
+      const predicted = { root: maps, fileName: "probability", option: "--maps" };
+      const { pairs } = await pairMasks(truth, predicted);
       const places = await placesOf(truth, allowed, pairs);
       done = await calibrateByMaps(weights, pairs, places, observer);
     }
@@ -145,8 +144,8 @@ async function placesOf(
   pairs: readonly MaskPair[],
 ): Promise<ReadonlyMap<string, string>> {
   if (root === undefined) return new Map();
-  const option = "--allowed";
-  const found = await pairMasks(references, { root, fileName: "allowed", option });
+  const given = { root, fileName: "allowed", option: "--allowed" };
+  const found = await pairMasks(references, given);
   const places = new Map(found.pairs.map(({ patient, prediction }) => [patient, prediction]));
   const without = pairs.find(({ patient }) => !places.has(patient));
   if (!without) return places;

@@ -1,13 +1,11 @@
 /** Voxels, contrast and noise of one FLAIR image. */
-import { dilated, eroded } from "../brain/morphology";
+import { eroded, withFluid } from "../brain/morphology";
 import { robustSpread } from "../change/differential_bias";
 import { resampleMaskTo, resampleTo } from "../data/resample";
 import { type Mask, type Size3, type Volume, voxelAt, voxelSize } from "../data/volume";
 import { quantile } from "../register/head";
 import type { VisitQuality } from "./measured_pair";
 
-/** Fluid is what is closed around the brain's sulci and ventricles by so much and is not brain, mm. */
-const CLOSE_MM = 6;
 /** Less fluid says nothing, ml. */
 const LEAST_FLUID_ML = 2;
 /** Noise is looked for so far inside the brain, mm: its surface is no noise. */
@@ -28,7 +26,7 @@ export function visitQuality(image: Volume, brain: Mask | undefined): VisitQuali
 
 function contrastOf(image: Volume, brain: Mask) {
   const { data } = resampleTo(image, brain);
-  const closed = eroded(dilated(brain, CLOSE_MM), CLOSE_MM).data;
+  const closed = withFluid(brain).data;
   const sorted = (keep: (i: number) => boolean) => data.filter((_, i) => keep(i)).sort();
   const inBrain = sorted((i) => brain.data[i] === 1);
   const fluid = sorted((i) => closed[i] === 1 && brain.data[i] === 0);

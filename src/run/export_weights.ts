@@ -42,8 +42,6 @@ const trainingSchema = z.object({
   patients: z.object({ train: z.number(), val: z.number() }),
 });
 
-const EXPORT_RUN = "export the run instead";
-
 /** The metadata entry with what is to be known of shipped weights. */
 const ABOUT = "about";
 
@@ -106,7 +104,7 @@ function trainingOf(path: string, about: string | undefined): object {
         about,
         trainingSchema,
         `${path}: ${ABOUT}`,
-        EXPORT_RUN,
+        "export the run instead",
       );
       return { seed, command, patients };
     }

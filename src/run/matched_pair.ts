@@ -11,7 +11,7 @@ import { withoutHotVoxels } from "../data/hot_voxels";
 import { shownPart } from "../data/shown_part";
 import type { Mask } from "../data/volume";
 import type { Memory } from "../gpu/memory";
-import { type PairQuality, pairQuality } from "../quality/pair_quality";
+import { type ComparedPair, type PairQuality, pairQuality } from "../quality/pair_quality";
 import { type Alignment, type Brains, isHeadSized } from "../register/align";
 import { findHead } from "../register/head";
 import type { BiasMode, RegisterMode } from "../settings/names";
@@ -80,7 +80,10 @@ export async function matchPair(
 }
 
 /** Where lesions may lie: where visit 2 is brighter in the brain of both. Undefined without a brain. */
-export function brighterIn({ pair, brain }: MatchedPair): Mask | undefined {
+export function brighterIn({
+  pair,
+  brain,
+}: Pick<ComparedPair, "pair" | "brain">): Mask | undefined {
   return brain && brighterBrain(pair.time1, pair.time2, brain);
 }
 

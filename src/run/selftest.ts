@@ -2,7 +2,6 @@
 import { basename, resolve } from "node:path";
 import { version } from "../../package.json";
 import { movedMask } from "../brain/pair_brain";
-import { brighterBrain } from "../change/brighter_brain";
 import { CHANGE_MM3, CHANGE_Z, changeStatistic, clustersOf } from "../change/change_statistic";
 import { during } from "../choose/observer";
 import { UserError } from "../core/errors";
@@ -22,7 +21,7 @@ import { type Detector, runTrials, type Shown, type TrialOptions } from "../self
 import { verdictOf } from "../selftest/verdict";
 import { tissueOf } from "../synthesis/tissue";
 import { sha256Of } from "./file_hash";
-import { type MatchedPair, matchPair, qualityOf } from "./matched_pair";
+import { brighterIn, type MatchedPair, matchPair, qualityOf } from "./matched_pair";
 import { biasFor, modelText, type NamedWeights } from "./named_weights";
 import type { Observer } from "./observer";
 import { readPair } from "./predict_pair";
@@ -117,7 +116,8 @@ function networkDetector(
   signal: AbortSignal | undefined,
 ): Detector {
   return async (time1, time2) => {
-    const allowed = brain && movedMask(brighterBrain(time1, time2, brain), IDENTITY, time1);
+    const brighter = brighterIn({ pair: { time1, time2 }, brain });
+    const allowed = brighter && movedMask(brighter, IDENTITY, time1);
     const options = { allowed, operatingPoint, signal };
     const { findings } = await answerPair(memory, models, { time1, time2 }, names, options);
     return findings.mask;

@@ -3,10 +3,8 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheDir } from "../../platform/cache";
-import type { DriverSource } from "../../platform/vulkan";
 import { dawnsAdapters } from "./bun";
-import type { Environment } from "./driver_host";
-import type { PlainAdapter } from "./entry/place";
+import type { Describe } from "./driver_host";
 import { broughtPackages, packageVersion, Unavailable } from "./packages";
 import { processHost } from "./process_host";
 
@@ -43,11 +41,7 @@ export const deno = processHost("deno", async () => {
  * Deno tells no version of a driver: Dawn does, of the adapter of the same name. Lavapipe that Dawn refuses is
  * left out, or Deno's column would be of another Mesa than its neighbours' (docs/engine/portability.md).
  */
-async function toldByDawn(
-  adapters: readonly PlainAdapter[],
-  source: DriverSource["name"],
-  env: Environment,
-): Promise<readonly (PlainAdapter | string)[]> {
+const toldByDawn: Describe = async (adapters, source, env) => {
   const listed = await dawnsAdapters(env);
   return adapters.map((adapter) => {
     const same = listed.find(({ name }) => name === adapter.name);
@@ -60,7 +54,7 @@ async function toldByDawn(
       ? "the system's lavapipe is none of Dawn's adapters, which refuses Mesa before 23.2"
       : adapter;
   });
-}
+};
 
 /** Deno does not tell which Naga (and wgpu) it holds; the paths of its sources, kept for panics, do. */
 async function nagaVersion(binary: string): Promise<string> {

@@ -9,20 +9,22 @@ import { Unavailable } from "./packages";
 
 export type Environment = Readonly<Record<string, string>>;
 
+/**
+ * Says what the adapters of a source of drivers do not say of themselves, each in its place, or in a
+ * string why one is left out.
+ */
+export type Describe = (
+  adapters: readonly PlainAdapter[],
+  source: DriverSource["name"],
+  env: Environment,
+) => Promise<readonly (PlainAdapter | string)[]>;
+
 /** What runs the program of a worker. */
 export interface Runtime {
   readonly versions: Readonly<Record<string, string>>;
   /** Starts the module `worker` where the environment is seen; without an adapter it lists them. */
   start(env: Environment, worker: string, adapter?: string): Promise<HostWorker>;
-  /**
-   * Says what the adapters of a source of drivers do not say of themselves, each in its place, or in a
-   * string why one is left out.
-   */
-  describe?(
-    adapters: readonly PlainAdapter[],
-    source: DriverSource["name"],
-    env: Environment,
-  ): Promise<readonly (PlainAdapter | string)[]>;
+  readonly describe?: Describe;
 }
 
 /** Where an adapter is found again. */

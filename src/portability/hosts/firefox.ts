@@ -4,11 +4,9 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { DriverSource } from "../../platform/vulkan";
 import { dawnsAdapters } from "./bun";
 import { workerProgram } from "./bundle";
-import { DriverHost, type Environment } from "./driver_host";
-import type { PlainAdapter } from "./entry/place";
+import { type Describe, DriverHost, type Environment } from "./driver_host";
 import { installedBrowser, namedBrowser } from "./installed_browser";
 import { answerOf, broughtPackages, packageVersion, Unavailable } from "./packages";
 import { type Browser, WorkerPage } from "./worker_page";
@@ -103,11 +101,7 @@ export async function launch(
  * Firefox keeps the names of adapters from pages: they are what Dawn calls the only one of the same drivers.
  * One of the system's that Dawn refuses is left out: its column would be of an unknown driver.
  */
-async function namedByDawn(
-  adapters: readonly PlainAdapter[],
-  source: DriverSource["name"],
-  env: Environment,
-): Promise<readonly (PlainAdapter | string)[]> {
+const namedByDawn: Describe = async (adapters, source, env) => {
   const listed = await dawnsAdapters(env);
   if (source === "system" && listed.length === 0) {
     return adapters.map(() => "the system's adapter is none of Dawn's, and Firefox names none");
@@ -125,4 +119,4 @@ async function namedByDawn(
   if (adapters.length !== 1 || alike.size !== 1 || !only) return adapters;
   const { name, kind, driver, vendor, architecture } = only;
   return adapters.map((adapter) => ({ ...adapter, name, kind, driver, vendor, architecture }));
-}
+};

@@ -1,7 +1,7 @@
 /** Hosts whose workers are processes: Bun, Node and Deno. */
 import type { HostName } from "../host";
 import { type Program, workerProgram } from "./bundle";
-import { DriverHost, type Environment, type Runtime } from "./driver_host";
+import { type Describe, DriverHost, type Environment } from "./driver_host";
 import { WorkerProcess } from "./worker_process";
 
 /** The command and environment that run a program in a place. */
@@ -10,7 +10,7 @@ export interface Command {
   readonly command: readonly string[];
   readonly env?: Environment;
   readonly versions: Readonly<Record<string, string>>;
-  readonly describe?: Runtime["describe"];
+  readonly describe?: Describe;
 }
 
 /** @param find finds or brings the runtime. @throws Unavailable where it cannot be had */
