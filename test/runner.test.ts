@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { countsOf, notesOf, ordered, secondsLeft } from "./runner/plan";
+import { countsOf, failuresOf, notesOf, ordered, secondsLeft } from "./runner/plan";
 import recorded from "./runner/seconds.json";
 
 const ROOT = join(import.meta.dir, "..");
@@ -49,6 +49,14 @@ describe("the counts of a process", () => {
     const output = "bun test\nops are not tested on lavapipe: no driver\n(pass) x\n";
     expect(notesOf(output)).toEqual(["ops are not tested on lavapipe: no driver"]);
   });
+});
+
+test("a failure is told with what led to it and without the tests before it", () => {
+  const output =
+    "of the pass\n(pass) a [1ms]\nerror: 1 is not 2\n\x1b[31m(fail)\x1b[0m b [2ms]\nend\n";
+  expect(failuresOf(output)).toEqual(["error: 1 is not 2\n(fail) b [2ms]"]);
+  const long = `${"line\n".repeat(100)}(fail) c\n(fail) d\n`;
+  expect(failuresOf(long).map((failure) => failure.split("\n").length)).toEqual([40, 1]);
 });
 
 test("arguments go to bun test, and its exit code comes back", async () => {

@@ -8,7 +8,15 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Glob } from "bun";
 import { duration } from "../../src/terminal/progress";
-import { type Counts, countsOf, notesOf, ordered, type Recorded, secondsLeft } from "./plan";
+import {
+  type Counts,
+  countsOf,
+  failuresOf,
+  notesOf,
+  ordered,
+  type Recorded,
+  secondsLeft,
+} from "./plan";
 import { Status } from "./status";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -111,10 +119,23 @@ function lineOf({ file, counts, seconds }: Ended): string {
   return `${file.padEnd(38)} ${words.filter(Boolean).join(", ")}, ${duration(seconds)}`;
 }
 
-/** The counts of all files, one a line and last, as Bun ends with them. */
+/** Files whose times are told at the end. */
+const SLOWEST = 10;
+
+/** The slowest files, each failure once more, and the counts of all files, one a line and last, as Bun
+ * ends with them. */
 function summarise(ended: readonly Ended[]): number {
   const failed = ended.filter(({ ok }) => !ok);
-  if (failed.length > 0) console.log(`failed: ${failed.map(({ file }) => file).join(", ")}`);
+  const slowest = ended.toSorted((a, b) => b.seconds - a.seconds).slice(0, SLOWEST);
+  const times = slowest.map(({ file, seconds }) => `${file} ${duration(seconds)}`);
+  console.log(`slowest: ${times.join(", ")}`);
+  for (const { file, output } of failed) {
+    const failures = failuresOf(output);
+    console.log(`failed: ${file}`);
+    for (const failure of failures.length > 0 ? failures : [output.slice(-4000)]) {
+      console.log(failure);
+    }
+  }
   for (const word of ["pass", "fail", "skip"] as const) {
     console.log(` ${ended.reduce((sum, { counts }) => sum + counts[word], 0)} ${word}`);
   }

@@ -77,3 +77,21 @@ export function notesOf(output: string): string[] {
   const lines = output.replace(COLOURS, "").split("\n");
   return lines.filter((line) => /^(ops are )?not tested on /.test(line));
 }
+
+/** Lines of one failure that are printed again at the end. */
+const MOST_LINES = 40;
+
+/** Each failure in what `bun test` printed: the error and what led to it, and last the test's name. */
+export function failuresOf(output: string): string[] {
+  const lines = output.replace(COLOURS, "").split("\n");
+  const failures: string[] = [];
+  let start = 0;
+  lines.forEach((line, at) => {
+    if (!/^\((pass|fail|skip|todo)\) /.test(line)) return;
+    if (line.startsWith("(fail)")) {
+      failures.push(lines.slice(Math.max(start, at + 1 - MOST_LINES), at + 1).join("\n"));
+    }
+    start = at + 1;
+  });
+  return failures;
+}
