@@ -4,13 +4,15 @@
  * `predict` does, and scored with the rule of the MSSEG-2 challenge: false lesions on pairs without anything new,
  * lesions found by their volume on the others, and the answer to "any new lesion?" on both. `--rules 0.5:3,0.6:12`
  * scores every pair by other rules too, each a threshold of the map that is written and a volume in mm³.
+ * `--keep DIR` writes each pair's visits, and its map, truth and where lesions may lie into DIR/maps, DIR/references and
+ * DIR/allowed, for `weights calibrate`.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { UserError } from "../src/core/errors";
 import { voxelVolume } from "../src/data/affine";
-import { writeVolume } from "../src/data/nifti_write";
+import { writeMask, writeVolume } from "../src/data/nifti_write";
 import type { Mask } from "../src/data/volume";
 import { type Findings, findingsOf } from "../src/decision/findings";
 import type { LesionRule } from "../src/decision/found_lesions";
@@ -38,6 +40,7 @@ interface Options {
   readonly json?: string;
   readonly masks?: string;
   readonly rules: readonly LesionRule[];
+  readonly keep?: string;
 }
 
 /** Lower bounds of the classes of volume, mm³. */
@@ -69,6 +72,7 @@ const program = makeCommand(
   .option("--masks <dir>", "lesion masks, as of synthesise")
   .option("--seed <n>", "of the generator", numberOption, 9)
   .option("--rules <list>", "further rules, as 0.5:3,0.6:12", rulesOption, [])
+  .option("--keep <dir>", "folder for the visits, maps and truth of every pair")
   .option("--json <file>", "every pair");
 program.parse();
 await runMain(async () => {
@@ -93,7 +97,12 @@ await runMain(async () => {
     const row = {
       index,
       scan: background.name,
-      ...(await scoreOf(predictor, pair, options.rules)),
+      ...(await scoreOf(
+        predictor,
+        pair,
+        options,
+        `${basename(dirname(background.name))}_${index}`,
+      )),
     };
     all.push(row);
     const found = row.lesions.filter((lesion) => lesion.found).length;
@@ -114,7 +123,8 @@ await runMain(async () => {
 async function scoreOf(
   predictor: Predictor,
   pair: GeneratedPair,
-  rules: readonly LesionRule[],
+  { rules, keep }: Pick<Options, "rules" | "keep">,
+  name: string,
 ): Promise<Score & Pick<Scored, "byRule">> {
   const folder = mkdtempSync(join(tmpdir(), "voxgrad-left-out-"));
   const [t1, t2] = [join(folder, "visit1.nii"), join(folder, "visit2.nii")];
@@ -123,6 +133,17 @@ async function scoreOf(
     await writeVolume(t2, pair.visit2);
     const read = await readRequest({ ...predictor.request, t1, t2 }, NOTES);
     const { findings, map, allowed } = await predictRead(predictor, read, NOTES);
+    if (keep !== undefined) {
+      const into = (part: string) => {
+        mkdirSync(join(keep, part), { recursive: true });
+        return join(keep, part, `${name}.nii.gz`);
+      };
+      await writeVolume(into("visit1"), pair.visit1);
+      await writeVolume(into("visit2"), pair.visit2);
+      await writeVolume(into("maps"), map);
+      await writeMask(into("references"), pair.truth);
+      if (allowed) await writeMask(into("allowed"), allowed);
+    }
     const byRule = rules.map((given) => scored(pair, findingsOf(map, {}, { given, allowed })));
     return { ...scored(pair, findings), byRule };
   } finally {
