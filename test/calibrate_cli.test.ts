@@ -80,6 +80,24 @@ test("by maps: the calibration and the thresholds are those of the maps", async 
   await allow("p04", 1);
   await succeed("weights", "calibrate", file, ...within);
   expect(stored(file)!.points!.default.found).toEqual({ right: 2, of: 3 });
+  // Pairs without change: marked in every place, at the probability of the lesions.
+  const unchanged = join(folder, "unchanged");
+  for (const part of ["maps", "references", "allowed"]) {
+    mkdirSync(join(unchanged, part), { recursive: true });
+    const truth = await readVolume(join(data, "p01", "ground_truth.nii.gz"));
+    const value = { maps: 0.6, references: 0, allowed: 1 }[part]!;
+    const own = { ...truth, data: truth.data.map((v) => (part === "maps" ? v * value : value)) };
+    await writeVolume(join(unchanged, part, "pair_1.nii.gz"), own);
+  }
+  const before = stored(file)!;
+  await succeed("weights", "calibrate", file, ...within, "--unchanged", unchanged);
+  const { points, ...others } = stored(file)!;
+  expect({ ...others, points: undefined }).toEqual({ ...before, points: undefined });
+  expect(points!.default).toEqual(before.points!.default);
+  cpSync(join(data, "p01", "ground_truth.nii.gz"), join(unchanged, "references", "pair_1.nii.gz"));
+  const withLesion = [...within, "--unchanged", unchanged];
+  const odd = /pair_1\.nii\.gz: has a lesion; expected pairs without change/;
+  await expectRefusal(odd, "weights", "calibrate", file, ...withLesion);
 });
 
 test("predict takes an operating point, and says of what kind its probabilities are", async () => {

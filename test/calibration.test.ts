@@ -196,6 +196,16 @@ test("operating points: more is found, or less of it is false", () => {
   expect(alone.points).toBeUndefined();
 });
 
+test("pairs without change count in the choice of an operating point and nowhere else", () => {
+  const many = cubes(Array.from({ length: 9 }, () => [0.22, false] as const));
+  const unchanged = Array.from({ length: 5 }, () => calibrationSample(many.map, many.truth));
+  const [alone, both] = [fitCalibration(samples()), fitCalibration(samples(), unchanged)];
+  expect(both.points!.sensitive.threshold).toBeGreaterThan(0.22);
+  expect(both.points!.sensitive).toMatchObject({ found: { right: 9, of: 12 }, falseLesions: 6 });
+  expect(both.points!.default).toEqual(alone.points!.default);
+  expect({ ...both, points: 0 }).toEqual({ ...alone, points: 0 });
+});
+
 test("findings: the mask by the network's own rule, probabilities as calibrated", () => {
   const { map } = cubes(PATIENT);
   const calibration: Calibration = {

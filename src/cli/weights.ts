@@ -1,10 +1,15 @@
 /** `bun run weights`: see docs/guides/weights.md. */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { UserError } from "../core/errors";
 import { type MaskFolder, type MaskPair, pairMasks } from "../data/mask_folders";
 import { calibrationText } from "../decision/calibration_text";
 import { openDevice } from "../hosts/bun";
-import { type Calibrated, calibrateByMaps, calibrateRun } from "../run/calibrate";
+import {
+  type Calibrated,
+  calibrateByMaps,
+  calibrateRun,
+  type MapsOfPatients,
+} from "../run/calibrate";
 import { type ExportRequest, exportWeights } from "../run/export_weights";
 import { findWeights } from "../run/models";
 import {
@@ -58,6 +63,11 @@ program
   .option("--maps <dir>", "probability maps by networks that did not train on their patient")
   .option("--references <dir>", "of --maps: the true masks, paired as by `evaluate`")
   .option("--allowed <dir>", "of --maps: where lesions may lie, as `predict --allowed` writes it")
+  .option(
+    "--unchanged <dir>",
+    "of --maps: pairs without change, in maps, references and allowed; their false lesions count in the " +
+      "choice of operating points",
+  )
   .option("--reference-name <name>", "mask in a patient's folder, without .nii.gz", "ground_truth")
   .option("--data <dir>", "of a run: its cohort, where it has moved")
   .option(...ADAPTER_OPTION)
@@ -104,18 +114,20 @@ interface CalibrateOptions {
   readonly maps?: string;
   readonly references?: string;
   readonly allowed?: string;
+  readonly unchanged?: string;
   readonly referenceName: string;
   readonly data?: string;
   readonly adapter?: string;
 }
 
 async function calibrate(weights: string, options: CalibrateOptions): Promise<void> {
-  const { maps, references, allowed, referenceName, data, adapter } = options;
+  const { maps, references, allowed, unchanged, referenceName, data, adapter } = options;
   if ((maps === undefined) !== (references === undefined)) {
     throw new UserError("--maps and --references belong together: give both, or neither");
   }
-  if (allowed !== undefined && maps === undefined) {
-    throw new UserError("--allowed belongs to --maps: give both, or neither");
+  for (const [name, value] of Object.entries({ allowed, unchanged })) {
+    if (value === undefined || maps !== undefined) continue;
+    throw new UserError(`--${name} belongs to --maps: give both, or neither`);
   }
   refuseShipped(weights);
   const observer = new TerminalObserver();
@@ -126,15 +138,38 @@ async function calibrate(weights: string, options: CalibrateOptions): Promise<vo
       say(device.describe());
       done = await calibrateRun(weights, device, data, observer, observer.signal);
     } else {
-      const truth = { root: references, fileName: referenceName, option: "--reference-name" };
-      const predicted = { root: maps, fileName: "probability", option: "--maps" };
-      const { pairs } = await pairMasks(truth, predicted);
-      const places = await placesOf(truth, allowed, pairs);
-      done = await calibrateByMaps(weights, pairs, places, observer);
+      const changed = await mapsOf({ maps, references, allowed, referenceName, option: "--maps" });
+      const folder = (name: string) => join(unchanged!, name);
+      const without =
+        unchanged === undefined
+          ? undefined
+          : await mapsOf({
+              ...{ maps: folder("maps"), references: folder("references") },
+              ...{ allowed: allowed && folder("allowed"), referenceName, option: "--unchanged" },
+            });
+      done = await calibrateByMaps(weights, changed, without, observer);
     }
     printResult(calibrationText(done.calibration).join("\n"));
     for (const path of done.paths) say(`${path}: written; its tensors stay as they were`);
   });
+}
+
+async function mapsOf({
+  maps,
+  references,
+  allowed,
+  referenceName,
+  option,
+}: {
+  readonly maps: string;
+  readonly references: string;
+  readonly allowed?: string;
+  readonly referenceName: string;
+  readonly option: string;
+}): Promise<MapsOfPatients> {
+  const truth = { root: references, fileName: referenceName, option: "--reference-name" };
+  const { pairs } = await pairMasks(truth, { root: maps, fileName: "probability", option });
+  return { pairs, allowed: await placesOf(truth, allowed, pairs) };
 }
 
 /** The mask of each patient. @throws UserError where a patient has none */

@@ -18,11 +18,15 @@ export interface Calibration {
   readonly points?: OperatingPoints;
 }
 
-export function fitCalibration(samples: readonly CalibrationSample[]): Calibration {
+/** @param unchanged pairs without change, which only take part in the choice of the operating points */
+export function fitCalibration(
+  samples: readonly CalibrationSample[],
+  unchanged: readonly CalibrationSample[] = [],
+): Calibration {
   const chosen = chooseCalibration(samples.map(({ tally }) => tally));
   const tuned = tuneDecision(samples.map(({ sweep }) => sweep)).lesions ?? DEFAULT_RULE;
   const hasLesions = samples.some(({ reference }) => reference > 0);
-  const points = hasLesions ? operatingPoints(samples, tuned) : undefined;
+  const points = hasLesions ? operatingPoints(samples, tuned, unchanged) : undefined;
   return { patients: samples.length, ...chosen, points };
 }
 

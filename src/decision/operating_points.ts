@@ -25,17 +25,23 @@ export type OperatingPoints = Readonly<Record<OperatingPointName, OperatingPoint
 
 interface Candidate extends OperatingPoint {
   readonly judged: readonly JudgedRule[];
+  /** Lesions in the pairs without change. */
+  readonly elsewhere: number;
 }
 
 /**
  * @param tuned the rule of `default`, one of the grid of THRESHOLDS and MIN_VOLUMES
  * @param samples the patients; at least one reference lesion in all
+ * @param unchanged pairs without change: their lesions, all false, count in the choice and nowhere else
  */
 export function operatingPoints(
   samples: readonly CalibrationSample[],
   tuned: LesionRule,
+  unchanged: readonly CalibrationSample[] = [],
 ): OperatingPoints {
-  const all = THRESHOLDS.flatMap((_, t) => MIN_VOLUMES.map((__, v) => candidate(samples, t, v)));
+  const all = THRESHOLDS.flatMap((_, t) =>
+    MIN_VOLUMES.map((__, v) => candidate(samples, unchanged, t, v)),
+  );
   const asTuned = all.find(
     ({ threshold, minLesionVolume }) =>
       threshold === tuned.threshold && minLesionVolume === tuned.minLesionVolume,
@@ -48,7 +54,12 @@ export function operatingPoints(
   };
 }
 
-function candidate(samples: readonly CalibrationSample[], t: number, v: number): Candidate {
+function candidate(
+  samples: readonly CalibrationSample[],
+  unchanged: readonly CalibrationSample[],
+  t: number,
+  v: number,
+): Candidate {
   const judged = samples.map(({ rules }) => rules[t]![v]!);
   const sum = (of: (rule: JudgedRule) => number) => judged.reduce((n, rule) => n + of(rule), 0);
   const of = samples.reduce((n, { reference }) => n + reference, 0);
@@ -60,19 +71,21 @@ function candidate(samples: readonly CalibrationSample[], t: number, v: number):
     found,
     falseLesions,
     judged,
+    elsewhere: unchanged.reduce((n, { rules }) => n + rules[t]![v]!.lesions.length, 0),
   };
 }
 
 /** (1 + β²) P S / (β² P + S) of all patients' lesions together: β > 1 asks for sensitivity. */
-function fScore({ found, falseLesions, judged }: Candidate, beta: number): number {
-  const predicted = judged.reduce((n, { lesions }) => n + lesions.length, 0);
+function fScore({ found, falseLesions, judged, elsewhere }: Candidate, beta: number): number {
+  const predicted = judged.reduce((n, { lesions }) => n + lesions.length, elsewhere);
   if (predicted === 0 || found.of === 0) return 0;
-  const [precision, sensitivity] = [1 - falseLesions / predicted, found.right / found.of];
+  const precision = 1 - (falseLesions + elsewhere) / predicted;
+  const sensitivity = found.right / found.of;
   const weighted = beta * beta * precision + sensitivity;
   return weighted > 0 ? ((1 + beta * beta) * precision * sensitivity) / weighted : 0;
 }
 
-function withLesions({ judged, ...point }: Candidate): OperatingPoint {
+function withLesions({ judged, elsewhere, ...point }: Candidate): OperatingPoint {
   const lesion = fitLesions(judged.flatMap(({ lesions }) => lesions));
   return lesion ? { ...point, lesion } : point;
 }

@@ -92,16 +92,36 @@ async function samplesOf(
 /**
  * Calibrates a weights file by maps of networks that did not train on their patients, such as those of
  * a cross-validation with the same recipe. The thresholds of the file are tuned on them too.
- * @param pairs truth and probability map of each patient, on one grid
- * @param allowed for each patient the mask of where lesions may lie; empty: everywhere
+ * @param changed the patients, one of them with a lesion
+ * @param unchanged pairs without change: their false lesions count in the choice of operating points
  */
 export async function calibrateByMaps(
   path: string,
-  pairs: readonly MaskPair[],
-  allowed: ReadonlyMap<string, string>,
+  changed: MapsOfPatients,
+  unchanged: MapsOfPatients | undefined,
   observer: Pick<Observer, "note">,
 ): Promise<Calibrated> {
   weightsOf(readSafetensors(path), path);
+  const samples = await samplesOfMaps(changed, observer);
+  const without = unchanged ? await samplesOfMaps(unchanged, observer) : [];
+  const odd = without.findIndex(({ reference }) => reference > 0);
+  if (odd >= 0) {
+    const { reference } = unchanged!.pairs[odd]!;
+    throw new UserError(`${reference}: has a lesion; expected pairs without change`);
+  }
+  return stored([path], samples, true, without);
+}
+
+/** Truth and probability map of each patient, on one grid, and where its lesions may lie: else everywhere. */
+export interface MapsOfPatients {
+  readonly pairs: readonly MaskPair[];
+  readonly allowed: ReadonlyMap<string, string>;
+}
+
+async function samplesOfMaps(
+  { pairs, allowed }: MapsOfPatients,
+  observer: Pick<Observer, "note">,
+): Promise<CalibrationSample[]> {
   const samples: CalibrationSample[] = [];
   for (const { patient, reference, prediction } of pairs) {
     const [truth, map] = [await readMask(reference), await readProbability(prediction)];
@@ -116,7 +136,7 @@ export async function calibrateByMaps(
     samples.push(calibrationSample(map, truth, place));
     observer.note(`${patient}: ${samples.length} of ${pairs.length}`);
   }
-  return stored([path], samples, true);
+  return samples;
 }
 
 /** Writes it into the metadata of the files; the tensors stay. */
@@ -124,8 +144,9 @@ function stored(
   paths: readonly string[],
   samples: readonly CalibrationSample[],
   isDecided: boolean,
+  unchanged: readonly CalibrationSample[] = [],
 ): Calibrated {
-  const calibration = fitCalibration(samples);
+  const calibration = fitCalibration(samples, unchanged);
   const decision = isDecided ? decisionMetadata(samples.map(({ sweep }) => sweep)) : {};
   const further = { ...decision, ...calibrationMetadata(calibration) };
   const files = paths.map((path) => {
