@@ -2,8 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { countsOf, failuresOf, notesOf, ordered, secondsLeft } from "./runner/plan";
+import { countsOf, notesOf, ordered, secondsLeft } from "./runner/plan";
 import recorded from "./runner/seconds.json";
+import { failuresOf, summaryOf } from "./runner/summary";
 
 const ROOT = join(import.meta.dir, "..");
 const seconds = { a: 60, b: 10, c: 30 };
@@ -57,6 +58,22 @@ test("a failure is told with what led to it and without the tests before it", ()
   expect(failuresOf(output)).toEqual(["error: 1 is not 2\n(fail) b [2ms]"]);
   const long = `${"line\n".repeat(100)}(fail) c\n(fail) d\n`;
   expect(failuresOf(long).map((failure) => failure.split("\n").length)).toEqual([40, 1]);
+});
+
+test("the summary: the slowest first, what failed, the counts last", () => {
+  const ended = (file: string, seconds: number, fail: number, output: string) => ({
+    ...{ file, seconds, output, processor: seconds, ok: fail === 0 },
+    counts: { pass: 2, fail, skip: 1 },
+  });
+  const files = [
+    ended("a", 3, 0, "(pass) x"),
+    ended("b", 70, 1, "error\n(fail) y"),
+    ended("c", 5, 1, "Segmentation fault"),
+  ];
+  expect(summaryOf(files)).toEqual([
+    ...["slowest: b 70 s, c 5 s, a 3 s", "failed: b", "error\n(fail) y"],
+    ...["failed: c", "Segmentation fault", " 6 pass", " 2 fail", " 3 skip"],
+  ]);
 });
 
 test("arguments go to bun test, and its exit code comes back", async () => {

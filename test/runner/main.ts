@@ -8,16 +8,9 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Glob } from "bun";
 import { duration } from "../../src/terminal/progress";
-import {
-  type Counts,
-  countsOf,
-  failuresOf,
-  notesOf,
-  ordered,
-  type Recorded,
-  secondsLeft,
-} from "./plan";
+import { countsOf, notesOf, ordered, type Recorded, secondsLeft } from "./plan";
 import { Status } from "./status";
+import { type Ended, summaryOf } from "./summary";
 
 const ROOT = join(import.meta.dir, "../..");
 const RECORD = join(import.meta.dir, "seconds.json");
@@ -25,17 +18,6 @@ const RECORD = join(import.meta.dir, "seconds.json");
 const BUN_TEST = [process.execPath, "test", "--no-orphans", "--timeout", "600000"];
 /** More at a time would take memory rather than save time. */
 const MOST_PROCESSES = 4;
-
-/** How one file ended. */
-interface Ended {
-  readonly file: string;
-  readonly counts: Counts;
-  readonly output: string;
-  readonly seconds: number;
-  /** Seconds of all processors that it took, with the processes that it started and waited for. */
-  readonly processor: number;
-  readonly ok: boolean;
-}
 
 const [first, ...rest] = process.argv.slice(2);
 const isLong = first === "--long";
@@ -110,36 +92,14 @@ async function runAll(): Promise<number> {
   await Promise.all(Array.from({ length: processes }, work));
   status.stop();
   if (isRecording) await record(recorded, ended);
-  return summarise(ended);
+  for (const line of summaryOf(ended)) console.log(line);
+  return ended.every(({ ok }) => ok) ? 0 : 1;
 }
 
 function lineOf({ file, counts, seconds }: Ended): string {
   const { pass, fail, skip } = counts;
   const words = [`${pass} pass`, fail > 0 && `${fail} fail`, skip > 0 && `${skip} skip`];
   return `${file.padEnd(38)} ${words.filter(Boolean).join(", ")}, ${duration(seconds)}`;
-}
-
-/** Files whose times are told at the end. */
-const SLOWEST = 10;
-
-/** The slowest files, each failure once more, and the counts of all files, one a line and last, as Bun
- * ends with them. */
-function summarise(ended: readonly Ended[]): number {
-  const failed = ended.filter(({ ok }) => !ok);
-  const slowest = ended.toSorted((a, b) => b.seconds - a.seconds).slice(0, SLOWEST);
-  const times = slowest.map(({ file, seconds }) => `${file} ${duration(seconds)}`);
-  console.log(`slowest: ${times.join(", ")}`);
-  for (const { file, output } of failed) {
-    const failures = failuresOf(output);
-    console.log(`failed: ${file}`);
-    for (const failure of failures.length > 0 ? failures : [output.slice(-4000)]) {
-      console.log(failure);
-    }
-  }
-  for (const word of ["pass", "fail", "skip"] as const) {
-    console.log(` ${ended.reduce((sum, { counts }) => sum + counts[word], 0)} ${word}`);
-  }
-  return failed.length > 0 ? 1 : 0;
 }
 
 /** Keeps the processor seconds of these files, and those of the ones that did not run. */

@@ -56,7 +56,7 @@ export interface Counts {
   readonly skip: number;
 }
 
-const COLOURS = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
+export const COLOURS = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
 
 /** The counts at the end of what `bun test` printed; all 0 where it did not come to its end. */
 export function countsOf(output: string): Counts {
@@ -76,22 +76,4 @@ export function countsOf(output: string): Counts {
 export function notesOf(output: string): string[] {
   const lines = output.replace(COLOURS, "").split("\n");
   return lines.filter((line) => /^(ops are )?not tested on /.test(line));
-}
-
-/** Lines of one failure that are printed again at the end. */
-const MOST_LINES = 40;
-
-/** Each failure in what `bun test` printed: the error and what led to it, and last the test's name. */
-export function failuresOf(output: string): string[] {
-  const lines = output.replace(COLOURS, "").split("\n");
-  const failures: string[] = [];
-  let start = 0;
-  lines.forEach((line, at) => {
-    if (!/^\((pass|fail|skip|todo)\) /.test(line)) return;
-    if (line.startsWith("(fail)")) {
-      failures.push(lines.slice(Math.max(start, at + 1 - MOST_LINES), at + 1).join("\n"));
-    }
-    start = at + 1;
-  });
-  return failures;
 }
