@@ -57,6 +57,9 @@ interface Score {
 interface Scored extends Score {
   readonly index: number;
   readonly scan: string;
+  /** Why the pair is not fit for the question, and how many times as much tissues differ at visit 2. */
+  readonly reservations: readonly string[];
+  readonly contrast?: number;
   /** Of the rules that were given, in their order. */
   readonly byRule: readonly Score[];
 }
@@ -108,10 +111,13 @@ await runMain(async () => {
     const found = row.lesions.filter((lesion) => lesion.found).length;
     say(
       `pair ${index} ${row.scan}: ${found} of ${row.lesions.length} found, ${row.falseLesions} false, ` +
-        `any new lesion: ${row.answer ? "yes" : "no"}`,
+        `any new lesion: ${row.answer ? "yes" : "no"}, contrast ${row.contrast?.toFixed(2)}` +
+        `${row.reservations.length > 0 ? `, not fit: ${row.reservations.join("; ")}` : ""}`,
     );
   }
   printSummary(all);
+  const unfit = all.filter(({ reservations }) => reservations.length > 0).map(({ index }) => index);
+  if (unfit.length > 0) printResult(`told as not fit for the question: pairs ${unfit.join(", ")}`);
   for (const [k, { threshold, minLesionVolume }] of options.rules.entries()) {
     printResult(`\nat ${threshold} and above ${minLesionVolume} mm³`);
     printSummary(all.map(({ byRule }) => byRule[k]!));
@@ -125,14 +131,14 @@ async function scoreOf(
   pair: GeneratedPair,
   { rules, keep }: Pick<Options, "rules" | "keep">,
   name: string,
-): Promise<Score & Pick<Scored, "byRule">> {
+): Promise<Omit<Scored, "index" | "scan">> {
   const folder = mkdtempSync(join(tmpdir(), "voxgrad-left-out-"));
   const [t1, t2] = [join(folder, "visit1.nii"), join(folder, "visit2.nii")];
   try {
     await writeVolume(t1, pair.visit1);
     await writeVolume(t2, pair.visit2);
     const read = await readRequest({ ...predictor.request, t1, t2 }, NOTES);
-    const { findings, map, allowed } = await predictRead(predictor, read, NOTES);
+    const { findings, map, allowed, quality } = await predictRead(predictor, read, NOTES);
     if (keep !== undefined) {
       const into = (part: string) => {
         mkdirSync(join(keep, part), { recursive: true });
@@ -145,7 +151,8 @@ async function scoreOf(
       if (allowed) await writeMask(into("allowed"), allowed);
     }
     const byRule = rules.map((given) => scored(pair, findingsOf(map, {}, { given, allowed })));
-    return { ...scored(pair, findings), byRule };
+    const { reservations, drift } = quality;
+    return { ...scored(pair, findings), reservations, contrast: drift.contrast, byRule };
   } finally {
     rmSync(folder, { recursive: true });
   }
