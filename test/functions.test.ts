@@ -164,8 +164,9 @@ test("predict gives the answer of the files and tells the observer; in memory it
   const observer = new Record();
   const files = { t1, t2, models, precision: "f32", threshold: 0.25, ...tuning } as const;
   const answer = await predictFiles(files, async () => device, observer);
-  expect(observer.events.slice(0, 5)).toEqual([
-    ...["reading images", "opening the adapter", "tuning", "registration", "predicting begins"],
+  expect(observer.events.slice(0, 6)).toEqual([
+    ...["reading images", "opening the adapter", "tuning", "registration"],
+    ...["where lesions may lie", "predicting begins"],
   ]);
   expect(observer.events.slice(-2)).toEqual(["lesions", "predicting ends"]);
   expect(observer.windows.at(-1)![0]).toBe(observer.windows.at(-1)![1]);
