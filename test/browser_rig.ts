@@ -92,7 +92,11 @@ export async function openBrowser(flags: readonly string[] = []): Promise<TestBr
 }
 
 /** Waits until an expression is true in the page. The page's own security policy forbids the browser's way. */
-export async function until(page: TestPage, expression: string, seconds = 30): Promise<void> {
+export async function until(
+  page: Pick<TestPage, "evaluate">,
+  expression: string,
+  seconds = 30,
+): Promise<void> {
   const end = performance.now() + 1000 * seconds;
   while (!(await page.evaluate<boolean>(`Boolean(${expression})`))) {
     if (performance.now() > end) throw new Error(`not within ${seconds} s: ${expression}`);

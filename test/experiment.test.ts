@@ -109,7 +109,8 @@ describe("results", () => {
 describe("the command", () => {
   const data = join(folder, "data");
   const out = join(folder, "out");
-  const settings = "{ filters: '8,8,8', patch: 16, stride: 12, spacing: 2, pool: 4, batch: 2 }";
+  const settings =
+    "{ filters: '8,8,8', patch: 16, stride: 12, spacing: 2, pool: 4, batch: 2, tune: 'off' }";
   const text = [
     "title: Tiny",
     "question: Does it run?",

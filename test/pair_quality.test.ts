@@ -118,15 +118,22 @@ test("a gain is drift of brightness alone, a stretch of the values drift of cont
   expect(gain.drift.brightness).toBeCloseTo(1.3, 2);
   expect(gain.drift.contrast).toBeCloseTo(1, 2);
   expect(gain.reservations).toEqual([]);
-  const middle = bright;
-  const flat = await qualityBetween(
-    image,
-    map((v) => (v > 0.6 * middle ? middle + 0.4 * (v - middle) : v)),
+  const stretched = (by: number) => map((v) => (v > 0.6 * bright ? bright + by * (v - bright) : v));
+  const told = async (one: Volume, two: Volume) => {
+    const { drift, reservations } = await qualityBetween(one, two);
+    return { contrast: drift.contrast!, text: reservations.find((t) => t.startsWith("tissues")) };
+  };
+  const flat = await told(image, stretched(0.4));
+  expect(flat.contrast).toBeLessThan(0.5);
+  expect(flat.text).toMatch(/^tissues differ 0\.\d\d times .*: what is new may not stand out$/);
+  const steep = await told(stretched(0.6), image);
+  expect(steep.contrast).toBeWithin(1.5, 1.9);
+  expect(steep.text).toMatch(
+    /^tissues differ 1\.\d\d times .*: what was there before may look new$/,
   );
-  expect(flat.drift.contrast).toBeLessThan(0.5);
-  expect(flat.reservations).toContainEqual(
-    expect.stringMatching(/^tissues differ 0\.\d times as much/),
-  );
+  const little = await told(stretched(0.75), image);
+  expect(little.contrast).toBeWithin(1.2, 1.5);
+  expect(little.text).toBeUndefined();
 });
 
 test("half of the head, thick slices, another person: each is said in a sentence", async () => {

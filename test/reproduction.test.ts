@@ -1,4 +1,4 @@
-/** A reproduction for people who get bug reports: its page in Chromium, and the texts for trackers. */
+/** A reproduction for people who get bug reports: its page in Chromium and Firefox, and the texts for trackers. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,6 +13,7 @@ import { Column } from "../src/portability/runner";
 import { writeFolder } from "../src/portability/standalone";
 import { trackerReports } from "../src/portability/tracker_reports";
 import { openBrowser, until, WITH_WEBGPU } from "./browser_rig";
+import { openFirefox } from "./firefox_rig";
 
 const WORKER = join(import.meta.dir, "..", "src", "portability", "worker.ts");
 const ID = "groupNorm.backward/c4g2_odd@20";
@@ -21,7 +22,8 @@ const DEFECT = DEFECTS.find(({ kernel }) => kernel === "group_norm_dx")!;
 const { adapters } = await bun.adapters();
 const adapter = adapters.find(({ kind }) => kind === "lavapipe") ?? adapters[0]!;
 const column = new Column(bun, adapter, { worker: WORKER, timeout: 120 });
-const browser = await openBrowser(WITH_WEBGPU);
+const chromium = await openBrowser(WITH_WEBGPU);
+const firefox = await openFirefox();
 const folder = mkdtempSync(join(tmpdir(), "voxgrad-reproduction-"));
 
 let right: Dissection;
@@ -34,7 +36,9 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await column.stop();
-  if (typeof browser !== "string") await browser.close();
+  for (const browser of [chromium, firefox]) {
+    if (typeof browser !== "string") await browser.close();
+  }
   rmSync(folder, { recursive: true });
 });
 
@@ -48,13 +52,17 @@ async function finding(planted: boolean) {
   return { ...one, summary, examples: fault?.examples, wrongRuns: [1, 1] as const };
 }
 
-const chromium = typeof browser === "string" ? `without Chromium: ${browser}` : "in Chromium";
+const BROWSERS = [
+  ["Chromium", chromium, /^browser: Mozilla.*Chrom.*\nadapter: .*swiftshader/i],
+  ["Firefox", firefox, /^browser: Mozilla.*Firefox/],
+] as const;
 
-describe(`the page of a reproduction, ${chromium}`, () => {
+describe.each(BROWSERS)("the page of a reproduction, in %s", (name, browser, facts) => {
+  const why = typeof browser === "string" ? ` (${name}: ${browser})` : "";
   test.skipIf(typeof browser === "string").each([
     ["FAILED", true],
     ["PASSED", false],
-  ] as const)("from disk it says %s", async (verdict, planted) => {
+  ] as const)(`from disk it says %s${why}`, async (verdict, planted) => {
     if (typeof browser === "string") return;
     const found = await finding(planted);
     writeFolder(folder, ID, column, found);
@@ -64,13 +72,15 @@ describe(`the page of a reproduction, ${chromium}`, () => {
     const { href } = pathToFileURL(join(folder, "reproduce.html"));
     await page.goto(href);
     await until(page, "/PASSED|FAILED/.test(document.title)", 120);
-    const text = (await page.textContent("#output")) ?? "";
+    const textOf = (selector: string) =>
+      page.evaluate<string>(`document.querySelector("${selector}").textContent`);
+    const text = await textOf("#output");
     expect(text).toContain(`${verdict}: the results are ${planted ? "wrong" : "right"}`);
-    expect(text).toMatch(/^browser: Mozilla.*Chrom.*\nadapter: .*swiftshader/i);
+    expect(text).toMatch(facts);
     if (planted)
       expect(text).toMatch(/dx: \d+ of \d+ elements are wrong\n {2}\[\d+\] is .*, should be/);
     expect(asked).toEqual([href]);
-    expect(await page.textContent("h1")).toBe(`group_norm_dx: ${found.summary}`);
+    expect(await textOf("h1")).toBe(`group_norm_dx: ${found.summary}`);
   });
 });
 

@@ -1,4 +1,3 @@
-import { withTuneOptions } from "../choose/tune_options";
 import { UserError } from "../core/errors";
 import type { Ranks } from "../mpi/ranks";
 import { exitCodeOf } from "../platform/interruption";
@@ -26,7 +25,6 @@ import { checkRunPaths, newConfig, resumedConfig, type TrainFlags } from "./trai
 
 const program = makeCommand("train", "Trains the 3D U-Net on pairs of FLAIR scans.");
 withTrainOptions(program);
-withTuneOptions(program);
 program.addOption(AFTER_LOSS);
 program.parse();
 const given = program.opts<TrainFlags>();

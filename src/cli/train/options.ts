@@ -1,5 +1,6 @@
 /** The options of `bun run train`: of a run, and every setting as src/settings declares it. */
 import { type Command, Option } from "commander";
+import { withTuneOptions } from "../../choose/tune_options";
 import { SETTING_NAMES, SETTINGS, type SettingName } from "../../settings/config";
 import { START_PARTS, type StartParts } from "../../settings/lineage";
 import { DEFAULT_PRESET, presetsFor, sharedDefault } from "../../settings/presets";
@@ -80,4 +81,5 @@ export function withTrainOptions(command: Command): void {
   withRunOptions(command);
   for (const name of SETTING_NAMES) withSetting(command, name);
   command.option(...ADAPTER_OPTION);
+  withTuneOptions(command);
 }
