@@ -12,8 +12,8 @@ export const MOST_SLICE_MM = 4.5;
 export const MOST_NOISE = 0.12;
 /** In FLAIR fluid is much darker than the brain: below, the image is of another contrast. */
 export const LEAST_CONTRAST = 0.2;
-/** Tissues may differ so many times as much at one visit as at the other: a real pair of two scanners has 1.4. */
-export const MOST_DRIFT = 1.5;
+/** Tissues may differ so many times as much at one visit as at the other. */
+export const MOST_DRIFT = 2;
 
 const ORDINALS = ["first", "second"] as const;
 const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
