@@ -1,6 +1,6 @@
-# The steps that made flair-new-lesions 0.3 and flair-synthetic 0.3, on two processor cores (llvmpipe, Mesa 25.0.7), in an
+# The steps that made flair-new-lesions 0.4 and flair-synthetic 0.4, on two processor cores (llvmpipe, Mesa 25.0.7), in an
 # hour. DATA is a folder with the scans that MODEL_CARD.md names. Stage 1 ran at commit d4a97c7, stages 2 and 3 at 9c303ea:
-# other commits may draw other pairs from the same seeds. Their tensors were version 0.2; 0.3 is another calibration.
+# other commits may draw other pairs from the same seeds. Their tensors were version 0.2; 0.3 and 0.4 are other calibrations.
 
 # CS: the cross-sectional patients 07, 19, 26 under the names cs07, cs19, cs26 (cs19 is another person than patient 19).
 # REAL: the longitudinal patients 01, 03, 19.
@@ -27,11 +27,14 @@ bun run train --data ALL --val val_synthetic --generate DATA/singles,CS,DATA/lju
 # Maps of the left-out patients, in both directions of time, by the mean of their own stage 3 (seed 2, from flair-synthetic)
 # and of stage 2, and where lesions may lie:
 # bun run predict -t1 A -t2 B --register off --weights fold01/last.safetensors,run2/last.safetensors --probability … --allowed …
-# MAPS, ALLOWED and REFS: six maps and masks, patient01, patient01swapped, …
+# MAPS, ALLOWED and REFS: six maps and masks, patient01, patient01swapped, … NOCHANGE: pairs without change of each left-out
+# patient's scans by the same weights (the eleven that MODEL_CARD.md names):
+# bun bench/left_out.ts SCANS01 --weights fold01/last.safetensors,run2/last.safetensors --pairs 0 --unchanged 7 --seed 21 \
+#   --masks DATA/lesion_masks_mni --keep NOCHANGE
 for weights in final/last.safetensors run2/last.safetensors; do
-  bun run weights calibrate $weights --maps MAPS --references REFS --allowed ALLOWED
+  bun run weights calibrate $weights --maps MAPS --references REFS --allowed ALLOWED --unchanged NOCHANGE
 done
-bun run weights export run2/last.safetensors --name flair-synthetic --release 0.3 --licence "CC BY 4.0" \
+bun run weights export run2/last.safetensors --name flair-synthetic --release 0.4 --licence "CC BY 4.0" \
   --trained-on "pairs generated of 6 single scans and of phantoms; no real change" --recipe recipe.sh
-bun run weights export final/last.safetensors --name flair-new-lesions --release 0.3 --licence "CC BY 4.0" \
+bun run weights export final/last.safetensors --name flair-new-lesions --release 0.4 --licence "CC BY 4.0" \
   --trained-on "3 real pairs in both directions, and pairs generated of 12 scans" --with flair-synthetic --recipe recipe.sh
