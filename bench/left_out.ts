@@ -28,7 +28,7 @@ import { keptBackground } from "../src/synthesis/kept_background";
 import { findMasks, findSources, shapesOfMasks } from "../src/synthesis/sources";
 import { makeCommand, say } from "../src/terminal/command";
 import { runMain } from "../src/terminal/main";
-import { numberOption, pathsOption } from "../src/terminal/options";
+import { countOrNoneOption, numberOption, pathsOption } from "../src/terminal/options";
 import { printResult } from "../src/terminal/result";
 import { table } from "../src/terminal/text_table";
 
@@ -70,8 +70,8 @@ const program = makeCommand(
 )
   .argument("<scans>", "folder of scans, as of synthesise")
   .option("-w, --weights <files>", "as of predict", pathsOption)
-  .option("--pairs <n>", "pairs with new lesions", numberOption, 15)
-  .option("--unchanged <n>", "pairs without", numberOption, 15)
+  .option("--pairs <n>", "pairs with new lesions", countOrNoneOption, 15)
+  .option("--unchanged <n>", "pairs without", countOrNoneOption, 15)
   .option("--masks <dir>", "lesion masks, as of synthesise")
   .option("--seed <n>", "of the generator", numberOption, 9)
   .option("--rules <list>", "further rules, as 0.5:3,0.6:12", rulesOption, [])

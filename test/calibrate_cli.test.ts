@@ -80,7 +80,7 @@ test("by maps: the calibration and the thresholds are those of the maps", async 
   await allow("p04", 1);
   await succeed("weights", "calibrate", file, ...within);
   expect(stored(file)!.points!.default.found).toEqual({ right: 2, of: 3 });
-  // Pairs without change: marked in every place, at the probability of the lesions.
+  // A pair without change, marked where p01 has its lesion.
   const unchanged = join(folder, "unchanged");
   for (const part of ["maps", "references", "allowed"]) {
     mkdirSync(join(unchanged, part), { recursive: true });

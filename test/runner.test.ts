@@ -56,6 +56,7 @@ test("a failure is told with what led to it and without the tests before it", ()
   const output =
     "of the pass\n(pass) a [1ms]\nerror: 1 is not 2\n\x1b[31m(fail)\x1b[0m b [2ms]\nend\n";
   expect(failuresOf(output)).toEqual(["error: 1 is not 2\n(fail) b [2ms]"]);
+  expect(failuresOf(`${output}\n1 test failed:\n(fail) b [2ms]\n`)).toEqual(failuresOf(output));
   const long = `${"line\n".repeat(100)}(fail) c\n(fail) d\n`;
   expect(failuresOf(long).map((failure) => failure.split("\n").length)).toEqual([40, 1]);
 });

@@ -138,15 +138,10 @@ async function calibrate(weights: string, options: CalibrateOptions): Promise<vo
       say(device.describe());
       done = await calibrateRun(weights, device, data, observer, observer.signal);
     } else {
-      const changed = await mapsOf({ maps, references, allowed, referenceName, option: "--maps" });
-      const folder = (name: string) => join(unchanged!, name);
+      const truth = { root: references, fileName: referenceName, option: "--reference-name" };
+      const changed = await mapsOf(truth, maps, "--maps", allowed);
       const without =
-        unchanged === undefined
-          ? undefined
-          : await mapsOf({
-              ...{ maps: folder("maps"), references: folder("references") },
-              ...{ allowed: allowed && folder("allowed"), referenceName, option: "--unchanged" },
-            });
+        unchanged === undefined ? undefined : await unchangedOf(unchanged, truth, allowed);
       done = await calibrateByMaps(weights, changed, without, observer);
     }
     printResult(calibrationText(done.calibration).join("\n"));
@@ -154,20 +149,22 @@ async function calibrate(weights: string, options: CalibrateOptions): Promise<vo
   });
 }
 
-async function mapsOf({
-  maps,
-  references,
-  allowed,
-  referenceName,
-  option,
-}: {
-  readonly maps: string;
-  readonly references: string;
-  readonly allowed?: string;
-  readonly referenceName: string;
-  readonly option: string;
-}): Promise<MapsOfPatients> {
-  const truth = { root: references, fileName: referenceName, option: "--reference-name" };
+/** As `bench/left_out.ts --keep` writes them; their places count where those of the patients do. */
+function unchangedOf(
+  root: string,
+  truth: MaskFolder,
+  allowed: string | undefined,
+): Promise<MapsOfPatients> {
+  const own = { ...truth, root: join(root, "references") };
+  return mapsOf(own, join(root, "maps"), "--unchanged", allowed && join(root, "allowed"));
+}
+
+async function mapsOf(
+  truth: MaskFolder,
+  maps: string,
+  option: string,
+  allowed: string | undefined,
+): Promise<MapsOfPatients> {
   const { pairs } = await pairMasks(truth, { root: maps, fileName: "probability", option });
   return { pairs, allowed: await placesOf(truth, allowed, pairs) };
 }

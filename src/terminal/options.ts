@@ -59,14 +59,18 @@ export function nonNegativeOption(text: string): number {
   throw new InvalidArgumentError("expected a number of at least 0.");
 }
 
+const wholeOption =
+  (least: number) =>
+  (text: string): number => {
+    const value = numberOption(text);
+    if (Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`expected a whole number of at least ${least}.`);
+  };
+
 /** A whole number of at least 1. */
-export function countOption(text: string): number {
-  const value = numberOption(text);
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new InvalidArgumentError("expected a whole number of at least 1.");
-  }
-  return value;
-}
+export const countOption = wholeOption(1);
+/** A whole number of at least 0. */
+export const countOrNoneOption = wholeOption(0);
 
 /** An option that may be given several times: all of its values. */
 export function repeatedOption(value: string, before: string[]): string[] {

@@ -36,9 +36,13 @@ export function summaryOf(ended: readonly Ended[]): string[] {
 /** Lines of one failure that are printed again at the end. */
 const MOST_LINES = 40;
 
+/** Before the list of names with which Bun ends where many tests ran. */
+const NAMES_AGAIN = /^\d+ tests? failed:$/m;
+
 /** Each failure in what `bun test` printed: the error and what led to it, and last the test's name. */
 export function failuresOf(output: string): string[] {
-  const lines = output.replace(COLOURS, "").split("\n");
+  const [told = ""] = output.replace(COLOURS, "").split(NAMES_AGAIN);
+  const lines = told.split("\n");
   const failures: string[] = [];
   let start = 0;
   lines.forEach((line, at) => {
