@@ -34,7 +34,7 @@ fn lesion(root: u32, fp: f32) -> vec2f {
   return vec2f(2.0 * inside + EPSILON, fp + max(f32(atomicLoad(&parts[at + 3u])) - inside, 0.0));
 }
 
-// total = Σ own over the lanes, in their order.
+// total = Σ own over the lanes, in their order. The last total may be read until this is called again.
 fn add_up(own: vec4f, lane: u32) {
   partial[lane] = own;
   workgroupBarrier();
@@ -87,7 +87,6 @@ fn main(
   storageBarrier();
   add_up(own, lane);
   let fp = total.x;
-  workgroupBarrier();
   own = vec4f(0.0);
   for (var i = lane; i < args.S; i += WG) {
     if (roots[base + i] == i) {

@@ -21,9 +21,10 @@ export interface Outcome {
 
 /**
  * Another way to run a case of a row: with the sizes of work that a GPU is given, with every grid in two
- * rows of workgroups, or with so many workgroups that one row cannot hold them.
+ * rows of workgroups, with workgroups and invocations numbered from the other end (and a GPU's sizes), or
+ * with so many workgroups that one row cannot hold them.
  */
-export type Way = "as_on_gpu" | "two_rows" | "many_groups";
+export type Way = "as_on_gpu" | "two_rows" | "shuffled" | "many_groups";
 
 export interface PortabilityCase {
   /** Its line in the report: `conv3d_dw/subgroup`, say. */

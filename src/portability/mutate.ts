@@ -79,9 +79,13 @@ export async function main(args: string[]): Promise<void> {
   const verdicts = await tryAll(named, defects, options);
   for (const line of tableLines(verdicts)) printResult(line);
   const count = verdicts.filter(({ notice }) => notice).length;
+  const launched = verdicts.filter(({ tried }) => tried > 0).length;
   const where = named.map(({ name }) => name).join(", then ");
-  printResult(`${count} of ${verdicts.length} defects noticed on ${where}`);
-  if (count < defects.length) process.exitCode = 1;
+  printResult(`${count} of ${launched} defects noticed on ${where}`);
+  if (launched < verdicts.length) {
+    printResult(`${verdicts.length - launched} not planted: no case launches their shaders there`);
+  }
+  if (count < launched || verdicts.length < defects.length) process.exitCode = 1;
 }
 
 /** The file of a shader, which lies in the folder of its family. */
@@ -146,7 +150,8 @@ async function tryOne(
     const list = await column.ask({ do: "list", seed: SEED, short: !all, patterns, kernel });
     if (!("listed" in list)) throw new Error("the worker did not list its cases");
     if (list.listed.length === 0) say(`${kernel}: no case launches it on ${name}`);
-    const found = await searchNotice(column, list.listed, defect);
+    const first = defect.kind === "barrier" ? "shuffled" : undefined;
+    const found = await searchNotice(column, list.listed, defect, first);
     tried += found.tried;
     for (const line of found.doubtful) note(`${kernel}: does not count on ${name}: ${line}`);
     if (found.notice) return { defect, notice: { ...found.notice, column: name }, tried };
@@ -157,9 +162,8 @@ async function tryOne(
 function tableLines(verdicts: readonly Verdict[]): string[] {
   const rows = verdicts.map(({ defect, notice, tried }) => {
     const { kind, kernel, what } = defect;
-    const by = notice
-      ? `\`${notice.id}\` | ${notice.how} | ${notice.column}`
-      : `**none of ${tried}** | | `;
+    const none = tried > 0 ? `**none of ${tried}** | | ` : "not planted | | ";
+    const by = notice ? `\`${notice.id}\` | ${notice.how} | ${notice.column}` : none;
     return `| ${kind} | \`${kernel}\` | ${what} | ${by} |`;
   });
   const head = ["| kind | shader | defect | noticed by | how | on |", "|---|---|---|---|---|---|"];

@@ -2,6 +2,7 @@
  * The search for a case that notices a planted defect. It depends on the defect alone: a case counts only
  * where it passes without the defect, and one that ends by the clock says nothing.
  */
+import type { Way } from "./case";
 import type { ListedCase, Reply, Request } from "./messages";
 import type { Mutant } from "./mutants/defect";
 import { WorkerLost } from "./runner";
@@ -28,15 +29,22 @@ export interface Search {
 /** Between the places at which rows begin. */
 const PLACES = 11;
 
-/** Runs the cases with the defect until one notices it, or to the last. */
+/**
+ * Runs the cases with the defect until one notices it, or to the last.
+ * @param first the way of the cases that come before all others
+ */
 export async function searchNotice(
   column: Asked,
   cases: readonly ListedCase[],
   mutant: Mutant,
+  first?: Way,
 ): Promise<Search> {
   const doubtful: string[] = [];
   let tried = 0;
-  for (const c of interleaved(cases)) {
+  const isFirst = ({ id }: ListedCase) => first !== undefined && id.includes(`_${first}@`);
+  const ordered = interleaved(cases);
+  const rest = ordered.filter((c) => !isFirst(c));
+  for (const c of [...ordered.filter(isFirst), ...rest]) {
     tried++;
     const how = await wrongness(column, c, mutant);
     if (how === undefined) continue;

@@ -20,6 +20,7 @@ import { packExpected, stepByStep } from "../dissect";
 import { type Comparison, compare, type Expected } from "../op_checks";
 import { POISON, type Rig, readAll } from "../op_run";
 import type { Dissection } from "../packed";
+import { shuffle } from "../shuffled_grid";
 import { whyNot } from "../support";
 import { asOnGpu, isOtherWork } from "./as_on_gpu";
 import { networkGraph } from "./network";
@@ -30,7 +31,7 @@ interface Subject {
   readonly trial: Trial;
   readonly problem: Problem;
   readonly variant: string;
-  readonly way?: "as_on_gpu";
+  readonly way?: "as_on_gpu" | "shuffled";
 }
 
 const POISONED = new Uint32Array(2 ** 16).fill(POISON);
@@ -44,6 +45,8 @@ const WIDE: readonly Problem[] = [
   { N: 1, D: 5, H: 9, W: 36 },
   { N: 1, D: 5, H: 9, W: 37 },
 ];
+/** The last is for the widest problem alone. */
+const WAYS = [undefined, "as_on_gpu", "shuffled"] as const;
 const SIZES = ["N", "C", "CIN", "COUT", "D", "H", "W"];
 
 export function fusedCases(caps: Capabilities, seed: number): CaseList {
@@ -61,7 +64,18 @@ export function fusedCases(caps: Capabilities, seed: number): CaseList {
       }
     }
   }
+  shortenReversed(cases, caps);
   return { cases, skipped };
+}
+
+/** Of those in reverse, the short form has the first that launches a kernel. */
+function shortenReversed(cases: readonly PortabilityCase[], caps: Capabilities): void {
+  const launched = new Set<string>();
+  for (const c of cases.filter(({ way }) => way === "shuffled")) {
+    const names = (c.outline?.(caps)?.dispatches ?? []).map(({ kernel }) => kernel.name);
+    c.short = names.some((name) => !launched.has(name));
+    for (const name of names) launched.add(name);
+  }
 }
 
 /** Every problem that the network picks a variant for, by the name of the pick. */
@@ -102,7 +116,7 @@ function rowOf(
 ): PortabilityCase[] {
   const able = problems.filter((problem) => fits?.(problem) ?? true);
   return able.flatMap((problem, i) =>
-    ([undefined, "as_on_gpu"] as const).map((way) => {
+    (i === 0 ? WAYS : WAYS.slice(0, 2)).map((way) => {
       const all = { ...subject, problem, variant, way };
       const sizes = Object.entries(problem).filter(([, size]) => size > 0);
       const name = sizes.map(([name, size]) => `${name}${size}`).join("_");
@@ -117,13 +131,14 @@ function rowOf(
   );
 }
 
-/** Undefined where the variant cannot do the problem, or a GPU would be given the same work. */
+/** Undefined where the variant cannot do the problem, or the other way is the same work. */
 function record(caps: Capabilities, subject: Subject) {
   const own = recordWith(caps, { [subject.pick]: subject.variant }, subject);
   if (!own || !subject.way) return own;
-  if (caps.kind === "hardware") return undefined;
+  if (subject.way === "as_on_gpu" && caps.kind === "hardware") return undefined;
   const { caps: gpu, variants } = asOnGpu(own.g);
   const split = recordWith(gpu, variants, subject);
+  if (subject.way === "shuffled") return split && shuffle(split.g) && split;
   return split && isOtherWork(split.g, own.g) ? split : undefined;
 }
 

@@ -12,6 +12,7 @@ import type { Outcome, PortabilityCase } from "../case";
 import { inTwoRows } from "../grid_rows";
 import { compare } from "../op_checks";
 import type { Rig } from "../op_run";
+import { shuffle } from "../shuffled_grid";
 
 const SHAPES: readonly Shape[] = [
   [2, 4, 4, 6, 8],
@@ -19,6 +20,7 @@ const SHAPES: readonly Shape[] = [
   [1, 6, 6, 4, 20],
 ];
 const ATTRS = { groups: 2, eps: 1e-5, relu: true };
+const WAYS = { two_rows: inTwoRows, shuffled: shuffle } as const;
 /** Rounding may choose between two candidates that are as near as this. */
 const NEAR = 1e-5;
 
@@ -32,15 +34,17 @@ export function fusedPoolCases(seed: number): PortabilityCase[] {
     };
   });
   const shape = SHAPES[0]!;
-  const folded = (caps: Capabilities) => {
-    const recorded = record(caps, shape);
-    return inTwoRows(recorded.g) && recorded;
-  };
-  cases.push({
-    ...{ row, name: `${shape.join("x")}_two_rows`, seed, short: true, way: "two_rows" },
-    outline: (caps) => folded(caps)?.g,
-    run: (rig) => run(rig, folded(rig.caps)!, shape, seed),
-  });
+  for (const [way, turn] of Object.entries(WAYS) as [keyof typeof WAYS, typeof inTwoRows][]) {
+    const turned = (caps: Capabilities) => {
+      const recorded = record(caps, shape);
+      return turn(recorded.g) && recorded;
+    };
+    cases.push({
+      ...{ row, name: `${shape.join("x")}_${way}`, seed, short: true, way },
+      outline: (caps) => turned(caps)?.g,
+      run: (rig) => run(rig, turned(rig.caps)!, shape, seed),
+    });
+  }
   return cases;
 }
 

@@ -19,6 +19,7 @@ import { ADAM, STEP_SIZE, stepValues } from "../../train/schedule";
 import type { Outcome, PortabilityCase } from "../case";
 import { compare } from "../op_checks";
 import type { Rig } from "../op_run";
+import { shuffle } from "../shuffled_grid";
 import { BACKWARD, EPSILON, FORWARD, near, outcomeOf, PATCH, unet } from "./network_parts";
 import { slidingWindow } from "./sliding_window";
 
@@ -44,6 +45,8 @@ export function networkCases(seed: number): PortabilityCase[] {
     ...rest,
   });
   const wide = unet(8, 16, 8);
+  // Groups of 12 channels: more than a workgroup merges at a time.
+  const large = unet(24, 8, 8);
   return [
     ...Object.entries(CHOICES).map(([name, variants]) =>
       row(`gradients/${name}`, "8_16_8", {
@@ -56,6 +59,11 @@ export function networkCases(seed: number): PortabilityCase[] {
       ...{ short: true, way: "as_on_gpu" },
       outline: (caps) => stepAsOnGpu(caps, wide)?.g,
       run: (rig) => gradients(rig, stepAsOnGpu(rig.caps, wide)!, wide, seed),
+    }),
+    row("gradients/default", "24_8_8_shuffled", {
+      ...{ short: true, way: "shuffled" },
+      outline: (caps) => stepShuffled(caps, large).g,
+      run: (rig) => gradients(rig, stepShuffled(rig.caps, large), large, seed),
     }),
     row("training", `${STEPS}_steps`, {
       short: true,
@@ -128,6 +136,12 @@ function stepAsOnGpu(caps: Capabilities, config: UNetConfig): Step | undefined {
   const taken = new Map(picks.map(({ op, problem, chosen }) => [problemKey(op, problem), chosen]));
   const choices = (op: string, problem: Problem) => taken.get(problemKey(op, problem));
   return new Step({ ...caps, kind: "hardware" }, config, 3, { choices });
+}
+
+function stepShuffled(caps: Capabilities, config: UNetConfig): Step {
+  const step = stepAsOnGpu(caps, config) ?? new Step(caps, config, 3, {});
+  shuffle(step.g);
+  return step;
 }
 
 /** Start weights of which no norm's scale or shift is 1 or 0. */

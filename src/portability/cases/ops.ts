@@ -13,6 +13,7 @@ import { hasTwoRows, inTwoRows } from "../grid_rows";
 import { judge } from "../op_checks";
 import { OpGraph, type Rig, type Trial, type TrialOptions, trialOf } from "../op_run";
 import { casesBySize, outlineOf, sizeOf } from "../outline";
+import { shuffle } from "../shuffled_grid";
 import { whyNot } from "../support";
 import { asOnGpu, isOtherWork } from "./as_on_gpu";
 import { denormalOutcome } from "./denormals";
@@ -33,10 +34,14 @@ interface Target {
 const MAGNITUDES = { large: 2 ** 40, tiny: 2 ** -40 } as const;
 /** Numbers of the order of 1 become denormal. */
 const DENORMAL = 2 ** -130;
+/** On a GPU; a software driver runs the workgroups of a dispatch in nearly the same order each time. */
 const REPEATS = 50;
-/** Seconds more for all of them: minutes with a kernel for GPUs on SwiftShader. */
+const REPEATS_IN_SOFTWARE = 10;
+/** Seconds more for all of them: a minute with a kernel for GPUs on SwiftShader. */
 const REPEATS_PATIENCE = 600;
 const BACKWARD = ".backward";
+/** Its rows stand for the kernels beside a variant; those of tiles run in reverse in cases/fused.ts. */
+const PLAINEST = "/naive";
 /** Elements of inputs that take seconds in float64. */
 const SMALL = 2 ** 20;
 /** Seconds more for more than 65,535 workgroups. */
@@ -164,9 +169,11 @@ function outlineIn(
   if (!own) return undefined;
   if (way === "two_rows") return inTwoRows(own);
   if (way === "many_groups") return hasTwoRows(own) ? own : undefined;
-  if (way !== "as_on_gpu" || caps.kind === "hardware") return way === "as_on_gpu" ? undefined : own;
+  if (way === undefined) return own;
+  if (way === "as_on_gpu" && caps.kind === "hardware") return undefined;
   const { caps: gpu, variants } = asOnGpu(own);
   const split = outline(reference, c, { ...target, variants }, half, gpu);
+  if (way === "shuffled") return split && shuffle(split);
   return split && isOtherWork(split, own) ? split : undefined;
 }
 
@@ -197,10 +204,11 @@ async function once(rig: Rig, recorded: OpGraph): Promise<Outcome> {
 
 /** The same bits, whatever else the adapter does. */
 async function repeated(rig: Rig, recorded: OpGraph): Promise<Outcome> {
-  const [first, ...others] = await recorded.runs(rig, REPEATS);
+  const times = rig.caps.kind === "hardware" ? REPEATS : REPEATS_IN_SOFTWARE;
+  const [first, ...others] = await recorded.runs(rig, times);
   const verdict = judge(recorded, first!);
   const differing = others.filter((other) => !first!.sameAs(other)).length;
-  const fault = `${differing} of ${REPEATS} runs gave other bits than the first`;
+  const fault = `${differing} of ${times} runs gave other bits than the first`;
   return { ...verdict, faults: differing > 0 ? [...verdict.faults, fault] : verdict.faults };
 }
 
@@ -219,6 +227,7 @@ function rowCases(
 const patienceOf = (way: Way) => (way === "many_groups" ? { patience: CROWDED_PATIENCE } : {});
 
 function kindsOf({ reference, target, half, seed }: Placed): Kind[] {
+  const { row } = target;
   const { scalable, crowded = [], crowdedSlowly = false } = reference;
   const declared = reference.cases.map((c): Kind => ({ c, short: true }));
   const ids = new Set(reference.cases.map((c) => c.id));
@@ -251,10 +260,11 @@ function kindsOf({ reference, target, half, seed }: Placed): Kind[] {
       judge: async (rig: Rig, graph: OpGraph) => denormalOutcome(graph, await graph.run(rig)),
     })),
     ...[...repeats].map((c) => ({
-      ...{ c, name: `${c.id}_${REPEATS}_times`, judge: repeated, patience: REPEATS_PATIENCE },
+      ...{ c, name: `${c.id}_repeated`, judge: repeated, patience: REPEATS_PATIENCE },
     })),
     ...inWay("as_on_gpu", bySize, !(half && isVariant)),
     ...inWay("two_rows", bySize, (!half || target.onlyHalf) && !isTogether),
+    ...inWay("shuffled", bySize, !half && (!isVariant || row.endsWith(PLAINEST))),
     ...inWay("many_groups", half || (isVariant && !isTogether) ? [] : few),
     ...inWay("many_groups", half || isVariant ? [] : many, false),
   ];
@@ -270,9 +280,10 @@ function caseOf(placed: Placed, kind: Kind): PortabilityCase {
     const rounded = roundedBy(reference.op, graph);
     const made = trial(reference, c, { half, seed, rounded, ...options });
     const own = { caps, variants };
-    const how = way === "as_on_gpu" && graph ? asOnGpu(graph) : own;
+    const how = (way === "as_on_gpu" || way === "shuffled") && graph ? asOnGpu(graph) : own;
     const recorded = new OpGraph(made, how.caps, how.variants, wanted);
     if (way === "two_rows") inTwoRows(recorded.graph);
+    if (way === "shuffled") shuffle(recorded.graph);
     return recorded;
   };
   return {

@@ -1,5 +1,5 @@
 /** Defects of the convolutions' shaders. */
-import { BARRIER, type Defect, defect } from "./defect";
+import { type Defect, defect } from "./defect";
 
 export const CONVOLUTIONS: readonly Defect[] = [
   defect(
@@ -81,20 +81,6 @@ export const CONVOLUTIONS: readonly Defect[] = [
     "if (co <= COUT && line < LINES) {",
   ),
   defect(
-    "barrier",
-    "conv3d_blocked",
-    "none between a channel and the next",
-    `      put(half, lane);\n    }\n  ${BARRIER}`,
-    "      put(half, lane);\n    }\n",
-  ),
-  defect(
-    "barrier",
-    "conv3d_blocked_dw",
-    "none between a plane and the next",
-    `    advance();\n  ${BARRIER}`,
-    "    advance();\n",
-  ),
-  defect(
     "tap",
     "conv3d_blocked",
     "the column right of a tile is the one after it",
@@ -135,13 +121,6 @@ export const CONVOLUTIONS: readonly Defect[] = [
     "the last step of the tree is left out",
     "stride > 0u; stride /= 2u",
     "stride > 1u; stride /= 2u",
-  ),
-  defect(
-    "barrier",
-    "conv3d_db",
-    "none in the tree",
-    "    workgroupBarrier();\n    if (lane < stride) {",
-    "    if (lane < stride) {",
   ),
   defect(
     "term",

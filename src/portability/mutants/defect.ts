@@ -42,8 +42,6 @@ export interface Defect extends Mutant {
   readonly what: string;
 }
 
-export const BARRIER = "  workgroupBarrier();\n";
-
 export function defect(
   kind: Defect["kind"],
   kernel: string,

@@ -1,4 +1,5 @@
 /** Every planted defect. */
+import { barrierDefects } from "./barriers";
 import { CONVOLUTIONS } from "./conv3d";
 import type { Defect } from "./defect";
 import { NORMS } from "./norm";
@@ -12,4 +13,5 @@ export const DEFECTS: readonly Defect[] = [
   ...OTHERS,
   ...REGISTRATION,
   ...TRAINING,
+  ...barrierDefects(),
 ];

@@ -1,5 +1,5 @@
 /** Defects of the normalisation's shaders. */
-import { BARRIER, type Defect, defect } from "./defect";
+import { type Defect, defect } from "./defect";
 
 export const NORMS: readonly Defect[] = [
   defect(
@@ -8,13 +8,6 @@ export const NORMS: readonly Defect[] = [
     "ε left out",
     "inverseSqrt(variance + EPS)",
     "inverseSqrt(variance)",
-  ),
-  defect(
-    "barrier",
-    "group_norm_stats",
-    "none before the rows are summed",
-    `  partial[lane] = value;\n${BARRIER}`,
-    "  partial[lane] = value;\n",
   ),
   defect(
     "term",
@@ -57,13 +50,6 @@ export const NORMS: readonly Defect[] = [
     "the parts of the last lane are left out",
     "i < LANES; i++",
     "i + 1u < LANES; i++",
-  ),
-  defect(
-    "barrier",
-    "group_norm_merge",
-    "none before the lanes are merged",
-    "      partial[local] = sum;\n      workgroupBarrier();\n      if (lane == 0u) {",
-    "      partial[local] = sum;\n      if (lane == 0u) {",
   ),
   defect(
     "stride",

@@ -1,5 +1,5 @@
 /** Defects of the other shaders: resizing, rows, losses, mining, volumes, windows. */
-import { BARRIER, type Defect, defect } from "./defect";
+import { type Defect, defect } from "./defect";
 
 export const OTHERS: readonly Defect[] = [
   defect(
@@ -64,25 +64,11 @@ export const OTHERS: readonly Defect[] = [
     "let n = 2.0 * all.x;",
   ),
   defect(
-    "barrier",
-    "patch_sums",
-    "none before the lanes are added up",
-    `  partial_y[lane] = sum_y;\n${BARRIER}`,
-    "  partial_y[lane] = sum_y;\n",
-  ),
-  defect(
     "length",
     "moments",
     "the last element of a piece is left out",
     "let end = min(start + PIECE, args.S);",
     "let end = min(start + PIECE, args.S) - 1u;",
-  ),
-  defect(
-    "barrier",
-    "window_range",
-    "none before the lanes are compared",
-    `  greatest[lane] = high;\n${BARRIER}`,
-    "  greatest[lane] = high;\n",
   ),
   defect(
     "border",

@@ -59,13 +59,6 @@ export const REGISTRATION: readonly Defect[] = [
     "let w = kept;",
   ),
   defect(
-    "barrier",
-    "normal_equations",
-    "none before the lanes are added up",
-    "  workgroupBarrier();\n  let to = position(first, lane);",
-    "  let to = position(first, lane);",
-  ),
-  defect(
     "shift",
     "normal_equations",
     "the next plane of points begins without a step along z",

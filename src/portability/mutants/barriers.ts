@@ -1,0 +1,45 @@
+/** Every barrier of every shader, left out: found in the text, so that a new one has its defect at once. */
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { Glob } from "bun";
+import { type Defect, defect } from "./defect";
+
+const SHADERS = join(import.meta.dir, "..", "..", "..", "shaders");
+const BARRIER = /^\s*(workgroup|storage)Barrier\(\);/;
+
+/** Barriers whose absence no case can tell, by shader and number. */
+const UNTOLD: Readonly<Record<string, number>> = {
+  // For the order in storage alone: the invocations wait at the next barrier, which follows at once.
+  blob_loss: 4,
+  // Without it the search for a root goes round for ever, and a case that takes too long tells nothing.
+  components: 1,
+};
+
+export function barrierDefects(): Defect[] {
+  const paths = [...new Glob("**/*.wgsl").scanSync({ cwd: SHADERS, absolute: true })].sort();
+  return paths.flatMap((path) => {
+    const kernel = basename(path, ".wgsl");
+    const all = withoutBarriers(kernel, readFileSync(path, "utf8"));
+    return all.filter((_, k) => k + 1 !== UNTOLD[kernel]);
+  });
+}
+
+/** A defect for each barrier in the text of a shader. */
+export function withoutBarriers(kernel: string, text: string): Defect[] {
+  const lines = text.split("\n");
+  const places = lines.flatMap((line, i) => (BARRIER.test(line) ? [i] : []));
+  return places.map((place, k) => {
+    const what = `barrier ${k + 1} of ${places.length} is left out`;
+    const to = linesAfter(lines, place, text);
+    return defect("barrier", kernel, what, `${lines[place]}\n${to}`, to);
+  });
+}
+
+/** The fewest lines after a barrier that, with it, are found once in the text. */
+function linesAfter(lines: readonly string[], place: number, text: string): string {
+  for (let end = place + 1; end < lines.length; end++) {
+    const from = `${lines.slice(place, end).join("\n")}\n`;
+    if (text.split(from).length === 2) return from.slice(lines[place]!.length + 1);
+  }
+  throw new Error(`line ${place + 1}: a barrier with nothing after it`);
+}
