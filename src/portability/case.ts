@@ -21,8 +21,8 @@ export interface Outcome {
 
 /**
  * Another way to run a case of a row: with the sizes of work that a GPU is given, with every grid in two
- * rows of workgroups, with workgroups and invocations numbered from the other end (and a GPU's sizes), or
- * with so many workgroups that one row cannot hold them.
+ * rows of workgroups, with workgroups and invocations in another order (and a GPU's sizes), or with so
+ * many workgroups that one row cannot hold them.
  */
 export type Way = "as_on_gpu" | "two_rows" | "shuffled" | "many_groups";
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Glob } from "bun";
 import { UserError } from "../core/errors";
 import { makeCommand, say } from "../terminal/command";
-import { watchInterrupt } from "../terminal/interrupt";
+import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
 import { listOption, positiveOption } from "../terminal/options";
 import { duration, ProgressLine } from "../terminal/progress";
 import { Rate } from "../terminal/rate";
@@ -76,16 +76,23 @@ export async function main(args: string[]): Promise<void> {
     const column = new Column(host, adapter, { worker: WORKER, timeout: options.timeout });
     return { name: `${host.name} × ${adapter.name}`, column };
   });
-  const verdicts = await tryAll(named, defects, options);
+  const { signal, dispose } = watchInterrupt();
+  const verdicts = await tryAll(named, defects, options, signal);
+  dispose();
   for (const line of tableLines(verdicts)) printResult(line);
   const count = verdicts.filter(({ notice }) => notice).length;
   const launched = verdicts.filter(({ tried }) => tried > 0).length;
   const where = named.map(({ name }) => name).join(", then ");
   printResult(`${count} of ${launched} defects noticed on ${where}`);
-  if (launched < verdicts.length) {
-    printResult(`${verdicts.length - launched} not planted: no case launches their shaders there`);
+  const without = new Set(
+    verdicts.filter(({ tried }) => tried === 0).map(({ defect }) => defect.kernel),
+  );
+  if (without.size > 0) {
+    const number = verdicts.length - launched;
+    printResult(`${number} not planted, for no case here launches ${[...without].join(", ")}`);
   }
-  if (count < launched || verdicts.length < defects.length) process.exitCode = 1;
+  if (signal.aborted) setInterruptedCode(signal);
+  else if (launched === 0 || count < launched) process.exitCode = 1;
 }
 
 /** The file of a shader, which lies in the folder of its family. */
@@ -110,10 +117,10 @@ async function tryAll(
   columns: readonly NamedColumn[],
   defects: readonly Defect[],
   options: Options,
+  signal: AbortSignal,
 ): Promise<Verdict[]> {
   const progress = new ProgressLine({});
   const rate = new Rate();
-  const { signal, dispose } = watchInterrupt();
   const verdicts: Verdict[] = [];
   try {
     for (const defect of defects) {
@@ -126,12 +133,16 @@ async function tryAll(
         `${defect.kernel}: ${defect.what}`,
       ]);
       const verdict = await tryOne(columns, defect, options, (text) => progress.note(text));
+      if (signal.aborted) break; // it may have ended the worker, which is no notice
       verdicts.push(verdict);
-      if (!verdict.notice) progress.note(`not noticed: ${defect.kernel}: ${defect.what}`);
+      if (verdict.notice) continue;
+      const fate = verdict.tried > 0 ? "not noticed" : "not planted";
+      progress.note(`${fate}: ${defect.kernel}: ${defect.what}`);
     }
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
     progress.stop();
-    dispose();
     for (const { column } of columns) await column.stop();
   }
   return verdicts;

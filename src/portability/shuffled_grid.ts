@@ -12,10 +12,12 @@ import type { Kernel } from "../core/kernel";
 const ENTRY = /@compute @workgroup_size\(([\w, ]+)\)\s+fn main\(([\s\S]*?)\) \{\n/;
 const PARAMETER = /@builtin\((\w+)\) (\w+): /g;
 /**
- * A prime, so that no workgroup's size is a multiple of it. In workgroups of 64 to 1,024 invocations up to 7
- * neighbours come to lie at least 7 apart, some before and some after one another.
+ * A prime that divides no workgroup's size. In workgroups of 64 invocations and more, those up to 7 apart come
+ * to lie at least 7 apart, some before and some after one another.
  */
 export const FACTOR = 521;
+const IN_SUBGROUP = /^subgroup_/;
+const KNOWN = ["workgroup_id", "num_workgroups", "local_invocation_index"];
 
 /** The graph with every kernel shuffled that can be; undefined where none can. */
 export function shuffle(graph: Graph): Graph | undefined {
@@ -28,7 +30,11 @@ export function shuffle(graph: Graph): Graph | undefined {
   return changed ? graph : undefined;
 }
 
-/** The same kernel where one invocation does all. @throws Error where its entry point has another form */
+/**
+ * The same kernel where its entry point asks for none of these numbers. One that asks for the global id
+ * alone has all invocations from the other end.
+ * @throws Error where its entry point has another form, or asks for something else
+ */
 export function shuffled(kernel: Kernel): Kernel {
   const entry = ENTRY.exec(kernel.source);
   if (!entry) throw new Error(`${kernel.name}.wgsl: expected "${ENTRY.source}"`);
@@ -36,6 +42,12 @@ export function shuffled(kernel: Kernel): Kernel {
   const names = new Map(
     [...parameters.matchAll(PARAMETER)].map(([, builtin, name]) => [builtin!, name!]),
   );
+  const unknown = [...names.keys()].filter(
+    (name) => !KNOWN.includes(name) && !IN_SUBGROUP.test(name),
+  );
+  if (unknown.length > 0 && (names.size > 1 || unknown[0] !== "global_invocation_id")) {
+    throw new Error(`${kernel.name}.wgsl: cannot renumber ${unknown.join(", ")}`);
+  }
   const groups = names.get("num_workgroups") ?? "workgroups_in_all";
   const [x = "", y = "1u", z = "1u"] = size.split(/, */);
   const lanes = `${x} * ${y} * ${z}`;

@@ -91,6 +91,9 @@ export class Suite {
       const list = await columns[0]!.ask({ do: "list", seed, short, patterns });
       if (!("listed" in list)) throw new Error("the worker did not list its cases");
       into.skipped = [...list.skipped];
+      // A report of an older suite may hold cases that are no more.
+      const order = new Map(list.listed.map(({ id }, i) => [id, i]));
+      into.results = into.results.filter(({ id }) => order.has(id));
       const known = new Set(into.results.map(({ id }) => id));
       const rest = list.listed.filter(({ id }) => !known.has(id));
       this.totals.push(rest.length);
@@ -106,8 +109,7 @@ export class Suite {
       await Promise.all(columns.map((column) => drain(column, together)));
       await drain(columns[0]!, alone);
       if (this.signal.aborted) return;
-      const order = new Map(list.listed.map(({ id }, i) => [id, i]));
-      into.results.sort((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0));
+      into.results.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
       into.complete = true;
     } catch (error) {
       const reason = `${adapter.name}: ${(error as Error).message.split("\n")[0]}`;

@@ -4,7 +4,6 @@
  */
 import { messageOf } from "../core/errors";
 import type { Device } from "../gpu/device";
-import { grouped } from "../infer/grouped";
 import { idOf, matchesId, type PortabilityCase, type SkippedRow, seedOf } from "./case";
 import { allCases } from "./cases/index";
 import { dissect } from "./dissect";
@@ -12,9 +11,7 @@ import { MutantMemory } from "./memory";
 import type { ListedCase, Reply, Request } from "./messages";
 import { GUARD_WORDS, Rig } from "./op_run";
 import { replay } from "./replay";
-
-/** Cases of a row in the short form. */
-const [SHORT, SHORT_OF_VARIANT] = [3, 2];
+import { shortest } from "./short_form";
 
 export async function serve(
   device: Device,
@@ -100,16 +97,16 @@ class SuiteWorker {
     const wanted = (id: string) =>
       patterns.length === 0 || patterns.some((pattern) => matchesId(pattern, id));
     const listed: ListedCase[] = [];
-    const rows = new Map<string, [string, PortabilityCase][]>();
-    for (const entry of this.casesOf(seed)) {
-      const [id, c] = entry;
+    const rows = new Map<string, PortabilityCase[]>();
+    for (const [id, c] of this.casesOf(seed)) {
       if (!wanted(id) || !this.canRun(id, c)) continue;
-      rows.set(c.row, [...(rows.get(c.row) ?? []), entry]);
+      rows.set(c.row, [...(rows.get(c.row) ?? []), c]);
     }
-    for (const [row, entries] of rows) {
-      const some = short && (entries.length > 1 || patterns.length === 0);
-      const chosen = some ? shortest(entries) : entries;
-      for (const [id, c] of chosen) {
+    for (const [row, cases] of rows) {
+      const some = short && (cases.length > 1 || patterns.length === 0);
+      const chosen = some ? shortest(cases) : cases;
+      for (const c of chosen) {
+        const id = idOf(c);
         if (kernel !== undefined && !this.kernels.get(id)?.has(kernel)) continue;
         const apart = Boolean(c.dissect ?? c.record);
         listed.push({ id, row, short: c.short, patience: c.patience ?? 0, apart });
@@ -130,37 +127,6 @@ class SuiteWorker {
     }
     return launched !== null;
   }
-}
-
-/**
- * Of the short cases of a row those that always are, some that lie far apart, and one of each other way to
- * run them: one of the same cases, whose kernels are compiled already, or else the last.
- */
-function shortest(entries: readonly [string, PortabilityCase][]): [string, PortabilityCase][] {
-  const short = entries.filter(([, c]) => c.short);
-  const own = short.filter(([, c]) => c.way === undefined);
-  const others = short.filter(([, c]) => c.way !== undefined);
-  const always = own.filter(([, c]) => c.always);
-  const rest = own.filter(([, c]) => !c.always);
-  const chosen = [...always, ...spread(rest, countOf(own))];
-  const names = new Set(chosen.map(([, c]) => c.name));
-  const ofWays = grouped(others, ([, c]) => c.way!).map(
-    (all) =>
-      all.findLast(([, c]) => c.always) ??
-      all.findLast(([, c]) => names.has(c.name.slice(0, -c.way!.length - 1))) ??
-      all.at(-1)!,
-  );
-  return [...chosen, ...ofWays];
-}
-
-/** Fewer where the row is one of several variants. */
-const countOf = (entries: readonly [string, PortabilityCase][]) =>
-  entries.some(([, c]) => c.row.includes("/")) ? SHORT_OF_VARIANT : SHORT;
-
-function spread<T>(all: readonly T[], count: number): T[] {
-  if (all.length <= count) return [...all];
-  const step = (all.length - 1) / count;
-  return Array.from({ length: count }, (_, i) => all[Math.round((i + 1) * step)]!);
 }
 
 function distinct(rows: readonly SkippedRow[]): SkippedRow[] {

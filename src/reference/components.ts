@@ -68,8 +68,8 @@ export const componentsReference = defineReference({
     const share: Record<string, number> = { sparse: 0.2, half: 0.5, dense: 0.8, empty: 0 };
     const voxel = (i: number) => {
       if (c.id === "snake") return snake([D, H, W], i % (D * H * W));
-      const place = Math.floor(i / (H * W)) + Math.floor(i / W) + i;
-      if (c.id === "checkerboard") return (place + Math.floor(i / W) * ((W + 1) % 2)) % 2;
+      const [z, y, x] = [Math.floor(i / (H * W)), Math.floor(i / W) % H, i % W];
+      if (c.id === "checkerboard") return (z + y + x) % 2;
       return Number(rng.uniform() < (share[c.id] ?? 1));
     };
     return { target: Float64Array.from({ length: elements(shape) }, (_, i) => voxel(i)) };

@@ -27,7 +27,7 @@ function forward({ logits, target }: Values, shapes: Shapes, { share }: { share:
 export const topCrossEntropyReference = defineReference({
   op: topCrossEntropy,
   cases: [
-    // All four rounds of the search matter, as they do not where all or none is taken.
+    // All four rounds of the search matter, as they do not where all are taken, or all are equal.
     { id: "tenth", inputs: inputs(odd), attrs: { share: 0.1 }, always: true },
     { id: "one_voxel_of_many", inputs: inputs([2, 1, 9, 11, 13]), attrs: { share: 1e-6 } },
     { id: "all", inputs: inputs([2, 1, 9, 11, 13]), attrs: { share: 1 } },

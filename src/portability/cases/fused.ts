@@ -64,12 +64,12 @@ export function fusedCases(caps: Capabilities, seed: number): CaseList {
       }
     }
   }
-  shortenReversed(cases, caps);
+  shortenShuffled(cases, caps);
   return { cases, skipped };
 }
 
-/** Of those in reverse, the short form has the first that launches a kernel. */
-function shortenReversed(cases: readonly PortabilityCase[], caps: Capabilities): void {
+/** Of the shuffled cases, the short form has the first that launches a kernel. */
+function shortenShuffled(cases: readonly PortabilityCase[], caps: Capabilities): void {
   const launched = new Set<string>();
   for (const c of cases.filter(({ way }) => way === "shuffled")) {
     const names = (c.outline?.(caps)?.dispatches ?? []).map(({ kernel }) => kernel.name);

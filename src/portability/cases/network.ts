@@ -27,8 +27,10 @@ import { slidingWindow } from "./sliding_window";
 const AFTER_STEPS = 5e-6;
 const STEPS = 20;
 
+type Choice = Readonly<Record<string, string>>;
+
 /** The adapter's own choice, and what other adapters run where it can run it. */
-const CHOICES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+const CHOICES: Readonly<Record<"default" | "plain" | "blocked" | "naive", Choice>> = {
   default: {},
   plain: { conv3d: "plain", conv3d_dx: "plain", conv3d_dw: "plain" },
   blocked: { conv3d: "blocked_512x16", conv3d_dx: "blocked_512x16", conv3d_dw: "blocked_8x16_8x4" },
@@ -60,11 +62,13 @@ export function networkCases(seed: number): PortabilityCase[] {
       outline: (caps) => stepAsOnGpu(caps, wide)?.g,
       run: (rig) => gradients(rig, stepAsOnGpu(rig.caps, wide)!, wide, seed),
     }),
-    row("gradients/default", "24_8_8_shuffled", {
-      ...{ short: true, way: "shuffled" },
-      outline: (caps) => stepShuffled(caps, large).g,
-      run: (rig) => gradients(rig, stepShuffled(rig.caps, large), large, seed),
-    }),
+    ...(["default", "blocked"] as const).map((name) =>
+      row(`gradients/${name}`, "24_8_8_shuffled", {
+        ...{ short: true, way: "shuffled" },
+        outline: (caps) => stepShuffled(caps, large, CHOICES[name]).g,
+        run: (rig) => gradients(rig, stepShuffled(rig.caps, large, CHOICES[name]), large, seed),
+      }),
+    ),
     row("training", `${STEPS}_steps`, {
       short: true,
       outline: (caps) => new Step(caps, unet(4, 4, 4), 3, {}).g,
@@ -130,16 +134,20 @@ class Step {
 }
 
 /** With the sizes of work that a GPU is given, in the adapter's own variants; undefined on a GPU. */
-function stepAsOnGpu(caps: Capabilities, config: UNetConfig): Step | undefined {
+function stepAsOnGpu(
+  caps: Capabilities,
+  config: UNetConfig,
+  variants: Choice = {},
+): Step | undefined {
   if (caps.kind === "hardware") return undefined;
-  const { picks } = new Step(caps, config, 3, {}).g;
+  const { picks } = new Step(caps, config, 3, { variants }).g;
   const taken = new Map(picks.map(({ op, problem, chosen }) => [problemKey(op, problem), chosen]));
   const choices = (op: string, problem: Problem) => taken.get(problemKey(op, problem));
   return new Step({ ...caps, kind: "hardware" }, config, 3, { choices });
 }
 
-function stepShuffled(caps: Capabilities, config: UNetConfig): Step {
-  const step = stepAsOnGpu(caps, config) ?? new Step(caps, config, 3, {});
+function stepShuffled(caps: Capabilities, config: UNetConfig, variants: Choice): Step {
+  const step = stepAsOnGpu(caps, config, variants) ?? new Step(caps, config, 3, { variants });
   shuffle(step.g);
   return step;
 }

@@ -40,7 +40,7 @@ const REPEATS_IN_SOFTWARE = 10;
 /** Seconds more for all of them: a minute with a kernel for GPUs on SwiftShader. */
 const REPEATS_PATIENCE = 600;
 const BACKWARD = ".backward";
-/** Its rows stand for the kernels beside a variant; those of tiles run in reverse in cases/fused.ts. */
+/** Its rows stand for the kernels beside a variant; those of tiles are shuffled in cases/fused.ts. */
 const PLAINEST = "/naive";
 /** Elements of inputs that take seconds in float64. */
 const SMALL = 2 ** 20;
