@@ -8,6 +8,7 @@ import { bun } from "../src/portability/hosts/bun";
 import type { Mutant } from "../src/portability/mutants/defect";
 import { DEFECTS } from "../src/portability/mutants/index";
 import { chain, isWrong, mutated, single } from "../src/portability/reduce";
+import type { Report } from "../src/portability/report/schema";
 import { Column } from "../src/portability/runner";
 import { writeFolder } from "../src/portability/standalone";
 import { Suite } from "../src/portability/suite";
@@ -117,6 +118,50 @@ test("several workers give the results of one, in its order", async () => {
   expect(one.length).toBeGreaterThan(4);
   expect(one.every(({ status }) => status === "passed")).toBe(true);
   expect(three).toEqual(one);
+});
+
+test("a report of an older suite is gone on with, without the cases that are no more", async () => {
+  const chosen = { columns: [{ host: bun, adapter }], missing: [] };
+  const how = { short: true, seed: 7, cases: ["add"], timeout: 120, jobs: 1, worker: WORKER };
+  const runOn = async (earlier?: Report) => {
+    const suite = new Suite(chosen, how, new AbortController().signal, () => {}, earlier);
+    await suite.run();
+    return suite.report;
+  };
+  const first = await runOn();
+  const ids = (report: Report) => report.columns[0]!.results.map(({ id }) => id);
+  const [column] = structuredClone(first).columns;
+  const [one, ...others] = column!.results;
+  const gone = { ...one!, id: "add/odd_50_times@7", status: "failed" as const };
+  const earlier = {
+    ...first,
+    columns: [{ ...column!, complete: false, results: [gone, ...others] }],
+  };
+  expect(ids(await runOn(earlier))).toEqual(ids(first));
+});
+
+describe("portability mutate", () => {
+  const mutate = async (...args: string[]) => {
+    const main = join(import.meta.dir, "..", "src", "portability", "main.ts");
+    const command = [process.execPath, main, "mutate", "--adapter", adapter.kind, ...args];
+    const run = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
+    return { text: await new Response(run.stdout).text(), code: await run.exited };
+  };
+
+  test("tells which case notices a defect", async () => {
+    const { text, code } = await mutate("--kernel", "fill");
+    expect(text).toMatch(
+      /\| comparison \| `fill` \| one vector more \| `fill\/\w+@20` \| stray write \|/,
+    );
+    expect(text).toContain("1 of 1 defects noticed on");
+    expect(code).toBe(0);
+  });
+
+  test("fails where no case plants a defect", async () => {
+    const { text, code } = await mutate("--kernel", "fill", "--case", "add");
+    expect(text).toContain("1 not planted, for no case here launches fill");
+    expect(code).toBe(1);
+  });
 });
 
 async function runFolder(folder: string) {
