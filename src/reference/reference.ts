@@ -21,8 +21,11 @@ export interface Case<A> {
   readonly views?: Readonly<Record<string, ChannelView>>;
   /** False where a kink lies too close for finite differences. */
   readonly smooth?: boolean;
-  /** Always in the short form of the portability suite, for it runs code that no other case does. */
-  readonly always?: boolean;
+  /**
+   * Always in the short form of the portability suite, for it runs code that no other case does; the name
+   * of an input: where its gradient is asked for alone.
+   */
+  readonly always?: boolean | string;
 }
 
 export interface ChannelView {

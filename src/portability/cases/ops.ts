@@ -270,6 +270,9 @@ function kindsOf({ reference, target, half, seed }: Placed): Kind[] {
   ];
 }
 
+const isAlways = ({ always }: Case<unknown>, { wanted }: Target): boolean =>
+  always === true || (wanted?.length === 1 && wanted[0] === always);
+
 function caseOf(placed: Placed, kind: Kind): PortabilityCase {
   const { reference, target, half, seed } = placed;
   const { c, name = c.id, options, judge = once, short = false, way, patience } = kind;
@@ -287,7 +290,7 @@ function caseOf(placed: Placed, kind: Kind): PortabilityCase {
     return recorded;
   };
   return {
-    ...{ row, name, seed, short, always: c.always, way, patience, record, outline: outlined },
+    ...{ row, name, seed, short, always: isAlways(c, target), way, patience, record, outline: outlined },
     run: (rig) => judge(rig, record(rig)),
   };
 }
