@@ -166,8 +166,9 @@ export const conv3dReference = defineReference<Attrs>({
     layer("c3x9_6x9x16", 1, 3, 9, [6, 9, 16]),
     layer("c10x3_9x2x12", 2, 10, 3, [9, 2, 12]),
     layer("c5x9_2x5x19", 2, 5, 9, [2, 5, 19]),
-    // More than the widest tile, and no multiple of a vector along a row.
-    { ...layer("c2x3_2x5x37", 1, 2, 3, [2, 5, 37]), always: true },
+    layer("c2x3_2x5x37", 1, 2, 3, [2, 5, 37]),
+    // More than the largest tile along every axis, and three voxels more than whole vectors along a row.
+    { ...layer("c2x3_5x9x39", 1, 2, 3, [5, 9, 39]), always: true },
     // More planes and columns than the parts of the weights' gradient, and no multiple of them.
     layer("c16x17_5x3x4_n5", 5, 16, 17, [5, 3, 4]),
     { ...layer("c33x64_2x2x3_n29", 29, 33, 64, [2, 2, 3]), always: "w" },
