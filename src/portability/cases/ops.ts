@@ -289,8 +289,9 @@ function caseOf(placed: Placed, kind: Kind): PortabilityCase {
     if (way === "shuffled") shuffle(recorded.graph);
     return recorded;
   };
+  const always = isAlways(c, target);
   return {
-    ...{ row, name, seed, short, always: isAlways(c, target), way, patience, record, outline: outlined },
+    ...{ row, name, seed, short, always, way, patience, record, outline: outlined },
     run: (rig) => judge(rig, record(rig)),
   };
 }
