@@ -2,9 +2,7 @@
  * `bun run portability mutate`: applies one defect after the other to the shaders that the workers run,
  * and tells which of the suite's cases notice. The files stay as they are.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Glob } from "bun";
 import { UserError } from "../core/errors";
 import { makeCommand, say } from "../terminal/command";
 import { setInterruptedCode, watchInterrupt } from "../terminal/interrupt";
@@ -15,6 +13,7 @@ import { printResult } from "../terminal/result";
 import { chooseColumns } from "./columns";
 import type { Defect } from "./mutants/defect";
 import { DEFECTS } from "./mutants/index";
+import { SHADERS } from "./mutants/shaders";
 import { type Notice, searchNotice } from "./notice";
 import { SEED } from "./op_run";
 import { Column } from "./runner";
@@ -41,7 +40,6 @@ interface Verdict {
   readonly tried: number;
 }
 
-const SHADERS = join(import.meta.dir, "..", "..", "shaders");
 const WORKER = join(import.meta.dir, "worker.ts");
 
 export async function main(args: string[]): Promise<void> {
@@ -95,16 +93,10 @@ export async function main(args: string[]): Promise<void> {
   else if (launched === 0 || count < launched) process.exitCode = 1;
 }
 
-/** The file of a shader, which lies in the folder of its family. */
-function shaderFile(kernel: string): string {
-  const found = [...new Glob(`**/${kernel}.wgsl`).scanSync({ cwd: SHADERS, absolute: true })];
-  if (found.length !== 1) throw new Error(`shaders/: ${found.length} files ${kernel}.wgsl`);
-  return found[0]!;
-}
-
 /** @throws UserError where the shader has another text by now */
 export function checkText({ kernel, from }: Defect): void {
-  const text = readFileSync(shaderFile(kernel), "utf8");
+  const text = SHADERS.get(kernel);
+  if (text === undefined) throw new Error(`shaders/: no file ${kernel}.wgsl`);
   const count = text.split(from).length - 1;
   if (count === 1) return;
   throw new UserError(

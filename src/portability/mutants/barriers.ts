@@ -1,10 +1,7 @@
 /** Every barrier of every shader, left out: found in the text, so that a new one has its defect at once. */
-import { readFileSync } from "node:fs";
-import { basename, join } from "node:path";
-import { Glob } from "bun";
 import { type Defect, defect } from "./defect";
+import { SHADERS } from "./shaders";
 
-const SHADERS = join(import.meta.dir, "..", "..", "..", "shaders");
 const BARRIER = /^\s*(workgroup|storage)Barrier\(\);/;
 
 /** Barriers whose absence no case can tell: the shader, and text in the lines that follow. */
@@ -16,10 +13,8 @@ const UNTOLD: readonly (readonly [kernel: string, before: string])[] = [
 ];
 
 export function barrierDefects(): Defect[] {
-  const paths = [...new Glob("**/*.wgsl").scanSync({ cwd: SHADERS, absolute: true })].sort();
-  return paths.flatMap((path) => {
-    const kernel = basename(path, ".wgsl");
-    let all = withoutBarriers(kernel, readFileSync(path, "utf8"));
+  return [...SHADERS].flatMap(([kernel, text]) => {
+    let all = withoutBarriers(kernel, text);
     for (const [name, before] of UNTOLD.filter(([name]) => name === kernel)) {
       const told = all.filter(({ to }) => !to.includes(before));
       if (told.length !== all.length - 1)
