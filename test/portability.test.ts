@@ -14,12 +14,13 @@ import type { Host, HostAdapter, HostWorker, WorkerEnd } from "../src/portabilit
 import { Channel } from "../src/portability/hosts/channel";
 import { readIsaReport } from "../src/portability/isa/schema";
 import { isaLines, poorLines } from "../src/portability/isa/text";
-import type { Reply } from "../src/portability/messages";
+import type { ListedCase, Reply } from "../src/portability/messages";
 import { KINDS } from "../src/portability/mutants/defect";
 import { DEFECTS } from "../src/portability/mutants/index";
 import { checkText } from "../src/portability/mutate";
 import { compare } from "../src/portability/op_checks";
 import type { Rig } from "../src/portability/op_run";
+import { Queues } from "../src/portability/queues";
 import { countsOf, groupOf, rowsOf } from "../src/portability/report/cells";
 import { comparisonLines } from "../src/portability/report/compare";
 import { readReport, writeReport } from "../src/portability/report/file";
@@ -182,7 +183,7 @@ function scripted(
 }
 
 describe("a case that ends its worker", () => {
-  const c = { id: "a/b@20", row: "a", short: true, patience: 0, apart: false };
+  const c = { id: "a/b@20", row: "a", short: true, patience: 0, problem: "b", apart: false };
   const passing: Reply = { outcome: { worst: 0.5, faults: [] }, seconds: 1 };
   const options = { worker: "", timeout: 0.05, startSeconds: 0 };
 
@@ -214,6 +215,35 @@ describe("a case that ends its worker", () => {
     const result = await new Column(host, ADAPTER, options).run(c);
     expect(result).toMatchObject({ status: "refused", faults: ["no such thing"] });
     expect(started()).toBe(1);
+  });
+});
+
+describe("queues", () => {
+  const listed = (row: string, problem: string): ListedCase => {
+    return {
+      ...{ id: `${row}/${problem}@20`, row, problem },
+      short: true,
+      patience: 0,
+      apart: true,
+    };
+  };
+  const cases = ["dx", "dw"].flatMap((row) => ["a", "b", "c"].map((p) => listed(row, p)));
+  const idsOf = (found: readonly (ListedCase | undefined)[]) => found.map((c) => c?.id);
+
+  test("the cases of one problem go to one worker", () => {
+    const queues = new Queues(cases, 2);
+    const first = [0, 0, 0, 0].map((worker) => queues.next(worker));
+    expect(idsOf(first)).toEqual(["dx/a@20", "dx/c@20", "dw/a@20", "dw/c@20"]);
+    expect(idsOf([1, 1].map((worker) => queues.next(worker)))).toEqual(["dx/b@20", "dw/b@20"]);
+  });
+
+  test("a worker without cases takes the last of the longest queue; each is run once", () => {
+    const queues = new Queues(cases, 3);
+    const order = [0, 0, 0, 1, 2, 2, 1];
+    expect(idsOf(order.map((worker) => queues.next(worker)))).toEqual([
+      ...["dx/a@20", "dw/a@20", "dw/b@20", "dx/b@20", "dx/c@20", "dw/c@20"],
+      undefined,
+    ]);
   });
 });
 

@@ -120,7 +120,7 @@ test("several workers give the results of one, in its order", async () => {
   expect(three).toEqual(one);
 });
 
-test("a report of an older suite is gone on with, without the cases that are no more", async () => {
+test("a report of an older suite is gone on with: without the cases that are no more, with those that are new", async () => {
   const chosen = { columns: [{ host: bun, adapter }], missing: [] };
   const how = { short: true, seed: 7, cases: ["add"], timeout: 120, jobs: 1, worker: WORKER };
   const runOn = async (earlier?: Report) => {
@@ -133,11 +133,12 @@ test("a report of an older suite is gone on with, without the cases that are no 
   const [column] = structuredClone(first).columns;
   const [one, ...others] = column!.results;
   const gone = { ...one!, id: "add/odd_50_times@7", status: "failed" as const };
-  const earlier = {
-    ...first,
-    columns: [{ ...column!, complete: false, results: [gone, ...others] }],
-  };
-  expect(ids(await runOn(earlier))).toEqual(ids(first));
+  for (const complete of [false, true]) {
+    const columns = [{ ...column!, complete, results: [gone, ...others] }];
+    const again = await runOn({ ...structuredClone(first), columns });
+    expect(ids(again)).toEqual(ids(first));
+    expect(again.columns[0]!.complete).toBe(true);
+  }
 });
 
 describe("portability mutate", () => {

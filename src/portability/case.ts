@@ -37,6 +37,8 @@ export interface PortabilityCase {
   short: boolean;
   /** In the short form whichever others of its row are. */
   readonly always?: boolean;
+  /** The problem, where other rows and ways have it too, with the same expectations and kernels. */
+  readonly problem?: string;
   /** Absent: as the adapter itself would run it. */
   readonly way?: Way;
   /** Seconds more than usual that it may take. */

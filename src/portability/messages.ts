@@ -25,6 +25,8 @@ export interface ListedCase {
   readonly short: boolean;
   /** Seconds more than usual that it may take. */
   readonly patience: number;
+  /** The problem that cases share: a worker that knows it is quicker. */
+  readonly problem: string;
   /** Whether it is made of dispatches that a reproduction can hold. */
   readonly apart: boolean;
 }

@@ -7,6 +7,7 @@ import { Rate } from "../terminal/rate";
 import type { Chosen } from "./columns";
 import type { HostAdapter } from "./host";
 import type { ListedCase } from "./messages";
+import { Queues } from "./queues";
 import { isFailure } from "./report/cells";
 import {
   type Column as ColumnReport,
@@ -81,7 +82,6 @@ export class Suite {
 
   private async runColumn({ host, adapter }: Chosen["columns"][number]): Promise<void> {
     const into = this.columnReport(host.name, adapter);
-    if (into.complete) return;
     const { seed, short, cases: patterns, timeout, worker } = this.options;
     const workers = this.options.workers ?? workersFor(adapter.kind);
     const how = { worker, timeout, signal: this.signal };
@@ -97,8 +97,9 @@ export class Suite {
       const known = new Set(into.results.map(({ id }) => id));
       const rest = list.listed.filter(({ id }) => !known.has(id));
       this.totals.push(rest.length);
-      const drain = async (column: Column, queue: ListedCase[]) => {
-        for (let c = queue.shift(); c && !this.signal.aborted; c = queue.shift()) {
+      into.complete = rest.length === 0;
+      const drain = async (column: Column, next: () => ListedCase | undefined) => {
+        for (let c = next(); c && !this.signal.aborted; c = next()) {
           await this.runCase(column, into, c);
           into.seconds = Number((performance.now() / 1000 - start).toFixed(1));
           this.saveNowAndThen();
@@ -106,8 +107,9 @@ export class Suite {
       };
       const together = rest.filter(({ id }) => workers > 1 && !ALONE.test(id));
       const alone = rest.filter(({ id }) => workers === 1 || ALONE.test(id));
-      await Promise.all(columns.map((column) => drain(column, together)));
-      await drain(columns[0]!, alone);
+      const queues = new Queues(together, workers);
+      await Promise.all(columns.map((column, i) => drain(column, () => queues.next(i))));
+      await drain(columns[0]!, () => alone.shift());
       if (this.signal.aborted) return;
       into.results.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
       into.complete = true;

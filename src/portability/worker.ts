@@ -109,7 +109,8 @@ class SuiteWorker {
         const id = idOf(c);
         if (kernel !== undefined && !this.kernels.get(id)?.has(kernel)) continue;
         const apart = Boolean(c.dissect ?? c.record);
-        listed.push({ id, row, short: c.short, patience: c.patience ?? 0, apart });
+        const { patience = 0, problem = id } = c;
+        listed.push({ ...{ id, row, patience, problem, apart }, short: c.short });
       }
     }
     const { skipped } = allCases(this.rig, seed);

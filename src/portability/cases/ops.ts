@@ -245,8 +245,10 @@ function kindsOf({ reference, target, half, seed }: Placed): Kind[] {
   const inWay = (way: Way, cases: readonly Case<unknown>[], short = true) =>
     cases.map((c): Kind => ({ c, name: `${c.id}_${way}`, way, short, ...patienceOf(way) }));
   const isVariant = Object.keys(target.variants).length > 0;
-  // These have the kernels of the gradients' own rows.
+  // These have the kernels of the gradients' own rows, and beside them those of a bias, alike in each row.
   const isTogether = isVariant && target.wanted === undefined;
+  const isPlainest = row.endsWith(PLAINEST);
+  const ifNew = (cases: readonly Case<unknown>[]) => (isTogether && !isPlainest ? [] : cases);
   return [
     ...declared,
     ...sized.map((c, i) => ({ c, short: i === 0 })),
@@ -259,12 +261,12 @@ function kindsOf({ reference, target, half, seed }: Placed): Kind[] {
       ...{ c, name: `${c.id}_denormal`, options: { scale: DENORMAL } },
       judge: async (rig: Rig, graph: OpGraph) => denormalOutcome(graph, await graph.run(rig)),
     })),
-    ...[...repeats].map((c) => ({
+    ...ifNew([...repeats]).map((c) => ({
       ...{ c, name: `${c.id}_repeated`, judge: repeated, patience: REPEATS_PATIENCE },
     })),
     ...inWay("as_on_gpu", bySize, !(half && isVariant)),
-    ...inWay("two_rows", bySize, (!half || target.onlyHalf) && !isTogether),
-    ...inWay("shuffled", bySize, !half && (!isVariant || row.endsWith(PLAINEST))),
+    ...inWay("two_rows", ifNew(bySize), (!half || target.onlyHalf) && !isTogether),
+    ...inWay("shuffled", ifNew(bySize), !half && (!isVariant || isPlainest)),
     ...inWay("many_groups", half || (isVariant && !isTogether) ? [] : few),
     ...inWay("many_groups", half || isVariant ? [] : many, false),
   ];
@@ -292,6 +294,7 @@ function caseOf(placed: Placed, kind: Kind): PortabilityCase {
   const always = isAlways(c, target);
   return {
     ...{ row, name, seed, short, always, way, patience, record, outline: outlined },
+    problem: `${reference.op.name} ${c.id}`,
     run: (rig) => judge(rig, record(rig)),
   };
 }
