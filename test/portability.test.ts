@@ -10,17 +10,14 @@ import type { Capabilities } from "../src/core/kernel";
 import { idOf, matchesId, seedOf } from "../src/portability/case";
 import { opCases } from "../src/portability/cases/ops";
 import { edgeCases, mixedCases } from "../src/portability/cases/sizes";
-import type { Host, HostAdapter, HostWorker, WorkerEnd } from "../src/portability/host";
-import { Channel } from "../src/portability/hosts/channel";
+import type { HostAdapter } from "../src/portability/host";
 import { readIsaReport } from "../src/portability/isa/schema";
 import { isaLines, poorLines } from "../src/portability/isa/text";
-import type { ListedCase, Reply } from "../src/portability/messages";
 import { KINDS } from "../src/portability/mutants/defect";
 import { DEFECTS } from "../src/portability/mutants/index";
 import { checkText } from "../src/portability/mutate";
 import { compare } from "../src/portability/op_checks";
 import type { Rig } from "../src/portability/op_run";
-import { Queues } from "../src/portability/queues";
 import { countsOf, groupOf, rowsOf } from "../src/portability/report/cells";
 import { comparisonLines } from "../src/portability/report/compare";
 import { readReport, writeReport } from "../src/portability/report/file";
@@ -33,7 +30,6 @@ import {
   type Result,
   VERSION,
 } from "../src/portability/report/schema";
-import { Column } from "../src/portability/runner";
 import { workersFor } from "../src/portability/suite";
 import { whyNot } from "../src/portability/support";
 import { references } from "../src/reference/index";
@@ -158,94 +154,6 @@ const ADAPTER: HostAdapter = {
   ...{ architecture: "a", subgroupSize: null, limits: { maxBufferSize: 1 }, features: ["f"] },
   versions: { bun: "1" },
 };
-
-/** A host whose workers answer as `script` says; the n-th worker by its n-th entry. */
-function scripted(
-  script: readonly ((worker: { reply(r: Reply): void; end(e: WorkerEnd): void }) => void)[],
-) {
-  let started = 0;
-  const start = async (): Promise<HostWorker> => {
-    const act = script[started++]!;
-    const messages = new Channel<unknown>();
-    const { promise: ended, resolve } = Promise.withResolvers<WorkerEnd>();
-    const end = (e: WorkerEnd) => {
-      resolve(e);
-      messages.close();
-    };
-    return {
-      ...{ messages, ended },
-      send: () => act({ reply: (r) => messages.push(r), end }),
-      stop: async () => end({ kind: "killed", detail: "" }),
-    };
-  };
-  const host: Host = { name: "bun", start, adapters: async () => ({ adapters: [ADAPTER] }) };
-  return { host, started: () => started };
-}
-
-describe("a case that ends its worker", () => {
-  const c = { id: "a/b@20", row: "a", short: true, patience: 0, problem: "b", apart: false };
-  const passing: Reply = { outcome: { worst: 0.5, faults: [] }, seconds: 1 };
-  const options = { worker: "", timeout: 0.05, startSeconds: 0 };
-
-  test("is told as a crash, and tried once more alone", async () => {
-    const { host, started } = scripted([
-      (w) => w.end({ kind: "crash", detail: "SIGSEGV" }),
-      (w) => w.reply(passing),
-    ]);
-    const column = new Column(host, ADAPTER, options);
-    const result = await column.run(c);
-    expect(result).toMatchObject({ status: "crashed", alone: "passed", faults: ["SIGSEGV"] });
-    expect((await column.run(c)).status).toBe("passed");
-    expect(started()).toBe(2);
-  });
-
-  test("or as hung, or as a lost device", async () => {
-    const hanging = scripted([() => {}, () => {}]);
-    const hung = await new Column(hanging.host, ADAPTER, options).run(c);
-    expect(hung).toMatchObject({ status: "hung", alone: "hung" });
-    const lost = (w: { reply(r: Reply): void }) => w.reply({ lost: "device lost after x" });
-    const losing = scripted([lost, lost]);
-    expect(await new Column(losing.host, ADAPTER, options).run(c)).toMatchObject({
-      status: "lost",
-    });
-  });
-
-  test("and what an implementation refuses is no crash", async () => {
-    const { host, started } = scripted([(w) => w.reply({ error: "no such thing" })]);
-    const result = await new Column(host, ADAPTER, options).run(c);
-    expect(result).toMatchObject({ status: "refused", faults: ["no such thing"] });
-    expect(started()).toBe(1);
-  });
-});
-
-describe("queues", () => {
-  const listed = (row: string, problem: string): ListedCase => {
-    return {
-      ...{ id: `${row}/${problem}@20`, row, problem },
-      short: true,
-      patience: 0,
-      apart: true,
-    };
-  };
-  const cases = ["dx", "dw"].flatMap((row) => ["a", "b", "c"].map((p) => listed(row, p)));
-  const idsOf = (found: readonly (ListedCase | undefined)[]) => found.map((c) => c?.id);
-
-  test("the cases of one problem go to one worker", () => {
-    const queues = new Queues(cases, 2);
-    const first = [0, 0, 0, 0].map((worker) => queues.next(worker));
-    expect(idsOf(first)).toEqual(["dx/a@20", "dx/c@20", "dw/a@20", "dw/c@20"]);
-    expect(idsOf([1, 1].map((worker) => queues.next(worker)))).toEqual(["dx/b@20", "dw/b@20"]);
-  });
-
-  test("a worker without cases takes the last of the longest queue; each is run once", () => {
-    const queues = new Queues(cases, 3);
-    const order = [0, 0, 0, 1, 2, 2, 1];
-    expect(idsOf(order.map((worker) => queues.next(worker)))).toEqual([
-      ...["dx/a@20", "dw/a@20", "dw/b@20", "dx/b@20", "dx/c@20", "dw/c@20"],
-      undefined,
-    ]);
-  });
-});
 
 function reportOf(results: readonly Result[], driver = "1.0"): Report {
   const adapter = { ...ADAPTER, driver, features: [...ADAPTER.features] };

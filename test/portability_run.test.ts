@@ -79,6 +79,23 @@ describe(`bun × ${adapter.name}`, () => {
     rmSync(folder, { recursive: true });
   });
 
+  test("it is taken apart with the sizes of another kind of adapter", async () => {
+    const workOf = async (id: string, kind?: "hardware") => {
+      const reply = await column.ask({ do: "dissect", id, kind });
+      if (!("dissection" in reply)) throw new Error("no dissection");
+      expect(reply.dissection.faults).toEqual([]);
+      return reply.dissection.packed.dispatches.map(({ wgsl, workgroups, args }) => ({
+        wgsl,
+        workgroups,
+        args,
+      }));
+    };
+    const ids = ["groupNorm.backward/c4g2_odd", "groupNorm.backward/c4g2_odd_as_on_gpu"];
+    const [own, asOnGpu] = [await workOf(`${ids[0]}@20`), await workOf(`${ids[1]}@20`)];
+    expect(own).not.toEqual(asOnGpu);
+    expect(await workOf(`${ids[0]}@20`, "hardware")).toEqual(asOnGpu);
+  });
+
   test("kernels as a network runs them, and functions, are taken apart too; a whole network is not", async () => {
     const request = { do: "list", seed: 20, short: true } as const;
     const list = await column.ask({ ...request, patterns: ["conv3d.fused/*", "facts.functions"] });

@@ -14,6 +14,8 @@ export interface Variant<P extends Problem = Problem> {
   readonly f16?: boolean | "only";
   /** Inputs of float32 that it rounds to f16. */
   readonly rounds?: readonly string[];
+  /** Of a gradient: records it together with another one, by kernels of its own. */
+  readonly both?: unknown;
   /** Adapters on which it is far slower whatever the sizes: the tuner does not try it there. */
   readonly slowOn?: readonly Capabilities["kind"][];
 }

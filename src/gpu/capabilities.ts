@@ -3,14 +3,14 @@ import { UserError } from "../core/errors";
 import { Graph, type GraphOptions } from "../core/graph";
 import type { Capabilities } from "../core/kernel";
 import type { Precision } from "../core/tensor";
+import type { AdapterKind } from "./adapter";
 import type { Device } from "./device";
 
 export function capabilities(device: Device): Capabilities {
   const { limits, info, subgroupSize: size } = device;
   const usable = device.features.has("subgroups") && size !== null && size.min === size.max;
   return {
-    // An unknown software driver is treated like the plainest one we know.
-    kind: info.kind === "software" ? "swiftshader" : info.kind,
+    kind: knownKind(info.kind),
     architecture: `${info.vendor} ${info.architecture}`.trim(),
     subgroupSize: usable ? size.min : null,
     subgroupMatrices: device.features.has("chromium-experimental-subgroup-matrix")
@@ -36,3 +36,7 @@ export function checkPrecision(device: Device, precision: Precision): void {
       "another --adapter (`bun run adapters` lists their features)",
   );
 }
+
+/** An unknown software driver is treated like the plainest one we know. */
+export const knownKind = (kind: AdapterKind): Capabilities["kind"] =>
+  kind === "software" ? "swiftshader" : kind;

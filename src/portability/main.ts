@@ -17,6 +17,7 @@ import { comparisonLines } from "./report/compare";
 import { readReport, writeReport } from "./report/file";
 import { htmlReport } from "./report/html";
 import { matrixLines } from "./report/matrix";
+import { isOf, resumed } from "./report/resumed";
 import type { Report } from "./report/schema";
 import { Suite } from "./suite";
 
@@ -70,7 +71,7 @@ async function run(): Promise<void> {
     )
     .option("--json <file>", "write the report as JSON, also while it grows")
     .option("--html <file>", "write the report as one page")
-    .option("--resume <file>", "go on with an interrupted --json file")
+    .option("--resume <file>", "go on with a --json file: cases and columns that it has not")
     .option("--timeout <seconds>", "for a case", positiveOption, 60)
     .option("--jobs <n>", "columns at a time", countOption, 1)
     .option(
@@ -82,7 +83,10 @@ async function run(): Promise<void> {
   command.parse();
   const options = command.opts<Options & { compare?: string[] }>();
   if (options.compare) return compare(options.compare);
-  await runSuite(options);
+  const named = Object.entries({ short: "short", seed: "seed", case: "cases" }).filter(
+    ([option]) => command.getOptionValueSource(option) === "cli",
+  );
+  await runSuite(options, new Set(named.map(([, name]) => name)));
 }
 
 function compare(files: readonly string[]): void {
@@ -102,7 +106,8 @@ function seedFor({ case: cases, seed }: Options): number {
   return [...seeds][0] ?? seed;
 }
 
-async function runSuite(options: Options): Promise<void> {
+/** @param named those of the report's options that the command names */
+async function runSuite(options: Options, named: ReadonlySet<string>): Promise<void> {
   const { json = options.resume, html } = options;
   // A report that is gone on with is read and written.
   const read = options.resume === json ? undefined : options.resume;
@@ -113,11 +118,12 @@ async function runSuite(options: Options): Promise<void> {
       given("--html", html),
     ],
   });
-  const earlier = options.resume === undefined ? undefined : readReport(options.resume);
-  const settings = earlier?.options ?? {
-    ...{ short: options.short, seed: seedFor(options), cases: options.case },
-  };
+  const before = options.resume === undefined ? undefined : readReport(options.resume);
+  const own = { short: options.short, seed: seedFor(options), cases: options.case };
   const chosen = await chooseColumns(options);
+  const told = Object.fromEntries(Object.entries(own).filter(([name]) => named.has(name)));
+  const earlier = before && resumed(options.resume!, before, chosen, told);
+  const settings = earlier?.options ?? own;
   for (const { implementation, reason } of chosen.missing) say(`${implementation}: ${reason}`);
   const save = (report: Report) => {
     if (json) writeReport(json, report);
@@ -129,10 +135,13 @@ async function runSuite(options: Options): Promise<void> {
   await suite.run();
   interrupt.dispose();
   const { report } = suite;
-  const { columns } = report;
   const { aborted } = interrupt.signal;
+  const columns = report.columns.filter((column) =>
+    chosen.columns.some(({ host, adapter }) => isOf(column, host.name, adapter)),
+  );
   const empty = columns.every(({ results, skipped }) => results.length + skipped.length === 0);
-  if (empty && columns.length > 0 && columns.every(({ complete }) => complete)) {
+  const isWhole = columns.every(({ complete }) => complete);
+  if (empty && isWhole) {
     throw new UserError(`--case ${settings.cases.join(" ")}: matches no case on these columns`);
   }
   if (html !== undefined) writeAtomically(html, htmlReport(report));
@@ -140,5 +149,5 @@ async function runSuite(options: Options): Promise<void> {
   if (aborted) {
     if (json) say(`go on with --resume ${json}`);
     setInterruptedCode(interrupt.signal);
-  } else if (empty || countsOf(report).failed > 0) process.exitCode = 1;
+  } else if (!isWhole || countsOf(report).failed > 0) process.exitCode = 1;
 }

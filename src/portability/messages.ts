@@ -1,4 +1,5 @@
 /** The messages between the suite and a worker, in JSON: one reply to each request, in order. */
+import type { Capabilities } from "../core/kernel";
 import type { Outcome, SkippedRow } from "./case";
 import type { Mutant } from "./mutants/defect";
 import type { Dissection, Packed } from "./packed";
@@ -14,8 +15,16 @@ export type Request =
       readonly kernel?: string;
     }
   | { readonly do: "run"; readonly id: string; readonly mutant?: Mutant }
-  /** Runs the case dispatch by dispatch, and keeps what each read and wrote. */
-  | { readonly do: "dissect"; readonly id: string; readonly mutant?: Mutant }
+  /**
+   * Runs the case dispatch by dispatch, and keeps what each read and wrote. With the sizes of work that an
+   * adapter of the kind is given; absent: this one's.
+   */
+  | {
+      readonly do: "dissect";
+      readonly id: string;
+      readonly kind?: Capabilities["kind"];
+      readonly mutant?: Mutant;
+    }
   /** Runs what a dissection found, from the same words. */
   | { readonly do: "replay"; readonly packed: Packed };
 

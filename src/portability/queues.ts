@@ -18,6 +18,15 @@ export class Queues {
     }
   }
 
+  /** Cases that no worker has. */
+  get length(): number {
+    return this.queues.reduce((sum, queue) => sum + queue.length, 0);
+  }
+
+  giveBack(worker: number, c: ListedCase): void {
+    this.queues[worker]!.unshift(c);
+  }
+
   /** The next case for a worker, by its number from 0; undefined where none is left. */
   next(worker: number): ListedCase | undefined {
     const own = this.queues[worker]!.shift();

@@ -6,6 +6,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
+import type { Capabilities } from "../core/kernel";
+import { knownKind } from "../gpu/capabilities";
 import { makeCommand, say } from "../terminal/command";
 import { checkPaths, given } from "../terminal/command_paths";
 import { listOption, positiveOption } from "../terminal/options";
@@ -117,7 +119,7 @@ async function reduce(
   mutant: Mutant | undefined,
 ): Promise<Finding> {
   for (const judge of judges) {
-    const right = await dissectedOn(judge, id);
+    const right = await dissectedOn(judge, id, knownKind(failing.adapter.kind));
     if (!right) continue;
     say(`${named(judge)} runs it right; trying its ${right.packed.dispatches.length} dispatches`);
     const dissection = mutated(right, mutant);
@@ -137,15 +139,17 @@ async function reduce(
       const summary = `only all dispatches together: ${fault.text}`;
       return { ...(await repeated(failing, whole, fault)), summary, rightOn };
     }
-    const summary = `on ${named(failing)} it comes out right too: the folder shows a success`;
-    return { ...whole, summary };
+    say(`on ${named(failing)} its dispatches come out right too`);
   }
-  say("no other column runs it right: all dispatches are kept, against float64");
+  say("no other column shows the failure: all dispatches are kept, against float64");
   const reply = await failing.ask({ do: "dissect", id, mutant });
   if (!("dissection" in reply)) throw new Error("the worker did not take the case apart");
   const whole = chain(reply.dissection);
   const fault = await faultOn(failing, whole);
-  if (!fault) return { ...whole, summary: "it comes out right" };
+  if (!fault) {
+    const summary = `on ${named(failing)} it comes out right: the folder shows a success`;
+    return { ...whole, summary };
+  }
   return { ...(await repeated(failing, whole, fault)), summary: fault.text };
 }
 
@@ -159,10 +163,14 @@ async function repeated(failing: Column, reduced: Reduced, fault: Fault) {
   return { ...reduced, examples: fault.examples, wrongRuns: [wrong, runs] as const };
 }
 
-/** The case taken apart where it comes out right; undefined where it does not. */
-async function dissectedOn(judge: Column, id: string): Promise<Dissection | undefined> {
+/** The case taken apart, with the sizes of an adapter of the kind, where it comes out right. */
+async function dissectedOn(
+  judge: Column,
+  id: string,
+  kind: Capabilities["kind"],
+): Promise<Dissection | undefined> {
   try {
-    const reply = await judge.ask({ do: "dissect", id });
+    const reply = await judge.ask({ do: "dissect", id, kind });
     if ("dissection" in reply && reply.dissection.faults.length === 0) return reply.dissection;
   } catch (error) {
     say(`${named(judge)} cannot judge this case: ${(error as Error).message.split("\n")[0]}`);

@@ -1,4 +1,5 @@
 /** Runs cases on one column, one at a time. A case that ends its worker ends no other case. */
+import { messageOf } from "../core/errors";
 import type { Host, HostAdapter, HostWorker } from "./host";
 import type { ListedCase, Reply, Request } from "./messages";
 import type { Result, Status } from "./report/schema";
@@ -9,7 +10,7 @@ export interface ColumnOptions {
   readonly timeout: number;
   /** Seconds more for the first: starting a driver and compiling the first shaders. */
   readonly startSeconds?: number;
-  /** Once aborted, no case is tried again: Ctrl-C reaches workers too. */
+  /** Ends what the worker does, and the worker. */
   readonly signal?: AbortSignal;
 }
 
@@ -23,7 +24,12 @@ export class WorkerLost extends Error {
   }
 }
 
+/** No worker can be had: says nothing of a case. */
+export class NotStarted extends Error {}
+
 const START_SECONDS = 120;
+/** A driver or a browser may be busy with what ended a moment ago. */
+const STARTS = 2;
 
 /** A worker that is started when it is needed, and anew when it has ended. */
 export class Column {
@@ -39,15 +45,21 @@ export class Column {
 
   /**
    * @throws WorkerLost when it crashed, hung or lost its device
+   * @throws NotStarted
+   * @throws the reason of the signal, once that is aborted
    * @throws Error when the implementation refused something
    */
   async ask(request: Request, patience = 0): Promise<Reply> {
     const fresh = this.running === undefined;
     const { worker, replies } = await this.start();
-    const { timeout, startSeconds = START_SECONDS } = this.options;
+    const { timeout, startSeconds = START_SECONDS, signal } = this.options;
     const seconds = timeout + patience + (fresh ? startSeconds : 0);
     worker.send(request);
-    const next = await withTimeout(replies.next(), seconds);
+    const next = await withTimeout(replies.next(), seconds, signal);
+    if (signal?.aborted) {
+      await this.stop();
+      throw signal.reason;
+    }
     if (next === undefined) {
       await this.stop();
       throw new WorkerLost("hung", `no answer in ${seconds} s`);
@@ -67,9 +79,16 @@ export class Column {
 
   private async start() {
     if (this.running) return this.running;
-    const worker = await this.host.start(this.adapter, this.options.worker);
-    this.running = { worker, replies: worker.messages[Symbol.asyncIterator]() };
-    return this.running;
+    for (let tries = 1; ; tries++) {
+      this.options.signal?.throwIfAborted();
+      try {
+        const worker = await this.host.start(this.adapter, this.options.worker);
+        this.running = { worker, replies: worker.messages[Symbol.asyncIterator]() };
+        return this.running;
+      } catch (error) {
+        if (tries === STARTS) throw new NotStarted(messageOf(error));
+      }
+    }
   }
 
   async stop(): Promise<void> {
@@ -81,12 +100,17 @@ export class Column {
   /** Runs a case; one that ends its worker is tried once more in a fresh one. */
   async run(c: ListedCase): Promise<Result> {
     const first = await this.attempt(c);
-    if (!ENDS.includes(first.status) || this.options.signal?.aborted) return first;
-    const again = await this.attempt(c);
-    return { ...first, alone: again.status };
+    if (!ENDS.includes(first.status)) return first;
+    try {
+      return { ...first, alone: (await this.attempt(c)).status };
+    } catch (error) {
+      if (error instanceof NotStarted) return first;
+      throw error;
+    }
   }
 
-  private async attempt({ id, patience }: ListedCase): Promise<Result> {
+  /** Runs a case once. @throws NotStarted, or the reason of the signal */
+  async attempt({ id, patience }: ListedCase): Promise<Result> {
     const start = performance.now();
     const seconds = () => round((performance.now() - start) / 1000);
     try {
@@ -94,6 +118,7 @@ export class Column {
       if (!("outcome" in reply)) throw new Error(`the worker answered ${JSON.stringify(reply)}`);
       return resultOf(id, reply);
     } catch (error) {
+      if (error instanceof NotStarted || this.options.signal?.aborted) throw error;
       const faults = (error as Error).message.split("\n").slice(0, 12);
       const status = error instanceof WorkerLost ? error.status : "refused";
       return { id, status, seconds: seconds(), faults };
@@ -120,14 +145,21 @@ function resultOf(id: string, { outcome, seconds }: Extract<Reply, { outcome: un
   };
 }
 
-async function withTimeout<T>(promise: Promise<T>, seconds: number): Promise<T | undefined> {
-  let timer: Timer | undefined;
-  const timeout = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), 1000 * seconds);
-  });
+/** Undefined once the time is over, or the signal aborted. */
+async function withTimeout<T>(
+  promise: Promise<T>,
+  seconds: number,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
+  const { promise: over, resolve } = Promise.withResolvers<undefined>();
+  const end = () => resolve(undefined);
+  const timer = setTimeout(end, 1000 * seconds);
+  signal?.addEventListener("abort", end);
+  if (signal?.aborted) end();
   try {
-    return await Promise.race([promise, timeout]);
+    return await Promise.race([promise, over]);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
   }
 }

@@ -66,8 +66,15 @@ class SuiteWorker {
     }
   }
 
+  private rigFor(request: Extract<Request, { do: "run" | "dissect" }>): Rig {
+    const rig = this.plantedIn(request);
+    if (request.do === "run" || !request.kind) return rig;
+    const { device, memory, caps } = rig;
+    return { device, memory, caps: { ...caps, kind: request.kind } };
+  }
+
   /** The same memory, and pipelines, for a mutant that comes again. */
-  private rigFor({ mutant }: Extract<Request, { do: "run" | "dissect" }>): Rig {
+  private plantedIn({ mutant }: Extract<Request, { do: "run" | "dissect" }>): Rig {
     if (!mutant) return this.rig;
     const key = JSON.stringify(mutant);
     if (this.mutated?.key !== key) {

@@ -8,7 +8,7 @@ import { Graph, storagesOf } from "../../core/graph";
 import type { Capabilities } from "../../core/kernel";
 import type { Op } from "../../core/op";
 import { Philox } from "../../core/random";
-import { elements, state } from "../../core/tensor";
+import { state, storageOf } from "../../core/tensor";
 import { type Problem, problemKey, type Variant } from "../../core/variant";
 import { Program } from "../../gpu/program";
 import type { Lookup } from "../../reference/element";
@@ -22,6 +22,7 @@ import { POISON, type Rig, readAll } from "../op_run";
 import type { Dissection } from "../packed";
 import { shuffle } from "../shuffled_grid";
 import { whyNot } from "../support";
+import { decode, wordCount } from "../tensor_words";
 import { asOnGpu, isOtherWork } from "./as_on_gpu";
 import { networkGraph } from "./network";
 
@@ -122,6 +123,7 @@ function rowOf(
       const name = sizes.map(([name, size]) => `${name}${size}`).join("_");
       return {
         ...{ row, seed, name: way ? `${name}_${way}` : name, way },
+        problem: `${subject.pick} ${name}`,
         short: i === 0,
         outline: (caps: Capabilities) => record(caps, all)?.g,
         dissect: (rig: Rig) => takeApart(rig, all, seed),
@@ -203,18 +205,31 @@ async function run(rig: Rig, subject: Subject, seed: number): Promise<Outcome> {
   const prepared = await prepare(rig, subject, seed);
   prepared.fill();
   prepared.program.run();
-  const compared = (await samplesOf(rig, subject, prepared)).map((s) => s.comparison);
+  const words = await prepared.read();
+  const compared = samplesOf(subject, prepared, words).map((s) => s.comparison);
   prepared.release();
   return {
     worst: Math.max(0, ...compared.map(({ worst }) => worst)),
-    faults: compared.flatMap(({ fault }) => fault ?? []),
+    faults: [...compared.flatMap(({ fault }) => fault ?? []), ...guardFaults(prepared, words)],
   };
+}
+
+/** Words by the id of their storage. */
+type Words = ReadonlyMap<number, Uint32Array>;
+
+/** What was written after the end of a buffer. */
+function guardFaults({ storages }: Prepared, words: Words): string[] {
+  return storages.flatMap((t) => {
+    const own = words.get(t.id)!;
+    const stray = own.findIndex((word, i) => i >= wordCount(t) && word !== POISON);
+    return stray < 0 ? [] : [`${t.name}: word ${stray} of ${wordCount(t)} was written`];
+  });
 }
 
 async function takeApart(rig: Rig, subject: Subject, seed: number): Promise<Dissection> {
   const prepared = await prepare(rig, subject, seed);
   const steps = await stepByStep(rig, prepared);
-  const samples = await samplesOf(rig, subject, prepared);
+  const samples = samplesOf(subject, prepared, await prepared.read());
   prepared.release();
   return {
     ...steps,
@@ -233,15 +248,14 @@ interface Samples extends Expected {
 }
 
 /** Some elements of every output. What is NaN anywhere is wrong; the others are chosen, corners first. */
-async function samplesOf(
-  { memory }: Rig,
+function samplesOf(
   { trial, problem }: Subject,
-  { program, outputs, values: inputs }: Prepared,
-): Promise<Samples[]> {
-  const got = new Map<string, Float32Array>();
+  { outputs, values: inputs }: Prepared,
+  words: Words,
+): Samples[] {
+  const got = new Map<string, Float64Array>();
   for (const [name, t] of Object.entries(outputs)) {
-    const all = await memory.readF32(t, program.bufferOf(t));
-    got.set(name, all.subarray(0, elements(t.shape)));
+    got.set(name, decode(words.get(storageOf(t).id)!, t));
   }
   const read = [...got].map(([name, array]) => [name, (i: number) => array[i]!] as const);
   const known: Record<string, Lookup> = { ...inputs, ...Object.fromEntries(read) };
@@ -257,7 +271,7 @@ async function samplesOf(
   });
 }
 
-function placesOf(got: Float32Array): number[] {
+function placesOf(got: Float64Array): number[] {
   const rng = new Philox(got.length, 5);
   const places = new Set([0, got.length - 1]);
   const bad = got.findIndex((v) => !Number.isFinite(v));

@@ -28,6 +28,8 @@ interface Target {
   readonly variants: Readonly<Record<string, string>>;
   /** One of them runs with activations stored as f16 alone. */
   readonly onlyHalf: boolean;
+  /** One of them has kernels of its own for two gradients at once. */
+  readonly both: boolean;
 }
 
 /** Large and tiny magnitudes whose squares are still far from the ends of float32. */
@@ -86,7 +88,9 @@ function targetsOf(reference: Reference<unknown>, caps: Capabilities, half: bool
     if (reason) skips.push({ row, reason });
     else {
       const variants = Object.fromEntries(all.map(([pick, { name }]) => [pick, name]));
-      targets.push({ row, wanted, variants, onlyHalf: all.some(([, { f16 }]) => f16 === "only") });
+      const onlyHalf = all.some(([, { f16 }]) => f16 === "only");
+      const both = all.some(([, variant]) => variant.both !== undefined);
+      targets.push({ row, wanted, variants, onlyHalf, both });
     }
   };
   const variantsOf = (pick: string) => (op.variants?.[pick] ?? []).filter((v) => takes(v, half));
@@ -245,10 +249,11 @@ function kindsOf({ reference, target, half, seed }: Placed): Kind[] {
   const inWay = (way: Way, cases: readonly Case<unknown>[], short = true) =>
     cases.map((c): Kind => ({ c, name: `${c.id}_${way}`, way, short, ...patienceOf(way) }));
   const isVariant = Object.keys(target.variants).length > 0;
-  // These have the kernels of the gradients' own rows, and beside them those of a bias, alike in each row.
   const isTogether = isVariant && target.wanted === undefined;
   const isPlainest = row.endsWith(PLAINEST);
-  const ifNew = (cases: readonly Case<unknown>[]) => (isTogether && !isPlainest ? [] : cases);
+  // Most have the kernels of the gradients' own rows, and beside them those of a bias, alike in each row.
+  const isNew = !isTogether || isPlainest || target.both;
+  const ifNew = (cases: readonly Case<unknown>[]) => (isNew ? cases : []);
   return [
     ...declared,
     ...sized.map((c, i) => ({ c, short: i === 0 })),

@@ -32,7 +32,9 @@ function cellText(cell: Cell): string {
  */
 export function matrixLines(report: Report, more: readonly string[] = []): string[] {
   const rows = rowsOf(report);
-  const names = report.columns.map((c, i) => `  ${i + 1}  ${columnName(c)}`);
+  const names = report.columns.map(
+    (c, i) => `  ${i + 1}  ${columnName(c)}${c.complete ? "" : "  (incomplete)"}`,
+  );
   return [
     "Largest error in units of its bound (below 1 is right), and the case that made it",
     ...names,

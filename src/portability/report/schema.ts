@@ -29,7 +29,10 @@ const result = z.object({
   worst: z.number().optional().describe("largest error in units of its bound; absent: infinite"),
   seconds: z.number().describe("in the worker, compiling included"),
   faults: z.array(z.string()).optional().describe("what is wrong, a line each"),
-  note: z.string().optional().describe("a fact about the adapter"),
+  note: z
+    .string()
+    .optional()
+    .describe("a fact about the adapter, or how the case ended a worker beside others"),
   reason: z.string().optional().describe("why it was skipped"),
   /** How it came out in a worker of its own, where it had ended the first one. */
   alone: status.optional().describe("how a second try, in a fresh worker, came out"),
@@ -52,6 +55,10 @@ const column = z.object({
   implementation: z.string(),
   adapter: environment,
   seconds: z.number(),
+  commits: z
+    .array(z.string())
+    .optional()
+    .describe("of voxgrad: that of each run that gave results, the last one last"),
   complete: z.boolean().describe("false: interrupted, or still running"),
   skipped: z.array(z.object({ row: z.string(), reason: z.string() })),
   results: z.array(result),
