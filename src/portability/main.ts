@@ -17,7 +17,7 @@ import { comparisonLines } from "./report/compare";
 import { readReport, writeReport } from "./report/file";
 import { htmlReport } from "./report/html";
 import { matrixLines } from "./report/matrix";
-import { isOf, resumed } from "./report/resumed";
+import { checkChoice, isOf, resumed } from "./report/resumed";
 import type { Report } from "./report/schema";
 import { Suite } from "./suite";
 
@@ -120,9 +120,10 @@ async function runSuite(options: Options, named: ReadonlySet<string>): Promise<v
   });
   const before = options.resume === undefined ? undefined : readReport(options.resume);
   const own = { short: options.short, seed: seedFor(options), cases: options.case };
-  const chosen = await chooseColumns(options);
   const told = Object.fromEntries(Object.entries(own).filter(([name]) => named.has(name)));
-  const earlier = before && resumed(options.resume!, before, chosen, told);
+  if (before) checkChoice(options.resume!, before, told);
+  const chosen = await chooseColumns(options);
+  const earlier = before && resumed(options.resume!, before, chosen);
   const settings = earlier?.options ?? own;
   for (const { implementation, reason } of chosen.missing) say(`${implementation}: ${reason}`);
   const save = (report: Report) => {

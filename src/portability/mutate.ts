@@ -70,11 +70,11 @@ export async function main(args: string[]): Promise<void> {
   }
   for (const defect of defects) checkText(defect);
   const { columns } = await chooseColumns(options);
+  const { signal, dispose } = watchInterrupt();
   const named = columns.map(({ host, adapter }): NamedColumn => {
-    const column = new Column(host, adapter, { worker: WORKER, timeout: options.timeout });
+    const column = new Column(host, adapter, { worker: WORKER, timeout: options.timeout, signal });
     return { name: `${host.name} × ${adapter.name}`, column };
   });
-  const { signal, dispose } = watchInterrupt();
   const verdicts = await tryAll(named, defects, options, signal);
   dispose();
   for (const line of tableLines(verdicts)) printResult(line);

@@ -5,17 +5,14 @@ import type { HostAdapter } from "../host";
 import { type Column, columnName, type Report } from "./schema";
 
 /**
- * The report, with what is missing now of the implementations that were looked at.
  * @param given of `--short`, `--seed` and `--case`, those that the command names
- * @throws UserError where one of these differs, or a column was made by another environment
+ * @throws UserError where one of these is not as the report was begun with
  */
-export function resumed(
+export function checkChoice(
   file: string,
-  report: Report,
-  { columns, missing }: Chosen,
+  { options }: Report,
   given: Partial<Report["options"]>,
-): Report {
-  const { options } = report;
+): void {
   for (const [name, value] of Object.entries(given)) {
     const was = options[name as keyof typeof given];
     if (JSON.stringify(value) === JSON.stringify(was)) continue;
@@ -24,6 +21,13 @@ export function resumed(
         `leave --${name === "cases" ? "case" : name} out, or begin another file with --json`,
     );
   }
+}
+
+/**
+ * The report, with what is missing now of the implementations that were looked at.
+ * @throws UserError where a column was made by another environment
+ */
+export function resumed(file: string, report: Report, { columns, missing }: Chosen): Report {
   for (const { host, adapter } of columns) {
     const column = report.columns.find((c) => isOf(c, host.name, adapter));
     const difference = column && differenceOf(column.adapter, adapter);
