@@ -118,14 +118,13 @@ export class Suite {
     const columns = Array.from({ length }, () => new Column(host, adapter, how));
     const start = performance.now() / 1000 - into.seconds;
     const running = { into, start, columns: new Set(columns), doubtful: new Map() };
-    const wasComplete = into.complete;
+    if (!into.complete) this.unknown--;
     into.complete = false;
     try {
       const { rest, order } = await this.list(columns[0]!, into);
-      if (!wasComplete) this.unknown--;
       this.totals.push(rest.length);
-      const together = length > 1 ? rest.filter(({ id }) => !ALONE.test(id)) : [];
-      const alone = rest.filter((c) => !together.includes(c));
+      const isAlone = ({ id }: ListedCase) => length === 1 || ALONE.test(id);
+      const [alone, together] = [rest.filter(isAlone), rest.filter((c) => !isAlone(c))];
       await this.runTogether(running, columns, together);
       await this.runAlone(running, [...running.doubtful.keys(), ...alone]);
       if (this.isOver) return;
