@@ -6,7 +6,7 @@ import { WorkerLost } from "../src/portability/runner";
 
 const MUTANT = { kernel: "fill", from: "a", to: "b" };
 const caseOf = (id: string): ListedCase => {
-  return { id, row: id, short: true, patience: 0, problem: id, apart: false };
+  return { id, row: id, patience: 0, problem: id, apart: false };
 };
 const replied = (faults: readonly string[]): Reply => {
   return { outcome: { worst: 2, faults }, seconds: 0 };

@@ -7,7 +7,7 @@ import { driverSources } from "../src/platform/vulkan";
 import { bun } from "../src/portability/hosts/bun";
 import type { Mutant } from "../src/portability/mutants/defect";
 import { DEFECTS } from "../src/portability/mutants/index";
-import { chain, isWrong, mutated, single } from "../src/portability/reduce";
+import { chain, faultOn, mutated, single } from "../src/portability/reduce";
 import type { Report } from "../src/portability/report/schema";
 import { Column } from "../src/portability/runner";
 import { writeFolder } from "../src/portability/standalone";
@@ -58,11 +58,11 @@ describe(`bun × ${adapter.name}`, () => {
     if (!("dissection" in reply)) throw new Error("no dissection");
     const right = reply.dissection;
     expect(right.faults).toEqual([]);
-    expect(await isWrong(column, chain(right))).toBeUndefined();
+    expect(await faultOn(column, chain(right))).toBeUndefined();
     const wrong = mutated(right, DEFECT);
     const found: string[] = [];
     for (const [i, { kernel }] of wrong.packed.dispatches.entries()) {
-      if (await isWrong(column, single(wrong, i, "the same"))) found.push(kernel);
+      if (await faultOn(column, single(wrong, i, "the same"))) found.push(kernel);
     }
     expect(new Set(found)).toEqual(new Set(["group_norm_dx"]));
     const at = wrong.packed.dispatches.findIndex(({ kernel }) => kernel === "group_norm_dx");
@@ -110,10 +110,11 @@ describe(`bun × ${adapter.name}`, () => {
       const partial = dissection.expected.filter((e) => e.partial).length;
       expect(whole.expected.length).toBe(dissection.expected.length + partial);
       expect(partial > 0).toBe(id.startsWith("conv3d"));
-      const told = await isWrong(column, whole);
+      const told = await faultOn(column, whole);
       expect(Boolean(told), id).toBe(dissection.faults.length > 0);
       const tight = dissection.expected.map((e) => ({ ...e, values: e.bounds }));
-      expect(await isWrong(column, chain({ ...dissection, expected: tight })), id).toMatch(/wrong/);
+      const wrong = await faultOn(column, chain({ ...dissection, expected: tight }));
+      expect(wrong?.text, id).toMatch(/wrong/);
     }
     const network = column.ask({ do: "dissect", id: "network.training/20_steps@20" });
     await expect(network).rejects.toThrow("is not made of dispatches");

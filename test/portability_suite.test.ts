@@ -1,83 +1,25 @@
-/** A run of the suite over workers that crash, hang, are interrupted or do not start; and what is resumed. */
+/** A run of the suite over workers that crash, hang, are interrupted or do not start. */
 import { describe, expect, test } from "bun:test";
 import { UserError } from "../src/core/errors";
-import type { Host, HostAdapter, HostWorker, WorkerEnd } from "../src/portability/host";
-import { Channel } from "../src/portability/hosts/channel";
-import type { ListedCase, Reply, Request } from "../src/portability/messages";
+import { MARK } from "../src/portability/hosts/entry/process";
+import { WorkerProcess } from "../src/portability/hosts/worker_process";
+import type { ListedCase, Reply } from "../src/portability/messages";
 import { Queues } from "../src/portability/queues";
-import { newReport } from "../src/portability/report/new";
-import { checkChoice, resumed } from "../src/portability/report/resumed";
-import type { Report } from "../src/portability/report/schema";
 import { Column } from "../src/portability/runner";
-import { Suite } from "../src/portability/suite";
-
-const ADAPTER: HostAdapter = {
-  ...{ name: "test adapter", kind: "software", backend: "vulkan", driver: "1.0", vendor: "v" },
-  ...{ architecture: "a", subgroupSize: null, limits: { maxBufferSize: 1 }, features: ["f"] },
-  versions: { bun: "1" },
-};
-const PASSING: Reply = { outcome: { worst: 0.5, faults: [] }, seconds: 1 };
-
-interface Answering {
-  reply(r: Reply): void;
-  end(e: WorkerEnd): void;
-}
-
-/** A host whose n-th worker, from 0, answers what it is asked by `act`, which may throw where it does not start. */
-function hostOf(act: (n: number) => (request: Request, worker: Answering) => void) {
-  let started = 0;
-  const start = async (): Promise<HostWorker> => {
-    const answer = act(started++);
-    const messages = new Channel<unknown>();
-    const { promise: ended, resolve } = Promise.withResolvers<WorkerEnd>();
-    const end = (e: WorkerEnd) => {
-      resolve(e);
-      messages.close();
-    };
-    return {
-      ...{ messages, ended },
-      send: (request) => answer(request as Request, { reply: (r) => messages.push(r), end }),
-      stop: async () => end({ kind: "killed", detail: "" }),
-    };
-  };
-  const host: Host = { name: "bun", start, adapters: async () => ({ adapters: [ADAPTER] }) };
-  return { host, started: () => started };
-}
-
-const listedAs = (row: string, problem: string): ListedCase => {
-  return { ...{ id: `${row}/${problem}@20`, row, problem }, short: true, patience: 0, apart: true };
-};
-const CASES = Array.from({ length: 12 }, (_, i) => listedAs("add", `c${i}`));
-const IDS = CASES.map(({ id }) => id);
-
-/** Lists the cases and passes them; `or` answers in its own way where it returns true. */
-const passing =
-  (or: (request: Request, worker: Answering) => boolean = () => false) =>
-  (request: Request, worker: Answering) => {
-    if (or(request, worker)) return;
-    if (request.do === "list") worker.reply({ listed: CASES, skipped: [] });
-    else worker.reply(PASSING);
-  };
-
-interface Run {
-  readonly workers?: number;
-  readonly earlier?: Report;
-  readonly signal?: AbortSignal;
-  readonly save?: () => void;
-}
-
-async function runOn(host: Host, { workers = 2, earlier, signal, save = () => {} }: Run = {}) {
-  const chosen = { columns: [{ host, adapter: ADAPTER }], missing: [] };
-  const options = { short: false, seed: 20, cases: [], timeout: 5, jobs: 1, workers, worker: "" };
-  const given = earlier && resumed("r.json", structuredClone(earlier), chosen);
-  const suite = new Suite(chosen, options, signal ?? new AbortController().signal, save, given);
-  await suite.run();
-  return suite.report;
-}
-
-const resultsOf = ({ columns }: Report) => columns[0]!.results;
-const idsOf = (report: Report) => resultsOf(report).map(({ id }) => id);
-const statusesOf = (report: Report) => new Set(resultsOf(report).map(({ status }) => status));
+import {
+  ADAPTER,
+  type Answering,
+  CASES,
+  hostOf,
+  IDS,
+  idsOf,
+  listedAs,
+  PASSING,
+  passing,
+  resultsOf,
+  runOn,
+  statusesOf,
+} from "./portability_rig";
 
 describe("workers", () => {
   const crash = (worker: Answering) => worker.end({ kind: "crash", detail: "SIGSEGV" });
@@ -118,29 +60,91 @@ describe("workers", () => {
 
   test("a case that ends one beside others runs by itself, with no other device open", async () => {
     let open = 0;
-    let mostAtEnd = 0;
+    let openAtEnd = 0;
     const tries = new Map<string, number>();
-    const { host } = hostOf(() => {
-      open++;
-      return passing((request, worker) => {
-        if (request.do !== "run") return false;
-        const count = (tries.get(request.id) ?? 0) + 1;
-        tries.set(request.id, count);
-        const [innocent, guilty] = [IDS[3]!, IDS[6]!];
-        if (request.id === guilty || (request.id === innocent && count === 1)) {
+    const { host } = hostOf(
+      () => {
+        open++;
+        return passing((request, worker) => {
+          if (request.do !== "run") return false;
+          const count = (tries.get(request.id) ?? 0) + 1;
+          tries.set(request.id, count);
+          const [innocent, guilty] = [IDS[3]!, IDS[6]!];
+          if (request.id === guilty || (request.id === innocent && count === 1)) {
+            worker.reply({ lost: "device lost" });
+            return true;
+          }
+          if (request.id === innocent) openAtEnd = open;
+          return false;
+        });
+      },
+      () => {
+        open--;
+      },
+    );
+    const report = await runOn(host);
+    const of = (id: string) => resultsOf(report).find((r) => r.id === id);
+    expect(of(IDS[3]!)).toMatchObject({ status: "passed", beside: "lost" });
+    expect(of(IDS[6]!)).toMatchObject({ status: "lost", beside: "lost", alone: "lost" });
+    expect(resultsOf(report).filter(({ status }) => status === "passed").length).toBe(11);
+    expect(openAtEnd).toBe(1);
+    expect(open).toBe(0);
+  });
+
+  test("a case that takes the device away for good is named", async () => {
+    for (const workers of [1, 2]) {
+      let isAway = false;
+      const { host } = hostOf(() => {
+        if (isAway) throw new Error("no device");
+        return passing((request, worker) => {
+          if (request.do !== "run") return false;
+          isAway ||= request.id === IDS[2];
+          if (!isAway) return false;
           worker.reply({ lost: "device lost" });
           return true;
-        }
-        if (request.id === innocent) mostAtEnd = open;
-        return false;
+        });
+      });
+      const report = await runOn(host, { workers });
+      const of = resultsOf(report).find(({ id }) => id === IDS[2]);
+      expect(of).toMatchObject({ status: "lost", faults: ["device lost"] });
+      expect(report.columns[0]!.complete).toBe(false);
+    }
+  });
+
+  test("an adapter that is away for a moment, or ends a worker that lists, is waited for", async () => {
+    let away = 1;
+    const { host } = hostOf((n) => {
+      if (n > 0 && away-- > 0) throw new Error("no device");
+      return passing((_, worker) => {
+        if (n === 0) crash(worker);
+        return n === 0;
       });
     });
     const report = await runOn(host);
-    const of = (id: string) => resultsOf(report).find((r) => r.id === id);
-    expect(of(IDS[3]!)).toMatchObject({ status: "passed", note: "lost beside other workers" });
-    expect(of(IDS[6]!)).toMatchObject({ status: "lost", alone: "lost" });
-    expect(resultsOf(report).filter(({ status }) => status === "passed").length).toBe(11);
-    expect(mostAtEnd).toBeGreaterThan(0);
+    expect(idsOf(report)).toEqual(IDS);
+    expect(report.columns[0]!.complete).toBe(true);
+  });
+
+  test("Ctrl-C does not wait for one that starts, and stops it when it has", async () => {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const { host, open } = hostOf(() => passing(), undefined, late);
+    const signal = AbortSignal.timeout(20);
+    const report = await runOn(host, { signal });
+    expect(resultsOf(report)).toEqual([]);
+    expect(report.missing).toEqual([]);
+    resolve();
+    await Bun.sleep(1);
+    expect(open()).toBe(0);
+  });
+
+  test("one that dies in the middle of a line has crashed", async () => {
+    const script = `process.stdout.write("${MARK}1\\n${MARK}[1, 2"); setTimeout(() => process.abort(), 50)`;
+    const worker = new WorkerProcess([process.execPath, "-e", script], {});
+    const seen: unknown[] = [];
+    for await (const message of worker.messages) seen.push(message);
+    expect(seen).toEqual([1]);
+    expect((await worker.ended).kind).toBe("crash");
+    await worker.stop();
   });
 
   test("Ctrl-C ends what they do, is no result, and what is left is gone on with", async () => {
@@ -152,9 +156,7 @@ describe("workers", () => {
         return true; // no answer
       }),
     );
-    const start = performance.now();
     const report = await runOn(host, { signal: controller.signal });
-    expect(performance.now() - start).toBeLessThan(4000); // the case itself has longer
     expect(statusesOf(report)).toEqual(new Set(["passed"]));
     expect(report.columns[0]!.complete).toBe(false);
     expect(report.missing).toEqual([]);
@@ -167,77 +169,6 @@ describe("workers", () => {
       throw new UserError("report.json: no space left");
     };
     await expect(runOn(hostOf(() => passing()).host, { save })).rejects.toThrow("no space left");
-  });
-});
-
-describe("a report that is gone on with", () => {
-  const whole = () => runOn(hostOf(() => passing()).host);
-  const chosenOf = (adapter: HostAdapter) => {
-    return { columns: [{ host: hostOf(() => passing()).host, adapter }], missing: [] };
-  };
-
-  test("is not complete where its cases cannot be listed, which is told once", async () => {
-    const { host } = hostOf(() => {
-      throw new Error("no device");
-    });
-    let report = await whole();
-    for (let i = 0; i < 2; i++) report = await runOn(host, { earlier: report });
-    expect(report.columns[0]!.complete).toBe(false);
-    expect(idsOf(report)).toEqual(IDS);
-    expect(report.missing.length).toBe(1);
-  });
-
-  test("names the commits that gave results", async () => {
-    const report = await whole();
-    const [now] = report.columns[0]!.commits!;
-    expect(now).toBe(report.voxgrad.commit!);
-    const [column] = report.columns;
-    const old = { ...column!, commits: ["0000000"], results: column!.results.slice(1) };
-    const again = await runOn(hostOf(() => passing()).host, {
-      earlier: { ...report, columns: [old] },
-    });
-    expect(again.columns[0]!.commits).toEqual(["0000000", now!]);
-  });
-
-  test("keeps what was chosen when it was begun", async () => {
-    const report = await whole();
-    expect(() => checkChoice("r.json", report, { short: false, seed: 20 })).not.toThrow();
-    for (const given of [{ short: true }, { seed: 5 }, { cases: ["add"] }]) {
-      expect(() => checkChoice("r.json", report, given)).toThrow(/^--resume r.json: was begun/);
-    }
-  });
-
-  test("is that of its environment", async () => {
-    const report = await whole();
-    const changes: [Partial<HostAdapter>, string][] = [
-      [{ versions: { bun: "2" } }, "was run with bun 1, here is 2"],
-      [{ versions: { bun: "1", webgpu: "3" } }, "was run with webgpu none, here is 3"],
-      [{ features: [] }, "had f, which it has not here"],
-      [{ features: ["f", "g"] }, "had no g, which it has here"],
-      [{ subgroupSize: { min: 8, max: 8 } }, 'had subgroups of null, here are {"min":8,"max":8}'],
-    ];
-    for (const [change, text] of changes) {
-      const chosen = chosenOf({ ...ADAPTER, ...change });
-      expect(() => resumed("r.json", report, chosen), text).toThrow(
-        `--resume r.json: bun × test adapter ${text}; begin another file`,
-      );
-    }
-    expect(() => resumed("r.json", report, chosenOf({ ...ADAPTER, driver: "2" }))).not.toThrow();
-  });
-
-  test("tells what is missing now", () => {
-    const { host } = hostOf(() => passing());
-    const chosen = { columns: [{ host, adapter: ADAPTER }], missing: [] };
-    const missing = ["bun", "deno", "firefox"].map((implementation) => ({
-      implementation,
-      reason: "old",
-    }));
-    const report = newReport({ columns: [], missing }, { short: false, seed: 20, cases: [] });
-    const now = [{ implementation: "firefox", reason: "new" }];
-    expect(resumed("r.json", report, { ...chosen, missing: now }).missing).toEqual([
-      { implementation: "deno", reason: "old" },
-      ...now,
-    ]);
   });
 });
 

@@ -31,7 +31,6 @@ export type Request =
 export interface ListedCase {
   readonly id: string;
   readonly row: string;
-  readonly short: boolean;
   /** Seconds more than usual that it may take. */
   readonly patience: number;
   /** The problem that cases share: a worker that knows it is quicker. */

@@ -1,5 +1,6 @@
 /** Reduces a case that was taken apart to the dispatch that shows its failure. */
 import type { Mutant } from "./mutants/defect";
+import { GUARD_WORDS } from "./op_run";
 import {
   bytesOf,
   type Dissection,
@@ -53,11 +54,16 @@ export function mutated(dissection: Dissection, mutant: Mutant | undefined): Dis
   return { ...dissection, packed: { ...dissection.packed, dispatches } };
 }
 
-/** All dispatches. Where float64 knows some elements alone, the words of this run stand for the others. */
+/**
+ * All dispatches. Where float64 knows some elements alone, the words of this run stand for the others, and
+ * what the guards held before it.
+ */
 export function chain({ packed, states, expected }: Dissection): Reduced {
   const kernel = [...new Set(packed.dispatches.map((d) => d.kernel))].join(", ");
   const partial = new Set(expected.filter((e) => e.partial).map(({ buffer }) => buffer));
-  const words = [...partial].map((b) => wordsOf(packed, b, states.at(-1)!));
+  const [before, after] = [states[0]!, states.at(-1)!];
+  const guarded = after.map((data, b) => withGuards(data, before[b]!));
+  const words = [...partial].map((b) => wordsOf(packed, b, guarded));
   const truth = partial.size > 0 ? `${FLOAT64}; between its samples ${RUN}` : FLOAT64;
   return { packed, expected: [...expected, ...words], truth, kernel };
 }
@@ -101,7 +107,15 @@ export function single(
   };
 }
 
+const GUARD_BYTES = 4 * GUARD_WORDS;
 const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array, f16: Float16Array } as const;
+
+/** The words of a buffer with the guards of an earlier state. */
+function withGuards(data: string, earlier: string): string {
+  const bytes = fromBase64(data);
+  bytes.set(fromBase64(earlier).subarray(-GUARD_BYTES), bytes.length - GUARD_BYTES);
+  return toBase64(bytes);
+}
 
 /** The words of another driver as an expectation, guard words included; integers are exact. */
 function wordsOf({ buffers }: Packed, buffer: number, state: readonly string[]): Expectation {
@@ -117,11 +131,6 @@ function wordsOf({ buffers }: Packed, buffer: number, state: readonly string[]):
     ...{ name, buffer, type, shape: [values.length] },
     ...{ positions: code(positions), values: code(values), bounds: code(bounds) },
   };
-}
-
-/** The fault on a column, in words; undefined where it is right. */
-export async function isWrong(column: Column, reduced: Reduced): Promise<string | undefined> {
-  return (await faultOn(column, reduced))?.text;
 }
 
 /** The fault on a column; undefined where it is right. */

@@ -60,7 +60,9 @@ export async function main(args: string[]): Promise<void> {
     new Column(host, adapter, { worker: WORKER, timeout });
   const mutant = options.defect === undefined ? undefined : defectOf(options.defect);
   const failing = open(columns[0]!);
-  const others = all.filter((c) => c.host !== failing.host || c.adapter !== failing.adapter);
+  const isOther = ({ host, adapter }: (typeof all)[number]) =>
+    host !== failing.host || adapter.name !== failing.adapter.name;
+  const others = all.filter(isOther);
   // A driver of another kind is the better judge.
   const rank = (c: (typeof all)[number]) => Number(c.adapter.kind === failing.adapter.kind);
   const judges = others.toSorted((a, b) => rank(a) - rank(b)).map(open);
@@ -118,39 +120,43 @@ async function reduce(
   id: string,
   mutant: Mutant | undefined,
 ): Promise<Finding> {
+  let rightOn: string | undefined;
   for (const judge of judges) {
     const right = await dissectedOn(judge, id, knownKind(failing.adapter.kind));
     if (!right) continue;
     say(`${named(judge)} runs it right; trying its ${right.packed.dispatches.length} dispatches`);
     const dissection = mutated(right, mutant);
-    const rightOn = named(judge);
+    rightOn ??= named(judge);
     for (let i = 0; i < dissection.packed.dispatches.length; i++) {
-      const one = single(dissection, i, rightOn);
+      const one = single(dissection, i, named(judge));
       const fault = await faultOn(failing, one);
       if (!fault) continue;
       await judge.stop(); // its browser or driver would take the processor from the runs that follow
       const summary = `dispatch ${i} (${one.kernel}) ${fault.text}`;
-      return { ...(await repeated(failing, one, fault)), summary, rightOn };
+      return { ...(await repeated(failing, one, fault)), summary, rightOn: named(judge) };
     }
     const whole = chain(dissection);
     const fault = await faultOn(failing, whole);
     await judge.stop();
     if (fault) {
       const summary = `only all dispatches together: ${fault.text}`;
-      return { ...(await repeated(failing, whole, fault)), summary, rightOn };
+      return { ...(await repeated(failing, whole, fault)), summary, rightOn: named(judge) };
     }
-    say(`on ${named(failing)} its dispatches come out right too`);
+    say(`on ${named(failing)} they come out right too, on the same data`);
   }
-  say("no other column shows the failure: all dispatches are kept, against float64");
+  const why = rightOn
+    ? "so no dispatch can be told from the others"
+    : "no other column runs it right";
+  say(`${why}: all are kept, as ${named(failing)} runs them, against float64`);
   const reply = await failing.ask({ do: "dissect", id, mutant });
   if (!("dissection" in reply)) throw new Error("the worker did not take the case apart");
   const whole = chain(reply.dissection);
   const fault = await faultOn(failing, whole);
   if (!fault) {
     const summary = `on ${named(failing)} it comes out right: the folder shows a success`;
-    return { ...whole, summary };
+    return { ...whole, summary, rightOn };
   }
-  return { ...(await repeated(failing, whole, fault)), summary: fault.text };
+  return { ...(await repeated(failing, whole, fault)), summary: fault.text, rightOn };
 }
 
 /** A tracker wants to know how often a failure shows. */

@@ -10,6 +10,8 @@ export interface ColumnOptions {
   readonly timeout: number;
   /** Seconds more for the first: starting a driver and compiling the first shaders. */
   readonly startSeconds?: number;
+  /** Seconds before each further try to start a worker: a GPU that was reset is away for seconds. */
+  readonly pauses?: readonly number[];
   /** Ends what the worker does, and the worker. */
   readonly signal?: AbortSignal;
 }
@@ -28,8 +30,9 @@ export class WorkerLost extends Error {
 export class NotStarted extends Error {}
 
 const START_SECONDS = 120;
-/** A driver or a browser may be busy with what ended a moment ago. */
-const STARTS = 2;
+const PAUSES = [1, 5];
+/** The longest time of a timer. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 /** A worker that is started when it is needed, and anew when it has ended. */
 export class Column {
@@ -79,14 +82,23 @@ export class Column {
 
   private async start() {
     if (this.running) return this.running;
-    for (let tries = 1; ; tries++) {
-      this.options.signal?.throwIfAborted();
+    const { pauses = PAUSES, signal, worker: module } = this.options;
+    for (let tries = 0; ; tries++) {
+      signal?.throwIfAborted();
       try {
-        const worker = await this.host.start(this.adapter, this.options.worker);
+        const starting = this.host.start(this.adapter, module);
+        const worker = await withTimeout(starting, Number.POSITIVE_INFINITY, signal);
+        if (!worker) {
+          starting.then((late) => late.stop()).catch(() => {});
+          continue; // which throws
+        }
         this.running = { worker, replies: worker.messages[Symbol.asyncIterator]() };
         return this.running;
       } catch (error) {
-        if (tries === STARTS) throw new NotStarted(messageOf(error));
+        if (signal?.aborted) throw signal.reason;
+        const pause = pauses[tries];
+        if (pause === undefined) throw new NotStarted(messageOf(error));
+        await withTimeout(new Promise<never>(() => {}), pause, signal);
       }
     }
   }
@@ -145,7 +157,7 @@ function resultOf(id: string, { outcome, seconds }: Extract<Reply, { outcome: un
   };
 }
 
-/** Undefined once the time is over, or the signal aborted. */
+/** Undefined once the time is over (at most 24 days), or the signal aborted. */
 async function withTimeout<T>(
   promise: Promise<T>,
   seconds: number,
@@ -153,7 +165,7 @@ async function withTimeout<T>(
 ): Promise<T | undefined> {
   const { promise: over, resolve } = Promise.withResolvers<undefined>();
   const end = () => resolve(undefined);
-  const timer = setTimeout(end, 1000 * seconds);
+  const timer = setTimeout(end, Math.min(1000 * seconds, LONGEST_MS));
   signal?.addEventListener("abort", end);
   if (signal?.aborted) end();
   try {

@@ -9,15 +9,9 @@ import type { ListedCase } from "./messages";
 import { Queues } from "./queues";
 import { isFailure } from "./report/cells";
 import { currentCommit, newReport } from "./report/new";
-import { isOf } from "./report/resumed";
-import {
-  type Column as ColumnReport,
-  columnName,
-  type Report,
-  type Result,
-  type Status,
-} from "./report/schema";
-import { Column, ENDS, NotStarted } from "./runner";
+import { isOf, reasonOf } from "./report/resumed";
+import { type Column as ColumnReport, columnName, type Report, type Result } from "./report/schema";
+import { Column, ENDS, NotStarted, WorkerLost } from "./runner";
 
 export interface SuiteOptions {
   readonly short: boolean;
@@ -30,13 +24,13 @@ export interface SuiteOptions {
   readonly jobs: number;
   /** Cases of a column at a time, each in a worker of its own; absent: as many as suit the adapter. */
   readonly workers?: number;
+  /** Seconds before further tries to start one, see ColumnOptions. */
+  readonly pauses?: readonly number[];
   readonly worker: string;
 }
 
 /** Rows whose cases want the adapter for themselves. */
 const ALONE = /^(load|limits)\./;
-/** Results that say nothing but of the case: the others may come of Ctrl-C, which reaches workers too. */
-const OF_THE_CASE: readonly Status[] = ["passed", "failed", "skipped"];
 
 /** Seconds between two states of the report on disk. */
 const SAVE_EVERY = 5;
@@ -49,10 +43,11 @@ export function workersFor(kind: AdapterKind, cores = cpus().length): number {
 /** A column at work. */
 interface Running {
   readonly into: ColumnReport;
-  /** Those that run. A worker that does not start is none of them any more. */
-  readonly columns: Set<Column>;
-  /** Cases that ended a worker beside others, and how. */
-  readonly doubtful: Map<ListedCase, Status>;
+  readonly workers: readonly Column[];
+  /** Without those that do not start any more. */
+  readonly live: Set<Column>;
+  /** Results of cases that ended a worker beside others, until they have run by themselves. */
+  readonly doubtful: Map<ListedCase, Result>;
   readonly start: number;
 }
 
@@ -62,23 +57,27 @@ export class Suite {
   private readonly rate = new Rate();
   private readonly commit = currentCommit();
   private done = 0;
-  /** Cases to run, of the columns that are listed. */
-  private readonly totals: number[] = [];
-  /** Columns that are not listed yet, and were not complete. */
+  /** Cases to run, of the columns that are listed; of one that ended early, those that it ran. */
+  private readonly totals = new Map<ColumnReport, number>();
+  /** Columns that have not begun, and were not complete. */
   private unknown = 0;
   private lastSave = 0;
   private saveError: unknown;
+  private readonly failed = new AbortController();
+  /** Ctrl-C, or the end of a run that cannot save its report. */
+  private readonly signal: AbortSignal;
 
   constructor(
     private readonly chosen: Chosen,
     private readonly options: SuiteOptions,
-    private readonly signal: AbortSignal,
+    signal: AbortSignal,
     /** Called now and then with what there is so far. */
     private readonly save: (report: Report) => void,
     /** An earlier one that is gone on with (report/resumed.ts). */
     earlier?: Report,
   ) {
     this.report = earlier ?? newReport(chosen, options);
+    this.signal = AbortSignal.any([signal, this.failed.signal]);
   }
 
   /** Runs every column to its end, or to the signal. @throws what `save` throws */
@@ -90,7 +89,7 @@ export class Suite {
     });
     const work = async () => {
       for (let next = queue.shift(); next; next = queue.shift()) {
-        if (this.isOver) return;
+        if (this.signal.aborted) return;
         await this.runColumn(next);
       }
     };
@@ -98,13 +97,9 @@ export class Suite {
       await Promise.all(Array.from({ length: this.options.jobs }, work));
     } finally {
       this.progress.stop();
+      if (!this.saveError) this.save(this.report);
     }
     if (this.saveError) throw this.saveError;
-    this.save(this.report);
-  }
-
-  private get isOver(): boolean {
-    return this.signal.aborted || this.saveError !== undefined;
   }
 
   private async runColumn({
@@ -112,113 +107,127 @@ export class Suite {
     adapter,
     into,
   }: Chosen["columns"][number] & { readonly into: ColumnReport }): Promise<void> {
-    const { timeout, worker } = this.options;
-    const how = { worker, timeout, signal: this.signal };
+    const { timeout, worker, pauses } = this.options;
+    const how = { worker, timeout, pauses, signal: this.signal };
     const length = this.options.workers ?? workersFor(adapter.kind);
-    const columns = Array.from({ length }, () => new Column(host, adapter, how));
+    const workers = Array.from({ length }, () => new Column(host, adapter, how));
     const start = performance.now() / 1000 - into.seconds;
-    const running = { into, start, columns: new Set(columns), doubtful: new Map() };
+    const running: Running = {
+      ...{ into, start, workers, live: new Set(workers), doubtful: new Map() },
+    };
     if (!into.complete) this.unknown--;
     into.complete = false;
+    const before = this.done;
     try {
-      const { rest, order } = await this.list(columns[0]!, into);
-      this.totals.push(rest.length);
+      const { rest, order } = await this.list(workers[0]!, into);
+      this.totals.set(into, rest.length);
       const isAlone = ({ id }: ListedCase) => length === 1 || ALONE.test(id);
-      const [alone, together] = [rest.filter(isAlone), rest.filter((c) => !isAlone(c))];
-      await this.runTogether(running, columns, together);
-      await this.runAlone(running, [...running.doubtful.keys(), ...alone]);
-      if (this.isOver) return;
+      await this.runTogether(
+        running,
+        rest.filter((c) => !isAlone(c)),
+      );
+      await this.runAlone(running, [...running.doubtful.keys(), ...rest.filter(isAlone)]);
+      if (this.signal.aborted) return;
       into.results.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
       into.complete = true;
     } catch (error) {
-      if (this.isOver) return;
-      const reason = `${adapter.name}: ${(error as Error).message.split("\n")[0]}`;
+      if (this.signal.aborted) return;
+      // The adapter may be gone because of them.
+      for (const result of running.doubtful.values()) this.add(running, result);
+      const reason = reasonOf(adapter, (error as Error).message.split("\n")[0]!);
       this.progress.note(`${columnName(into)} does not run: ${reason}`);
       this.report.missing.push({ implementation: host.name, reason });
+      this.totals.set(into, this.done - before);
     } finally {
-      await Promise.all(columns.map((column) => column.stop()));
+      await Promise.allSettled(workers.map((each) => each.stop()));
     }
   }
 
   /** The cases that the column has not run yet, and the place of all. */
-  private async list(column: Column, into: ColumnReport) {
+  private async list(worker: Column, into: ColumnReport) {
     const { seed, short, cases: patterns } = this.options;
-    const list = await column.ask({ do: "list", seed, short, patterns });
+    const request = { do: "list", seed, short, patterns } as const;
+    const list = await worker.ask(request).catch((error) => {
+      if (error instanceof WorkerLost) return worker.ask(request);
+      throw error;
+    });
     if (!("listed" in list)) throw new Error("the worker did not list its cases");
-    into.skipped = [...list.skipped];
-    const order = new Map(list.listed.map(({ id }, i) => [id, i]));
+    const { listed, skipped } = list;
+    if (listed.length === 0 && into.results.length > 0) {
+      throw new Error(`none of the ${into.results.length} cases that the report has is there now`);
+    }
+    into.skipped = [...skipped];
+    const order = new Map(listed.map(({ id }, i) => [id, i]));
     const kept = into.results.filter(({ id }) => order.has(id));
     const dropped = into.results.length - kept.length;
     if (dropped > 0) this.tell(into, `${dropped} results of cases that are no more are dropped`);
     into.results = kept;
     const known = new Set(kept.map(({ id }) => id));
-    const rest = list.listed.filter(({ id }) => !known.has(id));
-    if (rest.length > 0 && this.commit) {
-      const others = (into.commits ?? []).filter((commit) => commit !== this.commit);
-      if (kept.length > 0 && others.length > 0) {
-        this.tell(
-          into,
-          `${kept.length} results of ${others.join(", ")} stay; voxgrad is at ${this.commit}`,
-        );
-      }
-      into.commits = [...others, this.commit];
+    const rest = listed.filter(({ id }) => !known.has(id));
+    const { commit } = this.report.voxgrad;
+    // Reports did not always name the commits of a column.
+    if (kept.length > 0 && !into.commits && commit) into.commits = [commit];
+    const others = (into.commits ?? []).filter((other) => other !== this.commit);
+    if (rest.length > 0 && kept.length > 0 && this.commit && others.length > 0) {
+      this.tell(into, `${kept.length} results of ${others} stay; voxgrad is at ${this.commit}`);
     }
     return { rest, order };
   }
 
   /** Each worker its own cases. One that does not start gives its own to the others. */
-  private async runTogether(
-    { into, columns: live, doubtful, start }: Running,
-    columns: readonly Column[],
-    cases: readonly ListedCase[],
-  ): Promise<void> {
-    const queues = new Queues(cases, columns.length);
+  private async runTogether(running: Running, cases: readonly ListedCase[]): Promise<void> {
+    const { into, workers, live, doubtful } = running;
+    const queues = new Queues(cases, workers.length);
     let failure: unknown;
-    const drain = async (column: Column, i: number) => {
-      for (let c = queues.next(i); c && !this.isOver; c = queues.next(i)) {
+    const drain = async (worker: Column, i: number) => {
+      for (let c = queues.next(i); c && !this.signal.aborted; c = queues.next(i)) {
         try {
-          const result = await column.attempt(c);
-          // It may be another's fault: by itself it shows.
-          if (ENDS.includes(result.status)) doubtful.set(c, result.status);
-          else this.add(into, result, start);
+          const result = await worker.attempt(c);
+          if (!ENDS.includes(result.status)) this.add(running, result);
+          else {
+            // It may be another's fault: by itself it shows.
+            doubtful.set(c, result);
+            const { id, status, faults } = result;
+            this.tell(into, `${id} ${status} beside other workers: ${faults?.[0] ?? ""}`);
+          }
         } catch (error) {
           if (!(error instanceof NotStarted)) throw error;
           failure = error;
           queues.giveBack(i, c);
-          live.delete(column);
+          live.delete(worker);
           if (live.size > 0) this.tell(into, `one worker fewer: ${error.message.split("\n")[0]}`);
           return;
         }
       }
     };
     // Once more where one gave its case back after the others had ended.
-    while (queues.length > 0 && !this.isOver) {
+    while (queues.length > 0 && !this.signal.aborted) {
       if (live.size === 0) throw failure;
-      await Promise.all(columns.map((column, i) => live.has(column) && drain(column, i)));
+      await Promise.all(workers.map((worker, i) => live.has(worker) && drain(worker, i)));
     }
   }
 
   /** One after the other, with no other worker that holds the device. */
-  private async runAlone(
-    { into, columns, doubtful, start }: Running,
-    cases: readonly ListedCase[],
-  ): Promise<void> {
-    const [column, ...others] = columns;
-    await Promise.all(others.map((other) => other.stop()));
+  private async runAlone(running: Running, cases: readonly ListedCase[]): Promise<void> {
+    const { live, doubtful } = running;
+    const [worker, ...others] = live;
+    await Promise.allSettled(others.map((other) => other.stop()));
     for (const c of cases) {
-      if (this.isOver) return;
-      const result = await column!.run(c);
-      const beside = doubtful.get(c);
-      const note = beside && `${beside} beside other workers`;
-      if (note && !isFailure(result)) this.tell(into, `${c.id} ${note}, right by itself`);
-      this.add(into, note ? { ...result, note } : result, start);
+      if (this.signal.aborted) return;
+      const result = await worker!.run(c);
+      const beside = doubtful.get(c)?.status;
+      doubtful.delete(c);
+      this.add(running, beside ? { ...result, beside } : result);
     }
   }
 
-  private add(into: ColumnReport, result: Result, start: number): void {
-    if (this.isOver && !OF_THE_CASE.includes(result.status)) return;
+  private add({ into, start }: Running, result: Result): void {
+    const { commit } = this;
     into.results.push(result);
     into.seconds = Number((performance.now() / 1000 - start).toFixed(1));
+    if (commit && into.commits?.at(-1) !== commit) {
+      into.commits = [...(into.commits ?? []).filter((other) => other !== commit), commit];
+    }
     if (isFailure(result)) {
       const { id, status, faults } = result;
       this.tell(into, `${id} ${status}: ${faults?.[0] ?? ""}`);
@@ -235,8 +244,9 @@ export class Suite {
   private show({ implementation }: ColumnReport, id: string): void {
     this.rate.add(performance.now() / 1000, this.done);
     // Columns that have not begun are taken to be like those that have.
-    const listed = this.totals.reduce((a, b) => a + b, 0);
-    const mean = listed / this.totals.filter((total) => total > 0).length;
+    const totals = [...this.totals.values()];
+    const listed = totals.reduce((a, b) => a + b, 0);
+    const mean = listed / totals.filter((total) => total > 0).length;
     const total = Math.max(this.done, Math.round(listed + mean * this.unknown));
     const left = this.rate.secondsUntil(total);
     this.progress.update(this.done / total, [
@@ -269,6 +279,7 @@ export class Suite {
       this.save(this.report);
     } catch (error) {
       this.saveError = error;
+      this.failed.abort(error);
     }
   }
 }

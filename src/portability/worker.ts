@@ -117,7 +117,7 @@ class SuiteWorker {
         if (kernel !== undefined && !this.kernels.get(id)?.has(kernel)) continue;
         const apart = Boolean(c.dissect ?? c.record);
         const { patience = 0, problem = id } = c;
-        listed.push({ ...{ id, row, patience, problem, apart }, short: c.short });
+        listed.push({ id, row, patience, problem, apart });
       }
     }
     const { skipped } = allCases(this.rig, seed);

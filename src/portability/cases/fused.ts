@@ -229,7 +229,8 @@ function guardFaults({ storages }: Prepared, words: Words): string[] {
 async function takeApart(rig: Rig, subject: Subject, seed: number): Promise<Dissection> {
   const prepared = await prepare(rig, subject, seed);
   const steps = await stepByStep(rig, prepared);
-  const samples = samplesOf(subject, prepared, await prepared.read());
+  const words = await prepared.read();
+  const samples = samplesOf(subject, prepared, words);
   prepared.release();
   return {
     ...steps,
@@ -237,7 +238,10 @@ async function takeApart(rig: Rig, subject: Subject, seed: number): Promise<Diss
     expected: samples
       .filter(({ name }) => !subject.trial.derived?.includes(name))
       .map(({ at, ...e }) => packExpected(prepared.storages, e, at)),
-    faults: samples.flatMap(({ comparison }) => comparison.fault ?? []),
+    faults: [
+      ...samples.flatMap(({ comparison }) => comparison.fault ?? []),
+      ...guardFaults(prepared, words),
+    ],
   };
 }
 

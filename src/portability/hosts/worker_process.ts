@@ -5,8 +5,9 @@ import type { HostWorker, WorkerEnd } from "../host";
 import { Channel } from "./channel";
 import { MARK } from "./entry/process";
 
-/** Lines of stderr that are kept to explain an end. */
+/** Lines that are kept to explain an end, and characters of one that is no message. */
 const LAST_LINES = 40;
+const LONGEST = 1000;
 
 const running = new Set<WorkerProcess>();
 process.on("exit", () => {
@@ -45,8 +46,9 @@ export class WorkerProcess implements HostWorker {
 
   private async readMessages(lines: AsyncIterable<string>): Promise<void> {
     for await (const line of lines) {
-      if (line.startsWith(MARK)) this.messages.push(JSON.parse(line.slice(MARK.length)));
-      else this.keep(line);
+      const message = line.startsWith(MARK) ? parsed(line.slice(MARK.length)) : undefined;
+      if (message === undefined) this.keep(line.slice(0, LONGEST));
+      else this.messages.push(message);
     }
   }
 
@@ -85,6 +87,15 @@ export class WorkerProcess implements HostWorker {
     this.stopped ||= this.child.exitCode === null && this.child.signalCode === null;
     this.kill();
     await this.ended;
+  }
+}
+
+/** Undefined for a line that its writer did not live to end. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

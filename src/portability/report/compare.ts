@@ -26,7 +26,10 @@ export function comparisonLines(before: Report, after: Report): string[] {
 
 function partner({ implementation, adapter }: Column, columns: readonly Column[]): number {
   const alike = columns.map((c) => c.implementation === implementation);
-  const same = columns.findIndex((c, i) => alike[i] && c.adapter.name === adapter.name);
+  const named = (c: Column, i: number) => alike[i] && c.adapter.name === adapter.name;
+  const exact = columns.findIndex((c, i) => named(c, i) && c.adapter.driver === adapter.driver);
+  if (exact >= 0) return exact;
+  const same = columns.findIndex(named);
   if (same >= 0) return same;
   return columns.findIndex((c, i) => alike[i] && c.adapter.kind === adapter.kind);
 }

@@ -32,15 +32,18 @@ function cellText(cell: Cell): string {
  */
 export function matrixLines(report: Report, more: readonly string[] = []): string[] {
   const rows = rowsOf(report);
-  const names = report.columns.map(
-    (c, i) => `  ${i + 1}  ${columnName(c)}${c.complete ? "" : "  (incomplete)"}`,
-  );
+  const names = report.columns.map((c, i) => {
+    const isAmbiguous = report.columns.some((o) => o !== c && columnName(o) === columnName(c));
+    const driver = isAmbiguous ? `  (${c.adapter.driver})` : "";
+    return `  ${i + 1}  ${columnName(c)}${driver}${c.complete ? "" : "  (incomplete)"}`;
+  });
   return [
     "Largest error in units of its bound (below 1 is right), and the case that made it",
     ...names,
     ...table(rows, report.columns),
     ...facts(rows, report.columns),
     ...failures(report.columns),
+    ...beside(report.columns),
     ...skips(report),
     ...more,
     summaryLine(report),
@@ -86,11 +89,21 @@ function facts(rows: readonly Row[], columns: readonly Column[]): string[] {
 function failures(columns: readonly Column[]): string[] {
   const lines = columns.flatMap((column, i) =>
     column.results.filter(isFailure).map(({ id, status, faults, alone }) => {
-      const again = alone && alone !== status ? ` (alone: ${alone})` : "";
+      const again = alone && alone !== status ? ` (again: ${alone})` : "";
       return `  ${i + 1}  ${id} ${status}${again}: ${faults?.[0] ?? ""}`;
     }),
   );
   return lines.length > 0 ? ["", "Failures", ...lines] : [];
+}
+
+/** Cases that ended a worker beside others, and are right by themselves. */
+function beside(columns: readonly Column[]): string[] {
+  const lines = columns.flatMap((column, i) =>
+    column.results
+      .filter((result) => result.beside && !isFailure(result))
+      .map((result) => `  ${i + 1}  ${result.id} ${result.beside}`),
+  );
+  return lines.length > 0 ? ["", "Ended a worker beside others, right alone", ...lines] : [];
 }
 
 function skips({ columns, missing }: Report): string[] {

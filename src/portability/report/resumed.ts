@@ -40,7 +40,18 @@ export function resumed(file: string, report: Report, { columns, missing }: Chos
     ...columns.map(({ host }) => host.name),
     ...missing.map(({ implementation }) => implementation),
   ]);
-  const others = report.missing.filter(({ implementation }) => !looked.has(implementation));
+  const isChosen = (c: Column) => columns.some(({ host, adapter }) => isOf(c, host.name, adapter));
+  // Why a column of another adapter did not run.
+  const stays = ({ implementation, reason }: Report["missing"][number]) =>
+    report.columns.some(
+      (c) =>
+        c.implementation === implementation &&
+        !(c.complete || isChosen(c)) &&
+        reason.startsWith(reasonOf(c.adapter, "")),
+    );
+  const others = report.missing.filter(
+    (entry) => !looked.has(entry.implementation) || stays(entry),
+  );
   return { ...report, missing: [...others, ...missing] };
 }
 
@@ -49,6 +60,10 @@ export const isOf = (column: Column, implementation: string, adapter: HostAdapte
   column.implementation === implementation &&
   column.adapter.name === adapter.name &&
   column.adapter.driver === adapter.driver;
+
+/** Of an adapter that does not run, in `missing`. */
+export const reasonOf = ({ name }: { readonly name: string }, why: string): string =>
+  `${name}: ${why}`;
 
 /** What decides which cases there are, and how they come out, but for the driver, which names the column. */
 function differenceOf(was: Column["adapter"], is: HostAdapter): string | undefined {
@@ -60,6 +75,10 @@ function differenceOf(was: Column["adapter"], is: HostAdapter): string | undefin
   const gained = is.features.filter((feature) => !was.features.includes(feature));
   if (lost.length > 0) return `had ${lost.join(", ")}, which it has not here`;
   if (gained.length > 0) return `had no ${gained.join(", ")}, which it has here`;
+  for (const [name, now] of Object.entries(is.limits)) {
+    const before = was.limits[name];
+    if (before !== now) return `had ${name} ${before ?? "none"}, here is ${now}`;
+  }
   const [before, now] = [was.subgroupSize, is.subgroupSize].map((size) => JSON.stringify(size));
   return before === now ? undefined : `had subgroups of ${before}, here are ${now}`;
 }

@@ -29,10 +29,9 @@ const result = z.object({
   worst: z.number().optional().describe("largest error in units of its bound; absent: infinite"),
   seconds: z.number().describe("in the worker, compiling included"),
   faults: z.array(z.string()).optional().describe("what is wrong, a line each"),
-  note: z
-    .string()
-    .optional()
-    .describe("a fact about the adapter, or how the case ended a worker beside others"),
+  note: z.string().optional().describe("a fact about the adapter"),
+  /** The result is that of a run by itself, afterwards. */
+  beside: status.optional().describe("how it ended a worker that ran beside others"),
   reason: z.string().optional().describe("why it was skipped"),
   /** How it came out in a worker of its own, where it had ended the first one. */
   alone: status.optional().describe("how a second try, in a fresh worker, came out"),
