@@ -10,7 +10,6 @@ import type { Capabilities } from "../src/core/kernel";
 import { idOf, matchesId, seedOf } from "../src/portability/case";
 import { opCases } from "../src/portability/cases/ops";
 import { edgeCases, mixedCases } from "../src/portability/cases/sizes";
-import type { HostAdapter } from "../src/portability/host";
 import { readIsaReport } from "../src/portability/isa/schema";
 import { isaLines, poorLines } from "../src/portability/isa/text";
 import { KINDS } from "../src/portability/mutants/defect";
@@ -35,6 +34,7 @@ import { whyNot } from "../src/portability/support";
 import { references } from "../src/reference/index";
 import { GPU, LAVAPIPE } from "./adapters";
 import { expectRefusalOf, runDocumented } from "./cli_rig";
+import { ADAPTER } from "./portability_rig";
 
 describe("cases", () => {
   test("ids carry row, case and seed, and patterns find them", () => {
@@ -148,12 +148,6 @@ test("planted defects are of many kinds, and each is found once in its shader", 
   const stale = { ...DEFECTS[0]!, from: "no such line" };
   expect(() => checkText(stale)).toThrow(UserError);
 });
-
-const ADAPTER: HostAdapter = {
-  ...{ name: "test adapter", kind: "software", backend: "vulkan", driver: "1.0", vendor: "v" },
-  ...{ architecture: "a", subgroupSize: null, limits: { maxBufferSize: 1 }, features: ["f"] },
-  versions: { bun: "1" },
-};
 
 function reportOf(results: readonly Result[], driver = "1.0"): Report {
   const adapter = { ...ADAPTER, driver, features: [...ADAPTER.features] };

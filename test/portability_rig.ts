@@ -20,12 +20,10 @@ export interface Answering {
 
 /**
  * A host whose n-th worker, from 0, answers what it is asked by `act`, which may throw where it does not start.
- * @param onEnd called when one ends
  * @param ready what a start waits for
  */
 export function hostOf(
   act: (n: number) => (request: Request, worker: Answering) => void,
-  onEnd = () => {},
   ready: Promise<void> = Promise.resolve(),
 ) {
   let started = 0;
@@ -42,7 +40,6 @@ export function hostOf(
       if (ended) return;
       ended = true;
       open--;
-      onEnd();
       resolve(e);
       messages.close();
     };

@@ -59,28 +59,21 @@ describe("workers", () => {
   });
 
   test("a case that ends one beside others runs by itself, with no other device open", async () => {
-    let open = 0;
     let openAtEnd = 0;
     const tries = new Map<string, number>();
-    const { host } = hostOf(
-      () => {
-        open++;
-        return passing((request, worker) => {
-          if (request.do !== "run") return false;
-          const count = (tries.get(request.id) ?? 0) + 1;
-          tries.set(request.id, count);
-          const [innocent, guilty] = [IDS[3]!, IDS[6]!];
-          if (request.id === guilty || (request.id === innocent && count === 1)) {
-            worker.reply({ lost: "device lost" });
-            return true;
-          }
-          if (request.id === innocent) openAtEnd = open;
-          return false;
-        });
-      },
-      () => {
-        open--;
-      },
+    const { host, open } = hostOf(() =>
+      passing((request, worker) => {
+        if (request.do !== "run") return false;
+        const count = (tries.get(request.id) ?? 0) + 1;
+        tries.set(request.id, count);
+        const [innocent, guilty] = [IDS[3]!, IDS[6]!];
+        if (request.id === guilty || (request.id === innocent && count === 1)) {
+          worker.reply({ lost: "device lost" });
+          return true;
+        }
+        if (request.id === innocent) openAtEnd = open();
+        return false;
+      }),
     );
     const report = await runOn(host);
     const of = (id: string) => resultsOf(report).find((r) => r.id === id);
@@ -88,7 +81,7 @@ describe("workers", () => {
     expect(of(IDS[6]!)).toMatchObject({ status: "lost", beside: "lost", alone: "lost" });
     expect(resultsOf(report).filter(({ status }) => status === "passed").length).toBe(11);
     expect(openAtEnd).toBe(1);
-    expect(open).toBe(0);
+    expect(open()).toBe(0);
   });
 
   test("a case that takes the device away for good is named", async () => {
@@ -127,7 +120,7 @@ describe("workers", () => {
 
   test("Ctrl-C does not wait for one that starts, and stops it when it has", async () => {
     const { promise: late, resolve } = Promise.withResolvers<void>();
-    const { host, open } = hostOf(() => passing(), undefined, late);
+    const { host, open } = hostOf(() => passing(), late);
     const signal = AbortSignal.timeout(20);
     const report = await runOn(host, { signal });
     expect(resultsOf(report)).toEqual([]);

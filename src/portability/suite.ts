@@ -62,7 +62,6 @@ export class Suite {
   /** Columns that have not begun, and were not complete. */
   private unknown = 0;
   private lastSave = 0;
-  private saveError: unknown;
   private readonly failed = new AbortController();
   /** Ctrl-C, or the end of a run that cannot save its report. */
   private readonly signal: AbortSignal;
@@ -97,9 +96,9 @@ export class Suite {
       await Promise.all(Array.from({ length: this.options.jobs }, work));
     } finally {
       this.progress.stop();
-      if (!this.saveError) this.save(this.report);
+      if (!this.failed.signal.aborted) this.save(this.report);
     }
-    if (this.saveError) throw this.saveError;
+    this.failed.signal.throwIfAborted();
   }
 
   private async runColumn({
@@ -117,9 +116,10 @@ export class Suite {
     };
     if (!into.complete) this.unknown--;
     into.complete = false;
-    const before = this.done;
+    let kept = into.results.length;
     try {
       const { rest, order } = await this.list(workers[0]!, into);
+      kept = into.results.length;
       this.totals.set(into, rest.length);
       const isAlone = ({ id }: ListedCase) => length === 1 || ALONE.test(id);
       await this.runTogether(
@@ -137,7 +137,7 @@ export class Suite {
       const reason = reasonOf(adapter, (error as Error).message.split("\n")[0]!);
       this.progress.note(`${columnName(into)} does not run: ${reason}`);
       this.report.missing.push({ implementation: host.name, reason });
-      this.totals.set(into, this.done - before);
+      this.totals.set(into, into.results.length - kept);
     } finally {
       await Promise.allSettled(workers.map((each) => each.stop()));
     }
@@ -278,7 +278,6 @@ export class Suite {
     try {
       this.save(this.report);
     } catch (error) {
-      this.saveError = error;
       this.failed.abort(error);
     }
   }

@@ -206,30 +206,35 @@ async function run(rig: Rig, subject: Subject, seed: number): Promise<Outcome> {
   prepared.fill();
   prepared.program.run();
   const words = await prepared.read();
-  const compared = samplesOf(subject, prepared, words).map((s) => s.comparison);
+  const samples = samplesOf(subject, prepared, words);
   prepared.release();
   return {
-    worst: Math.max(0, ...compared.map(({ worst }) => worst)),
-    faults: [...compared.flatMap(({ fault }) => fault ?? []), ...guardFaults(prepared, words)],
+    worst: Math.max(0, ...samples.map(({ comparison }) => comparison.worst)),
+    faults: faultsOf(samples, prepared, words),
   };
 }
 
 /** Words by the id of their storage. */
 type Words = ReadonlyMap<number, Uint32Array>;
 
-/** What was written after the end of a buffer. */
-function guardFaults({ storages }: Prepared, words: Words): string[] {
-  return storages.flatMap((t) => {
+/** Samples that are off, and what was written after the end of a buffer. */
+function faultsOf(samples: readonly Samples[], { storages }: Prepared, words: Words): string[] {
+  const strays = storages.flatMap((t) => {
     const own = words.get(t.id)!;
     const stray = own.findIndex((word, i) => i >= wordCount(t) && word !== POISON);
     return stray < 0 ? [] : [`${t.name}: word ${stray} of ${wordCount(t)} was written`];
   });
+  return [...samples.flatMap(({ comparison }) => comparison.fault ?? []), ...strays];
 }
 
 async function takeApart(rig: Rig, subject: Subject, seed: number): Promise<Dissection> {
   const prepared = await prepare(rig, subject, seed);
-  const steps = await stepByStep(rig, prepared);
-  const words = await prepared.read();
+  let words: Words = new Map();
+  const read = async () => {
+    words = await prepared.read();
+    return words;
+  };
+  const steps = await stepByStep(rig, { ...prepared, read });
   const samples = samplesOf(subject, prepared, words);
   prepared.release();
   return {
@@ -238,10 +243,7 @@ async function takeApart(rig: Rig, subject: Subject, seed: number): Promise<Diss
     expected: samples
       .filter(({ name }) => !subject.trial.derived?.includes(name))
       .map(({ at, ...e }) => packExpected(prepared.storages, e, at)),
-    faults: [
-      ...samples.flatMap(({ comparison }) => comparison.fault ?? []),
-      ...guardFaults(prepared, words),
-    ],
+    faults: faultsOf(samples, prepared, words),
   };
 }
 
